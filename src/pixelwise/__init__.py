@@ -1,0 +1,45 @@
+"""pixelwise gives every pixel of an image its class and every object its own mask."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pixelwise.inference.prediction import Prediction as Prediction
+    from pixelwise.inference.predictor import Predictor as Predictor
+    from pixelwise.metrics.confusion import ConfusionMatrix as ConfusionMatrix
+    from pixelwise.models import MODELS as MODELS
+    from pixelwise.models import build_model as build_model
+    from pixelwise.models import load_model as load_model
+    from pixelwise.models import save_model as save_model
+    from pixelwise.types import LabelSpace as LabelSpace
+    from pixelwise.types import Preprocessing as Preprocessing
+    from pixelwise.types import Sample as Sample
+
+# Imported on first use, so that types, geometry and tiling load in milliseconds and without torch.
+_HOMES = {
+    "MODELS": "pixelwise.models",
+    "ConfusionMatrix": "pixelwise.metrics.confusion",
+    "LabelSpace": "pixelwise.types",
+    "Prediction": "pixelwise.inference.prediction",
+    "Predictor": "pixelwise.inference.predictor",
+    "Preprocessing": "pixelwise.types",
+    "Sample": "pixelwise.types",
+    "build_model": "pixelwise.models",
+    "load_model": "pixelwise.models",
+    "save_model": "pixelwise.models",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pixelwise' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

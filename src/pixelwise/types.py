@@ -1,0 +1,275 @@
+"""The few types that travel through the whole house: frozen, checked when made, numpy only."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError, SettingError
+
+Color = tuple[int, int, int]
+StoredValue = int | Color
+"""What a mask file holds at a pixel: a number (index, grey value) or an RGB colour."""
+
+
+def default_colors(count: int) -> tuple[Color, ...]:
+    """Give ``count`` colours that neighbours in the list can be told apart by, the same ones every time."""
+    colors = []
+    for index in range(count):
+        hue = (index * 0.618033988749895 + 0.58) % 1.0  # golden-angle steps never repeat a hue
+        red, green, blue = colorsys.hsv_to_rgb(hue, (0.75, 0.5, 0.95)[index % 3], (0.95, 0.85, 0.65)[index // 3 % 3])
+        colors.append((round(red * 255), round(green * 255), round(blue * 255)))
+    return tuple(colors)
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a data set and how its mask files encode them.
+
+    Args:
+        names: class names in index order; class ``k`` of a network is ``names[k]``.
+        colors: one RGB colour (0 to 255) a class; a default palette when left empty.
+        ignore_index: the value of pixels that no class is known for; outside 0 .. K-1.
+        background: index of the class that means "nothing", if the data has one.
+        mapping: stored mask value (a number, or an RGB colour) -> class index or ``ignore_index``. Empty means that
+            files hold class indices, with ``ignore_index`` as void.
+
+    Raises:
+        SettingError: names are missing or repeat, colours do not match, or an index is out of range.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color, ...] = ()
+    ignore_index: int = 255
+    background: int | None = None
+    mapping: Mapping[StoredValue, int] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(str(name) for name in self.names)
+        if not names:
+            raise SettingError("a label space needs at least one class name")
+        if len(set(names)) != len(names):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            raise SettingError(f"class names must differ; given more than once: {', '.join(repeated)}")
+        colors = tuple((int(r), int(g), int(b)) for r, g, b in self.colors) or default_colors(len(names))
+        if len(colors) != len(names):
+            raise SettingError(f"{len(colors)} colours for {len(names)} classes; give one a class, or none")
+        if any(not 0 <= channel <= 255 for color in colors for channel in color):
+            raise SettingError("colours are RGB with channels 0 to 255")
+        if 0 <= self.ignore_index < len(names) or not 0 <= self.ignore_index <= 65535:
+            raise SettingError(
+                f"ignore_index {self.ignore_index} must lie outside the class indices 0 .. {len(names) - 1} "
+                "and within 0 .. 65535"
+            )
+        if self.background is not None and not 0 <= self.background < len(names):
+            raise SettingError(f"background {self.background} is not a class index 0 .. {len(names) - 1}")
+        for value, index in self.mapping.items():
+            if index != self.ignore_index and not 0 <= index < len(names):
+                raise SettingError(f"mapping sends {value} to {index}, which is no class index 0 .. {len(names) - 1}")
+        if len({isinstance(value, tuple) for value in self.mapping}) > 1:
+            raise SettingError("a mapping is keyed by numbers or by RGB colours, not by both")
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "colors", colors)
+        object.__setattr__(self, "mapping", dict(self.mapping))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def of(cls, classes: int | LabelSpace) -> LabelSpace:
+        """Return ``classes`` itself, or a label space of that many unnamed classes."""
+        if isinstance(classes, LabelSpace):
+            return classes
+        if classes < 1:
+            raise SettingError(f"classes is {classes}; a network needs at least 1")
+        ignore_index = 255 if classes <= 255 else 65535
+        return cls(tuple(f"class {index}" for index in range(classes)), ignore_index=ignore_index)
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        """The integer type of encoded masks: uint8 where every index and ``ignore_index`` fit, else uint16."""
+        return np.uint8 if max(len(self) - 1, self.ignore_index) <= 255 else np.uint16
+
+    @property
+    def by_color(self) -> bool:
+        """Whether mask files hold RGB colours rather than numbers."""
+        return any(isinstance(value, tuple) for value in self.mapping)
+
+    @cached_property
+    def _table(self) -> NDArray[np.int32]:
+        """Stored number -> class index, -1 where a number has no meaning; 65,536 entries."""
+        table = np.full(65536, -1, np.int32)
+        if self.mapping:
+            for value, index in self.mapping.items():
+                assert isinstance(value, int)
+                table[value] = index
+        else:
+            table[: len(self)] = np.arange(len(self))
+            table[self.ignore_index] = self.ignore_index
+        return table
+
+    def encode(self, stored: NDArray[Any], *, source: str = "mask") -> NDArray[np.unsignedinteger[Any]]:
+        """Turn what a mask file holds into class indices.
+
+        Args:
+            stored: (H, W) integers 0 .. 65535, or (H, W, 3) uint8 colours where the mapping is keyed by colour.
+            source: what to call the mask in an error, normally its file.
+
+        Returns:
+            (H, W) class indices and ``ignore_index``, of type :attr:`dtype`.
+
+        Raises:
+            DataError: the mask holds a value that no class stands for.
+        """
+        if self.by_color:
+            return self._encode_colors(stored, source)
+        if stored.ndim != 2:
+            raise DataError(f"{source}: the mask has colours, but this label space expects one number a pixel")
+        encoded = self._table[stored]
+        if encoded.min(initial=0) < 0:
+            unknown = np.unique(stored[encoded < 0]).tolist()
+            raise DataError(self._unknown(source, unknown))
+        return encoded.astype(self.dtype)
+
+    def _encode_colors(self, stored: NDArray[Any], source: str) -> NDArray[np.unsignedinteger[Any]]:
+        if stored.ndim != 3:
+            raise DataError(f"{source}: the mask has one number a pixel, but this label space expects RGB colours")
+        packed = pack_colors(stored)
+        keys = np.array([pack_colors(np.array(color)) for color in self.mapping], np.int64)
+        order = np.argsort(keys)
+        place = np.searchsorted(keys[order], packed).clip(max=len(keys) - 1)
+        found = keys[order][place] == packed
+        if not found.all():
+            unknown = [(int(v) >> 16, int(v) >> 8 & 255, int(v) & 255) for v in np.unique(packed[~found])]
+            raise DataError(self._unknown(source, unknown))
+        classes = np.array(list(self.mapping.values()), self.dtype)
+        return classes[order][place]
+
+    def _unknown(self, source: str, unknown: list[Any]) -> str:
+        shown = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        expected = list(self.mapping) if self.mapping else [f"0 .. {len(self) - 1}", f"{self.ignore_index} (ignored)"]
+        known = ", ".join(str(value) for value in expected[:12]) + (", ..." if len(expected) > 12 else "")
+        return (
+            f"{source}: the mask holds {shown}, which no class stands for (known: {known}); "
+            "correct the mask, or map these values in dataset.yaml (ignored values under `ignore:`)"
+        )
+
+    def colorize(self, labels: NDArray[Any]) -> NDArray[np.uint8]:
+        """Paint (H, W) class indices as an (H, W, 3) uint8 picture; ignored pixels are black."""
+        palette = np.zeros((max(len(self), self.ignore_index) + 1, 3), np.uint8)
+        palette[: len(self)] = self.colors
+        return palette[labels]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the label space in plain JSON types; :meth:`from_dict` reads it back."""
+        return {
+            "names": list(self.names),
+            "colors": [list(color) for color in self.colors],
+            "ignore_index": self.ignore_index,
+            "background": self.background,
+            "mapping": [[list(v) if isinstance(v, tuple) else v, index] for v, index in self.mapping.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> LabelSpace:
+        """Build a label space from what :meth:`to_dict` wrote."""
+        return cls(
+            names=tuple(described["names"]),
+            colors=tuple(tuple(color) for color in described["colors"]),
+            ignore_index=described["ignore_index"],
+            background=described["background"],
+            mapping={tuple(v) if isinstance(v, list) else v: index for v, index in described["mapping"]},
+        )
+
+
+def pack_colors(colors: NDArray[Any]) -> NDArray[np.int64]:
+    """Pack (..., 3) RGB colours into one integer each, ``red << 16 | green << 8 | blue``."""
+    wide = colors.astype(np.int64)
+    packed: NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return packed
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a stored picture becomes the numbers a network was trained on.
+
+    A picture is brought to 8 bits a channel (deeper ones by ``value_range``), scaled to 0 .. 1, then shifted and
+    scaled per channel: ``(image / 255 - mean) / std``.
+
+    Args:
+        mean: mean of each channel on the 0 .. 1 scale; its length is the number of channels, RGB order when 3.
+        std: standard deviation of each channel, likewise.
+        value_range: for pictures deeper than 8 bits, the stored values that become 0 and 255.
+
+    Raises:
+        SettingError: lengths differ, or a standard deviation or the range is not positive.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    value_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.std):
+            raise SettingError(
+                f"mean has {len(self.mean)} channels and std {len(self.std)}; give one of each a channel"
+            )
+        if min(self.std) <= 0:
+            raise SettingError(f"std must be positive, got {self.std}")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise SettingError(f"value_range must rise, got {self.value_range}")
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of a prepared picture."""
+        return len(self.mean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the preprocessing in plain JSON types; :meth:`from_dict` reads it back."""
+        value_range = list(self.value_range) if self.value_range else None
+        return {"mean": list(self.mean), "std": list(self.std), "value_range": value_range}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Preprocessing:
+        """Build a preprocessing from what :meth:`to_dict` wrote."""
+        value_range = described["value_range"]
+        return cls(tuple(described["mean"]), tuple(described["std"]), tuple(value_range) if value_range else None)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture with its annotation, as it is stored, before any augmentation.
+
+    Args:
+        image: uint8 (C, H, W); RGB order when C is 3.
+        mask: (H, W) class indices and the ignore value of the label space it was encoded by, or None.
+        id: the file the picture came from; errors and reports call the sample by it.
+
+    Raises:
+        DataError: the image is not uint8 (C, H, W) with pixels in it, or the mask has another size.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.unsignedinteger[Any]] | None
+    id: str
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or 0 in self.image.shape:
+            raise DataError(f"{self.id}: expected a uint8 image (C, H, W), got {self.image.dtype} {self.image.shape}")
+        if self.mask is not None and self.mask.shape != self.image.shape[1:]:
+            mask_size, image_size = self.mask.shape, self.image.shape[1:]
+            raise DataError(
+                f"{self.id}: the mask is {mask_size[0]}x{mask_size[1]} but the image {image_size[0]}x{image_size[1]} "
+                "(height x width); export both at the same size"
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[1], self.image.shape[2]
