@@ -1,0 +1,123 @@
+"""Any convolutional network of timm as an encoder."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import timm
+import torch
+from timm.layers import Conv2dSame
+from torch import Tensor, nn
+
+from pixelwise.errors import ModelError, unknown_name
+from pixelwise.nn.blocks import DepthwiseConv2d
+
+PROBE = 256
+"""Side in pixels of the picture that a new encoder is measured with; large enough for unpadded stems."""
+
+
+class TimmEncoder(nn.Module):
+    """A timm network cut into its feature pyramid.
+
+    ``forward`` takes normalised images (N, C, H, W), H and W multiples of the largest stride, and returns one map for
+    each stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). Networks with unpadded
+    convolutions (the Inceptions) come out a few cells smaller and have ``exact`` False; decoders resize them.
+
+    Args:
+        name: a timm model name such as ``"resnet18"`` or ``"tf_efficientnet_lite0"``.
+        in_channels: channels of the images; pretrained weights of a stem are adapted to it by timm.
+        output_stride: largest stride wanted, 8, 16 or 32; deeper stages are dilated instead of strided. An encoder that
+            cannot be dilated keeps its own stride of 32.
+
+    Raises:
+        ModelError: no such timm model, or one that is no convolutional pyramid.
+    """
+
+    def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
+        super().__init__()
+        self.name = name
+        self.body = _create(name, in_channels=in_channels, output_stride=output_stride)
+        self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
+        self.strides: tuple[int, ...] = tuple(self.body.feature_info.reduction())
+        self.exact = self._check(in_channels)
+        _use_native_depthwise(self.body)
+
+    def _check(self, in_channels: int) -> bool:
+        """Hold the declared pyramid against what the network does; tell whether its sizes are exact."""
+        probe = copy.deepcopy(self.body).to("meta").eval()
+        try:
+            with torch.no_grad():
+                maps = probe(torch.empty(1, in_channels, PROBE, PROBE, device="meta"))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise ModelError(
+                f"encoder '{self.name}' takes no picture of {PROBE}x{PROBE} ({error}); "
+                "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
+            ) from None
+        strided = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
+        if not strided or any(m.ndim != 4 or m.shape[1] != c for m, c in zip(maps, self.channels, strict=True)):
+            shapes = ", ".join(str(tuple(m.shape)) for m in maps)
+            raise ModelError(
+                f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
+                "convolutional encoders such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
+            )
+        return all(m.shape[2] * s == PROBE for m, s in zip(maps, self.strides, strict=True))
+
+    @property
+    def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation (0 .. 1 scale, RGB) that the published weights were trained with."""
+        config = timm.get_pretrained_cfg(self.name).to_dict()
+        return tuple(config["mean"]), tuple(config["std"])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Encode images (N, C, H, W) into maps, finest first."""
+        maps: list[Tensor] = self.body(images)
+        return maps
+
+
+def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
+    if not timm.is_model(name):
+        raise ModelError(unknown_name("encoder", name, timm.list_models()))
+    # A build with output_stride fails in as many ways as there are authors: an assertion, an unknown keyword.
+    attempts: list[dict[str, int]] = [{"output_stride": output_stride}] if output_stride != 32 else []
+    for options in [*attempts, {}]:
+        try:
+            return timm.create_model(name, features_only=True, in_chans=in_channels, **options)
+        except (AssertionError, TypeError, NotImplementedError, RuntimeError, AttributeError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+    raise ModelError(
+        f"timm's '{name}' gives no feature maps ({reason}); choose a convolutional encoder such as resnet18, "
+        "tf_efficientnet_lite0 or convnext_tiny"
+    )
+
+
+def _use_native_depthwise(network: nn.Module) -> None:
+    """Exchange depthwise convolutions for ours; parameters, names and results stay the same.
+
+    TensorFlow's "SAME" padding depends on the size of the picture; on multiples of the stride, which are all that a
+    pixelwise model ever feeds its encoder, it is a constant.
+    """
+    for parent in network.modules():
+        for key, part in parent.named_children():
+            if type(part) not in (nn.Conv2d, Conv2dSame) or not _is_depthwise(part):
+                continue
+            padding = part.padding[0]
+            if isinstance(part, Conv2dSame):
+                total = max(0, (part.kernel_size[0] - 1) * part.dilation[0] + 1 - part.stride[0])
+                padding = (total // 2, total - total // 2)
+            ours = DepthwiseConv2d(
+                part.in_channels,
+                part.kernel_size[0],
+                stride=part.stride[0],
+                padding=padding,
+                dilation=part.dilation[0],
+                bias=part.bias is not None,
+            )
+            ours.weight, ours.bias = part.weight, part.bias
+            setattr(parent, key, ours)
+
+
+def _is_depthwise(conv: nn.Conv2d) -> bool:
+    square = all(pair[0] == pair[1] for pair in (conv.kernel_size, conv.stride, conv.dilation))
+    padded = isinstance(conv.padding, tuple) and conv.padding[0] == conv.padding[1] and conv.padding_mode == "zeros"
+    return square and padded and conv.groups == conv.in_channels == conv.out_channels > 1

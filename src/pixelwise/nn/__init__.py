@@ -1,0 +1,1 @@
+"""The building blocks that decoders and heads are made of."""

@@ -1,0 +1,102 @@
+"""Convolution blocks: each keeps the size of its input and names its parts as the field does."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.ops.depthwise import depthwise_conv2d
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that also trains on one value a channel, as after pooling a batch of one to 1x1.
+
+    A single value has no variance to estimate; it is then normalised by the running statistics. Shapes, parameters
+    and everything else are those of ``torch.nn.BatchNorm2d``.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C, H, W)."""
+        if self.training and input.numel() == input.shape[1]:
+            return F.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(input)
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A convolution with one filter a channel: (N, C, H, W) -> (N, C, H', W'), k*k*C weights.
+
+    It computes what ``nn.Conv2d(C, C, k, groups=C)`` does and has the same parameters; on a CPU its gradients come
+    from a kernel of our own, since the general one takes most of a training step there.
+
+    Args:
+        channels: channels of input and output.
+        kernel_size: side of the filter.
+        stride: step between outputs.
+        padding: zeros around the picture, or a pair (before, after) where top and left get fewer than bottom and
+            right, as TensorFlow's "SAME" does with a stride of 2.
+        dilation: step between the taps of the filter.
+        bias: whether to add a learnt value a channel.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int = 1,
+        bias: bool = True,
+    ) -> None:
+        symmetric = padding if isinstance(padding, int) else 0
+        super().__init__(channels, channels, kernel_size, stride, symmetric, dilation, groups=channels, bias=bias)
+        self.uneven_padding = padding if isinstance(padding, tuple) else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (N, C, H, W)."""
+        if self.uneven_padding is not None:
+            input = F.pad(input, self.uneven_padding * 2)
+        assert not isinstance(self.padding, str)
+        return depthwise_conv2d(
+            input, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation
+        )
+
+
+def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int = 3, *, dilation: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU; "same" size for odd kernels: (N, Cin, H, W) -> (N, Cout, H, W)."""
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
+            bias=False,
+        ),
+        BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: int = 1) -> nn.Sequential:
+    """Depthwise 3x3, pointwise 1x1, batch norm, ReLU: (N, Cin, H, W) -> (N, Cout, H, W).
+
+    9*Cin + Cin*Cout weights instead of 9*Cin*Cout (Chollet 2017; atrous as in DeepLabv3+).
+    """
+    return nn.Sequential(
+        DepthwiseConv2d(in_channels, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def initialise(module: nn.Module) -> None:
+    """Give every convolution of a decoder He-normal weights (fan out) and zero biases."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
