@@ -1,0 +1,1 @@
+"""Pictures and masks in and out, one file at a time."""

@@ -1,0 +1,86 @@
+"""Files appear whole or not at all: written beside their final place, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import PixelwiseError
+
+_MENDS = {
+    errno.ENOSPC: "the disk is full; free some space or write elsewhere",
+    errno.EDQUOT: "the disk quota is used up; free some space or write elsewhere",
+    errno.EFBIG: "the file is larger than this system allows; write elsewhere or raise the limit",
+    errno.EACCES: "writing there is not permitted; choose another place or change the permissions",
+    errno.EPERM: "writing there is not permitted; choose another place or change the permissions",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOENT: "its folder does not exist; create the folder or choose another place",
+    errno.ENOTDIR: "a part of its path is a file, not a folder; choose another place",
+    errno.EISDIR: "it is a folder; give the name of a file",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a path to write to that becomes ``path`` when the block ends well and vanishes when it does not.
+
+    The temporary file lies in the same folder and keeps the suffix, because some writers choose the format by it.
+
+    Args:
+        path: the file to write; its folder must exist, and a file already there is replaced at the end.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        PixelwiseError: the file cannot be written, for instance because the disk is full or the folder is missing.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise PixelwiseError(f"cannot write {target}: {_MENDS[errno.EISDIR]}")
+    beside: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        beside = Path(name)
+        beside.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
+        yield beside
+        beside.replace(target)
+    except OSError as error:
+        elsewhere = error.filename is not None and Path(os.fsdecode(error.filename)) not in (
+            beside,
+            target,
+            target.parent,
+        )
+        if elsewhere and beside is not None:  # the block failed on a file of its own
+            raise
+        mend = _MENDS.get(error.errno or 0, "choose another place")
+        raise PixelwiseError(f"cannot write {target} ({error.strerror or error}): {mend}") from error
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # Reading the mask means setting it; both calls hold the interpreter lock for an instant only.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, whole or not at all; raises like :func:`atomic_path`."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write plain JSON types to ``path`` with an indent of two, whole or not at all; raises like :func:`atomic_path`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,0 +1,131 @@
+"""Reading pictures as networks see them: 8 bits, a fixed number of channels, upright."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.io.formats import IMAGE_SUFFIXES, MAX_PIXELS_VARIABLE, Header, decode, palette_of, read_header, upright
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS_VARIABLE", "ImageInfo", "image_info", "read_image", "read_stored"]
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a picture file declares.
+
+    Args:
+        size: height and width, after the EXIF rotation.
+        channels: numbers a pixel, transparency not counted; a palette of colours counts as 3.
+        bits: bits of each number.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    bits: int
+
+
+def image_info(path: str | os.PathLike[str]) -> ImageInfo:
+    """Read size, channels and bits of a picture from its header alone.
+
+    Raises:
+        DataError: the file is missing, empty, no picture, damaged, or declares more pixels than the limit.
+    """
+    header = read_header(Path(path))
+    channels = 3 if header.palette else header.channels - header.alpha
+    return ImageInfo(header.upright_size, channels, 8 if header.palette else header.bits)
+
+
+def read_image(
+    path: str | os.PathLike[str], *, channels: int = 3, value_range: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Read a picture as uint8 with the asked number of channels, turned as its EXIF orientation says.
+
+    Grey becomes colour by repetition and colour becomes grey as luminance (0.299 R + 0.587 G + 0.114 B); palettes are
+    looked up; transparency is dropped unless the channels asked for include it. Other numbers of channels are kept
+    where they are the number asked for. Numbers deeper than 8 bits are scaled linearly, ``value_range`` to 0 .. 255,
+    and clipped; numbers that are not finite become 0.
+
+    Args:
+        path: the file: JPEG, PNG, TIFF, BMP, GIF (first frame), WebP or PNM.
+        channels: how many channels to give: 1 luminance, 3 RGB, any other number as stored.
+        value_range: the stored values that become 0 and 255, for pictures deeper than 8 bits. Without it the whole
+            range of an integer type is taken, and 0 to 1 of floats.
+
+    Returns:
+        uint8 (C, H, W). In memory the channels of a pixel lie side by side, as decoders leave them and warps want
+        them: the result is a view of a contiguous (H, W, C) array.
+
+    Raises:
+        DataError: the file is missing, empty, no picture, damaged, larger than ``PIXELWISE_MAX_PIXELS`` (2**28 when
+            unset), or its channels cannot become those asked for.
+    """
+    path = Path(path)
+    stored, header = read_stored(path)
+    pixels = _to_uint8(stored, header.bits, value_range)
+    return _bridged(pixels, header, channels, path).transpose(2, 0, 1)  # (C, H, W)
+
+
+def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
+    """Read the numbers a picture holds, at their own depth and upright, palettes looked up.
+
+    Returns:
+        (H, W, C) numbers and the header; C counts transparency, and is 3 for a palette.
+
+    Raises:
+        DataError: as :func:`read_image`.
+    """
+    stored, header = decode(path)
+    if header.palette:
+        table = palette_of(path)
+        assert table is not None
+        indices = stored if stored.ndim == 2 else stored[..., 0]
+        padded = np.zeros((max(len(table), int(indices.max()) + 1), 3), np.uint8)
+        padded[: len(table)] = table
+        stored = padded[indices]
+    if header.orientation != 1:
+        stored = upright(stored, header.orientation)
+    return (stored if stored.ndim == 3 else stored[..., None]), header  # (H, W, C)
+
+
+def _to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
+    if stored.dtype == np.uint8:
+        return stored if bits == 8 or stored.shape[2] == 3 else stored * np.uint8(255 // (2**bits - 1))
+    if stored.dtype == np.bool_:
+        return stored.astype(np.uint8) * np.uint8(255)
+    if value_range is None:
+        if np.issubdtype(stored.dtype, np.integer):
+            limits = np.iinfo(stored.dtype)
+            value_range = (limits.min, limits.max)
+        else:
+            value_range = (0.0, 1.0)
+    low, high = value_range
+    scaled = (np.nan_to_num(stored.astype(np.float32), nan=0.0) - low) * (255.0 / (high - low))
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _bridged(pixels: NDArray[np.uint8], header: Header, channels: int, path: Path) -> NDArray[np.uint8]:
+    """Bring (H, W, C) to the channels asked for, or say why that cannot be."""
+    found = pixels.shape[2]
+    if found == channels:
+        return pixels
+    if header.alpha:
+        pixels = np.ascontiguousarray(pixels[..., :-1])
+        found -= 1
+    if found == channels:
+        return pixels
+    if found == 1 and channels == 3:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+    if found == 3 and channels == 1:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))[..., None]
+    raise DataError(
+        f"{path}: the picture has {found} channels, but {channels} were asked for; grey and RGB stand in for each other, "
+        "other numbers must match: convert the pictures, or build the network for their channels"
+    )

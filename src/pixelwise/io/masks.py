@@ -1,0 +1,83 @@
+"""Masks in and out, as the numbers or colours their files hold: what these mean is the label space's business."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.errors import DataError
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.formats import decode, palette_of, upright
+from pixelwise.types import Color, LabelSpace
+
+
+def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read what a mask file holds, turned as its EXIF orientation says.
+
+    Palette files give their indices, never their colours; 1-bit files give 0 and 1, and grey files of 2 and 4 bits
+    their stored numbers. Transparency is dropped.
+
+    Returns:
+        (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
+
+    Raises:
+        DataError: the file cannot be read, or holds neither numbers from 0 to 65535 nor 8-bit RGB colours.
+    """
+    path = Path(path)
+    stored, header = decode(path)
+    if header.orientation != 1:
+        stored = upright(stored, header.orientation)
+    if stored.ndim == 3 and (header.alpha or header.palette):
+        stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
+    if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
+        raise DataError(
+            f"{path}: a mask holds one number a pixel or 8-bit RGB colours, but this file has {stored.shape[2]} "
+            f"channels of {stored.dtype}; export it as an index PNG"
+        )
+    return stored if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)
+
+
+def _as_unsigned(stored: NDArray[Any], path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Bring other number types to uint16 where that changes no value."""
+    whole = stored.astype(np.int64)
+    if (whole != stored).any() or whole.min() < 0 or whole.max() > 65535:
+        raise DataError(
+            f"{path}: a mask holds whole numbers from 0 to 65535, but this file has {stored.dtype} values from "
+            f"{stored.min()} to {stored.max()}; export it as an index PNG"
+        )
+    return whole.astype(np.uint8 if stored.dtype == np.bool_ else np.uint16)
+
+
+def mask_palette(path: str | os.PathLike[str]) -> tuple[Color, ...] | None:
+    """Read the palette of a mask file, one RGB colour an index, or None where it has none; raises as read_mask."""
+    table = palette_of(Path(path))
+    if table is None:
+        return None
+    return tuple((int(red), int(green), int(blue)) for red, green, blue in table)
+
+
+def write_labels(path: str | os.PathLike[str], labels: NDArray[Any], label_space: LabelSpace) -> None:
+    """Write class indices as an index PNG with the palette of the label space, whole or not at all.
+
+    Where an index or the ignore value passes 255 there is no palette: the file is 16-bit grey.
+
+    Args:
+        path: the file to write.
+        labels: (H, W) class indices and ignore values.
+        label_space: gives the colours; ignored pixels are black.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    with atomic_path(path) as beside:
+        image = Image.fromarray(np.ascontiguousarray(labels, label_space.dtype))
+        if label_space.dtype is np.uint8:
+            palette = np.zeros((256, 3), np.uint8)
+            palette[: len(label_space)] = label_space.colors
+            image.putpalette(palette.tobytes(), "RGB")
+        image.save(beside, "PNG")
