@@ -22,7 +22,7 @@ class ModelError(PixelwiseError):
     """A model name, a model file or an encoder cannot be used as asked."""
 
 
-class SettingError(PixelwiseError):
+class SettingError(PixelwiseError, ValueError):
     """An argument or a setting has a value that makes no sense here."""
 
 
