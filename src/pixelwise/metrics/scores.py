@@ -178,7 +178,8 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     """Divide counts; NaN where the whole is nothing."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     ratio: NDArray[np.float64] = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
-    return np.divide(part, whole, out=ratio, where=whole > 0)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
 
 
 def _mean(values: NDArray[np.float64]) -> float:
