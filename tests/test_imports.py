@@ -1,0 +1,64 @@
+"""Imports run one way: the order of rooms in docs/architecture.md is held here."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
+
+GROUND = {"errors", "types", "geometry", "tiling"}
+MAY_IMPORT = {
+    "errors": set(),
+    "types": {"errors"},
+    "geometry": {"errors"},
+    "tiling": {"errors", "geometry"},
+    "ops": GROUND,
+    "io": GROUND,
+    "nn": GROUND | {"ops", "io"},
+    "encoders": GROUND | {"ops", "io", "nn"},
+    "models": GROUND | {"ops", "io", "nn", "encoders"},
+    "data": GROUND | {"ops", "io"},
+    "losses": GROUND | {"ops", "io"},
+    "metrics": GROUND | {"ops", "io"},
+    "training": GROUND | {"ops", "io", "nn", "encoders", "models", "data", "losses", "metrics"},
+    "inference": GROUND | {"ops", "io", "models"},
+    "evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
+    "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "evaluation"},
+}
+"""Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "pixelwise" else [f"pixelwise.{a.name}" for a in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("pixelwise.")}
+    return rooms - {"__version__", "_native"}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_run_one_way(path: Path) -> None:
+    here = room(path)
+    if here in {"cli", "__init__", "__main__"}:
+        return
+    assert here in MAY_IMPORT, f"room '{here}' has no place in the order yet"
+    astray = imported_rooms(path) - MAY_IMPORT[here] - {here}
+    assert not astray, f"{here} must not import {sorted(astray)}"
+
+
+def test_the_ground_floor_loads_without_torch() -> None:
+    program = "import sys, pixelwise, pixelwise.types, pixelwise.geometry; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
