@@ -7,7 +7,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from pixelwise.errors import ModelError, unknown_name
@@ -15,6 +15,9 @@ from pixelwise.nn.blocks import DepthwiseConv2d
 
 PROBE = 256
 """Side in pixels of the picture that a new encoder is measured with; large enough for unpadded stems."""
+
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class TimmEncoder(nn.Module):
@@ -66,8 +69,8 @@ class TimmEncoder(nn.Module):
     @property
     def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation (0 .. 1 scale, RGB) that the published weights were trained with."""
-        config = timm.get_pretrained_cfg(self.name).to_dict()
-        return tuple(config["mean"]), tuple(config["std"])
+        published = timm.get_pretrained_cfg(self.name)
+        return (IMAGENET_MEAN, IMAGENET_STD) if published is None else (tuple(published.mean), tuple(published.std))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Encode images (N, C, H, W) into maps, finest first."""
@@ -79,7 +82,7 @@ def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
     if not timm.is_model(name):
         raise ModelError(unknown_name("encoder", name, timm.list_models()))
     # A build with output_stride fails in as many ways as there are authors: an assertion, an unknown keyword.
-    attempts: list[dict[str, int]] = [{"output_stride": output_stride}] if output_stride != 32 else []
+    attempts: list[dict[str, Any]] = [{"output_stride": output_stride}] if output_stride != 32 else []
     for options in [*attempts, {}]:
         try:
             return timm.create_model(name, features_only=True, in_chans=in_channels, **options)
@@ -99,22 +102,27 @@ def _use_native_depthwise(network: nn.Module) -> None:
     """
     for parent in network.modules():
         for key, part in parent.named_children():
-            if type(part) not in (nn.Conv2d, Conv2dSame) or not _is_depthwise(part):
-                continue
-            padding = part.padding[0]
-            if isinstance(part, Conv2dSame):
-                total = max(0, (part.kernel_size[0] - 1) * part.dilation[0] + 1 - part.stride[0])
-                padding = (total // 2, total - total // 2)
-            ours = DepthwiseConv2d(
-                part.in_channels,
-                part.kernel_size[0],
-                stride=part.stride[0],
-                padding=padding,
-                dilation=part.dilation[0],
-                bias=part.bias is not None,
-            )
-            ours.weight, ours.bias = part.weight, part.bias
-            setattr(parent, key, ours)
+            # Subclasses may compute something else, except the one that stands for "SAME" padding.
+            if type(part) in (nn.Conv2d, Conv2dSame) and isinstance(part, nn.Conv2d) and _is_depthwise(part):
+                setattr(parent, key, _native_depthwise(part))
+
+
+def _native_depthwise(conv: nn.Conv2d) -> DepthwiseConv2d:
+    """Make our form of a depthwise convolution; it shares the parameters."""
+    padding: int | tuple[int, int] = int(conv.padding[0])
+    if isinstance(conv, Conv2dSame):
+        total = max(0, (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0])
+        padding = (total // 2, total - total // 2)
+    ours = DepthwiseConv2d(
+        conv.in_channels,
+        conv.kernel_size[0],
+        stride=conv.stride[0],
+        padding=padding,
+        dilation=conv.dilation[0],
+        bias=conv.bias is not None,
+    )
+    ours.weight, ours.bias = conv.weight, conv.bias
+    return ours
 
 
 def _is_depthwise(conv: nn.Conv2d) -> bool:

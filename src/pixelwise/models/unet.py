@@ -32,8 +32,8 @@ class UNetDecoder(nn.Module):
         super().__init__()
         skip_at = dict(zip(encoder_strides[:-1], encoder_channels[:-1], strict=True))
         self.skip_strides = tuple(encoder_strides[:-1])
-        self.strides = []
-        steps = []
+        self.strides: list[int] = []
+        steps: list[nn.Module] = []
         stride, width = encoder_strides[-1], encoder_channels[-1]
         while stride > 1:
             stride //= 2

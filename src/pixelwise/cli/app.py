@@ -1,0 +1,75 @@
+"""The ``pixelwise`` command: registers the verbs and turns errors into one message and exit status 2."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+
+from pixelwise import __version__
+from pixelwise.cli.demo import demo
+from pixelwise.cli.evaluate import evaluate
+from pixelwise.cli.predict import predict
+from pixelwise.cli.train import train
+from pixelwise.errors import PixelwiseError
+
+app = typer.Typer(
+    name="pixelwise",
+    help="Every pixel its class, every object its mask. Point it at a folder of pictures and masks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Add --debug to any command to see the traceback of an error.",
+)
+for verb in (demo, train, evaluate, predict):
+    app.command()(verb)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0, 2 on bad input, 130 on Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given or bool(os.environ.get("PIXELWISE_DEBUG"))
+    keep_large_blocks()
+    try:
+        app(args=[argument for argument in given if argument != "--debug"], prog_name="pixelwise")
+    except PixelwiseError as error:
+        if debug:
+            raise
+        Console(stderr=True, soft_wrap=True).print("[bold red]error:[/]", str(error), markup=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def keep_large_blocks() -> None:
+    """Tell glibc to keep large freed blocks for the next tensor instead of giving them back to the kernel.
+
+    By default every large tensor is mapped afresh and its pages are cleared again at first touch, which costs more
+    than the arithmetic on small networks. Must run before torch starts threads. Elsewhere than on glibc it does
+    nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    trim_threshold, mmap_max, arena_max = -1, -4, -8  # parameter numbers of malloc.h
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(arena_max, 1)
+    except (OSError, AttributeError):
+        return

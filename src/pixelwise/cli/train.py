@@ -1,0 +1,85 @@
+"""``pixelwise train``: plan, train, score, report."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pixelwise.errors import SettingError
+
+STARTED = time.monotonic()
+"""When the command began; ``--minutes`` counts from here."""
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of pictures and masks, or a dataset.yaml.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="unet, deeplabv3plus or fcn.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder.")] = None,
+    weights: Annotated[str | None, typer.Option(help="auto (ImageNet if at hand), none, or a model file.")] = None,
+    size: Annotated[str | None, typer.Option(help="Training crop as HxW.", metavar="HxW")] = None,
+    batch: Annotated[int | None, typer.Option(help="Crops a step, over all devices.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides the split, the crops and fresh weights.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Fit the whole run into this time.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or: how often every pixel is seen on average.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/DATA-MODEL by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in the folder.")] = False,
+    devices: Annotated[int | None, typer.Option(help="Devices on this machine (GPUs, or CPU processes).")] = None,
+    nodes: Annotated[int | None, typer.Option(help="Machines; start the same command on each, see docs.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML of settings, such as a run's settings.yaml.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any setting as KEY=VALUE; may repeat.")] = None,
+) -> None:
+    """Train a network on your own pictures and masks.
+
+    Settings are planned from the data and the machine, each printed with its reason; any of them can be set.
+    """
+    if minutes is not None and epochs is not None:
+        raise SettingError("give --minutes or --epochs, not both")
+    for name, value in (("--minutes", minutes), ("--epochs", epochs)):
+        if value is not None and value <= 0:
+            raise SettingError(f"{name} must be positive, got {value:g}")
+
+    # Imported here, so that help and usage errors do not wait for torch.
+    from pixelwise.cli.finish import finish
+    from pixelwise.data.source import open_data
+    from pixelwise.training.fit import fit
+    from pixelwise.training.run_folder import RunFolder
+    from pixelwise.training.settings import read_overrides
+
+    given: dict[str, Any] = {
+        "model": model,
+        "encoder": encoder,
+        "weights": weights,
+        "crop": None if size is None else parse_size(size),
+        "batch": batch,
+        "seed": seed,
+        "devices": devices,
+        "nodes": nodes,
+    }
+    fixed = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
+    console = Console()
+    source = open_data(data, seed=int(fixed.get("seed", 0)))
+    for note in source.notes:
+        console.print(note)
+    run = RunFolder(out or Path("runs") / f"{source.root.resolve().name}-{fixed.get('model', 'deeplabv3plus')}")
+    fitted = fit(
+        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, console=console
+    )
+    if fitted.finished:
+        finish(fitted, source, console)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``HxW`` in pixels, such as 288x384.
+
+    Raises:
+        SettingError: it is not two positive numbers.
+    """
+    found = re.fullmatch(r"(\d+)\s*[xX]\s*(\d+)", text.strip())
+    if not found or min(int(side) for side in found.groups()) < 1:
+        raise SettingError(f"--size {text}: expected height x width in pixels, such as 288x384")
+    return int(found[1]), int(found[2])

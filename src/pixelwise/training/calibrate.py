@@ -1,0 +1,68 @@
+"""How long a step and a validation take here, measured on copies so that the run itself starts untouched."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+
+import torch
+
+from pixelwise.training.settings import Settings
+from pixelwise.training.task import SegmentationTask
+
+WARM_STEPS = 3
+TIMED_STEPS = 8
+TIMED_PICTURES = 6
+
+
+def measure_pace(task: SegmentationTask, settings: Settings, device: torch.device) -> tuple[float, float]:
+    """Measure seconds a step and seconds a whole validation.
+
+    The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
+
+    Args:
+        task: the task about to be trained; it is copied.
+        settings: its settings; ``batch`` crops make a step on one device.
+        device: where to measure.
+    """
+    model = copy.deepcopy(task.model).to(device)
+    trial = SegmentationTask(model, settings, task.crops, task.pictures).to(device)
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters())
+    share = max(1, settings.batch // (settings.devices * settings.nodes))
+    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(settings.precision, torch.float32)
+
+    def step(number: int) -> None:
+        items = [task.crops[number * share + k] for k in range(share)]
+        images, target = (torch.stack(part).to(device) for part in zip(*items, strict=True))
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss = trial.loss(model.coarse(trial.normalise(images)), target)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def validate(number: int) -> None:
+        batch = [part.to(device) for part in task.pictures[number]]
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            trial.validation_step(batch, number)
+
+    model.train()
+    step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
+    model.eval()
+    pictures = len(task.pictures)  # type: ignore[arg-type]
+    timed = min(TIMED_PICTURES, pictures)
+    picture_seconds = _median_seconds(lambda number: validate(number % pictures), 1, timed, device)
+    return step_seconds, max(1e-3, picture_seconds * pictures / (settings.devices * settings.nodes))
+
+
+def _median_seconds(work: Callable[[int], None], warm: int, timed: int, device: torch.device) -> float:
+    seconds = []
+    for number in range(warm + timed):
+        start = time.perf_counter()
+        work(number)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds[warm:])[timed // 2]

@@ -1,0 +1,314 @@
+"""Train a network on a folder of pictures and masks, from data to a run folder."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging
+from rich.console import Console
+from rich.table import Table
+
+from pixelwise.data.cache import PictureCache
+from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.data.fingerprint import fingerprint
+from pixelwise.data.source import DataSource
+from pixelwise.data.transforms import Augmentation
+from pixelwise.encoders import load_encoder_weights
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.models import SegmentationModel, build_model, load_model
+from pixelwise.models.build import default_preprocessing
+from pixelwise.training.calibrate import measure_pace
+from pixelwise.training.callbacks import KeepWork, MetricsFile, ProgressBar, StopGently
+from pixelwise.training.machine import Machine
+from pixelwise.training.plan import plan, plan_steps
+from pixelwise.training.run_folder import RunFolder
+from pixelwise.training.settings import Settings
+from pixelwise.training.task import SegmentationTask
+
+DEFAULT_CPU_MINUTES = 30.0
+DEFAULT_GPU_EPOCHS = 100.0
+FINAL_SHARE = 0.02
+"""Share of a time budget kept for scoring, the report and the unexpected."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What :func:`fit` comes back with."""
+
+    run: RunFolder
+    settings: Settings
+    finished: bool
+    """False when training was stopped on the way; the run can be resumed."""
+
+
+def fit(
+    source: DataSource,
+    run: RunFolder,
+    *,
+    fixed: Mapping[str, Any],
+    minutes: float | None = None,
+    epochs: float | None = None,
+    resume: bool = False,
+    started: float | None = None,
+    console: Console | None = None,
+) -> Fitted:
+    """Train a network; everything it leaves behind is in the run folder.
+
+    On several devices every process calls this; the first one plans, the others read its settings.
+
+    Args:
+        source: the data; splits "train" and "val" are used.
+        run: where to work.
+        fixed: settings given by hand; the plan fills in the others.
+        minutes: time for the whole run, measured from ``started``; or None.
+        epochs: instead of a time, how often every pixel is seen on average; or None.
+        resume: go on with the unfinished run in the folder; its saved settings hold.
+        started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
+        console: where to print; a new one on stdout by default.
+
+    Raises:
+        PixelwiseError: the folder, a setting, the model or the data cannot be used.
+    """
+    console = console or Console()
+    started = time.monotonic() if started is None else started
+    first = _rank() == 0
+    if not first:
+        console.quiet = True
+        settings = run.await_settings()
+    else:
+        run.open(resume=resume)
+    pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
+
+    if first and not resume:
+        settings, task = _prepare_new(source, run, fixed, minutes, epochs, started, console)
+    else:
+        settings = Settings.load(run.settings_file)
+        task = _make_task(source, settings, _build(source, settings, console, weights="none"))
+    _check_devices(settings)
+    checkpoint = run.checkpoint if run.checkpoint.is_file() else None
+    if resume and first:
+        where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
+        console.print(f"resuming {run.path} at {where}")
+
+    keep = KeepWork(run)
+    stop = StopGently(keep)
+    metrics = MetricsFile(run, every=max(1, min(50, settings.steps // 100)))
+    with _quiet_libraries():
+        trainer = _make_trainer(run, settings, [keep, stop, metrics, ProgressBar(console, keep)])
+        trainer.fit(task, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
+    if stop.asked and first:
+        console.print(f"stopped at step {trainer.global_step} of {settings.steps}; go on with --resume")
+    return Fitted(run, settings, finished=not stop.asked)
+
+
+def _rank() -> int:
+    """Number of this process, also before anything distributed has been set up."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+
+
+def _prepare_new(
+    source: DataSource,
+    run: RunFolder,
+    fixed: Mapping[str, Any],
+    minutes: float | None,
+    epochs: float | None,
+    started: float,
+    console: Console,
+) -> tuple[Settings, SegmentationTask]:
+    """Plan a new run: data, then model, then measured pace, then the number of steps."""
+    machine = Machine.detect()
+    with console.status(f"reading {len(source.split('train'))} training pictures"):
+        traits = fingerprint(source)
+    draft = plan(traits, machine, fixed)
+    trial = Settings.make({**draft.values, "steps": 1, "validate_every": 1, "ema_decay": 0.0})
+    model = _build(source, trial, console, weights=trial.weights)
+    task = _make_task(source, trial, model)
+    with console.status("decoding pictures and timing a few steps"):
+        task.crops.cache.warm()  # type: ignore[attr-defined]
+        task.pictures.cache.warm()  # type: ignore[attr-defined]
+        pace = measure_pace(task, trial, torch.device(machine.device))
+    if minutes is None and epochs is None:
+        minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
+    seconds = None
+    if minutes is not None:
+        final = pace[1] * 1.5 + FINAL_SHARE * 60 * minutes
+        seconds = 60 * minutes - (time.monotonic() - started) - final
+        if seconds < 2 * pace[0]:
+            raise SettingError(
+                f"--minutes {minutes:g} leaves no time to train: a step takes {pace[0]:.1f} s here and getting ready "
+                f"took {time.monotonic() - started:.0f} s; give more minutes"
+            )
+    plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
+    settings = Settings.make({**draft.values, "reasons": draft.reasons})
+    task.settings = settings
+    task.crops.length = settings.steps * settings.batch  # type: ignore[attr-defined]
+    run.save_splits(source)
+    settings.save(run.settings_file)
+    console.print(_plan_table(settings))
+    return settings, task
+
+
+def _build(source: DataSource, settings: Settings, console: Console, *, weights: str) -> SegmentationModel:
+    """Build the model and give it the weights it starts from; say where they come from."""
+    if weights not in ("auto", "none"):
+        return _build_from_file(source, settings, Path(weights), console)
+    model = build_model(
+        settings.model,
+        classes=source.label_space,
+        encoder=settings.encoder,
+        in_channels=settings.in_channels,
+        **settings.model_options,
+    )
+    if weights == "auto":
+        try:
+            console.print(load_encoder_weights(model.encoder))
+        except ModelError as error:
+            console.print(f"[yellow]training from scratch:[/] {error}")
+    elif weights == "none" and settings.weights == "none":
+        console.print("training from scratch (--weights none)")
+    normalisation = default_preprocessing(model.encoder, settings.in_channels)
+    model.preprocessing = type(normalisation)(normalisation.mean, normalisation.std, settings.value_range)
+    return model
+
+
+def _build_from_file(source: DataSource, settings: Settings, path: Path, console: Console) -> SegmentationModel:
+    """Start from a model file: every tensor of the same name and shape is taken, the rest begins anew."""
+    trained = load_model(path)
+    model = build_model(
+        settings.model,
+        classes=source.label_space,
+        encoder=settings.encoder,
+        in_channels=settings.in_channels,
+        preprocessing=trained.preprocessing,
+        **settings.model_options,
+    )
+    wanted = model.state_dict()
+    taken = {k: v for k, v in trained.state_dict().items() if k in wanted and wanted[k].shape == v.shape}
+    if not taken:
+        raise ModelError(f"{path}: no tensor of this {trained.name} fits a {settings.model} on {settings.encoder}")
+    model.load_state_dict(taken, strict=False)
+    console.print(f"starting from {path}: {len(taken)} of {len(wanted)} tensors fit")
+    return model
+
+
+def _make_task(source: DataSource, settings: Settings, model: SegmentationModel) -> SegmentationTask:
+    """Put model, settings and both data sets together."""
+    augmentation = Augmentation(
+        crop=settings.crop,
+        scale=settings.scale,
+        rotation=settings.rotation,
+        hflip=settings.hflip,
+        vflip=settings.vflip,
+        color=settings.color,
+    )
+    train, val = source.split("train"), source.split("val")
+    # The cache is shared out by the number of pictures, so that neither split starves the other.
+    share = len(train) / (len(train) + len(val))
+    caches = [
+        PictureCache(
+            pairs,
+            source.label_space,
+            channels=settings.in_channels,
+            value_range=settings.value_range,
+            budget_bytes=int(settings.cache_bytes * part),
+        )
+        for pairs, part in ((train, share), (val, 1 - share))
+    ]
+    crops = TrainingCrops(
+        caches[0],
+        augmentation,
+        length=settings.steps * settings.batch,
+        seed=settings.seed,
+        rare_class_probability=settings.rare_class_probability,
+    )
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)
+    return SegmentationTask(model, settings, crops, Pictures(caches[1]))
+
+
+def _check_devices(settings: Settings) -> None:
+    replicas = settings.devices * settings.nodes
+    if settings.batch % replicas:
+        raise SettingError(f"batch {settings.batch} does not divide among {replicas} devices; choose a multiple of it")
+    available = torch.cuda.device_count() if torch.cuda.is_available() else None
+    if available is not None and settings.devices > available:
+        raise SettingError(f"--devices {settings.devices}: this machine has {available}")
+
+
+def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callback]) -> pl.Trainer:
+    distributed = settings.devices * settings.nodes > 1
+    loggers = []
+    try:
+        from pytorch_lightning.loggers import TensorBoardLogger
+
+        loggers.append(TensorBoardLogger(run.path, name="", version="tensorboard"))
+    except ModuleNotFoundError:  # TensorBoard is an extra; metrics.csv is always written
+        pass
+    return pl.Trainer(
+        accelerator="auto",
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy="ddp" if distributed else "auto",
+        precision=settings.precision,
+        max_steps=settings.steps,
+        val_check_interval=settings.validate_every,
+        check_val_every_n_epoch=None,
+        gradient_clip_val=settings.gradient_clip or None,
+        # Callbacks run in this order: KeepWork saves what was scored before averaging puts the raw weights back.
+        callbacks=[*callbacks, EMAWeightAveraging(decay=settings.ema_decay)],
+        logger=loggers,
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=run.path,
+    )
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)["global_step"])
+
+
+def _plan_table(settings: Settings) -> Table:
+    table = Table(title="the plan", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name, value in settings.model_dump(exclude={"reasons"}).items():
+        if name in settings.reasons and value is not None:
+            table.add_row(name.replace("_", " "), _show(value), f"[dim]{settings.reasons[name]}[/]")
+    return table
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (tuple, list)):
+        shown = [_show(item) for item in value]
+        return " ".join(shown if len(shown) <= 12 else [*shown[:12], "..."])
+    return str(value)
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep Lightning's remarks on choices that are made on purpose from the screen; errors still show."""
+    import logging
+
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+            yield
+    finally:
+        logger.setLevel(level)

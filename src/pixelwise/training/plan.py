@@ -1,0 +1,206 @@
+"""From a fingerprint of the data and a look at the machine to settings, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.fingerprint import Fingerprint
+from pixelwise.models.build import DEFAULT_ENCODER
+from pixelwise.training.machine import Machine
+
+CROP_UNIT = 32
+"""Crop sides are multiples of the period of the encoders, so that no step computes on padding."""
+
+CPU_CROP_PIXELS = 288 * 384
+GPU_CROP_PIXELS = 512 * 512
+CPU_BATCH = 8
+GPU_BATCH = 16
+GPU_BYTES_A_PIXEL = 6_000
+"""Rough need of one crop pixel in training on a GPU; U-Net on ResNet-18 in bf16 takes about half of it."""
+
+
+class Draft:
+    """Settings in the making: the first value given to a name stays, so what people fixed by hand comes first."""
+
+    def __init__(self, fixed: Mapping[str, Any]) -> None:
+        self.values: dict[str, Any] = dict(fixed)
+        self.reasons: dict[str, str] = dict.fromkeys(fixed, "set by hand")
+
+    def set(self, name: str, value: Any, reason: str) -> Any:
+        """Give a setting its value unless it has one; return the value that holds."""
+        if name not in self.values:
+            self.values[name] = value
+            self.reasons[name] = reason
+        return self.values[name]
+
+
+def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
+    """Choose every setting except the number of steps, which needs a time or a count of epochs.
+
+    Args:
+        fingerprint: what the training pictures are like.
+        machine: what they are trained on.
+        fixed: settings that were given by hand; they win and steer the others.
+    """
+    draft = Draft(fixed)
+    _choose_model(draft, fingerprint)
+    _choose_input(draft, fingerprint, machine)
+    _choose_augmentation(draft, fingerprint)
+    _choose_loss(draft, fingerprint)
+    _choose_optimisation(draft)
+    _choose_machine_use(draft, machine)
+    return draft
+
+
+def _choose_model(draft: Draft, fingerprint: Fingerprint) -> None:
+    draft.set("model", "deeplabv3plus", "the best score for the time on a CPU among the models here")
+    draft.set("encoder", DEFAULT_ENCODER, "small and fast, and its ImageNet weights install as a package")
+    draft.set("model_options", {}, "as the model comes")
+    draft.set("weights", "auto", "ImageNet weights where they are at hand")
+    if fingerprint.channels in (1, 3):
+        draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
+    else:
+        draft.set("in_channels", fingerprint.channels, f"the pictures have {fingerprint.channels} channels")
+    if fingerprint.value_range is not None:
+        low, high = fingerprint.value_range
+        draft.set(
+            "value_range", fingerprint.value_range, f"pictures are deeper than 8 bits; {low:g} .. {high:g} holds them"
+        )
+
+
+def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> None:
+    limit = CPU_CROP_PIXELS if machine.device == "cpu" else GPU_CROP_PIXELS
+    height, width = fingerprint.median_size
+    crop = crop_size(height, width, limit)
+    draft.set("crop", crop, f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this {machine.device}")
+    crop = draft.values["crop"]
+    if machine.device == "cpu":
+        draft.set("batch", CPU_BATCH, "enough for stable batch statistics; more only slows steps on a CPU")
+    else:
+        fitting = int(0.8 * machine.memory / (GPU_BYTES_A_PIXEL * crop[0] * crop[1]))
+        devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
+        batch = devices * min(GPU_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
+        draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}")
+
+
+def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
+    """Largest crop of at most about ``limit`` pixels with the shape of the picture, in multiples of 32.
+
+    Args:
+        height: of a typical picture, in pixels.
+        width: likewise.
+        limit: most pixels a crop may have.
+    """
+    shrink = min(1.0, (limit / (height * width)) ** 0.5)
+    shrink = max(shrink, min(1.0, 96 / min(height, width)))  # very long pictures still get crops with some height
+    sides = [max(2, round(shrink * side / CROP_UNIT)) * CROP_UNIT for side in (height, width)]
+    while sides[0] * sides[1] > 1.15 * limit:
+        sides[int(np.argmax(sides))] -= CROP_UNIT
+    return sides[0], sides[1]
+
+
+def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
+    draft.set("scale", (0.5, 2.0), "objects come in all sizes (the DeepLab recipe)")
+    draft.set("rotation", 0.0, "pictures taken upright stay upright")
+    draft.set("hflip", True, "left and right rarely matter")
+    draft.set("vflip", False, "up and down usually matter")
+    draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
+    share = fingerprint.class_pixels / max(1, fingerprint.class_pixels.sum())
+    present = share[share > 0]
+    rarest = float(present.min(initial=1.0))
+    if len(present) > 1 and rarest < 0.05:
+        draft.set(
+            "rare_class_probability",
+            0.5,
+            f"the rarest class holds {100 * rarest:.2g}% of the pixels; half the crops seek rare ones",
+        )
+    else:
+        draft.set("rare_class_probability", 0.0, "no class is rare")
+
+
+def _choose_loss(draft: Draft, fingerprint: Fingerprint) -> None:
+    weights = class_weights(fingerprint.class_pixels)
+    spread = max(weights) / min(weights)
+    draft.set("class_weights", weights, f"square root of median frequency balancing; heaviest to lightest {spread:.1f}")
+    draft.set("dice_weight", 0.0, "cross-entropy alone")
+    draft.set("label_smoothing", 0.0, "masks are taken at their word")
+
+
+def class_weights(pixels: np.ndarray[Any, np.dtype[np.int64]], *, limit: float = 10.0) -> tuple[float, ...]:
+    """Square root of median frequency over frequency, scaled so that an average pixel weighs 1.
+
+    The full ratio (Eigen and Fergus 2015, as SegNet used it) trades much precision for recall of rare classes; its
+    root is a middle way. Classes without a pixel weigh 1 before scaling.
+
+    Args:
+        pixels: pixels of each class in the training masks.
+        limit: largest and smallest (as 1 / limit) weight before scaling.
+    """
+    frequency = pixels / max(1, pixels.sum())
+    present = frequency > 0
+    weights = np.ones(len(pixels))
+    if present.any():
+        weights[present] = np.sqrt(np.median(frequency[present]) / frequency[present]).clip(1 / limit, limit)
+        weights /= (weights * frequency).sum()
+    return tuple(float(round(weight, 4)) for weight in weights)
+
+
+def _choose_optimisation(draft: Draft) -> None:
+    draft.set("learning_rate", 1.5e-3, "AdamW on a fresh decoder")
+    pretrained = draft.values["weights"] != "none"
+    draft.set("encoder_rate", 1.0, "the encoder learns at the rate of the decoder")
+    draft.set("weight_decay", 0.01, "AdamW's usual")
+    draft.set("schedule", "poly", "falls to zero over the run (DeepLab)")
+    draft.set("warmup", 0.03 if pretrained else 0.05, "the first steps of a fresh decoder are rough")
+    draft.set("gradient_clip", 0.0, "batch norm keeps gradients in bounds")
+
+
+def _choose_machine_use(draft: Draft, machine: Machine) -> None:
+    if machine.native_bfloat16:
+        draft.set("precision", "bf16-mixed", f"this {machine.device} computes in bfloat16")
+    elif machine.device == "cuda":
+        draft.set("precision", "16-mixed", "this GPU computes in float16")
+    else:
+        draft.set("precision", "32-true", f"this {machine.device} has no fast 16-bit arithmetic")
+    draft.set("channels_last", True, "the memory order that convolutions compute fastest in")
+    workers = 0 if machine.device == "cpu" else min(8, max(1, machine.cores - 1))
+    draft.set("workers", workers, "steps take far longer than crops" if not workers else "crops keep the GPU fed")
+    draft.set("cache_bytes", machine.main_memory // 4, "a quarter of the free memory holds decoded pictures")
+    draft.set("seed", 0, "the same run again gives the same stream of crops")
+    draft.set("devices", 1, "one unless --devices asks for more")
+    draft.set("nodes", 1, "one unless --nodes asks for more")
+
+
+def plan_steps(
+    draft: Draft, fingerprint: Fingerprint, *, epochs: float | None, seconds: float | None, pace: tuple[float, float]
+) -> None:
+    """Fix the number of steps, how often to validate, and what depends on them.
+
+    Args:
+        draft: all other settings.
+        fingerprint: the training pictures.
+        epochs: times that every pixel is seen once on average; or None.
+        seconds: time left for training and its validations; or None. One of the two is given.
+        pace: measured seconds of a step and of a validation.
+    """
+    step_seconds, validation_seconds = pace
+    epoch_steps = max(1.0, fingerprint.pixels / (draft.values["batch"] * np.prod(draft.values["crop"])))
+    if seconds is not None:
+        validations = int(np.clip(0.05 * seconds / validation_seconds, 1, 20))
+        steps = max(2, int((seconds - validations * validation_seconds) / step_seconds))
+        reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms a step, less {validations} validations"
+    else:
+        assert epochs is not None
+        steps = max(2, round(epochs * epoch_steps))
+        validations = int(np.clip(0.05 * steps * step_seconds / validation_seconds, 1, max(1, min(epochs, 50))))
+        reason = f"{epochs:g} epochs of {epoch_steps:.4g} steps"
+    steps = draft.set("steps", steps, reason)
+    validate_every = -(-steps // min(validations, steps))
+    draft.set(
+        "validate_every", validate_every, f"{validation_seconds:.1f} s each; about a twentieth of the time at most"
+    )
+    decay = min(0.9995, max(0.5, 1 - 40 / steps))
+    draft.set("ema_decay", decay, f"averages the last {1 / (1 - decay):.0f} steps or so")

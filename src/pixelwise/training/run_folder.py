@@ -1,0 +1,123 @@
+"""The run folder: what a run leaves behind, and what it needs to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelwise.data.source import DataSource
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.io.atomic import atomic_path
+from pixelwise.models.files import MODEL_FILE, find_model_file
+from pixelwise.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run, by name. ``settings.yaml`` appears first and means that the run has begun."""
+
+    path: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """What was decided, with reasons."""
+        return self.path / "settings.yaml"
+
+    @property
+    def splits_file(self) -> Path:
+        """Which pictures were trained on and which validated, with the label space they were read by."""
+        return self.path / "splits.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The newest state of training, to resume from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def model_file(self) -> Path:
+        """The best model so far, ready for use."""
+        return self.path / MODEL_FILE
+
+    @property
+    def metrics_file(self) -> Path:
+        """Loss, learning rate and scores over the steps."""
+        return self.path / "metrics.csv"
+
+    @property
+    def scores_file(self) -> Path:
+        """Final scores; present once the run has finished."""
+        return self.path / "scores.json"
+
+    @property
+    def report_file(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    def open(self, *, resume: bool) -> None:
+        """Make the folder ready to begin, or make sure that it can go on.
+
+        Raises:
+            SettingError: a finished run; an unfinished one without ``resume``; nothing to resume; not writable.
+        """
+        if self.scores_file.exists():
+            raise SettingError(
+                f"{self.path}: this run has finished; choose another folder with --out, or delete this one"
+            )
+        if self.settings_file.exists() and not resume:
+            raise SettingError(
+                f"{self.path}: an unfinished run is here; go on with --resume, or choose another folder with --out"
+            )
+        if resume and not self.settings_file.exists():
+            raise SettingError(f"{self.path}: there is no run to resume; start one without --resume")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingError(f"{self.path}: the run folder cannot be made ({error.strerror}); check --out") from None
+        if not os.access(self.path, os.W_OK):
+            raise SettingError(f"{self.path}: the run folder is not writable; check --out")
+
+    def await_settings(self, *, seconds: float = 600.0) -> Settings:
+        """Wait for the first process of a distributed run to write the settings, then read them."""
+        deadline = time.monotonic() + seconds
+        while not self.settings_file.exists():
+            if time.monotonic() > deadline:
+                raise SettingError(f"{self.path}: no settings appeared here; do all machines share this folder?")
+            time.sleep(0.2)
+        return Settings.load(self.settings_file)
+
+    def save_splits(self, source: DataSource) -> None:
+        """Write down which pictures belong to which split."""
+        described = {
+            "data": str(source.root.resolve()),
+            "label_space": source.label_space.to_dict(),
+            "splits": {name: [pair.id for pair in pairs] for name, pairs in source.splits.items()},
+        }
+        with atomic_path(self.splits_file) as beside:
+            beside.write_text(json.dumps(described, indent=1))
+
+
+def saved_split(model: str | Path, data_root: Path, *, split: str = "val") -> list[str] | None:
+    """Ids of the pictures that a model's run kept for validation, if the model was trained on this data.
+
+    Args:
+        model: a run folder or a model file inside one.
+        data_root: the folder that is about to be scored.
+        split: which of the saved splits.
+
+    Returns:
+        The ids, or None where the model has no run folder or the run was trained on other data.
+    """
+    try:
+        run = RunFolder(find_model_file(model).parent)
+    except ModelError:
+        return None
+    if not run.splits_file.is_file():
+        return None
+    described = json.loads(run.splits_file.read_text())
+    if Path(described["data"]) != data_root.resolve():
+        return None
+    ids: list[str] | None = described["splits"].get(split)
+    return ids

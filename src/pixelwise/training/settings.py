@@ -1,0 +1,146 @@
+"""The settings of a run: typed, each with its reason, saved beside the model as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pixelwise.errors import SettingError, unknown_name
+from pixelwise.io.atomic import atomic_path
+
+Positive = Field(gt=0)
+Share = Field(ge=0, le=1)
+
+
+class Settings(BaseModel):
+    """Everything that decides how a run goes; :mod:`pixelwise.training.plan` fills in what people leave open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model: str
+    encoder: str
+    model_options: dict[str, Any] = {}
+    weights: str
+    """``auto`` (ImageNet if at hand), ``none``, or a pixelwise model file to start from."""
+    in_channels: int = Positive
+    value_range: tuple[float, float] | None = None
+    """For pictures deeper than 8 bits: the stored values that become black and white."""
+
+    crop: tuple[int, int]
+    """Height and width in pixels of a training crop."""
+    batch: int = Positive
+    """Crops a step, over all devices together."""
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Range of the random zoom."""
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    """Largest random rotation in degrees, either way."""
+    hflip: bool = True
+    vflip: bool = False
+    color: float = Share
+    """Strength of random brightness, contrast and saturation."""
+    rare_class_probability: float = Share
+    """Share of crops that are centred on a pixel of a class drawn with favour for rare ones."""
+
+    class_weights: tuple[float, ...]
+    """Weight of each class in the loss."""
+    dice_weight: float = Field(default=0.0, ge=0)
+    """Weight of the soft Dice loss beside cross-entropy."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+    learning_rate: float = Positive
+    encoder_rate: float = Field(ge=0)
+    """Learning rate of the encoder relative to the decoder's."""
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["poly", "cosine"] = "poly"
+    warmup: float = Share
+    """Share of the steps over which the learning rate rises from zero."""
+    ema_decay: float = Field(ge=0, lt=1)
+    """Decay of the running average of the weights, which is what is validated and saved."""
+    gradient_clip: float = Field(default=0.0, ge=0)
+    """Largest norm of the gradients; 0 for no limit."""
+
+    steps: int = Positive
+    validate_every: int = Positive
+    """Steps between two validations."""
+    precision: Literal["bf16-mixed", "16-mixed", "32-true"]
+    channels_last: bool = True
+    workers: int = Field(ge=0)
+    """Processes that prepare crops beside the training process."""
+    cache_bytes: int = Field(ge=0)
+    """Memory for decoded pictures."""
+    seed: int = Field(default=0, ge=0)
+    devices: int = Positive
+    nodes: int = Positive
+
+    reasons: dict[str, str] = {}
+    """Setting -> why it has the value it has."""
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any]) -> Settings:
+        """Check values and build settings from them.
+
+        Raises:
+            SettingError: a value is missing, unknown or out of range; the message names it.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingError(_explain(error)) from None
+
+    def save(self, path: Path) -> None:
+        """Write the settings as YAML, reasons last."""
+        with atomic_path(path) as beside:
+            beside.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read the settings of a run."""
+        return cls.make(read_yaml(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds one mapping.
+
+    Raises:
+        SettingError: no such file, no YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path}: is no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise SettingError(f"{path}: expected one `setting: value` a line")
+    return values
+
+
+def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any]:
+    """Collect what a person fixed by hand: a YAML file first, then ``key=value`` on the command line.
+
+    Raises:
+        SettingError: an unknown setting, or an assignment without "=".
+    """
+    overrides = read_yaml(config) if config else {}
+    overrides.pop("reasons", None)
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise SettingError(f"--set {assignment}: expected KEY=VALUE, such as --set learning_rate=0.001")
+        overrides[key.strip()] = yaml.safe_load(value)
+    for key in overrides:
+        if key not in Settings.model_fields:
+            raise SettingError(unknown_name("setting", key, Settings.model_fields))
+    return overrides
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return unknown_name("setting", name, Settings.model_fields)
+    return f"setting '{name}' cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"

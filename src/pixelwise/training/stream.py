@@ -1,0 +1,57 @@
+"""The order in which a run sees its crops: a function of the step, so that interrupted runs go on where they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+
+class StepSampler(Sampler[list[int]]):
+    """Batches of item numbers: step ``s`` takes items ``s * batch`` to ``(s + 1) * batch - 1`` of an endless stream.
+
+    Each of ``replicas`` processes takes its share of every batch, so that the number of devices changes nothing in
+    what a step sees. The length is that of the whole run, also when iteration starts later.
+
+    Args:
+        steps: steps of the whole run.
+        batch: items a step, over all processes.
+        start: first step that is still to be done.
+        rank: number of this process.
+        replicas: number of processes; must divide ``batch``.
+    """
+
+    def __init__(self, *, steps: int, batch: int, start: int = 0, rank: int = 0, replicas: int = 1) -> None:
+        self.steps, self.batch, self.start, self.rank, self.replicas = steps, batch, start, rank, replicas
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.start, self.steps):
+            yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.replicas))
+
+
+class StepLoader(DataLoader[Any]):
+    """A loader over a :class:`StepSampler`, which Lightning may resume in the middle of.
+
+    The place in the stream follows from the step that the run is at, so there is no state to keep; the two methods
+    tell Lightning that this is known and meant.
+    """
+
+    def __init__(self, dataset: Dataset[Any], sampler: StepSampler, *, workers: int, pin_memory: bool) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin_memory,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the step says it all."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Accept nothing: the step says it all."""

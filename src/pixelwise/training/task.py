@@ -1,0 +1,140 @@
+"""The training task: how Lightning turns batches of crops into steps, and pictures into validation scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.models import SegmentationModel
+from pixelwise.models.base import Coarse
+from pixelwise.ops import upsample_confusion, upsample_cross_entropy
+from pixelwise.training.schedule import rate_factor
+from pixelwise.training.settings import Settings
+from pixelwise.training.stream import StepLoader, StepSampler
+
+
+class SegmentationTask(pl.LightningModule):
+    """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
+
+    Pictures stay uint8 until they are on the device.
+
+    Args:
+        model: what is trained.
+        settings: how.
+        crops: training set; item k is (image uint8 (C, h, w), mask (h, w)).
+        pictures: validation set; item i is (image uint8 (C, H, W), mask (H, W)), of any size.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, settings: Settings, crops: Dataset[Any], pictures: Dataset[Any]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.crops = crops
+        self.pictures = pictures
+        self.confusion = ConfusionMatrix(model.label_space)
+        preprocessing = model.preprocessing
+        self.mean: Tensor
+        self.std: Tensor
+        self.class_weights: Tensor
+        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(preprocessing.std).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("class_weights", torch.tensor(settings.class_weights), persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn uint8 images (N, C, H, W) into what the model takes, in the memory order it computes fastest."""
+        memory_format = torch.channels_last if self.settings.channels_last else torch.contiguous_format
+        return ((images - self.mean) / self.std).contiguous(memory_format=memory_format)
+
+    def loss(self, coarse: Coarse, target: Tensor) -> Tensor:
+        """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths."""
+        loss = self._cross_entropy(coarse.logits, target, coarse.scale, coarse.offset)
+        for logits in coarse.auxiliary:
+            loss = loss + 0.4 * self._cross_entropy(logits, target, None, None)
+        return loss
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor, scale: float | None, offset: float | None) -> Tensor:
+        return upsample_cross_entropy(
+            logits,
+            target,
+            scale=scale,
+            offset=offset,
+            class_weights=self.class_weights,
+            ignore_index=self.model.label_space.ignore_index,
+            label_smoothing=self.settings.label_smoothing,
+        )
+
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
+        """Take one step; logs ``train/loss`` and the learning rate."""
+        images, target = batch
+        loss = self.loss(self.model.coarse(self.normalise(images)), target)
+        self.log("train/loss", loss.detach())
+        return loss
+
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
+        """Count labels against one picture at its own size."""
+        image, target = (item[None] for item in batch)
+        coarse = self.model.coarse(self.normalise(image))
+        counts = upsample_confusion(
+            coarse.logits,
+            target,
+            scale=coarse.scale,
+            offset=coarse.offset,
+            ignore_index=self.model.label_space.ignore_index,
+        )
+        ignored = int((target == self.model.label_space.ignore_index).sum())
+        self.confusion.update_counts(counts, images=1, ignored_pixels=ignored)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the whole validation set."""
+        scores = self.confusion.scores()
+        self.confusion.reset()
+        self.log("val/miou", scores.miou, rank_zero_only=False, sync_dist=False)
+        self.log("val/pixel_accuracy", scores.pixel_accuracy, rank_zero_only=False, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; no decay on biases and norms; the encoder at its own rate."""
+        groups = []
+        encoder = {id(parameter) for parameter in self.model.encoder.parameters()}
+        for of_encoder in (True, False):
+            rate = self.settings.learning_rate * (self.settings.encoder_rate if of_encoder else 1.0)
+            for matrices in (True, False):
+                chosen: list[nn.Parameter] = [
+                    p
+                    for p in self.model.parameters()
+                    if p.requires_grad and (id(p) in encoder) == of_encoder and (p.ndim > 1) == matrices
+                ]
+                decay = self.settings.weight_decay if matrices else 0.0
+                if chosen:
+                    groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+        settings = self.settings
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: rate_factor(step, settings.steps, schedule=settings.schedule, warmup=settings.warmup),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def train_dataloader(self) -> StepLoader:
+        """Crops from the step that the run is at."""
+        sampler = StepSampler(
+            steps=self.settings.steps,
+            batch=self.settings.batch,
+            start=self.trainer.global_step,
+            rank=self.trainer.global_rank,
+            replicas=self.trainer.world_size,
+        )
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        return StepLoader(self.crops, sampler, workers=self.settings.workers, pin_memory=on_gpu)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Whole pictures, each process its share; none is scored twice."""
+        pictures = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)  # type: ignore[arg-type]
+        return DataLoader(self.pictures, sampler=list(pictures), batch_size=None, num_workers=0)
