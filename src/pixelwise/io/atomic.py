@@ -54,13 +54,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield beside
         beside.replace(target)
     except OSError as error:
-        elsewhere = error.filename is not None and Path(os.fsdecode(error.filename)) not in (
-            beside,
-            target,
-            target.parent,
-        )
-        if elsewhere and beside is not None:  # the block failed on a file of its own
-            raise
+        if beside is not None and error.filename not in (None, str(beside)):
+            raise  # the block failed on another file
         mend = _MENDS.get(error.errno or 0, "choose another place")
         raise PixelwiseError(f"cannot write {target} ({error.strerror or error}): {mend}") from error
     finally:
@@ -82,5 +77,5 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write plain JSON types to ``path`` with an indent of two, whole or not at all; raises like :func:`atomic_path`."""
+    """Write plain JSON types to ``path``, whole or not at all; raises like :func:`atomic_path`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
-    Image,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,

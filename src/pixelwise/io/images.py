@@ -108,7 +108,8 @@ def _to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] 
             value_range = (0.0, 1.0)
     low, high = value_range
     scaled = (np.nan_to_num(stored.astype(np.float32), nan=0.0) - low) * (255.0 / (high - low))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    scaled8: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return scaled8
 
 
 def _bridged(pixels: NDArray[np.uint8], header: Header, channels: int, path: Path) -> NDArray[np.uint8]:
@@ -122,10 +123,10 @@ def _bridged(pixels: NDArray[np.uint8], header: Header, channels: int, path: Pat
     if found == channels:
         return pixels
     if found == 1 and channels == 3:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
     if found == 3 and channels == 1:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))[..., None]
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     raise DataError(
-        f"{path}: the picture has {found} channels, but {channels} were asked for; grey and RGB stand in for each other, "
-        "other numbers must match: convert the pictures, or build the network for their channels"
+        f"{path}: the picture has {found} channels, but {channels} were asked for; only grey and RGB become "
+        "each other: convert the pictures, or build the network for their channels"
     )

@@ -50,7 +50,7 @@ def _as_unsigned(stored: NDArray[Any], path: Path) -> NDArray[np.uint8] | NDArra
             f"{path}: a mask holds whole numbers from 0 to 65535, but this file has {stored.dtype} values from "
             f"{stored.min()} to {stored.max()}; export it as an index PNG"
         )
-    return whole.astype(np.uint8 if stored.dtype == np.bool_ else np.uint16)
+    return whole.astype(np.uint16)
 
 
 def mask_palette(path: str | os.PathLike[str]) -> tuple[Color, ...] | None:

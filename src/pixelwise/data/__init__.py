@@ -1,0 +1,1 @@
+"""Data sets: which pictures and masks belong together, what the masks mean, and crops of them to learn from."""

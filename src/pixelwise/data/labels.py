@@ -1,0 +1,179 @@
+"""From what masks hold to what it means: recognising the encoding of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pixelwise.data.survey import Survey
+from pixelwise.errors import DataError
+from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
+
+BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
+"""Class names, in lower case, that mean "nothing is there"."""
+
+_FLAT_SHARE = 0.1  # below it a value lives on edges only: 2-pixel lines have 0.25 and more, smoothed edges 0.02
+_SUSPICIOUS = 8  # this many edge values are no accident
+
+
+def recognise(
+    survey: Survey, names: Sequence[str] | None = None, *, void: frozenset[int] = frozenset({255}), origin: str = ""
+) -> tuple[LabelSpace, tuple[str, ...]]:
+    """Decide how masks encode classes.
+
+    In the order tried: RGB colours; {0, 255} and {0, 1} for two classes; values of a class list; class indices with
+    255 as void; other numbers, each standing for one class.
+
+    Args:
+        survey: what the masks hold.
+        names: class names in index order, where the data set gives them.
+        void: values that are void when the class list does not reach them.
+        origin: where the names come from, for errors.
+
+    Returns:
+        The label space, and notes that say what was recognised.
+
+    Raises:
+        DataError: a value lies outside the class list, edges are smoothed, palettes contradict each other, or nothing
+            but one value is there.
+    """
+    _refuse_smoothed(survey)
+    if survey.by_color:
+        return _colors(survey, names, origin)
+    if survey.clash is not None:
+        first, second, index = survey.clash
+        raise DataError(
+            f"{second}: its palette gives index {index} another colour than the palette of {first}, so indices do not "
+            "mean the same in all masks; export all masks with one palette, or name the indices in dataset.yaml"
+        )
+    if names is not None:
+        return _named(survey, tuple(names), void, origin)
+    return _unnamed(survey)
+
+
+def background_of(names: Sequence[str]) -> int | None:
+    """Find the index of the class whose name means background, or None."""
+    return next((index for index, name in enumerate(names) if name.lower() in BACKGROUND_NAMES), None)
+
+
+def _refuse_smoothed(survey: Survey) -> None:
+    edges = [value for value, pixels in survey.pixels.items() if survey.flat[value] < _FLAT_SHARE * pixels]
+    if len(edges) < _SUSPICIOUS or 2 * len(edges) < len(survey.pixels):
+        return
+    path = survey.first[edges[0]]
+    what = "colours" if survey.by_color else "grey values"
+    raise DataError(
+        f"{path}: the masks hold {len(survey.pixels)} {what}, {len(edges)} of them along edges only, so they were "
+        "smoothed or saved as JPEG; export them without smoothing (nearest neighbour), as PNG"
+    )
+
+
+def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> tuple[LabelSpace, tuple[str, ...]]:
+    mapping: dict[StoredValue, int]
+    colors = sorted(color for color in survey.pixels if isinstance(color, tuple))
+    _refuse_one(survey)
+    if all(red == green == blue for red, green, blue in colors):
+        as_grey = Survey(
+            pixels={color[0]: survey.pixels[color] for color in colors},
+            flat={color[0]: survey.flat[color] for color in colors},
+            first={color[0]: survey.first[color] for color in colors},
+            masks=survey.masks,
+        )
+        space, notes = recognise(as_grey, names, origin=origin)
+        values = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
+        mapping = {(v, v, v): k for v, k in values.items() if isinstance(v, int) and v <= 255}
+        return LabelSpace(space.names, space.colors, space.ignore_index, space.background, mapping), notes
+    listed = ", ".join("#{:02x}{:02x}{:02x}".format(*color) for color in colors[:12]) + (
+        ", ..." if len(colors) > 12 else ""
+    )
+    if names is not None:
+        raise DataError(
+            f"{origin}: it names {len(names)} classes, but the masks hold {len(colors)} RGB colours ({listed}) and "
+            'nothing says which is which; write a dataset.yaml with `classes: {"#rrggbb": name, ...}`'
+        )
+    mapping = {color: index for index, color in enumerate(colors)}
+    found = tuple(f"class {index}" for index in range(len(colors)))
+    ignore = 255 if len(colors) <= 255 else 65535
+    note = f"masks hold {len(colors)} RGB colours ({listed}): read as one class each; name them in dataset.yaml"
+    return LabelSpace(found, tuple(colors), ignore, None, mapping), (note,)
+
+
+def _named(
+    survey: Survey, names: tuple[str, ...], void: frozenset[int], origin: str
+) -> tuple[LabelSpace, tuple[str, ...]]:
+    count = len(names)
+    mapping: dict[StoredValue, int]
+    values = _numbers(survey)
+    ignore = 255 if count <= 255 else 65535
+    palette = _palette(survey, range(count))
+    background = background_of(names)
+    void = frozenset(value for value in void | {ignore} if value >= count)
+    if count == 2 and set(values) == {0, 255}:
+        mapping = {0: 0, 255: 1}
+        return (
+            LabelSpace(names, palette, ignore, background, mapping),
+            (f"masks hold 0 and 255: read as {names[0]} and {names[1]}",),
+        )
+    outside = [value for value in values if value >= count and value not in void]
+    if not outside:
+        mapping = {} if void == {ignore} else {**{k: k for k in range(count)}, **dict.fromkeys(void, ignore)}
+        return LabelSpace(names, palette, ignore, background, mapping), ()
+    if len(values) == count and max(values) > 4 * count:
+        listed = ", ".join(f"{value} {name}" for value, name in zip(values, names, strict=True))
+        mapping = {value: index for index, value in enumerate(values)}
+        return (
+            LabelSpace(names, _palette(survey, values), ignore, background, mapping),
+            (f"masks hold {count} values that are no indices: read in rising order as {listed}",),
+        )
+    worst = outside[0]
+    shown = ", ".join(str(value) for value in outside[:8]) + (", ..." if len(outside) > 8 else "")
+    raise DataError(
+        f"{survey.first[worst]}: the mask holds {worst}, but {origin} names the classes 0 .. {count - 1} "
+        f"(values outside in all masks: {shown}); correct the list or the masks, or map values in dataset.yaml"
+    )
+
+
+def _unnamed(survey: Survey) -> tuple[LabelSpace, tuple[str, ...]]:
+    mapping: dict[StoredValue, int]
+    values = _numbers(survey)
+    _refuse_one(survey)
+    if values in ([0, 255], [0, 1]):
+        mapping = {0: 0, 255: 1} if 255 in values else {}
+        note = f"masks hold 0 and {values[1]}: read as 2 classes, background and foreground"
+        colors = _palette(survey, values) or ((0, 0, 0), default_colors(2)[1])
+        return LabelSpace(("background", "foreground"), colors, 255, 0, mapping), (note,)
+    inner = [value for value in values if value != 255]
+    top = inner[-1]
+    if top < 4 * len(inner) and inner[0] == 0:  # nearly every index occurs, as class indices do
+        notes = [f"masks hold 0 .. {top}: read as {top + 1} classes by index"]
+        if top < 255 and 255 in values:
+            notes.append("value 255 of the masks is void")
+        if top == 1:
+            return LabelSpace(("background", "foreground"), background=0), tuple(notes)
+        names = tuple(f"class {index}" for index in range(top + 1))
+        ignore = 255 if top < 255 else 65535
+        return LabelSpace(names, _palette(survey, range(top + 1)), ignore), tuple(notes)
+    mapping = {value: index for index, value in enumerate(values)}
+    ignore = 255 if len(values) <= 255 else 65535
+    listed = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+    note = f"masks hold the {len(values)} values {listed}: read as one class each; name them in dataset.yaml"
+    names = tuple(f"value {value}" for value in values)
+    return LabelSpace(names, _palette(survey, values), ignore, None, mapping), (note,)
+
+
+def _refuse_one(survey: Survey) -> None:
+    if len(survey.pixels) == 1:
+        (value,) = survey.pixels
+        raise DataError(
+            f"{survey.first[value]}: all {survey.masks} masks hold nothing but {value}, so there is nothing to learn; "
+            "check that these are the masks"
+        )
+
+
+def _numbers(survey: Survey) -> list[int]:
+    return sorted(value for value in survey.pixels if isinstance(value, int))
+
+
+def _palette(survey: Survey, values: Sequence[int]) -> tuple[Color, ...]:
+    """Take the colours of the masks' own palette; none where it is grey, repeats, or does not reach the values."""
+    colors = tuple(survey.palettes[value] for value in values if value in survey.palettes)
+    return colors if len(set(colors)) == len(values) else ()

@@ -1,0 +1,148 @@
+"""What the masks of a data set hold, counted over many files at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.io.masks import mask_palette, read_mask
+from pixelwise.types import Color, StoredValue, pack_colors
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_COLORS = 4096
+"""More colours than this in one mask are not collected: nobody annotates so many classes by colour."""
+
+
+@dataclass
+class Survey:
+    """Values over all masks looked at.
+
+    Args:
+        pixels: stored value -> pixels that hold it.
+        flat: stored value -> pixels whose right and lower neighbours hold it too; the borders that smoothing and JPEG
+            make are hardly ever flat.
+        first: stored value -> the first mask that holds it.
+        palettes: palette index in use -> colour, where masks carry palettes.
+        clash: two masks whose palettes give one index two colours, and that index.
+        masks: number of masks looked at.
+        by_color: whether masks hold RGB colours.
+    """
+
+    pixels: dict[StoredValue, int] = field(default_factory=dict)
+    flat: dict[StoredValue, int] = field(default_factory=dict)
+    first: dict[StoredValue, Path] = field(default_factory=dict)
+    palettes: dict[int, Color] = field(default_factory=dict)
+    clash: tuple[Path, Path, int] | None = None
+    masks: int = 0
+    by_color: bool = False
+
+
+@dataclass(frozen=True)
+class _Counts:
+    path: Path
+    values: NDArray[np.int64]  # numbers, or packed colours
+    pixels: NDArray[np.int64]
+    flat: NDArray[np.int64]
+    by_color: bool
+    palette: tuple[Color, ...] | None
+
+
+def survey_masks(masks: Sequence[Path]) -> Survey:
+    """Read masks, in threads, and count what they hold.
+
+    Raises:
+        DataError: a mask cannot be read, or some hold numbers and others RGB colours.
+    """
+    survey = Survey()
+    palette_from: dict[int, Path] = {}
+    for counts in in_threads(_count, masks):
+        if survey.masks and counts.by_color != survey.by_color:
+            raise DataError(
+                f"{counts.path}: this mask holds {'RGB colours' if counts.by_color else 'one number a pixel'} but "
+                f"{masks[0]} does not; export all masks in one form"
+            )
+        survey.by_color = counts.by_color
+        survey.masks += 1
+        for value, pixels, flat in zip(
+            counts.values.tolist(), counts.pixels.tolist(), counts.flat.tolist(), strict=True
+        ):
+            key: StoredValue = (value >> 16, value >> 8 & 255, value & 255) if counts.by_color else value
+            survey.pixels[key] = survey.pixels.get(key, 0) + pixels
+            survey.flat[key] = survey.flat.get(key, 0) + flat
+            survey.first.setdefault(key, counts.path)
+            if counts.palette is not None and value < len(counts.palette):
+                color = counts.palette[value]
+                if survey.palettes.setdefault(value, color) != color and survey.clash is None:
+                    survey.clash = (palette_from[value], counts.path, value)
+                palette_from.setdefault(value, counts.path)
+    return survey
+
+
+def _count(path: Path) -> _Counts:
+    stored = read_mask(path)
+    by_color = stored.ndim == 3
+    numbers: NDArray[Any] = pack_colors(stored) if by_color else stored
+    flat = numbers[:-1, :-1][(numbers[:-1, :-1] == numbers[1:, :-1]) & (numbers[:-1, :-1] == numbers[:-1, 1:])]
+    if by_color:
+        values, pixels, flats = _count_colors(numbers, flat, path)
+    else:
+        histogram = np.bincount(numbers.ravel())
+        values = np.flatnonzero(histogram)
+        pixels = histogram[values]
+        flats = np.bincount(flat.ravel(), minlength=len(histogram))[values]
+    return _Counts(path, values, pixels, flats, by_color, None if by_color else mask_palette(path))
+
+
+def _count_colors(
+    packed: NDArray[np.int64], flat: NDArray[np.int64], path: Path
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    # Masks are made of long runs of one colour: sorting one number a run is far less work than one a pixel.
+    values, pixels = _count_runs(packed.ravel())
+    if len(values) > MAX_COLORS:
+        raise DataError(
+            f"{path}: the mask holds {len(values)} colours, so its edges are smoothed, it is a JPEG, or it is a photo; "
+            "export masks without smoothing, as PNG"
+        )
+    flats = np.zeros_like(pixels)
+    if flat.size:
+        flat_values, flat_pixels = _count_runs(flat)
+        flats[np.searchsorted(values, flat_values)] = flat_pixels
+    return values, pixels, flats
+
+
+def _count_runs(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
+    lengths = np.diff(starts, append=len(numbers))
+    values, place = np.unique(numbers[starts], return_inverse=True)
+    return values, np.bincount(place, lengths).astype(np.int64)
+
+
+def in_threads(
+    work: Callable[[Item], Result], items: Sequence[Item], progress: Callable[[int, int], Any] | None = None
+) -> Iterable[Result]:
+    """Do ``work`` on every item in a few threads and give the results in order; decoders release the interpreter lock.
+
+    Args:
+        work: called once an item; what it raises is raised here.
+        items: what to work on.
+        progress: called with (done, total) after each item, from the calling thread.
+    """
+    threads = min(8, max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2))
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for done, result in enumerate(pool.map(work, items), 1):
+                yield result
+                if progress is not None:
+                    progress(done, len(items))
+        finally:
+            pool.shutdown(cancel_futures=True)
