@@ -1,0 +1,46 @@
+"""The native CPU kernels, if this installation has them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def native_module() -> ModuleType | None:
+    """Load the compiled kernels; None where the operators must run in plain torch.
+
+    The environment variable ``PIXELWISE_NATIVE=0``, read once, switches the kernels off. An installation without
+    them, made where there was no C++ compiler, says so once in the log.
+    """
+    if os.environ.get("PIXELWISE_NATIVE", "1") == "0":
+        return None
+    try:
+        # After torch, so that the kernels share the OpenMP runtime that torch has loaded.
+        return importlib.import_module("pixelwise._native")
+    except ImportError as error:
+        logger.warning(
+            "pixelwise runs without its native kernels, which is correct but slower on a CPU (%s); "
+            "install it again where there is a C++ compiler to have them",
+            error,
+        )
+        return None
+
+
+def native_for(*tensors: Tensor | None) -> ModuleType | None:
+    """Give the native kernels if all tensors are on the CPU, else None."""
+    on_cpu = all(tensor is None or tensor.device.type == "cpu" for tensor in tensors)
+    return native_module() if on_cpu else None
+
+
+def threads() -> int:
+    """Give the number of threads a kernel may use: what torch may use."""
+    return torch.get_num_threads()
