@@ -1,0 +1,97 @@
+"""Evaluation over files: the whole set, each picture, and what is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelwise.data.source import Pair
+from pixelwise.errors import DataError, PixelwiseError, SettingError
+from pixelwise.evaluation import evaluate
+from pixelwise.inference import Predictor
+from pixelwise.types import LabelSpace
+
+SIZES = [(16, 24), (9, 31), (40, 8), (16, 24)] * 3
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number, size in enumerate(SIZES):
+        image, mask = tmp_path / f"{number}.png", tmp_path / f"{number}_mask.png"
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(image)
+        Image.fromarray(rng.choice(np.array([0, 1, 2, 255], np.uint8), size)).save(mask)
+        made.append(Pair(f"{number}.png", image, mask))
+    return made
+
+
+def test_the_whole_set_is_counted_at_once_and_each_picture_alone(by_brightness, pairs: list[Pair]) -> None:
+    predictor = Predictor(by_brightness, device="cpu")
+    calls: list[tuple[int, int]] = []
+    evaluation = evaluate(predictor, pairs, predictor.label_space, progress=lambda *done: calls.append(done))
+    counts = np.zeros((3, 3), np.int64)
+    ignored = 0
+    for pair, picture, size in zip(pairs, evaluation.pictures, SIZES, strict=True):
+        mask = np.asarray(Image.open(pair.mask))
+        labels = predictor(pair.image).labels
+        kept = mask != 255
+        np.add.at(counts, (mask[kept], labels[kept]), 1)
+        ignored += int((~kept).sum())
+        assert (picture.id, picture.size) == (pair.id, size)
+        assert picture.pixel_accuracy == pytest.approx((mask == labels)[kept].mean())
+        for k in range(3):
+            both, either = ((mask == k) & (labels == k)).sum(), (((mask == k) | (labels == k)) & kept).sum()
+            assert picture.iou[k] == pytest.approx(both / either)
+            assert picture.accuracy[k] == pytest.approx(both / (mask == k).sum())
+    np.testing.assert_array_equal(evaluation.scores.counts, counts)
+    assert evaluation.scores.ignored_pixels == ignored
+    assert evaluation.scores.images == len(pairs)
+    assert calls == [(done, len(pairs)) for done in range(1, len(pairs) + 1)]
+
+
+def test_pictures_are_ranked_from_worst_to_best_and_empty_ones_have_no_place(by_brightness, pairs: list[Pair]) -> None:
+    Image.fromarray(np.full(SIZES[0], 255, np.uint8)).save(pairs[0].mask)
+    evaluation = evaluate(Predictor(by_brightness, device="cpu"), pairs, by_brightness.label_space)
+    mious = [picture.miou for picture in evaluation.ranked()]
+    assert mious == sorted(mious)
+    assert len(mious) == len(pairs) - 1
+
+
+def test_csv_has_a_row_a_picture_and_empty_cells_for_absent_classes(
+    by_brightness, pairs: list[Pair], tmp_path: Path
+) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(pairs[0].image)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(pairs[0].mask)
+    evaluation = evaluate(Predictor(by_brightness, device="cpu"), pairs[:2], by_brightness.label_space)
+    evaluation.write_csv(tmp_path / "scores.csv")
+    with (tmp_path / "scores.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert len(rows) == 2
+    assert rows[0]["id"] == "0.png"
+    assert (rows[0]["height"], rows[0]["width"]) == ("8", "8")
+    assert float(rows[0]["iou dark"]) == 1.0
+    assert rows[0]["iou bright"] == rows[0]["accuracy bright"] == ""
+    assert float(rows[1]["miou"]) == pytest.approx(evaluation.pictures[1].miou, abs=1e-6)
+    with pytest.raises(PixelwiseError, match="folder"):
+        evaluation.write_csv(tmp_path / "absent" / "scores.csv")
+
+
+def test_bad_pairs_are_named(by_brightness, pairs: list[Pair]) -> None:
+    predictor = Predictor(by_brightness, device="cpu")
+    space = predictor.label_space
+    with pytest.raises(SettingError, match="no pictures"):
+        evaluate(predictor, [], space)
+    with pytest.raises(SettingError, match="label space of the model"):
+        evaluate(predictor, pairs, LabelSpace(("a", "b")))
+    with pytest.raises(DataError, match=r"0\.png: there is no mask"):
+        evaluate(predictor, [Pair("0.png", pairs[0].image, None)], space)
+    with pytest.raises(DataError, match=r"0\.png.*mask is 9x31 but the image 16x24"):
+        evaluate(predictor, [Pair("0.png", pairs[0].image, pairs[1].mask)], space)
+    Image.fromarray(np.full(SIZES[2], 7, np.uint8)).save(pairs[2].mask)
+    with pytest.raises(DataError, match=r"2_mask\.png: the mask holds 7"):
+        evaluate(predictor, pairs, space)
