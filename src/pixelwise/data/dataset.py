@@ -1,0 +1,153 @@
+"""What the data loader reads: random crops to learn from, whole pictures to be scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from pixelwise.data.cache import PictureCache
+from pixelwise.data.survey import in_threads
+from pixelwise.data.transforms import Augmentation, augment
+from pixelwise.errors import SettingError
+from pixelwise.types import Sample
+
+_ORDER, _ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
+
+
+class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
+    """Random crops, uint8 image (C, h, w) and mask (h, w), each a function of the seed and its number alone.
+
+    So a run that is resumed, or spread over processes, sees the same crops. Without the rare-class draw, items follow
+    each other in ever new orders of all pictures. With it, a class is drawn, then a picture that has it, then a pixel
+    of it, and the crop lies about that pixel.
+
+    Args:
+        cache: the pictures.
+        augmentation: crop size and what varies.
+        length: number of items; it may be many times the number of pictures.
+        seed: another seed gives other crops.
+        rare_class_probability: share of crops that are laid about a drawn class. Above 0, all masks are read when
+            the set is made.
+        class_weights: relative chance of each class in that draw, one a class; by default the inverse square root of
+            its share of the pixels. Classes that do not occur are never drawn.
+
+    Raises:
+        SettingError: the probability or the weights are out of range.
+        DataError: a picture or mask cannot be read.
+    """
+
+    def __init__(
+        self,
+        cache: PictureCache,
+        augmentation: Augmentation,
+        *,
+        length: int,
+        seed: int,
+        rare_class_probability: float = 0.5,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        if not 0 <= rare_class_probability <= 1:
+            raise SettingError(f"rare_class_probability is {rare_class_probability}; expected 0 to 1")
+        self.cache = cache
+        self.augmentation = augmentation
+        self.length = length
+        self.seed = seed
+        self.rare_class_probability = rare_class_probability
+        self._holders: list[NDArray[np.intp]] = []
+        self._chances = np.zeros(0)
+        if rare_class_probability > 0:
+            self._holders, self._chances = _class_draw(cache, class_weights)
+            if not self._chances.any():  # every pixel of the set is ignored
+                self.rare_class_probability = 0.0
+        self._epoch_order = (-1, np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        if not 0 <= index < self.length:
+            raise IndexError(f"crop {index} of {self.length}")
+        _keep_to_one_thread_in_workers()
+        rng = np.random.default_rng((self.seed, _ITEM, index))
+        center = None
+        if rng.random() < self.rare_class_probability:
+            picture, center = self._draw_rare(rng)
+        else:
+            epoch, place = divmod(index, len(self.cache))
+            picture = int(self._order(epoch)[place])
+        space = self.cache.label_space
+        image, mask = augment(
+            self.cache[picture], self.augmentation, rng, ignore_index=space.ignore_index, center=center
+        )
+        return _image_tensor(image), _mask_tensor(mask)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        known, order = self._epoch_order
+        if known != epoch:
+            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(len(self.cache))
+            self._epoch_order = (epoch, order)
+        return order
+
+    def _draw_rare(self, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
+        index = int(rng.choice(len(self._chances), p=self._chances))
+        picture = int(rng.choice(self._holders[index]))
+        place = int(rng.choice(self.cache.class_places(picture).positions[index]))
+        return picture, divmod(place, self.cache[picture].size[1])
+
+
+class Pictures(Dataset[tuple[Tensor, Tensor]]):
+    """Whole pictures as they are stored: uint8 image (C, H, W) and mask (H, W) at their own size.
+
+    Args:
+        cache: the pictures.
+    """
+
+    def __init__(self, cache: PictureCache) -> None:
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        sample: Sample = self.cache[index]
+        assert sample.mask is not None
+        return _image_tensor(sample.image), _mask_tensor(sample.mask)
+
+
+def _class_draw(
+    cache: PictureCache, class_weights: Sequence[float] | None
+) -> tuple[list[NDArray[np.intp]], NDArray[np.float64]]:
+    """List the pictures that hold each class, and each class's chance to be drawn."""
+    classes = len(cache.label_space)
+    if class_weights is not None and (len(class_weights) != classes or min(class_weights) < 0):
+        raise SettingError(f"class_weights are {class_weights}; expected {classes} numbers of at least 0")
+    pixels = np.stack([places.pixels for places in in_threads(cache.class_places, range(len(cache)))])  # (pictures, K)
+    total = pixels.sum(0)  # (K,)
+    weights = np.asarray(class_weights, np.float64) if class_weights is not None else 1 / np.sqrt(np.maximum(total, 1))
+    weights = np.where(total > 0, weights, 0.0)
+    holders = [np.flatnonzero(column) for column in pixels.T]
+    return holders, weights / max(weights.sum(), np.finfo(float).tiny)
+
+
+@lru_cache(maxsize=1)
+def _keep_to_one_thread_in_workers() -> None:
+    # Workers share the machine already; threads of OpenCV's own would only get in each other's way.
+    if get_worker_info() is not None:
+        cv2.setNumThreads(0)
+
+
+def _image_tensor(image: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(image)
+
+
+def _mask_tensor(mask: NDArray[np.unsignedinteger[Any]]) -> Tensor:
+    # Few operations of torch know uint16, so what does not fit uint8 is widened.
+    return torch.from_numpy(mask if mask.dtype == np.uint8 else mask.astype(np.int64))

@@ -1,0 +1,150 @@
+"""The traits of a data set that settings are chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.pairs import Pair
+from pixelwise.data.source import DataSource
+from pixelwise.data.survey import in_threads
+from pixelwise.errors import DataError
+from pixelwise.io.images import image_info, read_stored
+from pixelwise.io.masks import read_mask
+from pixelwise.types import LabelSpace
+
+_VALUES_A_PICTURE = 16384  # sampled from each deep picture to find the range of values
+_TAILS = (0.1, 99.9)  # per cent of those values that are left out as outliers
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """The traits of one split.
+
+    Args:
+        images: number of pictures.
+        median_size: median height and median width in pixels, after EXIF rotation.
+        min_size: least height and least width.
+        max_size: greatest height and greatest width.
+        channels: 1 where all pictures are grey, 3 where some have colour, else the number they all have.
+        bits: most bits a channel.
+        value_range: for pictures deeper than 8 bits, stored values that hold all but 0.1% at either end.
+        class_pixels: int64 (K,) pixels of each class.
+        class_images: int64 (K,) pictures that have the class.
+        ignored_pixels: pixels without a class.
+        pixels: all pixels of the pictures.
+    """
+
+    images: int
+    median_size: tuple[int, int]
+    min_size: tuple[int, int]
+    max_size: tuple[int, int]
+    channels: int
+    bits: int
+    value_range: tuple[float, float] | None
+    class_pixels: NDArray[np.int64]
+    class_images: NDArray[np.int64]
+    ignored_pixels: int
+    pixels: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the fingerprint in plain JSON types; :meth:`from_dict` reads it back."""
+        described = dict(self.__dict__)
+        for key, value in described.items():
+            if isinstance(value, np.ndarray | tuple):
+                described[key] = [item.item() if isinstance(item, np.generic) else item for item in value]
+        return described
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Fingerprint:
+        """Build a fingerprint from what :meth:`to_dict` wrote."""
+        values = dict(described)
+        for key in ("median_size", "min_size", "max_size", "value_range"):
+            values[key] = None if values[key] is None else tuple(values[key])
+        for key in ("class_pixels", "class_images"):
+            values[key] = np.array(values[key], np.int64)
+        return cls(**values)
+
+
+def fingerprint(
+    source: DataSource, split: str = "train", *, progress: Callable[[int, int], Any] | None = None
+) -> Fingerprint:
+    """Measure the pictures and masks of a split, reading each mask once and pictures only where they pass 8 bits.
+
+    Args:
+        source: the data set.
+        split: which split of it.
+        progress: called with (done, total) after each pair.
+
+    Raises:
+        DataError: there is no such split, a file cannot be read, a mask holds a value without a class, or the
+            pictures differ in their numbers of channels.
+    """
+    pairs = source.split(split)
+    measured = list(in_threads(lambda pair: _measure(pair, source.label_space), pairs, progress))
+    sizes = np.array([one.size for one in measured])  # (images, 2)
+    class_pixels = np.stack([one.class_pixels for one in measured])  # (images, K)
+    pixels = int(sizes.prod(1, dtype=np.int64).sum())
+    deep = [one.values for one in measured if one.values is not None]
+    return Fingerprint(
+        images=len(pairs),
+        median_size=_whole(np.median(sizes, axis=0)),
+        min_size=_whole(sizes.min(0)),
+        max_size=_whole(sizes.max(0)),
+        channels=_common_channels(measured),
+        bits=max(one.bits for one in measured),
+        value_range=_robust_range(np.concatenate(deep)) if deep else None,
+        class_pixels=class_pixels.sum(0),
+        class_images=(class_pixels > 0).sum(0, dtype=np.int64),
+        ignored_pixels=pixels - int(class_pixels.sum()),
+        pixels=pixels,
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    path: Path
+    size: tuple[int, int]
+    channels: int
+    bits: int
+    class_pixels: NDArray[np.int64]  # (K,)
+    values: NDArray[Any] | None  # some stored values, of deep pictures
+
+
+def _measure(pair: Pair, space: LabelSpace) -> _Measured:
+    info = image_info(pair.image)
+    if pair.mask is None:
+        raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
+    mask = space.encode(read_mask(pair.mask), source=str(pair.mask))
+    class_pixels = np.bincount(mask.ravel(), minlength=len(space))[: len(space)].astype(np.int64)
+    values = None
+    if info.bits > 8:
+        stored = read_stored(pair.image)[0]
+        every = max(1, stored.size // _VALUES_A_PICTURE)
+        values = stored.ravel()[::every].astype(np.float64)
+    return _Measured(pair.image, info.size, info.channels, info.bits, class_pixels, values)
+
+
+def _common_channels(measured: list[_Measured]) -> int:
+    found = {one.channels: one.path for one in measured}
+    if len(found) == 1 or found.keys() == {1, 3}:
+        return max(found)
+    listed = ", ".join(f"{channels} ({path})" for channels, path in sorted(found.items()))
+    raise DataError(f"the pictures have different numbers of channels: {listed}; bring them to one number")
+
+
+def _robust_range(values: NDArray[np.float64]) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return (0.0, 1.0)
+    low, high = (float(value) for value in np.percentile(values, _TAILS))
+    return (low, high) if low < high else (low, low + 1.0)  # pictures of one value
+
+
+def _whole(size: NDArray[Any]) -> tuple[int, int]:
+    return int(size[0]), int(size[1])
