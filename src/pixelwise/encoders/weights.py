@@ -41,7 +41,7 @@ def load_encoder_weights(encoder: TimmEncoder) -> str:
     else:
         distribution = ""
     try:
-        published = timm.create_model(encoder.name, pretrained=True, in_chans=_stem_channels(encoder))
+        published = _from_hub(encoder.name)
     except Exception as error:  # the hub's clients raise what they like: no network, no such weights, a proxy
         install = f"install the package {distribution}, or " if distribution else ""
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
@@ -49,12 +49,13 @@ def load_encoder_weights(encoder: TimmEncoder) -> str:
             f"no ImageNet weights for encoder '{encoder.name}' are at hand ({reason}); "
             f"{install}connect to timm's hub, or train from scratch (--weights none)"
         ) from None
-    _fill(encoder, published.state_dict())
+    _fill(encoder, published)
     return f"ImageNet weights of timm's {encoder.name}"
 
 
-def _stem_channels(encoder: TimmEncoder) -> int:
-    return int(next(encoder.parameters()).shape[1])
+def _from_hub(name: str) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
+    return state
 
 
 def _read_package(module: str) -> dict[str, Tensor]:

@@ -40,8 +40,8 @@ def depthwise_conv2d(
         (N, C, H', W').
     """
     stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
-    if torch.is_autocast_enabled(input.device.type):
-        dtype = torch.get_autocast_dtype(input.device.type)
+    if input.device.type == "cpu" and torch.is_autocast_enabled("cpu"):  # elsewhere F.conv2d casts by itself
+        dtype = torch.get_autocast_dtype("cpu")
         input, weight = input.to(dtype), weight.to(dtype)
         bias = None if bias is None else bias.to(dtype)
     needs_gradient = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from timm.layers.conv2d_same import Conv2dSame
+from torch import nn
+
+from pixelwise.encoders import TimmEncoder
+from pixelwise.nn.blocks import DepthwiseConv2d
+
+
+@pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0", "convnext_atto"])
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_declared_channels_and_strides_are_those_of_the_maps(name: str, output_stride: int) -> None:
+    with torch.device("meta"):
+        encoder = TimmEncoder(name, output_stride=output_stride)
+        maps = encoder(torch.empty(2, 3, 96, 160))
+    assert [m.shape for m in maps] == [
+        (2, channels, 96 // stride, 160 // stride)
+        for channels, stride in zip(encoder.channels, encoder.strides, strict=True)
+    ]
+    assert max(encoder.strides) == output_stride
+    assert encoder.exact
+
+
+def test_an_encoder_that_cannot_be_dilated_keeps_its_stride() -> None:
+    with torch.device("meta"):
+        assert max(TimmEncoder("densenet121", output_stride=16).strides) == 32
+
+
+def test_unpadded_networks_are_known_to_be_inexact() -> None:
+    with torch.device("meta"):
+        assert not TimmEncoder("inception_v3").exact
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv3_small_050"])
+def test_our_depthwise_convolutions_change_nothing(name: str) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, features_only=True).eval()
+    encoder = TimmEncoder(name).eval()
+    encoder.body.load_state_dict(theirs.state_dict())
+    kinds = [type(part) for part in encoder.modules() if isinstance(part, nn.Conv2d) and part.groups > 1]
+    assert set(kinds) == {DepthwiseConv2d}
+    assert any(type(part) is Conv2dSame for part in theirs.modules()) == name.startswith("tf_")
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        for ours, reference in zip(encoder(images), theirs(images), strict=True):
+            torch.testing.assert_close(ours, reference)
