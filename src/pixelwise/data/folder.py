@@ -40,11 +40,17 @@ def _splits(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]
     lists = {SPLIT_NAMES[name]: root / f"{name}.txt" for name in SPLIT_NAMES if (root / f"{name}.txt").is_file()}
     if set(splits) != {"all"} or not lists:
         return splits
-    return {name: split_from_list(root, path, splits["all"]) for name, path in lists.items()}
+    return {name: choose(root, read_list(path), splits["all"], path) for name, path in lists.items()}
 
 
-def split_from_list(root: Path, path: Path, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    """Choose the pairs that a split list names, by stem, by file name, by path, or as ``image mask`` paths.
+def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: Path) -> tuple[Pair, ...]:
+    """Choose the pairs that a list names, by stem, by file name, by path, or as ``image mask`` paths.
+
+    Args:
+        root: what paths are relative to.
+        lines: the words of each line.
+        pairs: what to choose from.
+        origin: the file that holds the list, for errors.
 
     Raises:
         DataError: the list names a picture that is not there, or one twice.
@@ -54,16 +60,16 @@ def split_from_list(root: Path, path: Path, pairs: tuple[Pair, ...]) -> tuple[Pa
         for name in (pair.id, pair.image.name, pair.image.stem):
             by_name.setdefault(name, pair)
     chosen: dict[str, Pair] = {}
-    for words in read_list(path):
+    for words in lines:
         line = " ".join(words)
         if len(words) == 2 and (root / words[1]).is_file() and (root / words[0]).is_file():
             pair = make_pair(root, root / words[0], root / words[1])
         elif line in by_name:
             pair = by_name[line]
         else:
-            raise DataError(f"{path}: the list names '{line}', but {root} has no such picture; correct the list")
+            raise DataError(f"{origin}: the list names '{line}', but {root} has no such picture; correct the list")
         if pair.id in chosen:
-            raise DataError(f"{path}: the list names '{pair.id}' twice; remove one of the lines")
+            raise DataError(f"{origin}: the list names '{pair.id}' twice; remove one of the lines")
         chosen[pair.id] = pair
     return tuple(chosen.values())
 

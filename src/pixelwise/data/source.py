@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixelwise.data import camvid, folder
+from pixelwise.data.checks import check_sizes, with_masks
 from pixelwise.data.labels import recognise
-from pixelwise.data.pairs import Found, Pair
+from pixelwise.data.locate import Located, locate
+from pixelwise.data.merging import apply_description, explicit_space
+from pixelwise.data.pairs import Pair
 from pixelwise.data.splits import carve
-from pixelwise.data.survey import in_threads, survey_masks
+from pixelwise.data.survey import Survey, survey_masks
 from pixelwise.errors import DataError, SettingError, unknown_name
-from pixelwise.io.images import ImageInfo, image_info
+from pixelwise.io.images import image_info
 from pixelwise.types import LabelSpace
 
 __all__ = ["DataSource", "Pair", "open_data"]
 
-_LAYOUTS = (camvid, folder)
 _SURVEY_PIXELS = 2**28  # about a second of reading on two cores
 
 
@@ -69,7 +70,7 @@ def open_data(
     the seed; where there is a ``train`` but no ``val``, ``val`` is carved from it in the same way.
 
     Args:
-        path: the folder.
+        path: the folder, or a ``dataset.yaml`` that describes it; one in the folder is read of itself.
         label_space: classes and mapping to use, normally those of a model; they win over everything found on disk.
         val_fraction: expected share of pictures in a ``val`` made here, above 0 and below 1.
         seed: another seed makes another ``val``.
@@ -81,83 +82,43 @@ def open_data(
     """
     if not 0 < val_fraction < 1:
         raise SettingError(f"val_fraction is {val_fraction}; expected a share above 0 and below 1")
-    root = Path(path)
-    found = _find(root)
-    splits, dropped = _annotated(found.splits, root)
+    located = locate(Path(path))
+    root, found = located.root, located.found
+    splits, dropped = with_masks(found.splits, root)
     every = tuple({pair.id: pair for pairs in splits.values() for pair in pairs}.values())
-    _check_sizes(every)
+    check_sizes(every)
     notes = [f"layout {found.layout}: {len(every)} pictures with masks", *found.notes, *dropped]
     splits, made = _with_val(splits, val_fraction, seed)
     notes += made
     if label_space is None:
         masks, sampled = _for_survey(every)
-        origin = str(root / "classes.txt")
-        label_space, understood = recognise(survey_masks(masks), found.names, void=found.void, origin=origin)
+        label_space, understood = _understand(survey_masks(masks), located)
         notes += understood
         if sampled:
             notes.append(f"{len(masks)} of the masks were looked into; training checks each as it reads it")
     return DataSource(root, found.layout, label_space, splits, tuple(notes))
 
 
-def _find(root: Path) -> Found:
-    if not root.exists():
-        raise DataError(f"{root}: there is no such folder")
-    if not root.is_dir():
-        raise DataError(f"{root}: this is a file; expected the folder of a data set or its dataset.yaml")
-    for layout in _LAYOUTS:
-        found: Found | None = layout.find(root)
-        if found is not None and any(found.splits.values()):
-            return found
-    looked = "; ".join(layout.LOOKED_FOR for layout in _LAYOUTS)
-    present = ", ".join(sorted(p.name + "/" * p.is_dir() for p in root.iterdir() if not p.name.startswith("."))[:12])
-    raise DataError(
-        f"{root}: no layout fits. It holds {present or 'nothing'}; looked for {looked}. Arrange the pictures in one of "
-        "these ways, or describe the folder in a dataset.yaml"
-    )
-
-
-def _annotated(
-    splits: Mapping[str, tuple[Pair, ...]], root: Path
-) -> tuple[dict[str, tuple[Pair, ...]], tuple[str, ...]]:
-    """Leave out splits that have no masks at all, and refuse pictures whose mask is missing in the others."""
-    kept: dict[str, tuple[Pair, ...]] = {}
-    notes = []
-    for name, pairs in splits.items():
-        missing = [pair.id for pair in pairs if pair.mask is None]
-        if pairs and len(missing) == len(pairs) and any(p.mask for other in splits.values() for p in other):
-            notes.append(f"split {name}: none of its {len(pairs)} pictures has a mask, so it is left out")
-        elif missing:
-            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-            raise DataError(
-                f"{root}: {len(missing)} of {len(pairs)} pictures of split {name} have no mask: {shown}; a mask has "
-                "the name of its picture (the suffix may differ). Add the masks, or move these pictures out"
-            )
-        elif pairs:
-            kept[name] = pairs
-    return kept, tuple(notes)
-
-
-def _check_sizes(pairs: tuple[Pair, ...]) -> None:
-    """Refuse pairs whose picture and mask differ in size, by their headers."""
-    differing = []
-    for pair, (image, mask) in zip(pairs, in_threads(_infos, pairs), strict=True):
-        if image.size != mask.size:
-            differing.append(f"{pair.id} {_text(image)} with mask {_text(mask)}")
-    if differing:
-        shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
+def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
+    """Decide what the masks mean: what the description says comes first, then a class list, then the masks alone."""
+    found, description, described_in = located.found, located.description, located.described_in
+    origin = str(located.names_in)
+    if description is None or described_in is None:
+        return recognise(survey, found.names, void=found.void, origin=origin)
+    notes: tuple[str, ...] = ()
+    if isinstance(description.classes, dict):
+        base = explicit_space(description.classes)
+    else:
+        given = {item for item in description.ignore if isinstance(item, int)}
+        base, notes = recognise(survey, description.names or found.names, void=found.void | given, origin=origin)
+    space = apply_description(base, description, described_in)
+    unknown = [value for value in survey.pixels if value not in space.mapping]
+    if unknown:
         raise DataError(
-            f"{len(differing)} of {len(pairs)} masks have another size than their picture (height x width): {shown}; "
-            "export each mask at the size of its picture"
+            f"{survey.first[unknown[0]]}: the mask holds {unknown[0]}, which {described_in} gives no class; add it to "
+            "`classes` or to `ignore`"
         )
-
-
-def _infos(pair: Pair) -> tuple[ImageInfo, ImageInfo]:
-    assert pair.mask is not None
-    return image_info(pair.image), image_info(pair.mask)
-
-
-def _text(info: ImageInfo) -> str:
-    return f"{info.size[0]}x{info.size[1]}"
+    return space, notes
 
 
 def _with_val(

@@ -199,10 +199,12 @@ def _warp_mask(mask: Mask, matrix: NDArray[np.float64], size: tuple[int, int], i
 
 def _change_color(pixels: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
-    gamma = np.exp(rng.uniform(-strength, strength))
+    gamma = np.exp(rng.uniform(-strength, strength) / 2)
     if pixels.shape[2] == 3:
         mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMINANCE  # (3, 3)
         pixels = np.asarray(cv2.transform(pixels, mix), np.uint8)
-    values = (np.linspace(0, 1, 256) ** gamma * brightness - 0.5) * contrast + 0.5
+    values = brightness * np.linspace(0, 1, 256) ** gamma  # (256,)
+    mean = values[int(np.mean(cv2.mean(pixels)[: pixels.shape[2]]))]
+    values = (values - mean) * contrast + mean  # about the mean, or dark pictures with contrast turn black
     table = np.clip(np.rint(255 * values), 0, 255).astype(np.uint8)  # (256,)
     return _joined([cv2.LUT(pixels, table)])

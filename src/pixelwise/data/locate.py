@@ -1,0 +1,102 @@
+"""Finding a data set: by its description where it has one, else by looking which layout fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixelwise.data import camvid, folder, voc
+from pixelwise.data.dataset_yaml import Description, read_description
+from pixelwise.data.pairs import Found, read_list, read_names
+from pixelwise.errors import DataError
+
+DESCRIPTION = "dataset.yaml"
+_LAYOUTS = (camvid, voc, folder)
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a data set lies and what was found there.
+
+    Args:
+        root: the folder.
+        found: its layout and pairs.
+        description: its ``dataset.yaml``, or None where there is none.
+        described_in: the file that the description was read from.
+    """
+
+    root: Path
+    found: Found
+    description: Description | None = None
+    described_in: Path | None = None
+
+    @property
+    def names_in(self) -> Path:
+        """The file that class names come from, if any do; for errors."""
+        if self.described_in is not None and self.description is not None and self.description.classes is not None:
+            return self.described_in
+        return self.root / "classes.txt"
+
+
+def locate(path: Path) -> Located:
+    """Find a data set by its folder or its ``dataset.yaml``.
+
+    Raises:
+        DataError: the folder is missing, fits no layout, or is not as its ``dataset.yaml`` says.
+    """
+    if path.is_dir() and not (path / DESCRIPTION).is_file():
+        return Located(path, _find_layout(path))
+    file = path / DESCRIPTION if path.is_dir() else path
+    if not file.exists():
+        raise DataError(f"{path}: there is no such folder")
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        raise DataError(f"{path}: expected the folder of a data set or its {DESCRIPTION}, but this is another file")
+    description = read_description(file)
+    root = file.parent / description.path
+    if not root.is_dir():
+        raise DataError(f"{file}: `path`: there is no folder {root}")
+    return Located(root, _find(root, description, file), description, file)
+
+
+def _find(root: Path, description: Description, yaml_path: Path) -> Found:
+    """Find pictures and masks where the description says, else as the first layout that fits."""
+    if description.images is None and description.masks is None:
+        found = _find_layout(root)
+    else:
+        found = _find_named(root, description, yaml_path)
+    if not description.splits:
+        return found
+    every = tuple(pair for pairs in found.splits.values() for pair in pairs)
+    splits = {}
+    for name, listed in description.splits.items():
+        if isinstance(listed, str) and not (root / listed).is_file():
+            raise DataError(f"{yaml_path}: `splits.{name}`: there is no file {root / listed}")
+        lines = read_list(root / listed) if isinstance(listed, str) else [[line] for line in listed]
+        origin = root / listed if isinstance(listed, str) else yaml_path
+        splits[str(name)] = folder.choose(root, lines, every, origin)
+    return replace(found, splits=splits)
+
+
+def _find_named(root: Path, description: Description, yaml_path: Path) -> Found:
+    folders = []
+    for key, name in (("images", description.images), ("masks", description.masks)):
+        if name is None:
+            raise DataError(f"{yaml_path}: `{key}` is missing; give `images` and `masks` together")
+        if not (root / name).is_dir():
+            raise DataError(f"{yaml_path}: `{key}`: there is no folder {root / name}")
+        folders.append(root / name)
+    return Found("folder", folder.pair_folders(root, *folders), read_names(root / "classes.txt"))
+
+
+def _find_layout(root: Path) -> Found:
+    for layout in _LAYOUTS:
+        found: Found | None = layout.find(root)
+        if found is not None and any(found.splits.values()):
+            return found
+    looked = "; ".join(layout.LOOKED_FOR for layout in _LAYOUTS)
+    present = sorted(p.name + "/" * p.is_dir() for p in root.iterdir() if not p.name.startswith("."))
+    listed = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
+    raise DataError(
+        f"{root}: no layout fits. It holds {listed or 'nothing'}; looked for {looked}. Arrange the pictures in one of "
+        f"these ways, or describe the folder in a {DESCRIPTION}"
+    )
