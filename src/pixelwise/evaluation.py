@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +16,11 @@ from pixelwise.data.source import Pair
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.predictor import Predictor
+from pixelwise.io.ahead import read_ahead
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.masks import read_mask
 from pixelwise.metrics.scores import Scores
 from pixelwise.types import LabelSpace, Preprocessing, Sample
-
-READERS = 4
-"""Threads that decode ahead of the network; each holds at most two pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +88,7 @@ def evaluate(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score a model on pictures with masks, each at its own size, one in memory after the other.
+    """Score a model on pictures with masks, each at its own size, a few in memory at a time.
 
     Args:
         predictor: the model.
@@ -114,7 +110,8 @@ def evaluate(
     pictures = []
     counts = np.zeros((len(label_space), len(label_space)), np.int64)
     ignored = 0
-    for sample in _read_ahead(pairs, label_space, predictor.preprocessing):
+    for reading in read_ahead(lambda pair: read_pair(pair, label_space, predictor.preprocessing), pairs):
+        sample = reading.result()
         assert sample.mask is not None
         own = predictor.confusion(sample.image.transpose(1, 2, 0), sample.mask)
         counts += own
@@ -141,19 +138,3 @@ def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing)
         raise DataError(f"{pair.image}: there is no mask to score against; add one, or leave the picture out")
     mask = label_space.encode(read_mask(pair.mask), source=str(pair.mask))
     return Sample(as_image(Path(pair.image), preprocessing), mask, pair.id)
-
-
-def _read_ahead(pairs: Sequence[Pair], label_space: LabelSpace, preprocessing: Preprocessing) -> Iterator[Sample]:
-    """Decode on threads while the network computes, in order and only a few ahead."""
-    waiting: deque[Future[Sample]] = deque()
-    with ThreadPoolExecutor(READERS) as readers:
-        try:
-            for pair in pairs:
-                waiting.append(readers.submit(read_pair, pair, label_space, preprocessing))
-                if len(waiting) >= 2 * READERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -1,0 +1,36 @@
+"""Reading files ahead on threads while something else computes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+
+
+def read_ahead(read: Callable[[Item], Read], items: Iterable[Item], *, threads: int = 4) -> Iterator[Future[Read]]:
+    """Read items on threads, in their order, at most two a thread ahead of the one that is asked for.
+
+    Args:
+        read: reads one item; runs on a thread.
+        items: what to read.
+        threads: how many threads read; decoders release the interpreter lock.
+
+    Yields:
+        A future an item, already done or soon to be; ``result()`` gives what was read or raises what ``read`` raised.
+    """
+    waiting: deque[Future[Read]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(read, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for future in waiting:
+                future.cancel()
