@@ -50,8 +50,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
         os.close(handle)
         beside = Path(name)
-        beside.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
         yield beside
+        beside.chmod(0o666 & ~_umask())  # mkstemp, and some writers, make files that only their owner may read
         beside.replace(target)
     except OSError as error:
         if beside is not None and error.filename not in (None, str(beside)):

@@ -8,24 +8,25 @@ from collections.abc import Callable
 
 import torch
 
-from pixelwise.training.settings import Settings
 from pixelwise.training.task import SegmentationTask
 
 WARM_STEPS = 3
 TIMED_STEPS = 8
 TIMED_PICTURES = 6
+MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
+"""Steps that a task must have for its pace to be measured."""
 
 
-def measure_pace(task: SegmentationTask, settings: Settings, device: torch.device) -> tuple[float, float]:
+def measure_pace(task: SegmentationTask, device: torch.device) -> tuple[float, float]:
     """Measure seconds a step and seconds a whole validation.
 
     The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
 
     Args:
-        task: the task about to be trained; it is copied.
-        settings: its settings; ``batch`` crops make a step on one device.
+        task: a task of at least :data:`MEASURED_STEPS` steps; it is copied.
         device: where to measure.
     """
+    settings = task.settings
     model = copy.deepcopy(task.model).to(device)
     trial = SegmentationTask(model, settings, task.crops, task.pictures).to(device)
     if settings.channels_last:
@@ -39,7 +40,7 @@ def measure_pace(task: SegmentationTask, settings: Settings, device: torch.devic
         images, target = (torch.stack(part).to(device) for part in zip(*items, strict=True))
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = trial.loss(model.coarse(trial.normalise(images)), target)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 

@@ -12,8 +12,10 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models import save_model
@@ -56,7 +58,7 @@ class KeepWork(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the model if no earlier one scored as well."""
         assert isinstance(pl_module, SegmentationTask)
-        miou = float(trainer.callback_metrics["val/miou"])
+        miou = pl_module.confusion.scores().miou  # callbacks come before the task, which logs the same figure
         if miou >= self.best:
             self.best = miou
             if trainer.is_global_zero:
@@ -135,7 +137,7 @@ class MetricsFile(pl.Callback):
         self.run = run
         self.every = every
         self.seconds = 0.0
-        self._losses: list[float] = []
+        self._losses: list[Tensor] = []
         self._resumed_at = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -153,9 +155,9 @@ class MetricsFile(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect the loss; write its mean when the interval is full."""
-        self._losses.append(float(outputs["loss"]))
+        self._losses.append(outputs["loss"].detach())  # read later: asking a GPU for a number makes it wait
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
-            loss = sum(self._losses) / len(self._losses)
+            loss = float(torch.stack(self._losses).mean())
             rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
             self._losses.clear()
             self._write(trainer, loss=f"{loss:.6f}", learning_rate=f"{rate:.3e}")
@@ -201,8 +203,7 @@ class ProgressBar(pl.Callback):
         self.keep = keep
         self._bar: Progress | None = None
         self._times: deque[float] = deque(maxlen=50)
-        self._loss = 0.0
-        self._last_line = 0.0
+        self._shown_at = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
@@ -227,17 +228,18 @@ class ProgressBar(pl.Callback):
         """Move on."""
         if not trainer.is_global_zero:
             return
-        loss = float(outputs["loss"])
-        self._loss = loss if not self._loss else 0.95 * self._loss + 0.05 * loss
         self._times.append(time.monotonic())
+        last = trainer.global_step == trainer.max_steps
+        if not last and self._times[-1] - self._shown_at < (0.5 if self._bar is not None else 15):
+            return
+        self._shown_at = self._times[-1]
         pace = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
         left = _duration(pace * (trainer.max_steps - trainer.global_step))
         best = f", best mIoU {self.keep.best:.3f}" if self.keep.best >= 0 else ""
-        status = f"loss {self._loss:.3f}{best}, {left} left"
+        status = f"loss {float(outputs['loss']):.3f}{best}, {left} left"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, status=status)
-        elif time.monotonic() - self._last_line > 15 or trainer.global_step == trainer.max_steps:
-            self._last_line = time.monotonic()
+        else:
             self.console.print(f"training {trainer.global_step}/{trainer.max_steps}, {status}", highlight=False)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

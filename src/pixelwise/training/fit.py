@@ -20,13 +20,13 @@ from rich.table import Table
 from pixelwise.data.cache import PictureCache
 from pixelwise.data.dataset import Pictures, TrainingCrops
 from pixelwise.data.fingerprint import fingerprint
-from pixelwise.data.source import DataSource
+from pixelwise.data.source import DataSource, Pair
 from pixelwise.data.transforms import Augmentation
 from pixelwise.encoders import load_encoder_weights
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import SegmentationModel, build_model, load_model
 from pixelwise.models.build import default_preprocessing
-from pixelwise.training.calibrate import measure_pace
+from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepWork, MetricsFile, ProgressBar, StopGently
 from pixelwise.training.machine import Machine
 from pixelwise.training.plan import plan, plan_steps
@@ -92,7 +92,8 @@ def fit(
         settings, task = _prepare_new(source, run, fixed, minutes, epochs, started, console)
     else:
         settings = Settings.load(run.settings_file)
-        task = _make_task(source, settings, _build(source, settings, console, weights="none"))
+        model = _build(source, settings, console, weights="none")
+        task = _make_task(settings, model, _open_caches(source, settings))
     _check_devices(settings)
     checkpoint = run.checkpoint if run.checkpoint.is_file() else None
     if resume and first:
@@ -129,13 +130,13 @@ def _prepare_new(
     with console.status(f"reading {len(source.split('train'))} training pictures"):
         traits = fingerprint(source)
     draft = plan(traits, machine, fixed)
-    trial = Settings.make({**draft.values, "steps": 1, "validate_every": 1, "ema_decay": 0.0})
+    trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     model = _build(source, trial, console, weights=trial.weights)
-    task = _make_task(source, trial, model)
     with console.status("decoding pictures and timing a few steps"):
-        task.crops.cache.warm()  # type: ignore[attr-defined]
-        task.pictures.cache.warm()  # type: ignore[attr-defined]
-        pace = measure_pace(task, trial, torch.device(machine.device))
+        caches = _open_caches(source, trial)
+        for cache in caches:
+            cache.warm()
+        pace = measure_pace(_make_task(trial, model, caches), torch.device(machine.device))
     if minutes is None and epochs is None:
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None
@@ -149,12 +150,10 @@ def _prepare_new(
             )
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
     settings = Settings.make({**draft.values, "reasons": draft.reasons})
-    task.settings = settings
-    task.crops.length = settings.steps * settings.batch  # type: ignore[attr-defined]
     run.save_splits(source)
     settings.save(run.settings_file)
     console.print(_plan_table(settings))
-    return settings, task
+    return settings, _make_task(settings, model, caches)
 
 
 def _build(source: DataSource, settings: Settings, console: Console, *, weights: str) -> SegmentationModel:
@@ -200,7 +199,25 @@ def _build_from_file(source: DataSource, settings: Settings, path: Path, console
     return model
 
 
-def _make_task(source: DataSource, settings: Settings, model: SegmentationModel) -> SegmentationTask:
+def _open_caches(source: DataSource, settings: Settings) -> tuple[PictureCache, PictureCache]:
+    """Caches for the training and the validation pictures; they share the memory by their number."""
+    train, val = source.split("train"), source.split("val")
+
+    def open_cache(pairs: tuple[Pair, ...]) -> PictureCache:
+        return PictureCache(
+            pairs,
+            source.label_space,
+            channels=settings.in_channels,
+            value_range=settings.value_range,
+            budget_bytes=settings.cache_bytes * len(pairs) // (len(train) + len(val)),
+        )
+
+    return open_cache(train), open_cache(val)
+
+
+def _make_task(
+    settings: Settings, model: SegmentationModel, caches: tuple[PictureCache, PictureCache]
+) -> SegmentationTask:
     """Put model, settings and both data sets together."""
     augmentation = Augmentation(
         crop=settings.crop,
@@ -210,19 +227,6 @@ def _make_task(source: DataSource, settings: Settings, model: SegmentationModel)
         vflip=settings.vflip,
         color=settings.color,
     )
-    train, val = source.split("train"), source.split("val")
-    # The cache is shared out by the number of pictures, so that neither split starves the other.
-    share = len(train) / (len(train) + len(val))
-    caches = [
-        PictureCache(
-            pairs,
-            source.label_space,
-            channels=settings.in_channels,
-            value_range=settings.value_range,
-            budget_bytes=int(settings.cache_bytes * part),
-        )
-        for pairs, part in ((train, share), (val, 1 - share))
-    ]
     crops = TrainingCrops(
         caches[0],
         augmentation,
