@@ -1,0 +1,106 @@
+"""``pixelwise evaluate``: score a model on pictures with masks."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pixelwise.cli.outputs import check_file, make_folder
+from pixelwise.errors import DataError
+
+if TYPE_CHECKING:
+    from pixelwise.data.source import DataSource, Pair
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="Folder of pictures and masks, or a dataset.yaml.", show_default=False)],
+    split: Annotated[str | None, typer.Option(help="Score this split only.")] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write the scores as JSON; - prints them and only them."),
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row a picture: IoU and accuracy by class.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write report.html with pictures into this folder.")
+    ] = None,
+) -> None:
+    """Score a model on pictures with masks, each at its own size.
+
+    Without --split: the pictures that the model's run kept for validation where DATA is what it was trained on, else
+    every picture. Masks are read by the mapping that the model was trained with.
+    """
+    if json_file not in (None, "-"):
+        check_file(Path(str(json_file)), "--json")
+    if csv_file is not None:
+        check_file(csv_file, "--csv")
+    if report is not None:
+        make_folder(report, "--report")
+
+    # Imported here, so that help and usage errors do not wait for torch.
+    from pixelwise.cli.progress import counting
+    from pixelwise.cli.tables import print_scores
+    from pixelwise.data.source import open_data
+    from pixelwise.evaluation import evaluate as evaluate_pairs
+    from pixelwise.inference import Predictor
+    from pixelwise.io.atomic import write_json
+
+    console = Console(stderr=json_file == "-")
+    predictor = Predictor(model)
+    source = open_data(data, label_space=predictor.label_space)
+    pairs, chosen = choose_pairs(model, source, split)
+    console.print(f"{len(pairs)} pictures: {chosen}", highlight=False, markup=False)
+    with counting("scoring", len(pairs)) as progress:
+        evaluation = evaluate_pairs(predictor, pairs, predictor.label_space, progress=progress)
+    print_scores(console, evaluation.scores, predictor.label_space)
+
+    if json_file == "-":
+        print(json.dumps(evaluation.scores.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    elif json_file is not None:
+        write_json(json_file, evaluation.scores.to_dict())
+    if csv_file is not None:
+        evaluation.write_csv(csv_file)
+    if report is not None:
+        from pixelwise.report import make_examples, write_report
+
+        command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
+        write_report(
+            report / "report.html",
+            title=f"{model.stem if model.is_file() else model.resolve().name} on {source.root.resolve().name}",
+            evaluation=evaluation,
+            label_space=predictor.label_space,
+            examples=make_examples(predictor, pairs, evaluation),
+            notes=(f"Scored: {chosen}.",),
+            commands=(command + (f" --split {shlex.quote(split)}" if split else ""),),
+        )
+        console.print(f"\nreport: {report / 'report.html'}", highlight=False, markup=False)
+
+
+def choose_pairs(model: Path, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:
+    """Choose what to score, and say in words what was chosen.
+
+    Raises:
+        DataError: no such split, or pictures that the run kept for validation are gone.
+    """
+    from pixelwise.training.run_folder import saved_split
+
+    ids = saved_split(model, source.root, split=split or "val")
+    if ids is None:
+        if split is not None:
+            return source.split(split), f"split {split} of {source.root}"
+        return tuple({pair.id: pair for pair in source.pairs}.values()), f"all of {source.root}"
+    by_id = {pair.id: pair for pair in source.pairs}
+    gone = [id for id in ids if id not in by_id]
+    if gone:
+        raise DataError(
+            f"{source.root}: {len(gone)} of {len(ids)} pictures that the run kept as {split or 'val'} are gone: "
+            f"{', '.join(gone[:5])}; bring them back, or name a split with --split"
+        )
+    return tuple(by_id[id] for id in ids), f"split {split or 'val'} as the run {model} kept it"

@@ -1,0 +1,100 @@
+"""Which pictures the words of a command line mean, and what to call their results."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pixelwise.errors import DataError, SettingError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to label.
+
+    Args:
+        picture: the file.
+        name: where its results go, below the output folder and without suffix.
+    """
+
+    picture: Path
+    name: PurePath
+
+
+def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:
+    """Find the pictures that files, folders and patterns stand for; each once, in the order given.
+
+    Results keep the sub-folders of a folder or a pattern, below the folder's own name where several are given. Where
+    two pictures differ by suffix only, their results keep it.
+
+    Args:
+        inputs: files, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
+        out: the output folder, which is not searched.
+
+    Raises:
+        DataError: an input matches nothing.
+        SettingError: the results of two pictures would have one name.
+    """
+    several = sum(Path(text).is_dir() for text in inputs) > 1
+    found: dict[Path, tuple[Path, PurePath]] = {}
+    for text in inputs:
+        for picture, relative in _expand(text, out, keep_folder=several):
+            found.setdefault(picture.resolve(), (picture, relative))
+    stems = Counter(relative.with_suffix("") for _, relative in found.values())
+    jobs = []
+    taken: dict[PurePath, Path] = {}
+    for picture, relative in found.values():
+        stem = relative.with_suffix("")
+        name = stem if stems[stem] == 1 else stem.with_name(relative.name.replace(".", "_"))
+        if name in taken:
+            raise SettingError(
+                f"{taken[name]} and {picture} would both be written as {name}; label them in two runs with different "
+                "--out, or give their folders instead"
+            )
+        taken[name] = picture
+        jobs.append(Job(picture, name))
+    return tuple(jobs)
+
+
+def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, PurePath]]:
+    """Find the pictures that one input stands for, each with its path relative to the input."""
+    from pixelwise.io.images import IMAGE_SUFFIXES  # brings the decoders, which help need not wait for
+
+    path = Path(text)
+    if path.is_file():
+        return [(path, PurePath(path.name))]
+    if path.is_dir():
+        root, above = path, PurePath(path.resolve().name if keep_folder else ".")
+        candidates = sorted(path.rglob("*"))
+    elif glob.has_magic(text):
+        root, above = _fixed_part(path), PurePath(".")
+        candidates = sorted(Path(match) for match in glob.glob(text, recursive=True))
+    else:
+        raise DataError(f"{text}: there is no such file or folder")
+    written = out.resolve()
+    has_written = root.resolve() in written.parents  # results of an earlier run, below what is searched
+    pictures = [
+        candidate
+        for candidate in candidates
+        if candidate.suffix.lower() in IMAGE_SUFFIXES
+        and candidate.is_file()
+        and not any(part.startswith(".") for part in candidate.relative_to(root).parts)
+        and not (has_written and written in candidate.resolve().parents)
+    ]
+    if not pictures:
+        what = "the folder holds" if path.is_dir() else "the pattern matches"
+        raise DataError(f"{text}: {what} no pictures (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+    return [(picture, above / picture.relative_to(root)) for picture in pictures]
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Give the folder of a pattern above its first wildcard."""
+    parts = []
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)

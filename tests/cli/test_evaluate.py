@@ -1,0 +1,112 @@
+"""``pixelwise evaluate`` from the command line to the files it leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelwise.cli import main
+from pixelwise.inference import Predictor
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    root = tmp_path / "data"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(root / f"images/{number}.png")
+        Image.fromarray(rng.integers(0, 3, (30, 40), dtype=np.uint8)).save(root / f"masks/{number}.png")
+    return root
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return int(stopped.value.code or 0)
+
+
+def test_every_pair_is_scored_and_written(
+    untrained_run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", untrained_run, data, "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv") == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["images"] == 4
+    right = total = 0
+    for number in range(4):
+        mask = np.asarray(Image.open(data / f"masks/{number}.png"))
+        right += (Predictor(untrained_run)(data / f"images/{number}.png").labels == mask).sum()
+        total += mask.size
+    assert scores["pixel_accuracy"] == pytest.approx(right / total)
+    with (tmp_path / "s.csv").open(newline="") as opened:
+        assert sorted(row["id"] for row in csv.DictReader(opened)) == [f"images/{number}.png" for number in range(4)]
+    printed = capsys.readouterr().out
+    assert f"mIoU {scores['miou']:.4f}" in printed
+    assert "middle" in printed
+
+
+def test_json_to_stdout_is_json_alone(untrained_run: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", untrained_run, data, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 4
+
+
+def test_the_training_folder_is_scored_on_the_pictures_its_run_kept(
+    untrained_run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = tmp_path / "run"
+    trained.mkdir()
+    (trained / "model.safetensors").write_bytes((untrained_run / "model.safetensors").read_bytes())
+    splits = {"train": ["images/0.png", "images/2.png", "images/3.png"], "val": ["images/1.png"]}
+    (trained / "splits.json").write_text(json.dumps({"data": str(data.resolve()), "splits": splits}))
+    assert run("evaluate", trained, data, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 1
+    assert run("evaluate", trained, data, "--split", "train", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 3
+    for folder in ("images", "masks"):
+        (data / folder / "1.png").unlink()
+    assert run("evaluate", trained, data) == 2
+    assert "are gone: images/1.png" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("{tmp}/absent", "{data}"), "no such model"),
+        (("{tmp}/pickled.pt", "{data}"), "pickle"),
+        (("{model}", "{tmp}/absent"), "no such folder"),
+        (("{model}", "{data}", "--split", "vall"), "nearest names are val"),
+        (("{model}", "{data}", "--json", "{tmp}/absent/s.json"), "its folder does not exist"),
+        (("{model}", "{data}", "--csv", "{data}"), "is a folder"),
+        (("{model}", "{data}", "--report", "{tmp}/pickled.pt"), "a file is in the way"),
+    ],
+)
+def test_bad_input_is_one_message(
+    arguments: tuple[str, ...],
+    complaint: str,
+    untrained_run: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "pickled.pt").write_bytes(pickle.dumps({"weights": [1.0]}))
+    places = {"model": untrained_run, "data": data, "tmp": tmp_path}
+    assert run("evaluate", *(argument.format(**places) for argument in arguments)) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert complaint in message
+    assert "Traceback" not in message
+
+
+def test_a_mask_value_outside_the_models_classes_names_the_file(
+    untrained_run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.full((30, 40), 9, np.uint8)).save(data / "masks/2.png")
+    assert run("evaluate", untrained_run, data, "--json", tmp_path / "s.json") == 2
+    assert "2.png: the mask holds 9" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "s.json").exists()

@@ -1,0 +1,75 @@
+"""Files, folders and patterns on the command line, and the names of their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixelwise.cli.inputs import collect
+from pixelwise.errors import DataError, SettingError
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for name in ("a.jpg", "b.PNG", "notes.txt", "sub/c.tif", "sub/deep/d.png", ".hidden/e.png", "twin.jpg", "twin.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def names(jobs) -> list[str]:
+    return [job.name.as_posix() for job in jobs]
+
+
+def test_a_folder_gives_its_pictures_with_their_sub_folders(photos: Path, tmp_path: Path) -> None:
+    jobs = collect([str(photos)], tmp_path / "out")
+    assert names(jobs) == ["a", "b", "sub/c", "sub/deep/d", "twin_jpg", "twin_png"]
+    assert [job.picture.name for job in jobs] == ["a.jpg", "b.PNG", "c.tif", "d.png", "twin.jpg", "twin.png"]
+
+
+def test_patterns_keep_the_folders_below_their_fixed_part(photos: Path, tmp_path: Path) -> None:
+    assert names(collect([f"{photos}/**/*.png"], tmp_path / "out")) == ["sub/deep/d", "twin"]
+    assert names(collect([f"{photos}/sub/*.tif"], tmp_path / "out")) == ["c"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a[1].png").write_bytes(b"")
+    assert names(collect([str(tmp_path / "a[1].png")], tmp_path / "out")) == ["a[1]"]
+
+
+def test_a_picture_named_twice_is_labelled_once(photos: Path, tmp_path: Path) -> None:
+    jobs = collect([str(photos / "a.jpg"), str(photos), f"{photos}/*.jpg"], tmp_path / "out")
+    assert len(jobs) == 6
+
+
+def test_several_folders_keep_their_names(photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.jpg").write_bytes(b"")
+    assert names(collect([str(photos / "sub"), str(other)], tmp_path / "out")) == ["sub/c", "sub/deep/d", "other/a"]
+
+
+def test_results_of_an_earlier_run_are_not_taken_for_pictures(photos: Path) -> None:
+    out = photos / "results"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"")
+    assert "results/a" not in names(collect([str(photos)], out))
+
+
+def test_what_matches_nothing_is_named(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for given, complaint in (
+        (tmp_path / "absent.png", "no such file"),
+        (tmp_path / "empty", "holds no pictures"),
+        (photos / "*.webp", "matches no pictures"),
+    ):
+        with pytest.raises(DataError, match=complaint):
+            collect([str(given)], tmp_path / "out")
+
+
+def test_two_pictures_never_share_a_result(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(SettingError, match="would both be written as a_jpg"):
+        collect([str(photos / "a.jpg"), str(tmp_path / "a.jpg")], tmp_path / "out")
