@@ -1,9 +1,9 @@
 #include "depthwise.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "simd.h"
+#include "vector.h"
 
 namespace pixelwise::PIXELWISE_ISA {
 namespace {
@@ -74,7 +74,7 @@ Range outputs_within(int64_t shift, int64_t stride, int64_t length, int64_t outp
 
 // Scratch of one thread.
 struct Rows {
-    std::vector<float> input, input_gradient, output_gradient;
+    Vector<float> input, input_gradient, output_gradient;
 };
 
 // The gradient of one input row of a block of channels, and what the row adds to the gradient of the filters.
@@ -116,12 +116,12 @@ void backward(const DepthwiseBackward& call) {
     const int64_t rows = blocks * rows_per_block;
     const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(call.threads, rows));
     // A share of rows for each thread that depends on nothing but their number: the same sums in every run.
-    std::vector<float> partial(threads * blocks * taps * BLOCK, 0.0f);
+    Vector<float> partial(threads * blocks * taps * BLOCK, 0.0f);
 #pragma omp parallel for num_threads(static_cast<int>(threads)) schedule(static, 1)
     for (int64_t thread = 0; thread < threads; ++thread) {
-        Rows scratch{std::vector<float>(s.in_width * BLOCK), std::vector<float>(s.in_width * BLOCK),
-                     std::vector<float>(s.out_width * BLOCK)};
-        std::vector<float> weight(taps * BLOCK);
+        Rows scratch{Vector<float>(s.in_width * BLOCK), Vector<float>(s.in_width * BLOCK),
+                     Vector<float>(s.out_width * BLOCK)};
+        Vector<float> weight(taps * BLOCK);
         int64_t loaded = -1;
         for (int64_t row = rows * thread / threads; row < rows * (thread + 1) / threads; ++row) {
             const int64_t block = row / rows_per_block;

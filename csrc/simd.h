@@ -7,6 +7,9 @@
 
 #include <cstdint>
 #include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace pixelwise::PIXELWISE_ISA {
 
@@ -29,14 +32,62 @@ inline Floats load(const float* from) {
 
 inline void store(float* to, Floats value) { std::memcpy(to, &value, sizeof value); }
 
+inline Ints load(const int32_t* from) {
+    Ints value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+inline void store(int32_t* to, Ints value) { std::memcpy(to, &value, sizeof value); }
+
 inline Floats broadcast(float value) { return value - Floats{}; }
+
+inline Ints broadcast(int32_t value) { return value + Ints{}; }
+
+// {from[index[0]], from[index[1]], ...} for indices 0 .. LANES - 1; all LANES floats are read.
+inline Floats permute(const float* from, const int32_t* index) {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_permutexvar_ps((__m512i)load(index), (__m512)load(from));
+#elif defined(__AVX2__)
+    return (Floats)_mm256_permutevar8x32_ps((__m256)load(from), (__m256i)load(index));
+#else
+    Floats value;
+    for (int k = 0; k < LANES; ++k) value[k] = from[index[k]];
+    return value;
+#endif
+}
+
+inline float sum_of(Floats value) {
+    float sum = 0.0f;
+    for (int k = 0; k < LANES; ++k) sum += value[k];
+    return sum;
+}
 
 // bfloat16 is the upper half of a float.
 struct bfloat16 {
     uint16_t bits;
 };
 
+// IEEE half precision: 5 bits of exponent, 10 of mantissa.
+struct float16 {
+    uint16_t bits;
+};
+
 inline float to_float(float value) { return value; }
+
+inline float to_float(float16 value) {
+    // The exponent is rebased by a multiplication, which also takes care of numbers too small to be normal.
+    const uint32_t magnitude = uint32_t{value.bits} << 13 & 0x0fffe000;
+    float wide;
+    std::memcpy(&wide, &magnitude, sizeof wide);
+    wide *= 0x1p112f;
+    uint32_t bits;
+    std::memcpy(&bits, &wide, sizeof bits);
+    const uint32_t special = magnitude >= 0x0f800000 ? 0x7f800000 : 0;  // infinity or NaN
+    bits |= special | uint32_t{value.bits} << 16 & 0x80000000;
+    std::memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
 
 inline float to_float(bfloat16 value) {
     const uint32_t bits = uint32_t{value.bits} << 16;

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.ops.native import native_for, threads
 
 CHUNK = 1 << 20
 """Pixels that are counted at a time, which bounds the memory of their 8-byte pair numbers."""
@@ -43,6 +44,27 @@ def confusion_counts(target: Tensor, prediction: Tensor, classes: int, *, ignore
 
 @torch.library.custom_op("pixelwise::confusion_counts", mutates_args=())
 def _confusion_counts(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
+    native = native_for(target)
+    if native is None:
+        return count_pairs(target, prediction, classes, ignore_index)
+    counts = torch.zeros(classes, classes, dtype=torch.int64)
+    good_target, good_prediction = native.confusion_counts(
+        byte_or_long(target), byte_or_long(prediction), counts, ignore_index, threads()
+    )
+    if not good_target:
+        raise bad_label("target", target, classes, ignore_index)
+    if not good_prediction:
+        raise bad_label("prediction", prediction[target != ignore_index], classes, None)
+    return counts
+
+
+@_confusion_counts.register_fake
+def _(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
+    return target.new_empty((classes, classes), dtype=torch.int64)
+
+
+def count_pairs(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """Count in plain torch what :func:`confusion_counts` counts; the reference for the kernels."""
     counts = torch.zeros(classes * classes, dtype=torch.int64, device=target.device)
     pairs = zip(torch.split(target.reshape(-1), CHUNK), torch.split(prediction.reshape(-1), CHUNK), strict=True)
     for target_chunk, prediction_chunk in pairs:
@@ -54,20 +76,32 @@ def _confusion_counts(target: Tensor, prediction: Tensor, classes: int, ignore_i
     return counts.view(classes, classes)
 
 
-@_confusion_counts.register_fake
-def _(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
-    return target.new_empty((classes, classes), dtype=torch.int64)
+def byte_or_long(labels: Tensor) -> Tensor:
+    """Bring labels to what the native kernels read: contiguous, uint8 or int64."""
+    return (labels if labels.dtype == torch.uint8 else labels.long()).contiguous()
 
 
 def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> None:
-    """Raise DataError where labels hold anything but classes 0 .. ``classes - 1`` and ``ignore_index``."""
-    if labels.numel() == 0:
+    """Raise DataError where labels on the CPU hold anything but classes and ``ignore_index``.
+
+    Elsewhere the check would wait for the device; there a device assertion stops what indexes by such a label.
+    """
+    if labels.device.type != "cpu" or labels.numel() == 0:
         return
-    counted = labels if ignore_index is None else labels.where(labels != ignore_index, 0)
-    low, high = (int(bound) for bound in counted.aminmax())
+    low, high = _bounds(labels, ignore_index)
     if low < 0 or high >= classes:
-        ignored = "" if ignore_index is None else f" nor the ignored {ignore_index}"
-        raise DataError(
-            f"the {name} holds {low if low < 0 else high}, which is no class 0 .. {classes - 1}{ignored}; "
-            "map it to a class" + ("" if ignore_index is None else ", or ignore it")
-        )
+        raise bad_label(name, labels, classes, ignore_index)
+
+
+def bad_label(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> DataError:
+    """Compose the error for labels that hold something that is no class."""
+    low, high = _bounds(labels, ignore_index)
+    ignored = "" if ignore_index is None else f" nor the ignored {ignore_index}"
+    mend = "map it to a class" if ignore_index is None else "map it to a class, or ignore it"
+    return DataError(f"the {name} holds {low if low < 0 else high}, no class 0 .. {classes - 1}{ignored}; {mend}")
+
+
+def _bounds(labels: Tensor, ignore_index: int | None) -> tuple[int, int]:
+    counted = labels if ignore_index is None else labels.long().where(labels != ignore_index, 0)
+    low, high = counted.aminmax()
+    return int(low), int(high)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pixelwise.ops.native import native_for, native_module, threads
+from pixelwise.ops.native import native_for, require_native, threads
 
 Pair = tuple[int, int]
 
@@ -80,8 +80,6 @@ class _NativeBackward(torch.autograd.Function):
 def _backward(
     output_gradient: Tensor, input: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
 ) -> tuple[Tensor, Tensor]:
-    native = native_module()
-    assert native is not None  # who calls has asked
     channels, _, *kernel = weight.shape
     # (N, H, W, C), which is no copy for channels_last tensors
     images = input.detach().permute(0, 2, 3, 1).contiguous()
@@ -89,7 +87,7 @@ def _backward(
     input_gradient = torch.empty_like(images)
     filters = weight.detach().float().reshape(channels, -1).t().contiguous()  # (taps, C)
     filter_gradient = torch.empty_like(filters)
-    native.depthwise_conv2d_backward(
+    require_native().depthwise_conv2d_backward(
         images, filters, gradients, input_gradient, filter_gradient, kernel, stride, padding, dilation, threads()
     )
     return input_gradient.permute(0, 3, 1, 2), filter_gradient.t().reshape(weight.shape).to(weight.dtype)

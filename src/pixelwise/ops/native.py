@@ -35,6 +35,13 @@ def native_module() -> ModuleType | None:
         return None
 
 
+def require_native() -> ModuleType:
+    """Give the native kernels where :func:`native_for` has said that they are there."""
+    native = native_module()
+    assert native is not None
+    return native
+
+
 def native_for(*tensors: Tensor | None) -> ModuleType | None:
     """Give the native kernels if all tensors are on the CPU, else None."""
     on_cpu = all(tensor is None or tensor.device.type == "cpu" for tensor in tensors)

@@ -8,14 +8,13 @@ or float64, of any memory layout; sums are in float32 (float64 for float64).
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from pixelwise.errors import SettingError
-from pixelwise.ops import tail_torch
-from pixelwise.ops.confusion import check_labels, confusion_counts
+from pixelwise.ops import tail_ops
 from pixelwise.ops.grid import resolve_grid
 
 
@@ -39,7 +38,7 @@ def upsample_argmax(
     _check_logits(logits)
     height, width = size
     resolve_grid((logits.shape[2], logits.shape[3]), size, scale, offset)
-    labels: Tensor = _argmax(logits, height, width, scale, offset)
+    labels: Tensor = tail_ops.argmax(logits, height, width, scale, offset)
     return labels
 
 
@@ -91,12 +90,12 @@ def upsample_cross_entropy(
     resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
     options = (scale, offset, ignore_index, label_smoothing)
     if reduction == "none":
-        losses: Tensor = _cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
+        losses: Tensor = tail_ops.cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
         return losses
     with_gradient = torch.is_grad_enabled() and logits.requires_grad
     loss: Tensor
     weight: Tensor
-    loss, weight, _ = _cross_entropy_sums(logits, target, class_weights, pixel_weights, *options, with_gradient)
+    loss, weight, _ = tail_ops.cross_entropy_sums(logits, target, class_weights, pixel_weights, *options, with_gradient)
     return loss / weight.where(weight != 0, 1) if reduction == "mean" else loss
 
 
@@ -127,111 +126,8 @@ def upsample_confusion(
     _check_logits(logits)
     _check_target(logits, target, ignore_index)
     resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
-    counts: Tensor = _confusion(logits, target, scale, offset, ignore_index)
+    counts: Tensor = tail_ops.confusion(logits, target, scale, offset, ignore_index)
     return counts
-
-
-@torch.library.custom_op("pixelwise::upsample_argmax", mutates_args=())
-def _argmax(logits: Tensor, height: int, width: int, scale: float | None, offset: float | None) -> Tensor:
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
-    return tail_torch.argmax(logits, rows, columns, _label_dtype(logits))
-
-
-@_argmax.register_fake
-def _(logits: Tensor, height: int, width: int, scale: float | None, offset: float | None) -> Tensor:
-    return logits.new_empty((logits.shape[0], height, width), dtype=_label_dtype(logits))
-
-
-@torch.library.custom_op("pixelwise::upsample_cross_entropy_map", mutates_args=())
-def _cross_entropy_map(
-    logits: Tensor,
-    target: Tensor,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    scale: float | None,
-    offset: float | None,
-    ignore_index: int,
-    label_smoothing: float,
-) -> Tensor:
-    _check_values(target, logits, ignore_index)
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
-    losses = tail_torch.cross_entropy_map(logits, target, rows, columns, class_weights, ignore_index, label_smoothing)
-    return losses if pixel_weights is None else losses.mul_(pixel_weights).masked_fill_(target == ignore_index, 0)
-
-
-@_cross_entropy_map.register_fake
-def _(logits: Tensor, target: Tensor, *_: Any) -> Tensor:
-    return logits.new_empty(target.shape, dtype=tail_torch.accumulation_dtype(logits.dtype))
-
-
-@torch.library.custom_op("pixelwise::upsample_cross_entropy_sums", mutates_args=())
-def _cross_entropy_sums(
-    logits: Tensor,
-    target: Tensor,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    scale: float | None,
-    offset: float | None,
-    ignore_index: int,
-    label_smoothing: float,
-    with_gradient: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    _check_values(target, logits, ignore_index)
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
-    return tail_torch.cross_entropy_sums(
-        logits, target, rows, columns, class_weights, pixel_weights, ignore_index, label_smoothing, with_gradient
-    )
-
-
-@_cross_entropy_sums.register_fake
-def _(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    dtype = tail_torch.accumulation_dtype(logits.dtype)
-    with_gradient = arguments[-1]
-    gradient = logits.new_empty(logits.shape if with_gradient else (0,), dtype=dtype)
-    return logits.new_empty((), dtype=dtype), logits.new_empty((), dtype=dtype), gradient
-
-
-def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    ctx.save_for_backward(output[2])
-    ctx.dtype = inputs[0].dtype
-
-
-def _scale_gradient(ctx: Any, loss_gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    (gradient,) = ctx.saved_tensors
-    return (gradient * loss_gradient).to(ctx.dtype), *[None] * 8
-
-
-_cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)
-
-
-def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:4])
-    ctx.options = inputs[4:]
-
-
-def _weigh_by_upstream(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-    logits, target, class_weights, pixel_weights = ctx.saved_tensors
-    weights = upstream if pixel_weights is None else upstream * pixel_weights
-    gradient = _cross_entropy_sums(logits, target, class_weights, weights, *ctx.options, True)[2]
-    return gradient.to(logits.dtype), *[None] * 7
-
-
-_cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inputs)
-
-
-@torch.library.custom_op("pixelwise::upsample_confusion", mutates_args=())
-def _confusion(logits: Tensor, target: Tensor, scale: float | None, offset: float | None, ignore_index: int) -> Tensor:
-    labels = _argmax(logits, target.shape[1], target.shape[2], scale, offset)
-    return confusion_counts(target, labels, logits.shape[1], ignore_index=ignore_index)
-
-
-@_confusion.register_fake
-def _(logits: Tensor, *_: Any) -> Tensor:
-    return logits.new_empty((logits.shape[1], logits.shape[1]), dtype=torch.int64)
-
-
-def _label_dtype(logits: Tensor) -> torch.dtype:
-    return torch.uint8 if logits.shape[1] <= 255 else torch.int64
 
 
 def _check_logits(logits: Tensor) -> None:
@@ -257,8 +153,3 @@ def _check_weights(logits: Tensor, target: Tensor, class_weights: Tensor | None,
         raise SettingError(f"class_weights must be ({logits.shape[1]},), got {tuple(class_weights.shape)}")
     if pixel_weights is not None and pixel_weights.shape != target.shape:
         raise SettingError(f"pixel_weights must be {tuple(target.shape)}, got {tuple(pixel_weights.shape)}")
-
-
-def _check_values(target: Tensor, logits: Tensor, ignore_index: int) -> None:
-    if target.device.type == "cpu":  # elsewhere it would wait for the device
-        check_labels("target", target, logits.shape[1], ignore_index)

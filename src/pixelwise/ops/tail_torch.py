@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pixelwise.ops.confusion import check_labels, count_pairs
 from pixelwise.ops.grid import Axis
 
 BAND_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 24}
@@ -95,16 +96,28 @@ def argmax(logits: Tensor, rows: Axis, columns: Axis, dtype: torch.dtype) -> Ten
     return labels
 
 
+def confusion(logits: Tensor, target: Tensor, rows: Axis, columns: Axis, ignore_index: int) -> Tensor:
+    """Count the pixels of each pair of target and predicted class: int64 (K, K)."""
+    classes = logits.shape[1]
+    counts = torch.zeros(classes, classes, dtype=torch.int64, device=logits.device)
+    for pictures, band in bands(logits, rows, columns):
+        labels = upsample_band(logits[pictures], rows, columns, band).argmax(1)
+        counts += count_pairs(target[pictures, band], labels, classes, ignore_index)
+    return counts
+
+
 def cross_entropy_map(
     logits: Tensor,
     target: Tensor,
     rows: Axis,
     columns: Axis,
     class_weights: Tensor | None,
+    pixel_weights: Tensor | None,
     ignore_index: int,
     label_smoothing: float,
 ) -> Tensor:
-    """Compute the cross-entropy of each pixel, 0 where ignored: float (N, H, W)."""
+    """Compute the weighted cross-entropy of each pixel, 0 where ignored: float (N, H, W)."""
+    check_labels("target", target, logits.shape[1], ignore_index)
     dtype = accumulation_dtype(logits.dtype)
     losses = torch.empty(target.shape, dtype=dtype, device=logits.device)
     for pictures, band in bands(logits, rows, columns):
@@ -116,7 +129,7 @@ def cross_entropy_map(
             label_smoothing=label_smoothing,
             reduction="none",
         )
-    return losses
+    return losses if pixel_weights is None else losses.mul_(pixel_weights).masked_fill_(target == ignore_index, 0)
 
 
 def cross_entropy_sums(
@@ -136,6 +149,7 @@ def cross_entropy_sums(
         The sum of losses; the sum of the weights of counted pixels; the gradient of the first, in the accumulation
         type, of the shape of the logits (empty unless ``with_gradient``).
     """
+    check_labels("target", target, logits.shape[1], ignore_index)
     dtype = accumulation_dtype(logits.dtype)
     classes = logits.shape[1]
     weights = logits.new_ones(classes, dtype=dtype) if class_weights is None else class_weights.to(dtype)
