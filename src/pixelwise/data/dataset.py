@@ -119,7 +119,19 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         sample: Sample = self.cache[index]
         assert sample.mask is not None
-        return _image_tensor(sample.image), _mask_tensor(sample.mask)
+        # Copies, because what the cache holds is read-only and a tensor cannot be.
+        return _image_tensor(sample.image.copy()), _mask_tensor(sample.mask.copy())
+
+
+def collate_crops(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Stack items of equal size to images (N, C, h, w) and masks (N, h, w).
+
+    The images keep the channels of a pixel side by side (torch's ``channels_last``), so that nothing is reordered on
+    the way to a network in that format, and the copying starts no threads of torch's own.
+    """
+    images = np.stack([image.permute(1, 2, 0).numpy() for image, _ in items])  # (N, h, w, C)
+    masks = np.stack([mask.numpy() for _, mask in items])  # (N, h, w)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks)  # (N, C, h, w)
 
 
 def _class_draw(

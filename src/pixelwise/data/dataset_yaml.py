@@ -114,6 +114,6 @@ def read_description(path: Path) -> Description:
     try:
         return Description.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][:2])
-        raise DataError(f"{path}: `{key}` is {first['input']!r}: {first['msg']}") from error
+        # Of the forms that a key may have, the one that fits furthest is the one that was meant.
+        nearest = max(error.errors(), key=lambda one: len(one["loc"]))
+        raise DataError(f"{path}: `{nearest['loc'][0]}`: {nearest['input']!r}: {nearest['msg']}") from error

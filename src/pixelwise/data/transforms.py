@@ -123,12 +123,14 @@ def _draw_start(length: int, side: float, rng: np.random.Generator, pixel: int |
     return float(np.clip(pixel + 0.5 - side * rng.uniform(*_OFF_CENTER), low, high))
 
 
-def _window(matrix: NDArray[np.float64], size: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Find the rows and columns of the picture that a crop reads."""
+def _window(
+    matrix: NDArray[np.float64], size: tuple[int, int], shape: tuple[int, ...], margin: int = 1
+) -> tuple[slice, slice]:
+    """Find the rows and columns of the picture that a crop reads, and ``margin`` more on every side."""
     height, width = size
     corners = matrix @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1], [1, 1, 1, 1]])  # (2, 4)
-    first = np.floor(corners.min(1)).astype(int) - 1
-    last = np.ceil(corners.max(1)).astype(int) + 2
+    first = np.floor(corners.min(1)).astype(int) - margin
+    last = np.ceil(corners.max(1)).astype(int) + margin + 1
     (left, top), (right, bottom) = first, last
     rows = slice(min(max(top, 0), shape[0] - 1), max(min(bottom, shape[0]), 1))
     columns = slice(min(max(left, 0), shape[1] - 1), max(min(right, shape[1]), 1))
@@ -136,12 +138,12 @@ def _window(matrix: NDArray[np.float64], size: tuple[int, int], shape: tuple[int
 
 
 def _warp_image(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-    rows, columns = _window(matrix, size, pixels.shape)
+    shrink = np.linalg.norm(matrix[:, :2], axis=0).min()  # picture pixels a crop pixel, on the finer axis
+    block = round(float(shrink))
+    rows, columns = _window(matrix, size, pixels.shape, margin=max(1, block))
     window = pixels[rows, columns]
     matrix = matrix.copy()
     matrix[:, 2] -= (columns.start, rows.start)
-    shrink = np.linalg.norm(matrix[:, :2], axis=0).min()  # picture pixels a crop pixel, on the finer axis
-    block = round(float(shrink))
     if block >= 2:
         window = _average_blocks(window, block)
         matrix = matrix / block
@@ -204,7 +206,7 @@ def _change_color(pixels: NDArray[np.uint8], strength: float, rng: np.random.Gen
         mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMINANCE  # (3, 3)
         pixels = np.asarray(cv2.transform(pixels, mix), np.uint8)
     values = brightness * np.linspace(0, 1, 256) ** gamma  # (256,)
-    mean = values[int(np.mean(cv2.mean(pixels)[: pixels.shape[2]]))]
+    mean = values[int(cv2.mean(pixels.reshape(len(pixels), -1))[0])]
     values = (values - mean) * contrast + mean  # about the mean, or dark pictures with contrast turn black
     table = np.clip(np.rint(255 * values), 0, 255).astype(np.uint8)  # (256,)
     return _joined([cv2.LUT(pixels, table)])

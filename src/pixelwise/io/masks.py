@@ -44,7 +44,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
 
 def _as_unsigned(stored: NDArray[Any], path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Bring other number types to uint16 where that changes no value."""
-    whole = stored.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity become numbers that differ from what is stored
+        whole = stored.astype(np.int64)
     if (whole != stored).any() or whole.min() < 0 or whole.max() > 65535:
         raise DataError(
             f"{path}: a mask holds whole numbers from 0 to 65535, but this file has {stored.dtype} values from "

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelwise.data.fingerprint import Fingerprint, fingerprint
+from pixelwise.data.pairs import Pair
+from pixelwise.data.source import DataSource, open_data
+from pixelwise.errors import DataError
+from pixelwise.types import LabelSpace
+
+
+def source(*pairs: Pair) -> DataSource:
+    return DataSource(Path(), "folder", LabelSpace(("a", "b", "c")), {"train": pairs})
+
+
+@pytest.fixture
+def pair(write: Any) -> Any:
+    def pair(name: str, image: np.ndarray, mask: np.ndarray) -> Pair:
+        return Pair(name, write(f"images/{name}.png", image), write(f"masks/{name}.png", mask))
+
+    return pair
+
+
+def test_sizes_classes_and_pixels(pair: Any, image: Any, mask: Any) -> None:
+    ignored = np.full((10, 4), 255, np.uint8)
+    ignored[0, 0] = 1
+    calls: list[tuple[int, int]] = []
+    traits = fingerprint(
+        source(pair("x", image, mask), pair("y", image, mask), pair("z", np.zeros((10, 4), np.uint8), ignored)),
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert traits.images == 3
+    assert (traits.median_size, traits.min_size, traits.max_size) == ((6, 8), (6, 4), (10, 8))
+    assert (traits.channels, traits.bits, traits.value_range) == (3, 8, None)
+    assert traits.class_pixels.tolist() == [36, 2 * int((mask == 1).sum()) + 1, 2 * int((mask == 2).sum())]
+    assert traits.class_images.tolist() == [2, 3, 2]
+    assert (traits.ignored_pixels, traits.pixels) == (39, 136)
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_deep_pictures_give_a_range_without_outliers(pair: Any) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(1000, 3000, (100, 100), np.uint16) for _ in range(3)]
+    pictures[0][0, :3] = 65535
+    traits = fingerprint(source(*(pair(str(k), p, np.zeros((100, 100), np.uint8)) for k, p in enumerate(pictures))))
+    assert (traits.channels, traits.bits) == (1, 16)
+    assert traits.value_range is not None
+    np.testing.assert_allclose(traits.value_range, (1002, 2998), atol=3)
+
+
+def test_it_survives_json(pair: Any, image: Any, mask: Any) -> None:
+    traits = fingerprint(source(pair("x", image.astype(np.uint8), mask)))
+    read = Fingerprint.from_dict(json.loads(json.dumps(traits.to_dict())))
+    assert read.to_dict() == traits.to_dict()
+    assert read.class_pixels.dtype == np.int64
+    assert read.median_size == traits.median_size
+
+
+def test_other_numbers_of_channels_do_not_mix(write: Any, pair: Any, image: Any, mask: Any) -> None:
+    import tifffile
+
+    path = write("images/x.png", image).with_suffix(".tif")
+    tifffile.imwrite(path, np.zeros((5, 6, 8), np.uint8), photometric="minisblack")
+    five = Pair("five", path, write("masks/five.png", mask))
+    assert fingerprint(source(five)).channels == 5
+    with pytest.raises(DataError, match=r"different numbers of channels: 3 .*5"):
+        fingerprint(source(five, pair("y", image, mask)))
+
+
+@pytest.mark.data
+def test_camvid(pictures: Path) -> None:
+    traits = fingerprint(open_data(pictures / "camvid"), "val")
+    assert (traits.images, traits.median_size, traits.channels, traits.bits) == (101, (360, 480), 3, 8)
+    assert int(traits.class_pixels.sum()) + traits.ignored_pixels == 101 * 360 * 480
+    assert (traits.class_pixels > 0).all()

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelwise.data.transforms import Augmentation, augment
+from pixelwise.errors import SettingError
+from pixelwise.types import Sample
+
+STILL: dict[str, Any] = {"scale": (1.0, 1.0), "hflip": False, "color": 0.0}
+
+
+def sample(height: int, width: int, channels: int = 3) -> Sample:
+    """A picture whose mask says which pixel it is: the mask repeats channel 0, which repeats nowhere near."""
+    rng = np.random.default_rng(height * width)
+    image = rng.integers(0, 256, (height, width, channels), np.uint8)
+    return Sample(image.transpose(2, 0, 1), image[..., 0].copy(), "test")
+
+
+def smooth(height: int, width: int) -> Sample:
+    """A ramp over the columns, and a mask that is its rounded value: image and mask must stay equal under warps."""
+    ramp = np.tile(np.linspace(0, 240, width), (height, 1)).astype(np.uint8)
+    return Sample(np.stack([ramp] * 3), ramp.copy(), "ramp")
+
+
+def crop(picture: Sample, seed: int = 0, center: Any = None, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return augment(picture, Augmentation(**{**STILL, **options}), rng, ignore_index=255, center=center)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 13])
+def test_a_still_crop_of_the_whole_picture_is_the_picture(channels: int) -> None:
+    picture = sample(31, 42, channels)
+    image, mask = crop(picture, crop=(31, 42))
+    np.testing.assert_array_equal(image, picture.image)
+    np.testing.assert_array_equal(mask, picture.mask)
+
+
+@pytest.mark.parametrize(
+    ("flips", "flipped"),
+    [({"hflip": True}, (slice(None), slice(None, None, -1))), ({"vflip": True}, (slice(None, None, -1), slice(None)))],
+)
+def test_flips_are_exact_and_happen_half_the_time(flips: dict[str, bool], flipped: Any) -> None:
+    picture = sample(31, 42)
+    assert picture.mask is not None
+    seen = set()
+    for seed in range(20):
+        image, mask = crop(picture, seed, crop=(31, 42), **flips)
+        turned = not np.array_equal(image, picture.image)
+        seen.add(turned)
+        np.testing.assert_array_equal(image, picture.image[(slice(None), *flipped)] if turned else picture.image)
+        np.testing.assert_array_equal(mask, picture.mask[flipped] if turned else picture.mask)
+    assert seen == {True, False}
+
+
+def test_the_mask_of_a_still_crop_is_a_window() -> None:
+    picture = sample(40, 50)
+    assert picture.mask is not None
+    windows = {picture.mask[y : y + 8, x : x + 9].tobytes() for y in range(33) for x in range(42)}
+    found = {crop(picture, seed, crop=(8, 9))[1].tobytes() for seed in range(30)}
+    assert found <= windows
+    assert len(found) > 20
+
+
+def slow_warp(picture: Sample, matrix: np.ndarray, size: tuple[int, int], ignore: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bilinear image, mirrored at the border, and nearest mask, pixel by pixel."""
+    assert picture.mask is not None
+    channels, height, width = picture.image.shape
+    image, mask = np.zeros((channels, *size)), np.full(size, ignore)
+
+    def mirrored(place: int, length: int) -> int:
+        period = max(2 * (length - 1), 1)
+        place = abs(place) % period
+        return period - place if place >= length else place
+
+    for y in range(size[0]):
+        for x in range(size[1]):
+            column, row = matrix @ [x, y, 1]
+            left, top = int(np.floor(column)), int(np.floor(row))
+            for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                share = abs(1 - dy - (row - top)) * abs(1 - dx - (column - left))
+                image[:, y, x] += share * picture.image[:, mirrored(top + dy, height), mirrored(left + dx, width)]
+            nearest = round(row), round(column)
+            if 0 <= nearest[0] < height and 0 <= nearest[1] < width:
+                mask[y, x] = picture.mask[nearest]
+    return image, mask
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_against_a_slow_loop(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pixelwise.data.transforms as module
+
+    matrices = []
+    draw = module._draw_matrix
+
+    def recorded(*given: Any) -> np.ndarray:
+        matrices.append(draw(*given))
+        return matrices[0]
+
+    monkeypatch.setattr(module, "_draw_matrix", recorded)
+    picture = smooth(25, 31)
+    options: dict[str, Any] = {"scale": (0.8, 2.0), "aspect": 1.3, "rotation": 40.0, "hflip": True, "vflip": True}
+    image, mask = crop(picture, seed, crop=(17, 19), **options)
+    expected_image, expected_mask = slow_warp(picture, matrices[0], (17, 19), 255)
+    assert np.abs(image - expected_image).mean() < 0.5  # OpenCV interpolates in steps of 1/32 pixel
+    assert np.mean(mask != expected_mask) < 0.03  # ties between two pixels may go either way
+    inside = mask != 255
+    assert np.abs(image[0][inside].astype(int) - mask[inside]).max() <= 6  # a pixel of the ramp is 8 high
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.23, 0.5, 0.66, 1.0, 3.0])
+def test_image_and_mask_stay_together_at_every_scale(scale: float) -> None:
+    columns = np.tile(np.arange(0, 254, 2, dtype=np.uint8), (127, 1))  # 2 a column, so that averages are whole
+    picture = Sample(np.stack([columns] * 3), columns, "columns")
+    shifts = []
+    for seed in range(20):
+        image, mask = crop(picture, seed, crop=(5, 6), scale=(scale, scale), center=(60, 60))
+        assert (mask != 255).all()
+        shifts.append(image[0].astype(float) - mask)
+    assert np.abs(shifts).max() <= 2  # half a pixel
+    assert abs(np.mean(shifts)) < 0.4
+
+
+def test_fine_texture_does_not_alias_when_it_shrinks() -> None:
+    stripes = np.zeros((128, 128), np.uint8)
+    stripes[:, ::2] = 255
+    picture = Sample(np.stack([stripes] * 3), stripes.copy(), "stripes")
+    for seed in range(5):
+        image, _ = crop(picture, seed, crop=(32, 32), scale=(0.5, 0.5))
+        assert np.abs(image.astype(int) - 127).max() <= 8
+
+
+def test_beyond_the_border_the_mask_is_ignored_and_the_picture_mirrored() -> None:
+    picture = Sample(np.full((3, 10, 10), 77, np.uint8), np.ones((10, 10), np.uint8), "small")
+    for seed in range(10):
+        image, mask = crop(picture, seed, crop=(30, 40))
+        assert (image == 77).all()
+        assert np.isin(mask, [1, 255]).all()
+        assert abs(int((mask == 1).sum()) - 100) <= 20  # the whole picture lies within
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 3)])
+@pytest.mark.parametrize("scale", [0.2, 1.0, 5.0])
+def test_tiny_pictures(shape: tuple[int, int], scale: float) -> None:
+    image, mask = crop(sample(*shape), crop=(16, 24), scale=(scale, scale), rotation=30, color=0.3)
+    assert image.shape == (3, 16, 24)
+    assert mask.shape == (16, 24)
+
+
+def test_a_sought_pixel_lies_in_the_middle_of_the_crop() -> None:
+    mask = np.zeros((300, 400), np.uint8)
+    mask[120:124, 300:304] = 1
+    picture = Sample(np.zeros((3, 300, 400), np.uint8), mask, "one spot")
+    places = []
+    for seed in range(60):
+        _, found = crop(
+            picture, seed, center=(121, 301), crop=(64, 64), scale=(0.7, 1.5), rotation=15, hflip=True, vflip=True
+        )
+        assert (found == 1).any()
+        places.append(np.argwhere(found == 1).mean(0))
+    spread = np.std(places, axis=0)
+    assert (spread > 5).all()  # not always at the same place
+
+
+def test_a_sought_pixel_at_the_corner_wastes_no_crop_on_the_border() -> None:
+    picture = sample(100, 100)
+    _, mask = crop(picture, center=(0, 99), crop=(50, 50))
+    assert (mask != 255).mean() > 0.9
+
+
+def test_masks_of_16_bits_keep_their_values() -> None:
+    stored = np.full((20, 20), 700, np.uint16)
+    picture = Sample(np.zeros((1, 20, 20), np.uint8), stored, "deep")
+    _, mask = augment(picture, Augmentation((40, 40)), np.random.default_rng(0), ignore_index=65535)
+    assert mask.dtype == np.uint16
+    assert set(np.unique(mask)) == {700, 65535}
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_colour_changes_leave_the_mask_and_are_mild(channels: int) -> None:
+    picture = sample(40, 40, channels)
+    means = []
+    for seed in range(40):
+        image, mask = crop(picture, seed, crop=(40, 40), color=0.3)
+        np.testing.assert_array_equal(mask, picture.mask)
+        assert image.shape == picture.image.shape
+        means.append(image.mean() / picture.image.mean())
+    assert np.std(means) > 0.05
+    assert 0.5 < min(means) < max(means) < 1.6
+
+
+def test_the_same_numbers_give_the_same_crop() -> None:
+    picture = sample(50, 60)
+    options: dict[str, Any] = {"crop": (32, 32), "scale": (0.5, 2.0), "rotation": 20, "color": 0.3}
+    for one, other in zip(crop(picture, 7, **options), crop(picture, 7, **options), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_cost_does_not_grow_with_the_picture() -> None:
+    def cost(side: int) -> float:
+        picture = Sample(np.zeros((side, side, 3), np.uint8).transpose(2, 0, 1), np.zeros((side, side), np.uint8), "")
+        times = []
+        for seed in range(15):
+            start = time.perf_counter()
+            crop(picture, seed, crop=(64, 64), scale=(0.5, 2.0), color=0.3)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    cost(100)
+    assert cost(6000) < 8 * cost(100)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"crop": (0, 5)},
+        {"scale": (2.0, 1.0)},
+        {"scale": (0.0, 1.0)},
+        {"aspect": 0.5},
+        {"rotation": -1},
+        {"color": 1.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match=next(iter(wrong))):
+        Augmentation(**{"crop": (5, 5), **wrong})

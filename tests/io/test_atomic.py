@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pixelwise.errors import PixelwiseError
+from pixelwise.io.atomic import atomic_path, write_json, write_text
+
+
+def test_the_file_appears_at_the_end_only(tmp_path: Path) -> None:
+    target = tmp_path / "model.bin"
+    with atomic_path(target) as beside:
+        beside.write_text("whole")
+        assert beside.parent == tmp_path
+        assert beside.suffix == ".bin"
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.bin"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("boom"), KeyboardInterrupt()])
+def test_a_failure_leaves_what_was_there_before(tmp_path: Path, failure: BaseException) -> None:
+    target = tmp_path / "scores.json"
+    target.write_text("before")
+    with pytest.raises(type(failure)), atomic_path(target) as beside:  # noqa: PT012
+        beside.write_text("half")
+        raise failure
+    assert target.read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+    target = tmp_path / "labels.png"
+    with pytest.raises(PixelwiseError, match=r"labels\.png.*disk is full") as caught, atomic_path(target) as beside:  # noqa: PT012
+        beside.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert isinstance(caught.value.__cause__, OSError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PixelwiseError, match=r"absent.*does not exist"), atomic_path(tmp_path / "absent" / "a.txt"):
+        pass
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PixelwiseError, match=r"a file, not a folder"), atomic_path(tmp_path / "file" / "a.txt"):
+        pass
+
+
+def test_a_target_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PixelwiseError, match="it is a folder"), atomic_path(tmp_path):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(PixelwiseError, match="not permitted"), atomic_path(tmp_path / "a.txt"):
+        pass
+
+
+def test_errors_about_other_files_pass_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.txt"):
+        (tmp_path / "other").read_text()
+
+
+def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
+    (tmp_path / "usual").write_text("")
+    write_text(tmp_path / "ours", "")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_write_json_reads_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"miou": 0.5, "namen": ["straße", None]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"miou": 0.5, "namen": ["straße", None]}
