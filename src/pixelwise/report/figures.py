@@ -1,0 +1,99 @@
+"""Curves as SVG that takes its colours and its font from the page around it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Matplotlib wants real colours; each of these stands for a variable of the page, so that curves follow light and dark.
+_INK, _LINE, _ACCENT = "#010203", "#040506", "#070809"
+_VARIABLES = {_INK: "var(--muted)", _LINE: "var(--line)", _ACCENT: "var(--accent)"}
+
+_STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": _LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "lines.linewidth": 2,
+    "lines.solid_capstyle": "round",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure of one column of ``metrics.csv`` over the steps.
+
+    Args:
+        heading: what it shows, and the value to remember.
+        svg: the figure as inline SVG.
+    """
+
+    heading: str
+    svg: str
+
+
+def draw_curves(history: Sequence[Mapping[str, str]]) -> tuple[Curve, ...]:
+    """Draw loss, validation mIoU and learning rate over the steps, as far as the rows of ``metrics.csv`` have them.
+
+    Args:
+        history: rows with ``step`` and any of ``loss``, ``miou`` and ``learning_rate``; empty cells are passed over.
+    """
+    curves = []
+    if points := _column(history, "loss"):
+        curves.append(Curve(f"Training loss, {points[-1][1]:.3f} at the end", _draw("loss", points)))
+    if points := _column(history, "miou"):
+        best_step, best = max(points, key=lambda point: point[1])
+        heading = f"Validation mIoU, best {best:.3f} at step {best_step:,}"
+        curves.append(Curve(heading, _draw("miou", points, mark=(best_step, best))))
+    if points := _column(history, "learning_rate"):
+        highest = max(rate for _, rate in points)
+        curves.append(Curve(f"Learning rate, {highest:.2g} at most", _draw("learning_rate", points)))
+    return tuple(curves)
+
+
+def _column(history: Sequence[Mapping[str, str]], name: str) -> list[tuple[int, float]]:
+    return [(int(row["step"]), float(row[name])) for row in history if row.get(name)]
+
+
+def _draw(name: str, points: Sequence[tuple[int, float]], *, mark: tuple[int, float] | None = None) -> str:
+    """Draw one line; ``name`` also keeps the ids of several figures on a page apart."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure  # without pyplot: no backend, no global state
+    from matplotlib.ticker import MaxNLocator
+
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(4.4, 2.3), layout="constrained")
+        axes = figure.subplots()
+        steps, values = zip(*points, strict=True)
+        axes.plot(steps, values, color=_ACCENT, marker="o" if len(points) < 3 else None, markersize=4)
+        if mark is not None:
+            axes.plot(*mark, "o", color=_ACCENT, markersize=7)
+        axes.set_xlabel("step")
+        axes.set_xlim(left=0)
+        if max(values) > 0:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, variable)
+    return svg

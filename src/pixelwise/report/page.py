@@ -1,0 +1,190 @@
+"""Putting the page together: everything inlined, so that the one file can be mailed, kept and opened anywhere."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import io
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.evaluation import Evaluation
+from pixelwise.io.atomic import write_text
+from pixelwise.metrics.scores import Scores
+from pixelwise.report.examples import Example
+from pixelwise.report.figures import draw_curves
+from pixelwise.types import LabelSpace
+
+NUMBERED_CLASSES = 20
+"""Up to this many classes the cells of the confusion table hold numbers; more would not be legible."""
+
+DRAWN_CLASSES = 64
+"""Up to this many classes there is a confusion table; beyond, only the list of the largest confusions."""
+
+_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """What the table of classes shows of one class; a figure that is not defined is NaN."""
+
+    name: str
+    color: str
+    iou: float
+    dice: float
+    accuracy: float
+    precision: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pixels of class ``target`` that were taken for ``prediction``, and their share of the class's pixels."""
+
+    target: str
+    prediction: str
+    pixels: int
+    share: float
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    evaluation: Evaluation,
+    label_space: LabelSpace,
+    examples: Sequence[Example] = (),
+    history: Sequence[Mapping[str, str]] = (),
+    settings: Sequence[tuple[str, str, str]] = (),
+    notes: Sequence[str] = (),
+    commands: Sequence[str] = (),
+) -> None:
+    """Write the report as one HTML file that needs no other.
+
+    Args:
+        path: the file to write; it appears whole or not at all.
+        title: heading of the page.
+        evaluation: the scores; those of single pictures are shown as a distribution where there are enough.
+        label_space: gives the colours of the classes.
+        examples: pictures beside their truth.
+        history: rows of ``metrics.csv``; see :func:`pixelwise.report.figures.draw_curves`.
+        settings: name, value and reason of each setting.
+        notes: paragraphs that belong to the scores.
+        commands: what to type to get the same again.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pixelwise.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"ratio": _ratio, "percent": _percent, "picture": _data_uri}
+    scores = evaluation.scores
+    page = environment.get_template("page.html.j2").render(
+        title=title,
+        style=resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8"),
+        scores=scores,
+        classes=class_rows(scores, label_space),
+        shares=confusion_shares(scores) if 1 < len(label_space) <= DRAWN_CLASSES else None,
+        numbered=len(label_space) <= NUMBERED_CLASSES,
+        confusions=largest_confusions(scores),
+        distribution=distribution([picture.miou for picture in evaluation.pictures]),
+        curves=draw_curves(history),
+        examples=examples,
+        groups=list(dict.fromkeys(example.group for example in examples)),
+        settings=settings,
+        notes=notes,
+        commands=commands,
+        versions=versions(),
+        date=datetime.now().astimezone(),
+    )
+    write_text(path, page)
+
+
+def class_rows(scores: Scores, label_space: LabelSpace) -> tuple[ClassRow, ...]:
+    """Lay out the figures of each class, in index order."""
+    total = max(1, int(scores.counts.sum()))
+    return tuple(
+        ClassRow(
+            name,
+            "#{:02x}{:02x}{:02x}".format(*label_space.colors[index]),
+            iou=float(scores.class_iou[index]),
+            dice=float(scores.class_dice[index]),
+            accuracy=float(scores.class_accuracy[index]),
+            precision=float(scores.class_precision[index]),
+            share=float(scores.target_pixels[index]) / total,
+        )
+        for index, name in enumerate(scores.names)
+    )
+
+
+def confusion_shares(scores: Scores) -> list[list[float]]:
+    """Divide each row of the counts by its sum: (K, K) shares of a class's pixels, zeros for a class without any."""
+    pixels = np.maximum(1, scores.target_pixels)
+    shares: list[list[float]] = (scores.counts / pixels[:, None]).tolist()
+    return shares
+
+
+def largest_confusions(scores: Scores, *, limit: int = 8) -> tuple[Confusion, ...]:
+    """Find the pairs of classes that are confused in the most pixels, largest first."""
+    wrong = scores.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:limit]
+    found = []
+    for target, prediction in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        pixels = int(wrong[target, prediction])
+        if pixels:
+            share = pixels / int(scores.target_pixels[target])
+            found.append(Confusion(scores.names[target], scores.names[prediction], pixels, share))
+    return tuple(found)
+
+
+def distribution(mious: Sequence[float], *, bins: int = 20, fewest: int = 8) -> list[int] | None:
+    """Count pictures by mIoU in equal steps from 0 to 1; None where there are too few to speak of a distribution."""
+    defined = [miou for miou in mious if not math.isnan(miou)]
+    if len(defined) < fewest:
+        return None
+    counts: list[int] = np.histogram(defined, bins=bins, range=(0, 1))[0].tolist()
+    return counts
+
+
+def versions() -> dict[str, str]:
+    """Name what the figures were computed with."""
+    found = {"Python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout, or an optional package
+            continue
+    return found
+
+
+def _ratio(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _percent(value: float) -> str:
+    """Show a share in as few characters as tell it."""
+    if 0 < value < 0.001:
+        return "<0.1%"
+    return f"{100 * value:.1f}%"
+
+
+def _data_uri(pixels: NDArray[np.uint8]) -> str:
+    jpeg = io.BytesIO()
+    Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
