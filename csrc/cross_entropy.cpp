@@ -34,11 +34,12 @@ public:
         spread_.fill<T>(call_.logits, picture, run, tile);
         std::fill(base_gradient_.begin(), base_gradient_.end(), 0.0f);
         std::fill(step_gradient_.begin(), step_gradient_.end(), 0.0f);
-        for (int64_t y = run.first; y < run.last; ++y) {
-            const float share = tap_of(call_.logits.rows, y).share;
-            const int64_t row = (picture * call_.logits.rows.pixels + y) * call_.logits.columns.pixels + tile.first;
-            for (int64_t x = 0; x < tile.width; x += LANES) {
-                add_pixels(row + x, x, std::min<int64_t>(LANES, tile.width - x), share);
+        // Down the run first: what one vector of columns reads and writes stays in the level-1 cache.
+        for (int64_t x = 0; x < tile.width; x += LANES) {
+            for (int64_t y = run.first; y < run.last; ++y) {
+                const int64_t row = (picture * call_.logits.rows.pixels + y) * call_.logits.columns.pixels;
+                const float share = tap_of(call_.logits.rows, y).share;
+                add_pixels(row + tile.first + x, x, std::min<int64_t>(LANES, tile.width - x), share);
             }
         }
         if (!call_.gradient) return;
