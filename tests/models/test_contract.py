@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
+
 from pixelwise import MODELS, LabelSpace, Preprocessing, build_model, load_model, save_model
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import SegmentationModel
-from torch.nn import functional as F
 
 ENCODER = "mobilenetv3_small_050"
 

@@ -49,9 +49,9 @@ class FCNDecoder(nn.Module):
         )
         self.score_skips = nn.ModuleList(nn.Conv2d(encoder_channels[i], classes, 1) for i in reversed(finer))
         initialise(self)
-        for skip in self.score_skips:  # the reference starts skips at zero: the net begins as its coarser form
-            assert isinstance(skip, nn.Conv2d)
-            nn.init.zeros_(skip.weight)
+        for score in (self.score_deepest[-1], *self.score_skips):  # the reference starts from equal scores
+            assert isinstance(score, nn.Conv2d)
+            nn.init.zeros_(score.weight)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Score the encoder's maps, finest first, as (N, K, H / 8, W / 8)."""

@@ -8,27 +8,29 @@ from collections.abc import Callable
 
 import torch
 
+from pixelwise.training.stream import Stream
 from pixelwise.training.task import SegmentationTask
 
 WARM_STEPS = 3
 TIMED_STEPS = 8
 TIMED_PICTURES = 6
 MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
-"""Steps that a task must have for its pace to be measured."""
+"""Steps that a stream must hold for the pace to be measured."""
 
 
-def measure_pace(task: SegmentationTask, device: torch.device) -> tuple[float, float]:
+def measure_pace(task: SegmentationTask, stream: Stream, device: torch.device) -> tuple[float, float]:
     """Measure seconds a step and seconds a whole validation.
 
     The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
 
     Args:
-        task: a task of at least :data:`MEASURED_STEPS` steps; it is copied.
+        task: what a step does; its model is copied.
+        stream: what it reads, at least :data:`MEASURED_STEPS` steps long.
         device: where to measure.
     """
     settings = task.settings
     model = copy.deepcopy(task.model).to(device)
-    trial = SegmentationTask(model, settings, task.crops, task.pictures).to(device)
+    trial = SegmentationTask(model, settings).to(device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters())
@@ -36,7 +38,7 @@ def measure_pace(task: SegmentationTask, device: torch.device) -> tuple[float, f
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(settings.precision, torch.float32)
 
     def step(number: int) -> None:
-        items = [task.crops[number * share + k] for k in range(share)]
+        items = [stream.crops[number * share + k] for k in range(share)]
         images, target = (torch.stack(part).to(device) for part in zip(*items, strict=True))
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = trial.loss(model.coarse(trial.normalise(images)), target)
@@ -45,14 +47,14 @@ def measure_pace(task: SegmentationTask, device: torch.device) -> tuple[float, f
         optimizer.zero_grad()
 
     def validate(number: int) -> None:
-        batch = [part.to(device) for part in task.pictures[number]]
+        batch = [part.to(device) for part in stream.pictures[number]]
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             trial.validation_step(batch, number)
 
     model.train()
     step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
     model.eval()
-    pictures = len(task.pictures)  # type: ignore[arg-type]
+    pictures = len(stream.pictures)
     timed = min(TIMED_PICTURES, pictures)
     picture_seconds = _median_seconds(lambda number: validate(number % pictures), 1, timed, device)
     return step_seconds, max(1e-3, picture_seconds * pictures / (settings.devices * settings.nodes))

@@ -27,17 +27,22 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import SegmentationModel, build_model, load_model
 from pixelwise.models.build import default_preprocessing
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
-from pixelwise.training.callbacks import KeepWork, MetricsFile, ProgressBar, StopGently
+from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
+from pixelwise.training.journal import MetricsFile, ProgressBar
 from pixelwise.training.machine import Machine
 from pixelwise.training.plan import plan, plan_steps
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Stream
 from pixelwise.training.task import SegmentationTask
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
 FINAL_SHARE = 0.02
 """Share of a time budget kept for scoring, the report and the unexpected."""
+
+Caches = tuple[PictureCache, PictureCache]
+"""Training and validation pictures."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +94,33 @@ def fit(
     pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
 
     if first and not resume:
-        settings, task = _prepare_new(source, run, fixed, minutes, epochs, started, console)
+        settings, model, caches = _prepare_new(source, run, fixed, minutes, epochs, started, console)
     else:
         settings = Settings.load(run.settings_file)
         model = _build(source, settings, console, weights="none")
-        task = _make_task(settings, model, _open_caches(source, settings))
+        caches = _open_caches(source, settings)
     _check_devices(settings)
     checkpoint = run.checkpoint if run.checkpoint.is_file() else None
     if resume and first:
         where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
         console.print(f"resuming {run.path} at {where}")
 
-    keep = KeepWork(run)
-    stop = StopGently(keep)
-    metrics = MetricsFile(run, every=max(1, min(50, settings.steps // 100)))
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)
+    best, state = KeepBest(run), KeepState(run)
+    stop = StopGently(state)
+    average = EMAWeightAveraging(decay=settings.ema_decay)
+    journal = [MetricsFile(run, every=max(1, min(50, settings.steps // 100))), ProgressBar(console, best)]
     with _quiet_libraries():
-        trainer = _make_trainer(run, settings, [keep, stop, metrics, ProgressBar(console, keep)])
-        trainer.fit(task, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
+        # The order matters: the best model is saved before averaging puts the raw weights back after a validation,
+        # and a state is saved after averaging has taken in the step.
+        trainer = _make_trainer(run, settings, [best, average, state, stop, *journal])
+        trainer.fit(
+            SegmentationTask(model, settings),
+            datamodule=_make_stream(settings, caches),
+            ckpt_path=checkpoint,
+            weights_only=False if checkpoint else None,
+        )
     if stop.asked and first:
         console.print(f"stopped at step {trainer.global_step} of {settings.steps}; go on with --resume")
     return Fitted(run, settings, finished=not stop.asked)
@@ -124,7 +139,7 @@ def _prepare_new(
     epochs: float | None,
     started: float,
     console: Console,
-) -> tuple[Settings, SegmentationTask]:
+) -> tuple[Settings, SegmentationModel, Caches]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
     with console.status(f"reading {len(source.split('train'))} training pictures"):
@@ -136,7 +151,7 @@ def _prepare_new(
         caches = _open_caches(source, trial)
         for cache in caches:
             cache.warm()
-        pace = measure_pace(_make_task(trial, model, caches), torch.device(machine.device))
+        pace = measure_pace(SegmentationTask(model, trial), _make_stream(trial, caches), torch.device(machine.device))
     if minutes is None and epochs is None:
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None
@@ -153,7 +168,7 @@ def _prepare_new(
     run.save_splits(source)
     settings.save(run.settings_file)
     console.print(_plan_table(settings))
-    return settings, _make_task(settings, model, caches)
+    return settings, model, caches
 
 
 def _build(source: DataSource, settings: Settings, console: Console, *, weights: str) -> SegmentationModel:
@@ -199,7 +214,7 @@ def _build_from_file(source: DataSource, settings: Settings, path: Path, console
     return model
 
 
-def _open_caches(source: DataSource, settings: Settings) -> tuple[PictureCache, PictureCache]:
+def _open_caches(source: DataSource, settings: Settings) -> Caches:
     """Caches for the training and the validation pictures; they share the memory by their number."""
     train, val = source.split("train"), source.split("val")
 
@@ -215,10 +230,8 @@ def _open_caches(source: DataSource, settings: Settings) -> tuple[PictureCache, 
     return open_cache(train), open_cache(val)
 
 
-def _make_task(
-    settings: Settings, model: SegmentationModel, caches: tuple[PictureCache, PictureCache]
-) -> SegmentationTask:
-    """Put model, settings and both data sets together."""
+def _make_stream(settings: Settings, caches: Caches) -> Stream:
+    """What a run of these settings reads."""
     augmentation = Augmentation(
         crop=settings.crop,
         scale=settings.scale,
@@ -234,9 +247,7 @@ def _make_task(
         seed=settings.seed,
         rare_class_probability=settings.rare_class_probability,
     )
-    if settings.channels_last:
-        model.to(memory_format=torch.channels_last)
-    return SegmentationTask(model, settings, crops, Pictures(caches[1]))
+    return Stream(crops, Pictures(caches[1]), settings)
 
 
 def _check_devices(settings: Settings) -> None:
@@ -267,8 +278,7 @@ def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callbac
         val_check_interval=settings.validate_every,
         check_val_every_n_epoch=None,
         gradient_clip_val=settings.gradient_clip or None,
-        # Callbacks run in this order: KeepWork saves what was scored before averaging puts the raw weights back.
-        callbacks=[*callbacks, EMAWeightAveraging(decay=settings.ema_decay)],
+        callbacks=callbacks,
         logger=loggers,
         log_every_n_steps=10,
         num_sanity_val_steps=0,

@@ -197,10 +197,11 @@ def plan_steps(
         steps = max(2, round(epochs * epoch_steps))
         validations = int(np.clip(0.05 * steps * step_seconds / validation_seconds, 1, max(1, min(epochs, 50))))
         reason = f"{epochs:g} epochs of {epoch_steps:.4g} steps"
-    steps = draft.set("steps", steps, reason)
-    validate_every = -(-steps // min(validations, steps))
-    draft.set(
-        "validate_every", validate_every, f"{validation_seconds:.1f} s each; about a twentieth of the time at most"
-    )
+    interval = -(-steps // min(validations, steps))
+    steps = draft.set("steps", interval * -(-steps // interval), reason)
+    interval = min(interval, steps)
+    while steps % interval:  # steps set by hand: the nearest interval above that ends on the last step
+        interval += 1
+    draft.set("validate_every", interval, f"{validation_seconds:.1f} s each; about a twentieth of the time at most")
     decay = min(0.9995, max(0.5, 1 - 40 / steps))
     draft.set("ema_decay", decay, f"averages the last {1 / (1 - decay):.0f} steps or so")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.io.atomic import atomic_path
@@ -65,7 +65,7 @@ class Settings(BaseModel):
 
     steps: int = Positive
     validate_every: int = Positive
-    """Steps between two validations."""
+    """Steps between two validations; divides ``steps``, so that the last weights are validated too."""
     precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     channels_last: bool = True
     workers: int = Field(ge=0)
@@ -78,6 +78,12 @@ class Settings(BaseModel):
 
     reasons: dict[str, str] = {}
     """Setting -> why it has the value it has."""
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> Settings:
+        if self.steps % self.validate_every:
+            raise ValueError(f"steps {self.steps} is no multiple of validate_every {self.validate_every}")
+        return self
 
     @classmethod
     def make(cls, values: Mapping[str, Any]) -> Settings:
@@ -141,6 +147,8 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
+    if not name:  # a rule between settings
+        return f"settings do not agree: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, Settings.model_fields)
     return f"setting '{name}' cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"

@@ -1,11 +1,15 @@
-"""The order in which a run sees its crops: a function of the step, so that interrupted runs go on where they were."""
+"""What a run reads: crops in an order that follows from the step, so that a broken run goes on where it was."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.training.settings import Settings
 
 
 class StepSampler(Sampler[list[int]]):
@@ -55,3 +59,38 @@ class StepLoader(DataLoader[Any]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Accept nothing: the step says it all."""
+
+
+class Stream(pl.LightningDataModule):
+    """The crops and the validation pictures of a run, shared out among its processes.
+
+    Args:
+        crops: training set, as long as the run has steps times crops a step.
+        pictures: validation set.
+        settings: batch, steps and workers.
+    """
+
+    def __init__(self, crops: TrainingCrops, pictures: Pictures, settings: Settings) -> None:
+        super().__init__()
+        self.crops = crops
+        self.pictures = pictures
+        self.settings = settings
+
+    def train_dataloader(self) -> StepLoader:
+        """Crops from the step that the run is at."""
+        assert self.trainer is not None
+        sampler = StepSampler(
+            steps=self.settings.steps,
+            batch=self.settings.batch,
+            start=self.trainer.global_step,
+            rank=self.trainer.global_rank,
+            replicas=self.trainer.world_size,
+        )
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        return StepLoader(self.crops, sampler, workers=self.settings.workers, pin_memory=on_gpu)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Whole pictures one by one, each process its share; none is scored twice."""
+        assert self.trainer is not None
+        share = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)
+        return DataLoader(self.pictures, sampler=share, batch_size=None, num_workers=0)

@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import SegmentationModel
@@ -16,29 +15,23 @@ from pixelwise.models.base import Coarse
 from pixelwise.ops import upsample_confusion, upsample_cross_entropy
 from pixelwise.training.schedule import rate_factor
 from pixelwise.training.settings import Settings
-from pixelwise.training.stream import StepLoader, StepSampler
 
 
 class SegmentationTask(pl.LightningModule):
     """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
 
-    Pictures stay uint8 until they are on the device.
+    Batches are (images uint8 (N, C, h, w), masks (N, h, w)) in training and one (image uint8 (C, H, W), mask (H, W))
+    of any size in validation; pictures stay uint8 until they are on the device.
 
     Args:
         model: what is trained.
         settings: how.
-        crops: training set; item k is (image uint8 (C, h, w), mask (h, w)).
-        pictures: validation set; item i is (image uint8 (C, H, W), mask (H, W)), of any size.
     """
 
-    def __init__(
-        self, model: SegmentationModel, settings: Settings, crops: Dataset[Any], pictures: Dataset[Any]
-    ) -> None:
+    def __init__(self, model: SegmentationModel, settings: Settings) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
-        self.crops = crops
-        self.pictures = pictures
         self.confusion = ConfusionMatrix(model.label_space)
         preprocessing = model.preprocessing
         self.mean: Tensor
@@ -70,6 +63,10 @@ class SegmentationTask(pl.LightningModule):
             ignore_index=self.model.label_space.ignore_index,
             label_smoothing=self.settings.label_smoothing,
         )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Let dropout depend on the step alone, so that a resumed run drops what the unbroken one would."""
+        torch.manual_seed(self.settings.seed + self.global_step)
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and the learning rate."""
@@ -121,20 +118,3 @@ class SegmentationTask(pl.LightningModule):
             lambda step: rate_factor(step, settings.steps, schedule=settings.schedule, warmup=settings.warmup),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def train_dataloader(self) -> StepLoader:
-        """Crops from the step that the run is at."""
-        sampler = StepSampler(
-            steps=self.settings.steps,
-            batch=self.settings.batch,
-            start=self.trainer.global_step,
-            rank=self.trainer.global_rank,
-            replicas=self.trainer.world_size,
-        )
-        on_gpu = self.trainer.strategy.root_device.type == "cuda"
-        return StepLoader(self.crops, sampler, workers=self.settings.workers, pin_memory=on_gpu)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Whole pictures, each process its share; none is scored twice."""
-        pictures = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)  # type: ignore[arg-type]
-        return DataLoader(self.pictures, sampler=list(pictures), batch_size=None, num_workers=0)
