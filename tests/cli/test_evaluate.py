@@ -52,6 +52,14 @@ def test_every_pair_is_scored_and_written(
     assert "middle" in printed
 
 
+def test_the_report_shows_the_pictures(untrained_run: Path, data: Path, tmp_path: Path) -> None:
+    assert run("evaluate", untrained_run, data, "--report", tmp_path / "page") == 0
+    page = (tmp_path / "page" / "report.html").read_text()
+    assert page.count("data:image/jpeg") == 16
+    assert "All pictures" in page
+    assert f"pixelwise evaluate {untrained_run} {data}" in page
+
+
 def test_json_to_stdout_is_json_alone(untrained_run: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("evaluate", untrained_run, data, "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["images"] == 4

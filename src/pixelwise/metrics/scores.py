@@ -144,8 +144,9 @@ class Scores:
     @property
     def rule(self) -> str:
         """The definition of the headline figures, in a sentence to print beside them."""
+        pictures = "1 picture" if self.images == 1 else f"{self.images} pictures"
         return (
-            f"pixels counted over all {self.images} pictures at once, ignored ones left out; mIoU and Dice are means "
+            f"pixels of {pictures} counted together, ignored ones left out; mIoU and Dice are means "
             f"over the {self.classes_averaged} of {len(self.names)} classes present in target or prediction, mean "
             "accuracy over those present in the target"
         )
