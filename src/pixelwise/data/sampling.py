@@ -1,0 +1,182 @@
+"""Looking at a part of a picture through a crop of fixed size: upright by resizing, turned by warping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of a picture that a crop shows.
+
+    Args:
+        top: upper edge in picture pixels before turning; pixel ``i`` reaches from ``i`` to ``i + 1``.
+        left: left edge, likewise.
+        height: extent in picture pixels.
+        width: extent, likewise.
+        turn: angle in radians by which the part is turned about its middle.
+        hflip: whether the crop is mirrored left to right.
+        vflip: whether the crop is mirrored top to bottom.
+    """
+
+    top: float
+    left: float
+    height: float
+    width: float
+    turn: float = 0.0
+    hflip: bool = False
+    vflip: bool = False
+
+    def matrix(self, size: Size) -> NDArray[np.float64]:
+        """Give the 2x3 matrix that sends (x, y, 1) of a pixel of a crop of ``size`` to x, y in the picture."""
+        step_x, step_y = self.width / size[1], self.height / size[0]
+        x_step_x, y_step_y = -step_x if self.hflip else step_x, -step_y if self.vflip else step_y
+        cos, sin = math.cos(self.turn), math.sin(self.turn)
+        linear = np.array([[cos * x_step_x, -sin * y_step_y], [sin * x_step_x, cos * y_step_y]])
+        middle = np.array([self.left + self.width / 2 - 0.5, self.top + self.height / 2 - 0.5])
+        shift = middle - linear @ [(size[1] - 1) / 2, (size[0] - 1) / 2]
+        return np.column_stack([linear, shift])  # (2, 3)
+
+    def block(self, size: Size) -> int:
+        """Side of the blocks of pixels to average, so that the rest is shrunk by less than 1.5 or so."""
+        return max(1, round(min(self.height / size[0], self.width / size[1])))
+
+
+def view_image(pixels: Pixels, view: View, size: Size) -> Pixels:
+    """Sample an image bilinearly, after averaging blocks of pixels where it shrinks; mirrored beyond its border.
+
+    An upright view is rounded to whole pixels, the same for image and mask; if it shows less of the picture than of
+    what lies beyond, only the part it shows is mirrored.
+
+    Args:
+        pixels: (H, W, C).
+        view: the part to show.
+        size: height and width of the result.
+
+    Returns:
+        (h, w, C).
+    """
+    block = view.block(size)
+    if view.turn:
+        return _warp_image(pixels, view.matrix(size), size, block)
+    window = _three_axes(_cut(pixels, view, block, cv2.BORDER_REFLECT_101, 0))
+    if block > 1:
+        window = _average_blocks(window, block)
+    return _three_axes(_flip(cv2.resize(window, size[::-1], interpolation=cv2.INTER_LINEAR), view))
+
+
+def view_mask(mask: Mask, view: View, size: Size, ignore_index: int) -> Mask:
+    """Sample an (H, W) mask at the nearest pixel; ``ignore_index`` beyond its border."""
+    if view.turn:
+        return _warp_mask(mask, view.matrix(size), size, ignore_index)
+    window = _cut(mask, view, view.block(size), cv2.BORDER_CONSTANT, ignore_index)
+    resized = cv2.resize(window, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(_flip(resized, view), mask.dtype)
+
+
+def _cut(pixels: Any, view: View, block: int, border: int, value: int) -> Any:
+    """Cut out an upright part, rounded to whole blocks of pixels, and continue it where it is beyond the border."""
+    top, bottom = _whole_blocks(view.top, view.height, pixels.shape[0], block)
+    left, right = _whole_blocks(view.left, view.width, pixels.shape[1], block)
+    window = pixels[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = max(-top, 0), max(bottom - pixels.shape[0], 0), max(-left, 0), max(right - pixels.shape[1], 0)
+    if any(beyond):
+        window = cv2.copyMakeBorder(window, *beyond, border, value=value)
+    return window
+
+
+def _whole_blocks(start: float, extent: float, length: int, block: int) -> tuple[int, int]:
+    """Round a stretch of a line of pixels to whole blocks, at least one."""
+    count = max(1, round(extent / block)) * block
+    first = round(start + (extent - count) / 2)
+    if start >= 0 and start + extent <= length:  # what lies within the line stays there
+        first = max(0, min(first, length - count))
+    return first, first + count
+
+
+def _flip(pixels: Any, view: View) -> Any:
+    if not (view.hflip or view.vflip):
+        return pixels
+    return cv2.flip(pixels, -1 if view.hflip and view.vflip else 1 if view.hflip else 0)
+
+
+def _average_blocks(window: Pixels, block: int) -> Pixels:
+    """Average blocks of ``block`` x ``block`` pixels; the last row and column are repeated to fill a block."""
+    height, width = window.shape[:2]
+    below, right = -height % block, -width % block
+    if below or right:
+        window = _three_axes(cv2.copyMakeBorder(window, 0, below, 0, right, cv2.BORDER_REPLICATE))
+    size = (width + right) // block, (height + below) // block
+    return _three_axes(cv2.resize(window, size, interpolation=cv2.INTER_AREA))
+
+
+def _warp_image(pixels: Pixels, matrix: NDArray[np.float64], size: Size, block: int) -> Pixels:
+    # Only the window that the crop reads is worked on, so that the cost does not grow with the picture.
+    rows, columns = _window(matrix, size, pixels.shape, margin=block)
+    window = pixels[rows, columns]
+    matrix = matrix - [[0, 0, columns.start], [0, 0, rows.start]]
+    if block > 1:
+        window = _average_blocks(window, block)
+        matrix = matrix / block
+        matrix[:, 2] += 0.5 / block - 0.5  # the centre of a block of pixels is not the centre of its first
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    parts = [
+        _three_axes(
+            cv2.warpAffine(
+                np.ascontiguousarray(window[..., first : first + 4]) if window.shape[2] > 4 else window,
+                matrix,
+                size[::-1],
+                flags=flags,
+                borderMode=cv2.BORDER_REFLECT_101,
+            )
+        )
+        for first in range(0, window.shape[2], 4)  # OpenCV warps at most 4 channels at a time
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _warp_mask(mask: Mask, matrix: NDArray[np.float64], size: Size, ignore_index: int) -> Mask:
+    rows, columns = _window(matrix, size, mask.shape, margin=1)
+    warped: Any = cv2.warpAffine(
+        mask[rows, columns],
+        matrix - [[0, 0, columns.start], [0, 0, rows.start]],
+        size[::-1],
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=ignore_index,
+    )
+    return np.asarray(warped, mask.dtype)
+
+
+def _window(matrix: NDArray[np.float64], size: Size, shape: tuple[int, ...], *, margin: int) -> tuple[slice, slice]:
+    """Find the rows and columns of the picture that a crop reads, and ``margin`` more on every side."""
+    bottom, right = size[0] - 1, size[1] - 1
+    corners = matrix @ np.array([[0, right, 0, right], [0, 0, bottom, bottom], [1, 1, 1, 1]])  # (2, 4)
+    lows = np.floor(corners.min(1)).astype(int) - margin
+    highs = np.ceil(corners.max(1)).astype(int) + margin + 1
+    columns, rows = (
+        _with_mirrored(low, high, length)
+        for low, high, length in zip(lows.tolist(), highs.tolist(), (shape[1], shape[0]), strict=True)
+    )
+    return rows, columns
+
+
+def _with_mirrored(low: int, high: int, length: int) -> slice:
+    """Clip a stretch to a line, keeping what is mirrored to where the stretch leaves the line."""
+    mirrored_low, mirrored_high = 2 * length - 1 - high, 1 - low
+    return slice(max(0, min(low, mirrored_low, length - 1)), min(length, max(high, mirrored_high, 1)))
+
+
+def _three_axes(pixels: Any) -> Pixels:
+    """Give back the axis of a single channel, which OpenCV leaves out."""
+    return np.asarray(pixels if pixels.ndim == 3 else pixels[..., None], np.uint8)
