@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)],
-    data: Annotated[Path, typer.Argument(help="Folder of pictures and masks, or a dataset.yaml.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="Folder of pictures and masks, or a dataset.yaml.", show_default=False),
+    ],
     split: Annotated[str | None, typer.Option(help="Score this split only.")] = None,
     json_file: Annotated[
         str | None,
@@ -34,8 +39,9 @@ def evaluate(
 ) -> None:
     """Score a model on pictures with masks, each at its own size.
 
-    Without --split: the pictures that the model's run kept for validation where DATA is what it was trained on, else
-    every picture. Masks are read by the mapping that the model was trained with.
+    Without --split: the pictures kept for validation where DATA is what the model was trained on, else all.
+
+    Masks are read by the mapping that the model was trained with.
     """
     if json_file not in (None, "-"):
         check_file(Path(str(json_file)), "--json")

@@ -22,7 +22,9 @@ ENDINGS = {"labels": ".png", "overlay": "_overlay.jpg", "probabilities": "_proba
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Run folder or .safetensors file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)
+    ],
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, or patterns.", show_default=False)
     ],
@@ -33,9 +35,11 @@ def predict(
 ) -> None:
     """Label every pixel of pictures: files, folders with their sub-folders, or patterns such as 'photos/*.jpg'.
 
-    For photos/a.jpg: a.png holds class indices with the colours of the classes as palette, a_overlay.jpg shows them on
-    the picture, and a_probabilities.npy is float16 (classes, height, width). A picture that cannot be read does not
-    stop the others: it is named at the end, and the exit status is 2.
+    For photos/a.jpg: a.png holds class indices, with the colours of the classes as its palette;
+
+    a_overlay.jpg shows them on the picture; a_probabilities.npy is float16 (classes, height, width).
+
+    A picture that cannot be read does not stop the others: it is named at the end, with exit status 2.
     """
     kinds = parse_kinds(save)
     jobs = collect(inputs, out)
