@@ -54,27 +54,49 @@ struct Tile {
 
 inline int64_t padded(int64_t width) { return (width + LANES - 1) / LANES * LANES; }
 
+inline Tile tile_of(const Axis& axis, int64_t first, int64_t width) {
+    Tile tile{};
+    tile.first = first;
+    tile.width = width;
+    tile.first_cell = tap_of(axis, first).lower;
+    tile.dense = true;
+    for (int64_t k = 0; k < padded(width); ++k) {
+        const Tap tap = tap_of(axis, first + std::min(k, width - 1));
+        const auto lower = static_cast<int32_t>(tap.lower - tile.first_cell);
+        if (k % LANES == 0) tile.start.push_back(lower);
+        tile.lower.push_back(lower);
+        tile.share.push_back(tap.share);
+        tile.within.push_back(lower - tile.start.back());
+        tile.dense = tile.dense && tile.within.back() < LANES;
+    }
+    tile.cells = tile.lower.back() + 2;
+    return tile;
+}
+
 inline Vector<Tile> tiles_of(const Axis& axis, int64_t tile_width) {
     Vector<Tile> tiles;
     for (int64_t first = 0; first < axis.pixels; first += tile_width) {
-        Tile tile{};
-        tile.first = first;
-        tile.width = std::min(tile_width, axis.pixels - first);
-        tile.first_cell = tap_of(axis, first).lower;
-        tile.dense = true;
-        for (int64_t k = 0; k < padded(tile.width); ++k) {
-            const Tap tap = tap_of(axis, first + std::min(k, tile.width - 1));
-            const auto lower = static_cast<int32_t>(tap.lower - tile.first_cell);
-            if (k % LANES == 0) tile.start.push_back(lower);
-            tile.lower.push_back(lower);
-            tile.share.push_back(tap.share);
-            tile.within.push_back(lower - tile.start.back());
-            tile.dense = tile.dense && tile.within.back() < LANES;
-        }
-        tile.cells = tile.lower.back() + 2;
-        tiles.push_back(std::move(tile));
+        tiles.push_back(tile_of(axis, first, std::min(tile_width, axis.pixels - first)));
     }
     return tiles;
+}
+
+// Interpolate between cells, which start with the tile's first: `wide` receives whole vectors. LANES floats beyond the
+// last cell are read, and not used.
+inline void spread_cells(const float* cells, const Tile& tile, float* wide) {
+    if (!tile.dense) {
+        for (size_t x = 0; x < tile.lower.size(); ++x) {
+            const float* cell = cells + tile.lower[x];
+            wide[x] = cell[0] + tile.share[x] * (cell[1] - cell[0]);
+        }
+        return;
+    }
+    for (size_t v = 0; v < tile.start.size(); ++v) {
+        const size_t x = v * LANES;
+        const Floats left = permute(cells + tile.start[v], &tile.within[x]);
+        const Floats right = permute(cells + tile.start[v] + 1, &tile.within[x]);
+        store(wide + x, left + load(&tile.share[x]) * (right - left));
+    }
 }
 
 // Columns to work on together so that `arrays` floats of every class at each stay in the level-2 cache.
@@ -131,22 +153,6 @@ private:
         for (int64_t i = inside; i < tile.cells; ++i) {
             lower_cells_[i] = lower_cells_[inside - 1];
             difference_[i] = difference_[inside - 1];
-        }
-    }
-
-    static void spread_cells(const float* cells, const Tile& tile, float* wide) {
-        if (!tile.dense) {
-            for (size_t x = 0; x < tile.lower.size(); ++x) {
-                const float* cell = cells + tile.lower[x];
-                wide[x] = cell[0] + tile.share[x] * (cell[1] - cell[0]);
-            }
-            return;
-        }
-        for (size_t v = 0; v < tile.start.size(); ++v) {
-            const size_t x = v * LANES;
-            const Floats left = permute(cells + tile.start[v], &tile.within[x]);
-            const Floats right = permute(cells + tile.start[v] + 1, &tile.within[x]);
-            store(wide + x, left + load(&tile.share[x]) * (right - left));
         }
     }
 

@@ -43,5 +43,6 @@ NB_MODULE(_native, module) {
     module.doc() = "CPU kernels of pixelwise.ops; call those functions instead.";
     module.def("isa", &pixelwise::isa_name, "Name the instruction set in use.");
     pixelwise::bind_depthwise(module);
+    pixelwise::bind_masks(module);
     pixelwise::bind_tail(module);
 }

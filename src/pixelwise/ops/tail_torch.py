@@ -57,14 +57,19 @@ class _Taps:
 
 def upsample_band(logits: Tensor, rows: Axis, columns: Axis, band: slice) -> Tensor:
     """Interpolate some pixel rows of logits (N, K, h, w), bilinear: (N, K, rows of the band, W)."""
+    return upsample_window(logits, rows, columns, band, slice(0, columns.pixels))
+
+
+def upsample_window(logits: Tensor, rows: Axis, columns: Axis, down: slice, along: slice) -> Tensor:
+    """Interpolate a window of pixels of (N, K, h, w), bilinear: (N, K, rows of the window, columns of the window)."""
     dtype = accumulation_dtype(logits.dtype)
-    y = _Taps.of(rows, band, logits.new_empty(0, dtype=dtype))
-    x = _Taps.of(columns, slice(0, columns.pixels), y.share)
+    y = _Taps.of(rows, down, logits.new_empty(0, dtype=dtype))
+    x = _Taps.of(columns, along, y.share)
     coarse = logits[:, :, y.first : y.last, x.first : x.last].to(dtype)
     # Columns first: a coarse row serves several pixel rows.
     wide = torch.lerp(coarse.index_select(3, x.lower), coarse.index_select(3, x.upper), x.share)  # (..., W)
     share = y.share[:, None]
-    return torch.lerp(wide.index_select(2, y.lower), wide.index_select(2, y.upper), share)  # (N, K, band, W)
+    return torch.lerp(wide.index_select(2, y.lower), wide.index_select(2, y.upper), share)  # (N, K, rows, W)
 
 
 def add_band_adjoint(gradient: Tensor, band_gradient: Tensor, rows: Axis, columns: Axis, band: slice) -> None:

@@ -1,0 +1,85 @@
+"""The weight map that makes a network keep touching objects apart."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pixelwise.errors import SettingError
+
+NEGLIGIBLE = 1e-4
+"""A border weight below this share of ``w0`` is left out, which bounds how far an object reaches."""
+
+
+def border_weight_map(
+    objects: ArrayLike, *, w0: float = 10.0, sigma: float = 5.0, class_balance: bool = True
+) -> NDArray[np.float32]:
+    """Weigh each pixel by its class, and background between two objects by how narrow the gap is.
+
+    ``w = w_c + w0 * exp(-(d1 + d2)^2 / (2 sigma^2))`` with the distances d1 and d2 to the two nearest objects
+    (Ronneberger et al. 2015, eq. 2). The second part is for background, which is what the gaps consist of; where there
+    are fewer than two objects it is 0.
+
+    Args:
+        objects: object ids (H, W), any integer type; 0 is background.
+        w0: weight of a gap of no width.
+        sigma: width of a gap in pixels at which the weight has fallen to 0.6 of that.
+        class_balance: give objects and background the same total class weight, 1 a pixel on average; else each pixel 1.
+
+    Returns:
+        (H, W) weights; distances are in pixels from centre to centre.
+
+    Raises:
+        SettingError: the ids are not integers (H, W), w0 is negative or sigma is not positive.
+    """
+    objects = np.asarray(objects)
+    if objects.ndim != 2 or not np.issubdtype(objects.dtype, np.integer):
+        raise SettingError(f"objects must be integer ids (H, W), got {objects.dtype} {objects.shape}")
+    if w0 < 0 or not sigma > 0:
+        raise SettingError(f"w0 is {w0} and sigma {sigma}; w0 must not be negative, sigma must be positive")
+    background = objects == 0
+    weights = np.ones(objects.shape, np.float32)
+    if class_balance:
+        share = background.mean() if background.size else 0.0
+        if 0 < share < 1:
+            weights = np.where(background, 0.5 / share, 0.5 / (1 - share)).astype(np.float32)
+    nearest, second = _two_nearest(objects, reach=sigma * math.sqrt(-2 * math.log(NEGLIGIBLE)))
+    gap = w0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))
+    weights[background] += gap[background].astype(np.float32)
+    return weights
+
+
+def _two_nearest(objects: NDArray[Any], reach: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Find the distances to the nearest and the second nearest object; infinite beyond ``reach``."""
+    nearest = np.full(objects.shape, np.inf, np.float32)
+    second = nearest.copy()
+    margin = math.ceil(reach)
+    for identity, (rows, columns) in _bounding_boxes(objects):
+        window = (
+            slice(max(rows.start - margin, 0), rows.stop + margin),
+            slice(max(columns.start - margin, 0), columns.stop + margin),
+        )
+        elsewhere = (objects[window] != identity).astype(np.uint8)
+        distance = cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        distance[distance > reach] = np.inf
+        second[window] = np.minimum(second[window], np.maximum(nearest[window], distance))
+        nearest[window] = np.minimum(nearest[window], distance)
+    return nearest, second
+
+
+def _bounding_boxes(objects: NDArray[Any]) -> list[tuple[Any, tuple[slice, slice]]]:
+    """Find the rows and columns of every object, in one pass over the pixels that belong to objects."""
+    rows, columns = np.nonzero(objects)
+    identities, number = np.unique(objects[rows, columns], return_inverse=True)
+    low = np.full((len(identities), 2), max(objects.shape, default=0))
+    high = np.zeros((len(identities), 2), np.int64)
+    np.minimum.at(low, number, np.stack([rows, columns], 1))
+    np.maximum.at(high, number, np.stack([rows, columns], 1))
+    return [
+        (identity, (slice(top, bottom + 1), slice(left, right + 1)))
+        for identity, (top, left), (bottom, right) in zip(identities.tolist(), low.tolist(), high.tolist(), strict=True)
+    ]

@@ -1,0 +1,121 @@
+"""Run-length encoding of binary masks as COCO's files hold it.
+
+A mask is read column by column; its runs alternate between 0 and 1 and start with 0. In the compressed form a run from
+the fourth on is stored as the difference to the run two before. Each number is cut into groups of five bits, lowest
+first, the last of which carries the sign; a group plus 32 if more follow is a character counted from ``"0"``.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelwise.errors import DataError, SettingError
+from pixelwise.ops.masks import BoxMask
+from pixelwise.ops.native import native_for
+
+_FIRST, _MORE, _SIGN = 48, 32, 16
+
+
+class Rle(TypedDict):
+    """A run-length encoded mask as it stands in COCO's JSON: ``size`` is [height, width]."""
+
+    size: list[int]
+    counts: str
+
+
+def encode_rle(mask: Tensor | BoxMask) -> Rle:
+    """Encode a binary mask in COCO's compressed form.
+
+    Args:
+        mask: bool or 0 and 1 (H, W), or a box-local mask, which takes time for its box only.
+
+    Raises:
+        SettingError: a tensor is not (H, W) or holds other values than 0 and 1.
+    """
+    if isinstance(mask, Tensor):
+        if mask.ndim != 2 or not bool(((mask == 0) | (mask == 1)).all()):
+            raise SettingError(f"mask must be (H, W) of 0 and 1, got {mask.dtype} {tuple(mask.shape)}")
+        mask = BoxMask(mask.detach().bool(), 0, 0, (mask.shape[0], mask.shape[1]))
+    height, width = mask.size
+    columns = mask.mask.cpu().t().contiguous().view(torch.uint8)  # (columns, rows)
+    native = native_for(columns)
+    if native is not None:
+        counts: str = native.encode_runs(columns, mask.top, mask.left, height, width)
+    else:
+        counts = _compress(_runs(columns.numpy(), mask.top, mask.left, height, width))
+    return {"size": [height, width], "counts": counts}
+
+
+def decode_rle(rle: Rle) -> Tensor:
+    """Decode a mask of COCO's JSON, compressed (a string) or not (a list of run lengths): bool (H, W).
+
+    Raises:
+        DataError: the runs do not add up to the size, or the text is no run-length encoding.
+    """
+    height, width = rle["size"]
+    counts = rle["counts"]
+    runs = _decompress(counts) if isinstance(counts, str | bytes) else np.asarray(counts, np.int64)
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise DataError(
+            f"a run-length encoded mask of {height}x{width} needs runs that add up to {height * width}, "
+            f"got {len(runs)} runs of {int(runs.sum())} pixels in all; the annotation is damaged"
+        )
+    values = np.arange(len(runs)) % 2 == 1
+    return torch.from_numpy(np.repeat(values, runs).reshape(width, height)).t()  # (H, W)
+
+
+def _runs(columns: NDArray[np.uint8], top: int, left: int, height: int, width: int) -> NDArray[np.int64]:
+    """Find the run lengths of a local mask, stored (columns, rows), on a picture of zeros."""
+    local_width, local_height = columns.shape
+    below = np.zeros((local_width, 1), np.uint8)  # a run ends where the picture goes on below the box
+    edges = np.diff(np.concatenate([below, columns, below], 1).astype(np.int8), axis=1)  # (columns, rows + 1)
+    column, row = np.nonzero(edges)
+    changes = (left + column) * height + top + row
+    if local_height == height:
+        # Ones that go on from the foot of a column to the head of the next are one run.
+        joined = changes[1:] == changes[:-1]
+        keep = np.ones(len(changes), bool)
+        keep[1:] &= ~joined
+        keep[:-1] &= ~joined
+        changes = changes[keep]
+    runs: NDArray[np.int64] = np.diff(changes, prepend=0, append=height * width)
+    if len(changes) and changes[-1] == height * width:
+        runs = runs[:-1]
+    return runs
+
+
+def _compress(runs: NDArray[np.int64]) -> str:
+    rest = runs.copy()
+    rest[3:] -= runs[1:-2]
+    characters: list[list[int]] = [[] for _ in rest]
+    open_numbers = np.arange(len(rest))
+    while len(open_numbers):
+        group = rest & 31
+        rest >>= 5
+        more = np.where(group & _SIGN, rest != -1, rest != 0)
+        for number, value in zip(open_numbers.tolist(), (group + _MORE * more + _FIRST).tolist(), strict=True):
+            characters[number].append(value)
+        open_numbers, rest = open_numbers[more], rest[more]
+    return bytes(value for number in characters for value in number).decode("ascii")
+
+
+def _decompress(counts: str | bytes) -> NDArray[np.int64]:
+    text = counts.encode("ascii") if isinstance(counts, str) else counts
+    groups = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST
+    last = groups & _MORE == 0
+    if len(groups) and (groups.min() < 0 or groups.max() > 63 or not last[-1]):
+        raise DataError("the counts of a mask are no run-length encoding; the annotation is damaged")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
+    lengths = ends - starts + 1
+    shift = 5 * (np.arange(len(groups)) - np.repeat(starts, lengths))
+    runs: NDArray[np.int64] = np.add.reduceat((groups & 31) << shift, starts) if len(ends) else groups
+    runs = runs - np.where(groups[ends] & _SIGN, np.int64(1) << (5 * lengths), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs
