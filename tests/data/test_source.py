@@ -154,6 +154,22 @@ def test_masks_of_another_size_are_named(tmp_path: Path, write: Any, image: Any,
         open_data(tmp_path)
 
 
+def test_exchanged_sides_hint_at_exif(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    write("images/a.png", image)
+    write("masks/a.png", mask.T)
+    with pytest.raises(DataError, match="EXIF rotation"):
+        open_data(tmp_path)
+
+
+def test_pictures_outside_every_split_are_told_of(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for name in ("train/a", "val/b", "extra/c"):
+        write(f"images/{name}.png", image)
+        write(f"masks/{name}.png", mask)
+    source = open_data(tmp_path)
+    assert len(source.pairs) == 2
+    assert any("1 pictures belong to no split and are left out, c.png" in note for note in source.notes)
+
+
 def test_a_rotated_photo_fits_its_upright_mask(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

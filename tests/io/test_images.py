@@ -149,6 +149,14 @@ def test_common_tiff_compressions(tmp_path: Path, compression: str) -> None:
     np.testing.assert_array_equal(read_image(path), chw(RGB))
 
 
+@pytest.mark.parametrize("stored", [GREY, DEEP, np.dstack([RGB, GREY])])
+def test_lzw_keeps_depth_channels_and_order(tmp_path: Path, stored: np.ndarray) -> None:
+    path = save(tmp_path / "a.tif", stored, compression="tiff_lzw")
+    pixels = stored if stored.ndim == 3 else stored[..., None]
+    expected = pixels if stored.dtype == np.uint8 else np.rint(pixels / 257)
+    np.testing.assert_array_equal(read_image(path, channels=pixels.shape[2]), chw(expected))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, suffix: str) -> None:

@@ -38,6 +38,17 @@ def test_palettes_of_few_bits_give_indices(tmp_path: Path, bits: int) -> None:
     np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", image, bits=bits)), indices)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_deflate"])
+def test_palette_masks_in_tiff_give_indices(tmp_path: Path, compression: str | None) -> None:
+    image = Image.fromarray(INDICES)
+    image.putpalette([9, 8, 7, 200, 0, 0, 0, 200, 0] + [0] * 759)
+    path = save(tmp_path / "a.tif", image, compression=compression)
+    np.testing.assert_array_equal(read_mask(path), INDICES)
+    palette = mask_palette(path)
+    assert palette is not None
+    assert palette[:3] == ((9, 8, 7), (200, 0, 0), (0, 200, 0))
+
+
 def test_grey_masks_give_numbers(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", Image.fromarray(INDICES))
     np.testing.assert_array_equal(read_mask(path), INDICES)

@@ -46,14 +46,19 @@ def check_sizes(pairs: tuple[Pair, ...]) -> None:
         DataError: some do; the message counts them and names the first.
     """
     differing = []
+    exchanged = False
     for pair, (image, mask) in zip(pairs, in_threads(_infos, pairs), strict=True):
         if image.size != mask.size:
             differing.append(f"{pair.id} {_text(image)} with mask {_text(mask)}")
+            exchanged |= image.size == mask.size[::-1]
     if differing:
         shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
+        mend = "export each mask at the size of its picture"
+        if exchanged:
+            mend += ". Where height and width are exchanged, one of the two has an EXIF rotation that the other lacks"
         raise DataError(
             f"{len(differing)} of {len(pairs)} masks have another size than their picture (height x width): {shown}; "
-            "export each mask at the size of its picture"
+            f"{mend}"
         )
 
 

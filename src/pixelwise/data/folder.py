@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, make_pair, match_stems, read_list, read_names, subfolder
+from pixelwise.data.pairs import (
+    SPLIT_NAMES,
+    Found,
+    Pair,
+    list_pictures,
+    make_pair,
+    match_stems,
+    read_list,
+    read_names,
+    subfolder,
+)
 from pixelwise.errors import DataError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir")
@@ -20,7 +30,16 @@ def find(root: Path) -> Found | None:
     splits = _splits(root, images, masks) if images and masks else _splits_above(root)
     if not splits:
         return None
-    return Found("folder", splits, read_names(root / "classes.txt"))
+    return Found("folder", splits, read_names(root / "classes.txt"), notes=_left_out(images, splits))
+
+
+def _left_out(images: Path | None, splits: dict[str, tuple[Pair, ...]]) -> tuple[str, ...]:
+    """Tell of pictures that lie outside every split."""
+    taken = {pair.image for pairs in splits.values() for pair in pairs}
+    others = [path for path in list_pictures(images) if path not in taken] if images is not None else []
+    if not others:
+        return ()
+    return (f"{len(others)} pictures belong to no split and are left out, {others[0].name} among them",)
 
 
 def pair_folders(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:

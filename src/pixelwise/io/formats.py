@@ -5,16 +5,10 @@ Files are judged by their first bytes, never by their suffix, and by their decla
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
@@ -26,7 +20,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError
+from pixelwise.io.header import ORIENTATION, Header, explained, within_limit
+from pixelwise.io.tiff import decode_tiff, decode_with_opencv, read_tiff_header, tiff_palette
 
 # The plugins are named here, rather than found by Image.open, for two reasons: formats that run other programs stay
 # out, and the size limit is ours alone (Image.open warns and refuses by a limit of its own, global to the process).
@@ -44,60 +40,6 @@ _SUFFIXES = ".jpg .jpeg .png .bmp .gif .webp .pbm .pgm .ppm .pnm .tif .tiff"
 IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
 """Suffixes, in lower case, of the files that a folder is searched for."""
 
-MAX_PIXELS_VARIABLE = "PIXELWISE_MAX_PIXELS"
-"""Environment variable that sets the largest picture, in pixels, that is decoded whole; 2**28 when unset."""
-
-_ORIENTATION = 0x0112
-_ALPHA_SAMPLES = (1, 2)  # TIFF ExtraSamples: associated and unassociated alpha
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a picture file declares before its pixels are decoded.
-
-    Args:
-        size: height and width as stored, before any rotation.
-        channels: numbers a pixel, with alpha where there is one; 1 for palettes.
-        bits: bits of each number, 1 to 64.
-        alpha: whether the last channel is declared to be transparency.
-        palette: whether the numbers are indices into a palette of colours.
-        orientation: EXIF orientation 1 to 8; 1 where there is none.
-    """
-
-    size: tuple[int, int]
-    channels: int
-    bits: int
-    alpha: bool
-    palette: bool
-    orientation: int
-
-    @property
-    def upright_size(self) -> tuple[int, int]:
-        """Height and width after the EXIF rotation."""
-        return self.size if self.orientation < 5 else (self.size[1], self.size[0])
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises about a file into a DataError that names the file.
-
-    Decoders raise nearly everything on damaged input (OSError, SyntaxError, struct.error, zlib.error, IndexError), so
-    everything is caught; only faults of pixelwise's own kind and a lack of memory pass.
-    """
-    try:
-        yield
-    except (DataError, SettingError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: this is a folder, not a picture") from None
-    except PermissionError:
-        raise DataError(f"{path}: reading the file is not permitted") from None
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: the picture is damaged or cut short ({reason}); replace or remove it") from error
-
 
 def read_header(path: Path) -> Header:
     """Read what a picture file declares, without decoding it.
@@ -108,10 +50,9 @@ def read_header(path: Path) -> Header:
     with explained(path):
         plugin = _plugin(path)
         if plugin is None:
-            with tifffile.TiffFile(path) as tiff:
-                return _checked(path, _tiff_header(tiff))
+            return read_tiff_header(path)
         with plugin(path) as image:
-            return _checked(path, _header(image))
+            return within_limit(path, _header(image))
 
 
 def decode(path: Path) -> tuple[NDArray[Any], Header]:
@@ -129,11 +70,12 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
     with explained(path):
         plugin = _plugin(path)
         if plugin is None:
-            return _decode_tiff(path)
+            return decode_tiff(path)
         with plugin(path) as image:
-            header = _checked(path, _header(image))
+            header = within_limit(path, _header(image))
             if header.bits == 16 and header.channels > 1:  # Pillow keeps only 8 bits of these
-                return _decode_deep(path), header
+                image.load()  # but it says why a file is damaged, where OpenCV only prints to the terminal
+                return decode_with_opencv(path), header
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I"):
                 return np.asarray(image.convert("RGB")), header  # CMYK and other printing colours
             pixels = np.asarray(image)
@@ -151,9 +93,7 @@ def palette_of(path: Path) -> NDArray[np.uint8] | None:
     with explained(path):
         plugin = _plugin(path)
         if plugin is None:
-            with tifffile.TiffFile(path) as tiff:
-                table = tiff.pages.first.colormap  # (3, entries) 16-bit
-                return None if table is None else (table.T >> 8).astype(np.uint8)
+            return tiff_palette(path)
         with plugin(path) as image:
             if image.palette is None or image.mode != "P":
                 return None
@@ -188,26 +128,6 @@ def _plugin(path: Path) -> type[ImageFile.ImageFile] | None:
     )
 
 
-def _checked(path: Path, header: Header) -> Header:
-    height, width = header.size
-    limit = _max_pixels()
-    if height * width > limit:
-        raise DataError(
-            f"{path}: declares {height}x{width} pixels (height x width), more than the limit of {limit:,}; cut it into "
-            f"tiles, or raise the limit with the environment variable {MAX_PIXELS_VARIABLE}"
-        )
-    return header
-
-
-def _max_pixels() -> int:
-    text = os.environ.get(MAX_PIXELS_VARIABLE, "")
-    if not text:
-        return 2**28
-    if not text.isdecimal() or int(text) < 1:
-        raise SettingError(f"the environment variable {MAX_PIXELS_VARIABLE} is '{text}'; expected a number of pixels")
-    return int(text)
-
-
 def _header(image: ImageFile.ImageFile) -> Header:
     width, height = image.size
     mode = image.mode
@@ -215,7 +135,7 @@ def _header(image: ImageFile.ImageFile) -> Header:
     bits = {"1": 1, "F": 32, "I": 16, "I;16": 16, "I;16B": 16}.get(mode, 8)
     if isinstance(image, PngImagePlugin.PngImageFile):
         bits, channels = _png_depth(image, channels)
-    orientation = image.getexif().get(_ORIENTATION, 1) if "exif" in image.info else 1
+    orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
     return Header(
         size=(height, width),
         channels=3 if mode in ("CMYK", "YCbCr", "LAB") else channels,
@@ -234,47 +154,3 @@ def _png_depth(image: PngImagePlugin.PngImageFile, channels: int) -> tuple[int, 
     bits, kind = image.fp.read(2)
     image.fp.seek(place)
     return bits, {0: 1, 2: 3, 3: channels, 4: 2, 6: 4}[kind]
-
-
-def _decode_deep(path: Path) -> NDArray[Any]:
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise OSError("the decoder gave up")
-    if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
-        order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-        pixels = cv2.cvtColor(pixels, order)
-    return np.asarray(pixels)
-
-
-def _tiff_header(tiff: tifffile.TiffFile) -> Header:
-    series = tiff.series[0]
-    page = tiff.pages.first
-    axes, shape = series.axes, series.shape
-    if "Y" not in axes or "X" not in axes:
-        raise OSError(f"its axes {axes} are no picture")
-    height, width = shape[axes.index("Y")], shape[axes.index("X")]
-    extra = tuple(getattr(page, "extrasamples", ()) or ())
-    orientation = page.tags[_ORIENTATION].value if _ORIENTATION in page.tags else 1
-    return Header(
-        size=(height, width),
-        channels=int(np.prod(shape, dtype=np.int64)) // max(height * width, 1),
-        bits=page.bitspersample,
-        alpha=len(extra) == 1 and int(extra[0]) in _ALPHA_SAMPLES,
-        palette=page.photometric == 3,
-        orientation=int(orientation) if int(orientation) in range(1, 9) else 1,
-    )
-
-
-def _decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
-    with tifffile.TiffFile(path) as tiff:
-        header = _checked(path, _tiff_header(tiff))
-        axes = tiff.series[0].axes
-        try:
-            pixels = np.asarray(tiff.series[0].asarray())
-        except (ValueError, ImportError):  # a compression that needs a further package; OpenCV knows the common ones
-            return _decode_deep(path), header
-    height, width = (axes.index(axis) for axis in "YX")
-    pixels = np.moveaxis(pixels, (height, width), (0, 1))  # (H, W, ...)
-    if header.channels == 1:
-        return pixels.reshape(header.size), header
-    return pixels.reshape(*header.size, header.channels), header  # (H, W, channels)

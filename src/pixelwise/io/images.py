@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.formats import IMAGE_SUFFIXES, MAX_PIXELS_VARIABLE, Header, decode, palette_of, read_header, upright
+from pixelwise.io.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
+from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS_VARIABLE", "ImageInfo", "image_info", "read_image", "read_stored"]
 
