@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pixelwise import __version__
 from pixelwise.cli.demo import demo
@@ -42,12 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or bool(os.environ.get("PIXELWISE_DEBUG"))
     keep_large_blocks()
+    share_the_processor()
     try:
         app(args=[argument for argument in given if argument != "--debug"], prog_name="pixelwise")
     except PixelwiseError as error:
         if debug:
             raise
-        Console(stderr=True, soft_wrap=True).print("[bold red]error:[/]", str(error), markup=True, highlight=False)
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         if debug:
@@ -73,3 +76,12 @@ def keep_large_blocks() -> None:
         libc.mallopt(arena_max, 1)
     except (OSError, AttributeError):
         return
+
+
+def share_the_processor() -> None:
+    """Let idle OpenMP threads sleep instead of spin, unless the environment says otherwise.
+
+    Spinning gains a little on an idle machine; beside any other busy process it slows training several times over.
+    Must run before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

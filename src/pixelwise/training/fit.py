@@ -296,19 +296,9 @@ def _step_of(checkpoint: Path) -> int:
 
 def _plan_table(settings: Settings) -> Table:
     table = Table(title="the plan", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
-    for name, value in settings.model_dump(exclude={"reasons"}).items():
-        if name in settings.reasons and value is not None:
-            table.add_row(name.replace("_", " "), _show(value), f"[dim]{settings.reasons[name]}[/]")
+    for name, value, reason in settings.rows():
+        table.add_row(name, value, f"[dim]{reason}[/]")
     return table
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (tuple, list)):
-        shown = [_show(item) for item in value]
-        return " ".join(shown if len(shown) <= 12 else [*shown[:12], "..."])
-    return str(value)
 
 
 @contextmanager

@@ -97,6 +97,15 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingError(_explain(error)) from None
 
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, value and reason of every setting that was decided, for people to read."""
+        values = self.model_dump(exclude={"reasons"})
+        return [
+            (name.replace("_", " "), _show(value), self.reasons[name])
+            for name, value in values.items()
+            if name in self.reasons and value is not None
+        ]
+
     def save(self, path: Path) -> None:
         """Write the settings as YAML, reasons last."""
         with atomic_path(path) as beside:
@@ -152,3 +161,12 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, Settings.model_fields)
     return f"setting '{name}' cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple | list):
+        shown = [_show(item) for item in value]
+        return " ".join(shown if len(shown) <= 12 else [*shown[:12], "..."])
+    return str(value) if value != {} else "-"
