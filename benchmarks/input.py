@@ -3,9 +3,9 @@
     python benchmarks/input.py DATA [--pictures 64] [--crops 192] [--rounds 5]
 
 DATA is any data set of RGB pictures that pixelwise reads. Every contender makes crops of the same size from the same
-pictures in one process on one thread, as a data worker does: random scale and place, left-right flip, brightness,
-contrast and saturation, without and with rotation. Rounds alternate between the contenders, and the best round of each
-counts, because other work on the machine can only slow a round down.
+pictures in one process on one thread, as a data worker does: a window of a quarter to all of the picture's area and of
+varying shape, left-right flip, brightness, contrast and saturation, without and with rotation. Rounds alternate between
+the contenders, and the best round of each counts, because other work on the machine can only slow a round down.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from pixelwise.data.transforms import Augmentation
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import read_mask
 
-CROP = (288, 384)
+CROP = (288, 384)  # the shape of CamVid's pictures
+LEAST_AREA = 0.25
+SHAPE = 4 / 3  # most by which the window is wider or narrower than the crop
 COLOR = 0.3
 ANGLE = 10.0
 Contender = Callable[[int], object]
@@ -42,7 +44,10 @@ Contender = Callable[[int], object]
 def ours(source: DataSource, pictures: int, *, rotation: float, cached: bool) -> Contender:
     pairs = source.split("train")[:pictures]
     cache = PictureCache(pairs, source.label_space, budget_bytes=2**40 if cached else 0)
-    augmentation = Augmentation(CROP, rotation=rotation, color=COLOR)
+    height, width = cache[0].size
+    whole = min(CROP[0] / height, CROP[1] / width)  # the magnification at which the window is the whole picture
+    scale = (whole, whole / LEAST_AREA**0.5)
+    augmentation = Augmentation(CROP, scale=scale, aspect=SHAPE, rotation=rotation, color=COLOR)
     crops = TrainingCrops(cache, augmentation, length=10**9, seed=0)
     return crops.__getitem__
 
@@ -57,7 +62,7 @@ def torchvision_v2(source: DataSource, pictures: int, *, rotation: float, cached
     transform = v2.Compose(
         [
             *([turn] if rotation else []),
-            v2.RandomResizedCrop(CROP, scale=(0.25, 1.0), antialias=True),
+            v2.RandomResizedCrop(CROP, scale=(LEAST_AREA, 1.0), ratio=window_ratios()),
             v2.RandomHorizontalFlip(),
             v2.ColorJitter(brightness=COLOR, contrast=COLOR, saturation=COLOR),
         ]
@@ -80,7 +85,7 @@ def albumentations(source: DataSource, pictures: int, *, rotation: float, cached
     transform = alb.Compose(
         [
             *([alb.Affine(rotate=(-rotation, rotation), fill_mask=space.ignore_index, p=1)] if rotation else []),
-            alb.RandomResizedCrop(CROP, scale=(0.25, 1.0)),
+            alb.RandomResizedCrop(CROP, scale=(LEAST_AREA, 1.0), ratio=window_ratios()),
             alb.HorizontalFlip(),
             alb.ColorJitter(
                 brightness=(1 - COLOR, 1 + COLOR),
@@ -99,6 +104,11 @@ def albumentations(source: DataSource, pictures: int, *, rotation: float, cached
 
     kept = [read(index) for index in range(len(pairs))] if cached else None
     return lambda index: transform(**(kept[index % len(pairs)] if kept else read(index % len(pairs))))
+
+
+def window_ratios() -> tuple[float, float]:
+    """Least and greatest ratio of width to height of the window."""
+    return CROP[1] / CROP[0] / SHAPE, CROP[1] / CROP[0] * SHAPE
 
 
 def race(contenders: dict[str, Contender], *, crops: int, rounds: int) -> dict[str, float]:
@@ -127,10 +137,9 @@ def main() -> None:
     if importlib.util.find_spec("albumentations"):
         libraries["albumentations"] = albumentations
 
-    print(f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__},")
-    print(
-        f"torchvision {torchvision.__version__}, OpenCV {cv2.__version__}; {source.layout}, crops {CROP}, one thread\n"
-    )
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, OpenCV {cv2.__version__}"
+    print(f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, {versions};")
+    print(f"{given.pictures} pictures of {given.data.name}, crops {CROP[0]}x{CROP[1]}, one process, one thread\n")
     print("| pictures | rotation | " + " | ".join(libraries) + " | pixelwise / torchvision v2 |")
     print("| --- " * (len(libraries) + 3) + "|")
     for cached, rotation in itertools.product((True, False), (0.0, ANGLE)):
