@@ -77,16 +77,16 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
             raise IndexError(f"crop {index} of {self.length}")
         _keep_to_one_thread_in_workers()
         rng = np.random.default_rng((self.seed, _ITEM, index))
-        center = None
+        place = None
         if rng.random() < self.rare_class_probability:
-            picture, center = self._draw_rare(rng)
+            picture, place = self._draw_rare(rng)
         else:
-            epoch, place = divmod(index, len(self.cache))
-            picture = int(self._order(epoch)[place])
-        space = self.cache.label_space
-        image, mask = augment(
-            self.cache[picture], self.augmentation, rng, ignore_index=space.ignore_index, center=center
-        )
+            epoch, turn = divmod(index, len(self.cache))
+            picture = int(self._order(epoch)[turn])
+        sample = self.cache[picture]
+        center = None if place is None else divmod(place, sample.size[1])  # row, column
+        ignore_index = self.cache.label_space.ignore_index
+        image, mask = augment(sample, self.augmentation, rng, ignore_index=ignore_index, center=center)
         return _image_tensor(image), _mask_tensor(mask)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
@@ -96,11 +96,11 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
             self._epoch_order = (epoch, order)
         return order
 
-    def _draw_rare(self, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
+    def _draw_rare(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Draw a class, a picture that has it, and a flat pixel index of it there."""
         index = int(np.searchsorted(self._bounds, rng.random(), side="right"))
         picture = _one_of(self._holders[index], rng)
-        place = _one_of(self.cache.class_places(picture).positions[index], rng)
-        return picture, divmod(place, self.cache[picture].size[1])
+        return picture, _one_of(self.cache.class_places(picture).positions[index], rng)
 
 
 class Pictures(Dataset[tuple[Tensor, Tensor]]):
