@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from pixelwise.data.dataset import collate_crops
 from pixelwise.training.stream import Stream
 from pixelwise.training.task import SegmentationTask
 
@@ -39,7 +40,7 @@ def measure_pace(task: SegmentationTask, stream: Stream, device: torch.device) -
 
     def step(number: int) -> None:
         items = [stream.crops[number * share + k] for k in range(share)]
-        images, target = (torch.stack(part).to(device) for part in zip(*items, strict=True))
+        images, target = (part.to(device) for part in collate_crops(items))
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = trial.loss(model.coarse(trial.normalise(images)), target)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -22,6 +22,10 @@ GPU_BYTES_A_PIXEL = 6_000
 """Rough need of one crop pixel in training on a GPU; U-Net on ResNet-18 in bf16 takes about half of it."""
 
 
+SAVING_SECONDS = 1.0
+"""Rough time to write the state and the model after a validation."""
+
+
 class Draft:
     """Settings in the making: the first value given to a name stays, so what people fixed by hand comes first."""
 
@@ -97,7 +101,7 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
     shrink = min(1.0, (limit / (height * width)) ** 0.5)
     shrink = max(shrink, min(1.0, 96 / min(height, width)))  # very long pictures still get crops with some height
     sides = [max(2, round(shrink * side / CROP_UNIT)) * CROP_UNIT for side in (height, width)]
-    while sides[0] * sides[1] > 1.15 * limit:
+    while sides[0] * sides[1] > 1.15 * limit and max(sides) > 2 * CROP_UNIT:
         sides[int(np.argmax(sides))] -= CROP_UNIT
     return sides[0], sides[1]
 
@@ -186,10 +190,10 @@ def plan_steps(
         seconds: time left for training and its validations; or None. One of the two is given.
         pace: measured seconds of a step and of a validation.
     """
-    step_seconds, validation_seconds = pace
+    step_seconds, validation_seconds = pace[0], pace[1] + SAVING_SECONDS
     epoch_steps = max(1.0, fingerprint.pixels / (draft.values["batch"] * np.prod(draft.values["crop"])))
     if seconds is not None:
-        validations = int(np.clip(0.05 * seconds / validation_seconds, 1, 20))
+        validations = int(np.clip(0.05 * seconds / validation_seconds, 1, 12))
         steps = max(2, int((seconds - validations * validation_seconds) / step_seconds))
         reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms a step, less {validations} validations"
     else:

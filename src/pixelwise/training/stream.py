@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.data.dataset import Pictures, TrainingCrops, collate_crops
 from pixelwise.training.settings import Settings
 
 
@@ -48,6 +48,7 @@ class StepLoader(DataLoader[Any]):
         super().__init__(
             dataset,
             batch_sampler=sampler,
+            collate_fn=collate_crops,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
