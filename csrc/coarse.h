@@ -1,9 +1,8 @@
 // Reading a coarse map at the pixels of a picture, a run of pixel rows and a tile of columns at a time.
 //
 // Pixel i of an axis reads the map at i * scale + offset, clamped to its cells, by linear interpolation. Pixel rows that
-// lie between the same two coarse rows form a run. For a run, each class is spread along the columns once: `base` holds
-// the values on the lower coarse row and `step` the way to the upper one, so that a pixel costs one multiplication and
-// addition a class: value = base + share of the row * step.
+// lie between the same two coarse rows form a run. For a run, each class of both rows is spread along the columns once, so
+// that a pixel costs one multiplication and addition a class: value = lower + share of the row * (upper - lower).
 #pragma once
 
 #include <algorithm>
@@ -39,6 +38,21 @@ inline Vector<Run> runs_of(const Axis& axis) {
         runs.back().last = pixel + 1;
     }
     return runs;
+}
+
+// Neighbouring runs of one picture: what a thread takes at a time.
+struct Piece {
+    int64_t picture, first, last;
+};
+
+inline Vector<Piece> pieces_of(int64_t pictures, int64_t runs, int64_t runs_a_piece) {
+    Vector<Piece> pieces;
+    for (int64_t picture = 0; picture < pictures; ++picture) {
+        for (int64_t first = 0; first < runs; first += runs_a_piece) {
+            pieces.push_back({picture, first, std::min(first + runs_a_piece, runs)});
+        }
+    }
+    return pieces;
 }
 
 // Columns first .. first + width - 1 of a picture; arrays are padded to whole vectors by repeating the last column.
@@ -106,57 +120,72 @@ inline int64_t tile_width_for(int64_t classes, int64_t arrays) {
     return std::min<int64_t>(512, std::max<int64_t>(4 * LANES, width / LANES * LANES));
 }
 
-// All classes over one tile and one run: [class][stride] floats each.
+// The two coarse rows of a run, spread over the columns of a tile: [class][stride] floats each.
 class Spread {
 public:
-    Spread(int64_t classes, int64_t tile_width, const Axis& columns)
+    Spread(const Logits& logits, int64_t tile_width)
         // A stride that is no power of two keeps the classes in different sets of the cache.
         : stride(padded(tile_width) + LANES),
-          base(classes * stride),
-          step(classes * stride),
-          lower_cells_(columns.cells + 2 * LANES),
-          difference_(columns.cells + 2 * LANES) {}
+          lower(logits.classes * stride),
+          upper(logits.classes * stride),
+          logits_(logits),
+          cells_(logits.columns.cells + 2 * LANES) {}
 
+    // The upper row of a run mostly is the lower row of the next, so one row is read if runs come in order.
     template <typename T>
-    void fill(const Logits& logits, int64_t picture, const Run& run, const Tile& tile) {
-        const int64_t upper = std::min(run.lower + 1, logits.rows.cells - 1);
-        const T* data = static_cast<const T*>(logits.data) + picture * logits.picture_stride;
-        for (int64_t k = 0; k < logits.classes; ++k) {
-            const T* plane = data + k * logits.class_stride;
-            take_cells(plane + run.lower * logits.row_stride, plane + upper * logits.row_stride, logits, tile);
-            spread_cells(lower_cells_.data(), tile, &base[k * stride]);
-            spread_cells(difference_.data(), tile, &step[k * stride]);
+    void fill(int64_t picture, const Run& run, const Tile& tile) {
+        if (picture == picture_ && tile.first == tile_ && run.lower == upper_row_) {
+            lower.swap(upper);
+        } else {
+            spread_row<T>(picture, run.lower, tile, lower);
         }
+        picture_ = picture;
+        tile_ = tile.first;
+        upper_row_ = std::min(run.lower + 1, logits_.rows.cells - 1);
+        spread_row<T>(picture, upper_row_, tile, upper);
     }
 
     const int64_t stride;
-    Vector<float> base, step;
+    Vector<float> lower, upper;
 
 private:
     template <typename T>
-    void take_cells(const T* lower, const T* upper, const Logits& logits, const Tile& tile) {
-        const int64_t inside = std::min(tile.cells, logits.columns.cells - tile.first_cell);
-        const int64_t stride = logits.column_stride;
-        lower += tile.first_cell * stride;
-        upper += tile.first_cell * stride;
-        if (stride == 1) {
-            for (int64_t i = 0; i < inside; ++i) {
-                lower_cells_[i] = to_float(lower[i]);
-                difference_[i] = to_float(upper[i]) - to_float(lower[i]);
-            }
-        } else {
-            for (int64_t i = 0; i < inside; ++i) {
-                lower_cells_[i] = to_float(lower[i * stride]);
-                difference_[i] = to_float(upper[i * stride]) - to_float(lower[i * stride]);
-            }
-        }
-        for (int64_t i = inside; i < tile.cells; ++i) {
-            lower_cells_[i] = lower_cells_[inside - 1];
-            difference_[i] = difference_[inside - 1];
+    void spread_row(int64_t picture, int64_t row, const Tile& tile, Vector<float>& wide) {
+        const T* cells = static_cast<const T*>(logits_.data) + picture * logits_.picture_stride +
+                         row * logits_.row_stride + tile.first_cell * logits_.column_stride;
+        for (int64_t k = 0; k < logits_.classes; ++k) {
+            // The next classes are pages away, where the processor does not look ahead by itself.
+            if (k + AHEAD < logits_.classes) prefetch(cells + (k + AHEAD) * logits_.class_stride, tile.cells);
+            take_cells(cells + k * logits_.class_stride, tile);
+            spread_cells(cells_.data(), tile, &wide[k * stride]);
         }
     }
 
-    Vector<float> lower_cells_, difference_;
+    static constexpr int64_t AHEAD = 6;
+
+    template <typename T>
+    static void prefetch(const T* cells, int64_t count) {
+        constexpr int64_t cache_line = 64;
+        const auto* bytes = reinterpret_cast<const char*>(cells);
+        for (size_t i = 0; i < count * sizeof(T); i += cache_line) __builtin_prefetch(bytes + i);
+    }
+
+    template <typename T>
+    void take_cells(const T* cells, const Tile& tile) {
+        const int64_t inside = std::min(tile.cells, logits_.columns.cells - tile.first_cell);
+        const int64_t step = logits_.column_stride;
+        float* to = cells_.data();
+        if (step == 1) {
+            for (int64_t i = 0; i < inside; ++i) to[i] = to_float(cells[i]);
+        } else {
+            for (int64_t i = 0; i < inside; ++i) to[i] = to_float(cells[i * step]);
+        }
+        for (int64_t i = inside; i < tile.cells; ++i) to[i] = to[inside - 1];
+    }
+
+    const Logits& logits_;
+    Vector<float> cells_;
+    int64_t picture_ = -1, tile_ = -1, upper_row_ = -1;
 };
 
 }  // namespace pixelwise::PIXELWISE_ISA

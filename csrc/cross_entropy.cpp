@@ -7,33 +7,56 @@ namespace {
 
 // One vector of pixels as the loss sees them.
 struct Pixels {
-    int32_t label[LANES];    // 0 where the pixel does not count
-    Floats importance;       // pixel weight, 0 where the pixel does not count
-    Floats own_weight;       // weight of the class of the target
-    Ints counted;            // all bits set where the pixel counts
-    bool any;
+    int32_t label[LANES];  // 0 where the pixel does not count
+    Floats importance;     // pixel weight, 0 where the pixel does not count
+    Floats own_weight;     // weight of the class of the target
+    Ints counted;          // all bits set where the pixel counts
 };
 
+template <typename Value>
+void read_labels(const Value* from, int64_t count, int64_t ignore_index, int64_t classes, Pixels& pixels, bool& bad) {
+    int32_t counted[LANES], wrong = 0;
+    for (int64_t k = 0; k < LANES; ++k) {
+        const int64_t value = k < count ? static_cast<int64_t>(from[k]) : ignore_index;
+        const bool known = value >= 0 && value < classes;
+        wrong |= !known && value != ignore_index;
+        counted[k] = known ? -1 : 0;  // the ignored value is no class
+        pixels.label[k] = known ? static_cast<int32_t>(value) : 0;
+    }
+    pixels.counted = load(counted);
+    bad = bad || wrong;
+}
+
+bool any(Ints bits) {
+    int32_t all = 0;
+    for (int k = 0; k < LANES; ++k) all |= bits[k];
+    return all != 0;
+}
+
+// Works on one run and one tile at a time.
 class Worker {
 public:
     Worker(const CrossEntropyCall& call, int64_t tile_width)
         : call_(call),
           classes_(call.logits.classes),
-          spread_(classes_, tile_width, call.logits.columns),
-          score_(classes_ * LANES),
-          base_gradient_(call.gradient ? classes_ * spread_.stride : 0),
+          spread_(call.logits, tile_width),
+          step_(spread_.lower.size()),
+          exponentials_(classes_ * LANES),
+          base_gradient_(call.gradient ? step_.size() : 0),
           step_gradient_(base_gradient_.size()) {
         for (int64_t k = 0; k < classes_; ++k) all_weights_ += call.class_weights[k];
     }
 
-    // Add the loss of one run and one tile, and its gradient to the coarse rows: `lower` and `upper` point to class 0 of
-    // the run's two rows, each class `class_stride` after the last. `upper` is null below the last row.
+    // Add the loss, and its gradient to the two coarse rows: `lower` and `upper` point to class 0, each class
+    // `lower_stride` or `upper_stride` after the last. `upper` is null below the last row.
     template <typename T>
     void add(int64_t picture, const Run& run, const Tile& tile, float* lower, float* upper, int64_t lower_stride,
              int64_t upper_stride) {
-        spread_.fill<T>(call_.logits, picture, run, tile);
+        spread_.fill<T>(picture, run, tile);
+        for (size_t i = 0; i < step_.size(); ++i) step_[i] = spread_.upper[i] - spread_.lower[i];
         std::fill(base_gradient_.begin(), base_gradient_.end(), 0.0f);
         std::fill(step_gradient_.begin(), step_gradient_.end(), 0.0f);
+        loss_ = weight_ = Floats{};
         // Down the run first: what one vector of columns reads and writes stays in the level-1 cache.
         for (int64_t x = 0; x < tile.width; x += LANES) {
             for (int64_t y = run.first; y < run.last; ++y) {
@@ -42,6 +65,8 @@ public:
                 add_pixels(row + tile.first + x, x, std::min<int64_t>(LANES, tile.width - x), share);
             }
         }
+        loss += sum_of(loss_);
+        weight += sum_of(weight_);
         if (!call_.gradient) return;
         for (int64_t k = 0; k < classes_; ++k) {
             gather_gradient(k, tile, lower + k * lower_stride, upper ? upper + k * upper_stride : nullptr);
@@ -55,49 +80,44 @@ private:
     Pixels read_pixels(int64_t position, int64_t count) {
         Pixels pixels;
         const Target& target = call_.target;
-        float importance[LANES], own_weight[LANES];
-        int32_t counted[LANES];
-        pixels.any = false;
-        for (int k = 0; k < LANES; ++k) {
-            int64_t value = target.ignore_index;
-            if (k < count) {
-                value = target.wide ? static_cast<const int64_t*>(target.data)[position + k]
-                                    : static_cast<const uint8_t*>(target.data)[position + k];
-            }
-            const bool known = value >= 0 && value < classes_;
-            const bool counts = known && value != target.ignore_index;
-            bad_target = bad_target || (!known && value != target.ignore_index);
-            pixels.any = pixels.any || counts;
-            pixels.label[k] = counts ? static_cast<int32_t>(value) : 0;
-            counted[k] = counts ? -1 : 0;
-            importance[k] = !counts ? 0.0f : call_.pixel_weights ? call_.pixel_weights[position + k] : 1.0f;
-            own_weight[k] = call_.class_weights[pixels.label[k]];
+        if (target.wide) {
+            const auto* labels = static_cast<const int64_t*>(target.data) + position;
+            read_labels(labels, count, target.ignore_index, classes_, pixels, bad_target);
+        } else {
+            const auto* labels = static_cast<const uint8_t*>(target.data) + position;
+            read_labels(labels, count, target.ignore_index, classes_, pixels, bad_target);
         }
-        pixels.importance = load(importance);
+        float own_weight[LANES], importance[LANES];
+        for (int k = 0; k < LANES; ++k) own_weight[k] = call_.class_weights[pixels.label[k]];
         pixels.own_weight = load(own_weight);
-        pixels.counted = load(counted);
+        pixels.importance = broadcast(1.0f);
+        if (call_.pixel_weights) {
+            for (int64_t k = 0; k < LANES; ++k) importance[k] = k < count ? call_.pixel_weights[position + k] : 0.0f;
+            pixels.importance = load(importance);
+        }
+        pixels.importance = pixels.counted ? pixels.importance : Floats{};
         return pixels;
     }
 
     void add_pixels(int64_t position, int64_t x, int64_t count, float share) {
         const Pixels pixels = read_pixels(position, count);
-        if (!pixels.any) {
+        if (!any(pixels.counted)) {
             if (call_.losses) std::fill_n(call_.losses + position, count, 0.0f);
             return;
         }
-        const float* base = &spread_.base[x];
-        const float* step = &spread_.step[x];
+        const float* base = &spread_.lower[x];
+        const float* step = &step_[x];
         const int64_t stride = spread_.stride;
-        Floats greatest = load(base) + share * load(step);
+        const auto score = [=](int64_t k) { return load(base + k * stride) + share * load(step + k * stride); };
+        Floats greatest = score(0);
         for (int64_t k = 1; k < classes_; ++k) {
-            const Floats score = load(base + k * stride) + share * load(step + k * stride);
-            greatest = score > greatest ? score : greatest;
+            const Floats other = score(k);
+            greatest = other > greatest ? other : greatest;
         }
         Floats sum = {};
         for (int64_t k = 0; k < classes_; ++k) {
-            const Floats score = load(base + k * stride) + share * load(step + k * stride);
-            const Floats exponential = exp_of_negative(score - greatest);
-            store(&score_[k * LANES], exponential);
+            const Floats exponential = exp_of_negative(score(k) - greatest);
+            store(&exponentials_[k * LANES], exponential);
             sum += exponential;
         }
         float own[LANES];
@@ -110,20 +130,19 @@ private:
         Floats losses = sharp * pixels.own_weight * ((greatest - load(own)) + log_sum);
         if (even != 0.0f) {
             for (int64_t k = 0; k < classes_; ++k) {
-                const Floats score = load(base + k * stride) + share * load(step + k * stride);
-                losses += even * call_.class_weights[k] * ((greatest - score) + log_sum);
+                losses += even * call_.class_weights[k] * ((greatest - score(k)) + log_sum);
             }
         }
         losses = pixels.counted ? losses * pixels.importance : Floats{};
-        loss += sum_of(losses);
-        weight += sum_of(pixels.own_weight * pixels.importance);
+        loss_ += losses;
+        weight_ += pixels.own_weight * pixels.importance;
         if (call_.losses) {
             for (int64_t k = 0; k < count; ++k) call_.losses[position + k] = losses[k];
         }
         if (call_.gradient) add_gradient(pixels, x, share, sum, sharp, even);
     }
 
-    // The gradient with respect to `base` and `step` of one vector of pixels.
+    // The gradient with respect to the lower row and to the step to the upper one, of one vector of pixels.
     void add_gradient(const Pixels& pixels, int64_t x, float share, Floats sum, float sharp, float even) {
         float* to_base = &base_gradient_[x];
         float* to_step = &step_gradient_[x];
@@ -132,7 +151,7 @@ private:
         const Floats factor = (own + even * all_weights_ * pixels.importance) / sum;
         const Floats spread = even * pixels.importance;
         for (int64_t k = 0; k < classes_; ++k) {
-            const Floats slope = factor * load(&score_[k * LANES]) - spread * call_.class_weights[k];
+            const Floats slope = factor * load(&exponentials_[k * LANES]) - spread * call_.class_weights[k];
             const Floats gradient = as_floats(as_ints(slope) & pixels.counted);
             store(to_base + k * stride, load(to_base + k * stride) + gradient);
             store(to_step + k * stride, load(to_step + k * stride) + share * gradient);
@@ -171,8 +190,10 @@ private:
     const CrossEntropyCall& call_;
     const int64_t classes_;
     Spread spread_;
-    Vector<float> score_;
+    Vector<float> step_;          // from the lower to the upper row, laid out as they are
+    Vector<float> exponentials_;  // of one vector of pixels, [class][LANES]
     Vector<float> base_gradient_, step_gradient_;
+    Floats loss_ = {}, weight_ = {};  // of one run and one tile: few enough to add up as floats
     float all_weights_ = 0.0f;
 };
 
@@ -180,55 +201,57 @@ template <typename T>
 void cross_entropy(const CrossEntropyCall& call) {
     const Logits& logits = call.logits;
     const Vector<Run> runs = runs_of(logits.rows);
-    const int64_t tile_width = tile_width_for(logits.classes, call.gradient ? 4 : 2);
+    const int64_t tile_width = tile_width_for(logits.classes, call.gradient ? 5 : 3);
     const Vector<Tile> tiles = tiles_of(logits.columns, tile_width);
-    const int64_t runs_per_picture = static_cast<int64_t>(runs.size());
-    const int64_t work = logits.pictures * runs_per_picture;
-    const int64_t threads = std::max<int64_t>(1, std::min<int64_t>(call.threads, work));
+    // Pieces do not depend on the number of threads, and neither do the sums.
+    const auto run_count = static_cast<int64_t>(runs.size());
+    const Vector<Piece> pieces = pieces_of(logits.pictures, run_count, std::max<int64_t>(8, (run_count + 7) / 8));
+    const auto count = static_cast<int64_t>(pieces.size());
     const int64_t width = logits.columns.cells, plane = logits.rows.cells * width;
-    // Each thread has its own share of the runs. The last run of a share may add to a coarse row that belongs to the
-    // next: that row is kept aside and added in the end, so nothing is written by two threads.
-    Vector<Vector<float>> aside(threads);
-    Vector<double> losses(threads), weights(threads);
-    Vector<char> bad_targets(threads);
-#pragma omp parallel for num_threads(static_cast<int>(threads)) schedule(static, 1)
-    for (int64_t thread = 0; thread < threads; ++thread) {
+    // The last run of a piece may add to a coarse row that belongs to the next: that row is kept aside and added in the
+    // end, so that nothing is written by two threads.
+    Vector<Vector<float>> aside(count);
+    Vector<double> losses(count), weights(count);
+    Vector<char> bad_targets(count);
+#pragma omp parallel num_threads(call.threads)
+    {
         Worker worker(call, tile_width);
-        const int64_t last = work * (thread + 1) / threads;
-        for (int64_t item = work * thread / threads; item < last; ++item) {
-            const int64_t picture = item / runs_per_picture;
-            const Run& run = runs[item % runs_per_picture];
-            float* lower = nullptr;
-            float* upper = nullptr;
-            int64_t upper_stride = plane;
-            if (call.gradient) {
-                lower = call.gradient + picture * logits.classes * plane + run.lower * width;
-                if (run.lower + 1 < logits.rows.cells) {
-                    upper = lower + width;
-                    if (item + 1 == last) {
-                        aside[thread].assign(logits.classes * width, 0.0f);
-                        upper = aside[thread].data();
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t p = 0; p < count; ++p) {
+            const Piece& piece = pieces[p];
+            worker.loss = worker.weight = 0.0;
+            for (const Tile& tile : tiles) {
+                for (int64_t i = piece.first; i < piece.last; ++i) {
+                    float* lower = nullptr;
+                    float* upper = nullptr;
+                    int64_t upper_stride = plane;
+                    if (call.gradient) {
+                        lower = call.gradient + piece.picture * logits.classes * plane + runs[i].lower * width;
+                        if (runs[i].lower + 1 < logits.rows.cells) upper = lower + width;
+                    }
+                    if (upper && i + 1 == piece.last && piece.last < run_count) {
+                        if (aside[p].empty()) aside[p].assign(logits.classes * width, 0.0f);
+                        upper = aside[p].data();
                         upper_stride = width;
                     }
+                    worker.template add<T>(piece.picture, runs[i], tile, lower, upper, plane, upper_stride);
                 }
             }
-            for (const Tile& tile : tiles) worker.add<T>(picture, run, tile, lower, upper, plane, upper_stride);
+            losses[p] = worker.loss;
+            weights[p] = worker.weight;
+            bad_targets[p] = worker.bad_target;
         }
-        losses[thread] = worker.loss;
-        weights[thread] = worker.weight;
-        bad_targets[thread] = worker.bad_target;
     }
     *call.loss_sum = *call.weight_sum = 0.0;
-    for (int64_t thread = 0; thread < threads; ++thread) {
-        *call.loss_sum += losses[thread];
-        *call.weight_sum += weights[thread];
-        *call.bad_target = *call.bad_target || bad_targets[thread];
-        if (aside[thread].empty()) continue;
-        const int64_t item = work * (thread + 1) / threads - 1;
-        const int64_t row = runs[item % runs_per_picture].lower + 1;
-        float* gradient = call.gradient + item / runs_per_picture * logits.classes * plane + row * width;
+    for (int64_t p = 0; p < count; ++p) {
+        *call.loss_sum += losses[p];
+        *call.weight_sum += weights[p];
+        *call.bad_target = *call.bad_target || bad_targets[p];
+        if (aside[p].empty()) continue;
+        const int64_t row = runs[pieces[p].last - 1].lower + 1;
+        float* gradient = call.gradient + pieces[p].picture * logits.classes * plane + row * width;
         for (int64_t k = 0; k < logits.classes; ++k) {
-            for (int64_t x = 0; x < width; ++x) gradient[k * plane + x] += aside[thread][k * width + x];
+            for (int64_t x = 0; x < width; ++x) gradient[k * plane + x] += aside[p][k * width + x];
         }
     }
 }

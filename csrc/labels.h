@@ -14,18 +14,18 @@ constexpr int ROWS = 4;
 template <int rows>
 void label_rows(const Spread& spread, int64_t classes, int64_t vectors, const float* shares, int32_t* labels) {
     for (int64_t v = 0; v < vectors; ++v) {
-        const float* base = &spread.base[v * LANES];
-        const float* step = &spread.step[v * LANES];
+        const float* lower = &spread.lower[v * LANES];
+        const float* upper = &spread.upper[v * LANES];
         Floats best[rows];
         Ints label[rows] = {};
-        for (int r = 0; r < rows; ++r) best[r] = load(base) + shares[r] * load(step);
+        for (int r = 0; r < rows; ++r) best[r] = load(lower) + shares[r] * (load(upper) - load(lower));
         for (int64_t k = 1; k < classes; ++k) {
-            base += spread.stride;
-            step += spread.stride;
-            const Floats b = load(base), s = load(step);
+            lower += spread.stride;
+            upper += spread.stride;
+            const Floats base = load(lower), step = load(upper) - base;
             const Ints self = broadcast(static_cast<int32_t>(k));
             for (int r = 0; r < rows; ++r) {
-                const Floats score = b + shares[r] * s;
+                const Floats score = base + shares[r] * step;
                 const Ints better = score > best[r];
                 best[r] = better ? score : best[r];
                 label[r] = better ? self : label[r];
@@ -35,37 +35,38 @@ void label_rows(const Spread& spread, int64_t classes, int64_t vectors, const fl
     }
 }
 
-// Find the labels of the whole picture set, a share of the runs for each thread. `sink(thread)` is asked once a thread
-// for a function (picture, row, first column, count, labels), which is given every piece of a pixel row once.
+// Find the labels of all pictures, a share of the runs for each thread. `sink(thread)` is asked once a thread for a
+// function (picture, row, first column, count, labels), which is given every piece of a pixel row once.
 template <typename T, typename Sink>
 void for_each_label_row(const Logits& logits, int threads, Sink&& sink) {
     const Vector<Run> runs = runs_of(logits.rows);
     const int64_t tile_width = tile_width_for(logits.classes, 2);
     const Vector<Tile> tiles = tiles_of(logits.columns, tile_width);
-    const int64_t work = logits.pictures * static_cast<int64_t>(runs.size());
+    const Vector<Piece> pieces = pieces_of(logits.pictures, static_cast<int64_t>(runs.size()), 8);
 #pragma omp parallel num_threads(threads)
     {
         auto take = sink(omp_get_thread_num());
-        Spread spread(logits.classes, tile_width, logits.columns);
+        Spread spread(logits, tile_width);
         Vector<int32_t> labels(ROWS * spread.stride);
 #pragma omp for schedule(dynamic, 1)
-        for (int64_t item = 0; item < work; ++item) {
-            const int64_t picture = item / static_cast<int64_t>(runs.size());
-            const Run& run = runs[item % static_cast<int64_t>(runs.size())];
+        for (size_t p = 0; p < pieces.size(); ++p) {
+            const Piece& piece = pieces[p];
             for (const Tile& tile : tiles) {
-                spread.fill<T>(logits, picture, run, tile);
                 const auto vectors = static_cast<int64_t>(tile.start.size());
-                for (int64_t y = run.first; y < run.last; y += ROWS) {
-                    const int64_t rows = std::min<int64_t>(ROWS, run.last - y);
-                    float shares[ROWS] = {};
-                    for (int64_t r = 0; r < rows; ++r) shares[r] = tap_of(logits.rows, y + r).share;
-                    if (rows == 1) {
-                        label_rows<1>(spread, logits.classes, vectors, shares, labels.data());
-                    } else {
-                        label_rows<ROWS>(spread, logits.classes, vectors, shares, labels.data());
-                    }
-                    for (int64_t r = 0; r < rows; ++r) {
-                        take(picture, y + r, tile.first, tile.width, &labels[r * spread.stride]);
+                for (int64_t i = piece.first; i < piece.last; ++i) {
+                    spread.fill<T>(piece.picture, runs[i], tile);
+                    for (int64_t y = runs[i].first; y < runs[i].last; y += ROWS) {
+                        const int64_t rows = std::min<int64_t>(ROWS, runs[i].last - y);
+                        float shares[ROWS] = {};
+                        for (int64_t r = 0; r < rows; ++r) shares[r] = tap_of(logits.rows, y + r).share;
+                        if (rows == 1) {
+                            label_rows<1>(spread, logits.classes, vectors, shares, labels.data());
+                        } else {
+                            label_rows<ROWS>(spread, logits.classes, vectors, shares, labels.data());
+                        }
+                        for (int64_t r = 0; r < rows; ++r) {
+                            take(piece.picture, y + r, tile.first, tile.width, &labels[r * spread.stride]);
+                        }
                     }
                 }
             }
