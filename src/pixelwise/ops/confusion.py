@@ -82,11 +82,16 @@ def byte_or_long(labels: Tensor) -> Tensor:
 
 
 def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> None:
-    """Raise DataError where labels on the CPU hold anything but classes and ``ignore_index``.
+    """Raise DataError where labels hold anything but classes and ``ignore_index``.
 
-    Elsewhere the check would wait for the device; there a device assertion stops what indexes by such a label.
+    On other devices than the CPU, which it would have to wait for, an assertion on the device takes its place.
     """
-    if labels.device.type != "cpu" or labels.numel() == 0:
+    if labels.numel() == 0:
+        return
+    if labels.device.type != "cpu":
+        known = (labels >= 0) & (labels < classes)
+        valid = known if ignore_index is None else known | (labels == ignore_index)
+        torch._assert_async(valid.all(), f"the {name} holds a value that is no class 0 .. {classes - 1}")
         return
     low, high = _bounds(labels, ignore_index)
     if low < 0 or high >= classes:

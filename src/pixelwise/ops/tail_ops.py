@@ -5,6 +5,8 @@ Each picks one of the forms, which have the same functions: plain torch, native 
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from typing import Any, Protocol
 
 import torch
@@ -50,9 +52,20 @@ class Form(Protocol):
 
 
 def _form_for(logits: Tensor) -> Form:
-    if logits.dtype != torch.float64 and native_for(logits):
-        return tail_native
-    return tail_torch
+    if logits.dtype == torch.float64:
+        return tail_torch
+    if logits.device.type == "cuda":
+        return _triton_form() or tail_torch
+    return tail_native if native_for(logits) else tail_torch
+
+
+@functools.cache
+def _triton_form() -> Form | None:
+    """Load the kernels for CUDA, if Triton is installed beside torch."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    form: Form = importlib.import_module("pixelwise.ops.tail_triton")
+    return form
 
 
 def _grid(logits: Tensor, target: Tensor, scale: float | None, offset: float | None) -> tuple[Axis, Axis]:
