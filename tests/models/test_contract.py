@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from pixelwise import MODELS, LabelSpace, Preprocessing, build_model, load_model, save_model
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import ModelError, PixelwiseError, SettingError
 from pixelwise.models import SegmentationModel
 
 ENCODER = "mobilenetv3_small_050"
@@ -142,3 +143,21 @@ def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
         load_model(tmp_path / "nothing.safetensors")
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         load_model(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_full_disk_leaves_the_former_model_file(tmp_path: Path) -> None:
+    import resource
+
+    small = build_model("fcn", classes=2, encoder=ENCODER)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"the former one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(PixelwiseError, match=r"model\.safetensors"):
+            save_model(small, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == b"the former one"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]

@@ -34,6 +34,7 @@ MAP_SETTINGS: dict[str, Any] = {
     "vflip": True,
     "rotation": 180.0,
     "color": 0.15,
+    "rare_class_probability": 0.5,
 }
 
 LAKES_NOTE = (

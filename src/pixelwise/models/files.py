@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from pixelwise import __version__
 from pixelwise.errors import ModelError
@@ -37,8 +37,10 @@ def save_model(model: SegmentationModel, path: str | Path) -> None:
         "preprocessing": model.preprocessing.to_dict(),
     }
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
+    content = save(tensors, metadata={"pixelwise": json.dumps(described)})
     with atomic_path(Path(path)) as beside:
-        save_file(tensors, beside, metadata={"pixelwise": json.dumps(described)})
+        beside.write_bytes(content)
 
 
 def find_model_file(path: str | Path) -> Path:

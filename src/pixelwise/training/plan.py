@@ -50,7 +50,7 @@ def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -
         fixed: settings that were given by hand; they win and steer the others.
     """
     draft = Draft(fixed)
-    _choose_model(draft, fingerprint)
+    _choose_model(draft, fingerprint, machine)
     _choose_input(draft, fingerprint, machine)
     _choose_augmentation(draft, fingerprint)
     _choose_loss(draft, fingerprint)
@@ -59,10 +59,15 @@ def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -
     return draft
 
 
-def _choose_model(draft: Draft, fingerprint: Fingerprint) -> None:
+def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> None:
     draft.set("model", "deeplabv3plus", "the best score for the time on a CPU among the models here")
     draft.set("encoder", DEFAULT_ENCODER, "small and fast, and its ImageNet weights install as a package")
-    draft.set("model_options", {}, "as the model comes")
+    if machine.device == "cpu" and draft.values["model"] == "deeplabv3plus":
+        draft.set(
+            "model_options", {"decoder_channels": 128}, "half the paper's 256: a fifth more steps in the same time"
+        )
+    else:
+        draft.set("model_options", {}, "as the model comes")
     draft.set("weights", "auto", "ImageNet weights where they are at hand")
     if fingerprint.channels in (1, 3):
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
@@ -107,7 +112,7 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
 
 
 def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
-    draft.set("scale", (0.5, 2.0), "objects come in all sizes (the DeepLab recipe)")
+    draft.set("scale", (0.75, 2.0), "objects come in all sizes; magnified ones teach thin classes")
     draft.set("rotation", 0.0, "pictures taken upright stay upright")
     draft.set("hflip", True, "left and right rarely matter")
     draft.set("vflip", False, "up and down usually matter")
@@ -153,7 +158,7 @@ def class_weights(pixels: np.ndarray[Any, np.dtype[np.int64]], *, limit: float =
 
 
 def _choose_optimisation(draft: Draft) -> None:
-    draft.set("learning_rate", 1.5e-3, "AdamW on a fresh decoder")
+    draft.set("learning_rate", 2e-3, "AdamW on a fresh decoder")
     pretrained = draft.values["weights"] != "none"
     draft.set("encoder_rate", 1.0, "the encoder learns at the rate of the decoder")
     draft.set("weight_decay", 0.01, "AdamW's usual")
