@@ -5,7 +5,7 @@ namespace pixelwise {
 
 enum class Isa { baseline, avx2, avx512 };
 
-// The widest set that was compiled in and that the processor has.
+// The widest set that was compiled in, that the processor has and that the environment allows.
 Isa best_isa();
 
 }  // namespace pixelwise

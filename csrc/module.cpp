@@ -1,6 +1,7 @@
 // The Python module, and the choice of the instruction set at run time.
 #include <nanobind/stl/string.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "bind.h"
@@ -15,7 +16,11 @@ Isa best_isa() {
         const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
         const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-        return avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::baseline;
+        // PIXELWISE_NATIVE=avx2 or =baseline sets a narrower limit, to test what other processors run.
+        const char* setting = std::getenv("PIXELWISE_NATIVE");
+        const std::string limit = setting ? setting : "";
+        if (limit == "baseline" || !avx2) return Isa::baseline;
+        return limit == "avx2" || !avx512 ? Isa::avx2 : Isa::avx512;
     }();
     return best;
 #else

@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 def native_module() -> ModuleType | None:
     """Load the compiled kernels; None where the operators must run in plain torch.
 
-    The environment variable ``PIXELWISE_NATIVE=0``, read once, switches the kernels off. An installation without
-    them, made where there was no C++ compiler, says so once in the log.
+    The environment variable ``PIXELWISE_NATIVE=0``, read once, switches the kernels off; ``baseline`` and ``avx2`` keep
+    them to narrower instructions than the processor has. An installation without them, made where there was no C++
+    compiler, says so once in the log.
     """
     if os.environ.get("PIXELWISE_NATIVE", "1") == "0":
         return None

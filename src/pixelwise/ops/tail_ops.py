@@ -136,27 +136,27 @@ def cross_entropy_sums(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both."""
     grid = _grid(logits, target, scale, offset)
-    return _form_for(logits).cross_entropy_sums(
+    loss, weight, gradient = _form_for(logits).cross_entropy_sums(
         logits, target, *grid, class_weights, pixel_weights, ignore_index, label_smoothing, with_gradient
     )
+    return loss, weight, gradient.to(logits.dtype)  # it waits for the backward pass, in half the memory for bfloat16
 
 
 @cross_entropy_sums.register_fake
 def _(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     dtype = tail_torch.accumulation_dtype(logits.dtype)
     with_gradient = arguments[-1]
-    gradient = torch.empty(logits.shape if with_gradient else (0,), dtype=dtype, device=logits.device)
+    gradient = torch.empty(logits.shape if with_gradient else (0,), dtype=logits.dtype, device=logits.device)
     return logits.new_empty((), dtype=dtype), logits.new_empty((), dtype=dtype), gradient
 
 
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     ctx.save_for_backward(output[2])
-    ctx.dtype = inputs[0].dtype
 
 
 def _scale_gradient(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
     (gradient,) = ctx.saved_tensors
-    return (gradient * upstream).to(ctx.dtype), *[None] * 8
+    return gradient * upstream, *[None] * 8
 
 
 cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)
@@ -171,7 +171,7 @@ def _weigh_by_upstream(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
     logits, target, class_weights, pixel_weights = ctx.saved_tensors
     weights = upstream if pixel_weights is None else upstream * pixel_weights
     gradient = cross_entropy_sums(logits, target, class_weights, weights, *ctx.options, True)[2]
-    return gradient.to(logits.dtype), *[None] * 7
+    return gradient, *[None] * 7
 
 
 cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inputs)
