@@ -69,7 +69,7 @@ def train(
     fitted = fit(
         source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, console=console
     )
-    if fitted.finished:
+    if fitted.finished and fitted.first:
         finish(fitted, source, console)
 
 

@@ -15,5 +15,5 @@ def has_native_bfloat16(device: str) -> bool:
         return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
     if device == "cpu":
         capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -53,6 +54,8 @@ class Fitted:
     settings: Settings
     finished: bool
     """False when training was stopped on the way; the run can be resumed."""
+    first: bool
+    """Whether this is the process that scores and reports; the only one unless several devices train."""
 
 
 def fit(
@@ -85,18 +88,16 @@ def fit(
     """
     console = console or Console()
     started = time.monotonic() if started is None else started
-    first = _rank() == 0
-    if not first:
-        console.quiet = True
-        settings = run.await_settings()
-    else:
+    first = _is_first_process()
+    if first:
         run.open(resume=resume)
+    else:
+        console.quiet = True
     pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
-
     if first and not resume:
         settings, model, caches = _prepare_new(source, run, fixed, minutes, epochs, started, console)
     else:
-        settings = Settings.load(run.settings_file)
+        settings = run.await_settings()
         model = _build(source, settings, console, weights="none")
         caches = _open_caches(source, settings)
     _check_devices(settings)
@@ -123,12 +124,13 @@ def fit(
         )
     if stop.asked and first:
         console.print(f"stopped at step {trainer.global_step} of {settings.steps}; go on with --resume")
-    return Fitted(run, settings, finished=not stop.asked)
+    return Fitted(run, settings, finished=not stop.asked, first=first)
 
 
-def _rank() -> int:
-    """Number of this process, also before anything distributed has been set up."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+def _is_first_process() -> bool:
+    """Whether this process plans and reports; known from the launcher before anything distributed is set up."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
 
 
 def _prepare_new(
@@ -304,8 +306,6 @@ def _plan_table(settings: Settings) -> Table:
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
     """Keep Lightning's remarks on choices that are made on purpose from the screen; errors still show."""
-    import logging
-
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)
