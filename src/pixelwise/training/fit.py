@@ -18,15 +18,11 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 from rich.console import Console
 from rich.table import Table
 
-from pixelwise.data.cache import PictureCache
-from pixelwise.data.dataset import Pictures, TrainingCrops
 from pixelwise.data.fingerprint import fingerprint
-from pixelwise.data.source import DataSource, Pair
-from pixelwise.data.transforms import Augmentation
-from pixelwise.encoders import load_encoder_weights
-from pixelwise.errors import ModelError, SettingError
-from pixelwise.models import SegmentationModel, build_model, load_model
-from pixelwise.models.build import default_preprocessing
+from pixelwise.data.source import DataSource
+from pixelwise.errors import SettingError
+from pixelwise.models import SegmentationModel
+from pixelwise.training.assembly import Caches, fill_weights, make_model, make_stream, open_caches
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.journal import MetricsFile, ProgressBar
@@ -34,16 +30,12 @@ from pixelwise.training.machine import Machine
 from pixelwise.training.plan import plan, plan_steps
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
-from pixelwise.training.stream import Stream
 from pixelwise.training.task import SegmentationTask
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
 FINAL_SHARE = 0.02
 """Share of a time budget kept for scoring, the report and the unexpected."""
-
-Caches = tuple[PictureCache, PictureCache]
-"""Training and validation pictures."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +90,7 @@ def fit(
         settings, model, caches = _prepare_new(source, run, fixed, minutes, epochs, started, console)
     else:
         settings = run.await_settings()
-        model = _build(source, settings, console, weights="none")
-        caches = _open_caches(source, settings)
-    _check_devices(settings)
+        model, caches = make_model(source.label_space, settings), open_caches(source, settings)
     checkpoint = run.checkpoint if run.checkpoint.is_file() else None
     if resume and first:
         where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
@@ -118,7 +108,7 @@ def fit(
         trainer = _make_trainer(run, settings, [best, average, state, stop, *journal])
         trainer.fit(
             SegmentationTask(model, settings),
-            datamodule=_make_stream(settings, caches),
+            datamodule=make_stream(settings, caches),
             ckpt_path=checkpoint,
             weights_only=False if checkpoint else None,
         )
@@ -148,12 +138,14 @@ def _prepare_new(
         traits = fingerprint(source)
     draft = plan(traits, machine, fixed)
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
-    model = _build(source, trial, console, weights=trial.weights)
+    _check_devices(trial)
+    model = make_model(source.label_space, trial)
+    fill_weights(model, trial.weights, console)
     with console.status("decoding pictures and timing a few steps"):
-        caches = _open_caches(source, trial)
+        caches = open_caches(source, trial)
         for cache in caches:
             cache.warm()
-        pace = measure_pace(SegmentationTask(model, trial), _make_stream(trial, caches), torch.device(machine.device))
+        pace = measure_pace(SegmentationTask(model, trial), make_stream(trial, caches), torch.device(machine.device))
     if minutes is None and epochs is None:
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None
@@ -171,85 +163,6 @@ def _prepare_new(
     settings.save(run.settings_file)
     console.print(_plan_table(settings))
     return settings, model, caches
-
-
-def _build(source: DataSource, settings: Settings, console: Console, *, weights: str) -> SegmentationModel:
-    """Build the model and give it the weights it starts from; say where they come from."""
-    if weights not in ("auto", "none"):
-        return _build_from_file(source, settings, Path(weights), console)
-    model = build_model(
-        settings.model,
-        classes=source.label_space,
-        encoder=settings.encoder,
-        in_channels=settings.in_channels,
-        **settings.model_options,
-    )
-    if weights == "auto":
-        try:
-            console.print(load_encoder_weights(model.encoder))
-        except ModelError as error:
-            console.print(f"[yellow]training from scratch:[/] {error}")
-    elif weights == "none" and settings.weights == "none":
-        console.print("training from scratch (--weights none)")
-    normalisation = default_preprocessing(model.encoder, settings.in_channels)
-    model.preprocessing = type(normalisation)(normalisation.mean, normalisation.std, settings.value_range)
-    return model
-
-
-def _build_from_file(source: DataSource, settings: Settings, path: Path, console: Console) -> SegmentationModel:
-    """Start from a model file: every tensor of the same name and shape is taken, the rest begins anew."""
-    trained = load_model(path)
-    model = build_model(
-        settings.model,
-        classes=source.label_space,
-        encoder=settings.encoder,
-        in_channels=settings.in_channels,
-        preprocessing=trained.preprocessing,
-        **settings.model_options,
-    )
-    wanted = model.state_dict()
-    taken = {k: v for k, v in trained.state_dict().items() if k in wanted and wanted[k].shape == v.shape}
-    if not taken:
-        raise ModelError(f"{path}: no tensor of this {trained.name} fits a {settings.model} on {settings.encoder}")
-    model.load_state_dict(taken, strict=False)
-    console.print(f"starting from {path}: {len(taken)} of {len(wanted)} tensors fit")
-    return model
-
-
-def _open_caches(source: DataSource, settings: Settings) -> Caches:
-    """Caches for the training and the validation pictures; they share the memory by their number."""
-    train, val = source.split("train"), source.split("val")
-
-    def open_cache(pairs: tuple[Pair, ...]) -> PictureCache:
-        return PictureCache(
-            pairs,
-            source.label_space,
-            channels=settings.in_channels,
-            value_range=settings.value_range,
-            budget_bytes=settings.cache_bytes * len(pairs) // (len(train) + len(val)),
-        )
-
-    return open_cache(train), open_cache(val)
-
-
-def _make_stream(settings: Settings, caches: Caches) -> Stream:
-    """What a run of these settings reads."""
-    augmentation = Augmentation(
-        crop=settings.crop,
-        scale=settings.scale,
-        rotation=settings.rotation,
-        hflip=settings.hflip,
-        vflip=settings.vflip,
-        color=settings.color,
-    )
-    crops = TrainingCrops(
-        caches[0],
-        augmentation,
-        length=settings.steps * settings.batch,
-        seed=settings.seed,
-        rare_class_probability=settings.rare_class_probability,
-    )
-    return Stream(crops, Pictures(caches[1]), settings)
 
 
 def _check_devices(settings: Settings) -> None:

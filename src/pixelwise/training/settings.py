@@ -47,8 +47,6 @@ class Settings(BaseModel):
 
     class_weights: tuple[float, ...]
     """Weight of each class in the loss."""
-    dice_weight: float = Field(default=0.0, ge=0)
-    """Weight of the soft Dice loss beside cross-entropy."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
     learning_rate: float = Positive

@@ -1,0 +1,103 @@
+"""From settings to the parts of a run: the model with the weights it starts from, the pictures, the crops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from pixelwise.data.cache import PictureCache
+from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.data.source import DataSource, Pair
+from pixelwise.data.transforms import Augmentation
+from pixelwise.encoders import load_encoder_weights
+from pixelwise.errors import ModelError
+from pixelwise.models import SegmentationModel, build_model, load_model
+from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Stream
+from pixelwise.types import LabelSpace
+
+Caches = tuple[PictureCache, PictureCache]
+"""Training and validation pictures."""
+
+
+def make_model(label_space: LabelSpace, settings: Settings) -> SegmentationModel:
+    """Build the model of the settings with fresh weights, normalising as its encoder's published weights expect."""
+    model = build_model(
+        settings.model,
+        classes=label_space,
+        encoder=settings.encoder,
+        in_channels=settings.in_channels,
+        **settings.model_options,
+    )
+    model.preprocessing = replace(model.preprocessing, value_range=settings.value_range)
+    return model
+
+
+def fill_weights(model: SegmentationModel, weights: str, console: Console) -> None:
+    """Give a model the weights a run starts from, and say where they come from.
+
+    Args:
+        model: with fresh weights.
+        weights: ``auto`` for ImageNet weights if they are at hand, ``none``, or a model file, of which every tensor
+            of the same name and shape is taken.
+        console: where to say it.
+
+    Raises:
+        ModelError: the file is no model file, or nothing in it fits.
+    """
+    if weights == "none":
+        console.print("training from scratch (--weights none)")
+    elif weights == "auto":
+        try:
+            console.print(load_encoder_weights(model.encoder))
+        except ModelError as error:
+            console.print("[yellow]training from scratch:[/]", end=" ")
+            console.print(str(error), markup=False)
+    else:
+        trained, wanted = load_model(Path(weights)), model.state_dict()
+        taken = {k: v for k, v in trained.state_dict().items() if k in wanted and wanted[k].shape == v.shape}
+        if not taken:
+            raise ModelError(
+                f"{weights}: no tensor of this {trained.name} on {trained.options['encoder']} fits a {model.name} on "
+                f"{model.options['encoder']}; choose the same --model and --encoder"
+            )
+        model.load_state_dict(taken, strict=False)
+        console.print(f"starting from {weights}: {len(taken)} of {len(wanted)} tensors fit")
+
+
+def open_caches(source: DataSource, settings: Settings) -> Caches:
+    """Caches for the training and the validation pictures; they share the memory by their number."""
+    train, val = source.split("train"), source.split("val")
+
+    def open_cache(pairs: tuple[Pair, ...]) -> PictureCache:
+        return PictureCache(
+            pairs,
+            source.label_space,
+            channels=settings.in_channels,
+            value_range=settings.value_range,
+            budget_bytes=settings.cache_bytes * len(pairs) // (len(train) + len(val)),
+        )
+
+    return open_cache(train), open_cache(val)
+
+
+def make_stream(settings: Settings, caches: Caches) -> Stream:
+    """What a run of these settings reads."""
+    augmentation = Augmentation(
+        crop=settings.crop,
+        scale=settings.scale,
+        rotation=settings.rotation,
+        hflip=settings.hflip,
+        vflip=settings.vflip,
+        color=settings.color,
+    )
+    crops = TrainingCrops(
+        caches[0],
+        augmentation,
+        length=settings.steps * settings.batch,
+        seed=settings.seed,
+        rare_class_probability=settings.rare_class_probability,
+    )
+    return Stream(crops, Pictures(caches[1]), settings)
