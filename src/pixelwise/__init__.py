@@ -1,4 +1,4 @@
-"""pixelwise gives every pixel of an image its class and every object its own mask."""
+"""pixelwise gives every pixel of an image its class."""
 
 from __future__ import annotations
 

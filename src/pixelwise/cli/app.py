@@ -20,7 +20,7 @@ from pixelwise.errors import PixelwiseError
 
 app = typer.Typer(
     name="pixelwise",
-    help="Every pixel its class, every object its mask. Point it at a folder of pictures and masks.",
+    help="Every pixel its class. Point it at a folder of pictures and masks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -17,7 +17,10 @@ STARTED = time.monotonic()
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of pictures and masks, or a dataset.yaml.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="Folder of pictures and masks, or a dataset.yaml.", show_default=False),
+    ],
     model: Annotated[str | None, typer.Option(help="unet, deeplabv3plus or fcn.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder.")] = None,
     weights: Annotated[str | None, typer.Option(help="auto (ImageNet if at hand), none, or a model file.")] = None,
