@@ -65,7 +65,7 @@ def main() -> None:
         spent += time.perf_counter() - started
         if spent >= options.seconds * quarter / 4:
             miou = score(model, Pictures(val), source.label_space)
-            print(f"{spent:6.0f} s  step {step:5}  loss {float(loss):.3f}  mIoU on val {miou:.4f}", flush=True)
+            print(f"{spent:6.0f} s  step {step:5}  loss {loss.item():.3f}  mIoU on val {miou:.4f}", flush=True)
             quarter += 1
 
 
