@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """See the whole of it work: learn sea, land and lakes from the Americas, then map the Earth.
 
-    Takes about 4 minutes on two cores, needs no network and no GPU.
+    Takes about 3 minutes on two cores, needs no network and no GPU.
     """
     if out.is_dir() and any(out.iterdir()):
         raise SettingError(f"{out}: the folder is not empty; choose another with --out, or delete it")

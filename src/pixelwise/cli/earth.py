@@ -24,7 +24,7 @@ from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
 
-MINUTES = 2.3
+MINUTES = 2.8
 """For getting ready, training and its validations; mapping and the report come on top."""
 
 # What this picture calls for beyond the plan: a map has one scale and one light, and knows no up or down for lakes.
