@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,16 @@ from rich.console import Console
 from torch import Tensor
 
 from pixelwise import load_model
+from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
+from pixelwise.training.assembly import make_model, make_stream, open_caches
+from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepState
 from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
+from pixelwise.training.machine import Machine
+from pixelwise.training.plan import plan
 from pixelwise.training.run_folder import RunFolder, saved_split
 from pixelwise.training.settings import Settings
 from pixelwise.training.task import SegmentationTask
@@ -96,15 +100,31 @@ def test_a_broken_run_goes_on_to_the_same_curve(
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3, msg=lambda text, n=name: f"{n}: {text}")
 
 
-def test_a_budget_of_minutes_fixes_the_steps(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
+def test_a_budget_of_minutes_fixes_the_steps(
+    shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del small["steps"]
-    started = time.monotonic()
-    fitted, _ = run(shapes, tmp_path / "run", small, epochs=None, minutes=0.2)
+    monkeypatch.setattr("pixelwise.training.fit.measure_pace", lambda *_: (10.0, 1.0))
+    fitted, _ = run(shapes, tmp_path / "run", small, epochs=None, minutes=3.0)
     assert fitted.finished
-    assert re.search(r"\d+ s at \d+ ms a step", fitted.settings.reasons["steps"])
-    assert 0.05 * 60 < time.monotonic() - started < 0.4 * 60
+    assert 4 <= fitted.settings.steps <= 18, "three minutes at ten seconds a step, less what getting ready took"
+    assert "10000 ms a step" in fitted.settings.reasons["steps"]
     with pytest.raises(SettingError, match="leaves no time"):
-        run(shapes, tmp_path / "hasty", small, epochs=None, minutes=0.001)
+        run(shapes, tmp_path / "hasty", small, epochs=None, minutes=0.1)
+
+
+def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> None:
+    source = open_data(shapes)
+    traits = fingerprint(source)
+    draft = plan(traits, Machine.detect(), small)
+    settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
+    model = make_model(source.label_space, settings)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    stream = make_stream(settings, open_caches(source, settings))
+    step_seconds, validation_seconds = measure_pace(SegmentationTask(model, settings), stream, torch.device("cpu"))
+    assert 1e-4 < step_seconds < 60
+    assert 1e-4 < validation_seconds < 60
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_folders_that_cannot_be_used(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
