@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,10 +95,16 @@ def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: i
     )
 
 
-def initialise(module: nn.Module) -> None:
-    """Give every convolution of a decoder He-normal weights (fan out) and zero biases."""
+def initialise(module: nn.Module, *, mode: Literal["fan_in", "fan_out"] = "fan_out") -> None:
+    """Give every convolution He-normal weights and zero biases (He, Zhang, Ren and Sun 2015).
+
+    Args:
+        module: whose convolutions to fill.
+        mode: what keeps its size through the layers: values on the way in (``"fan_in"``, for deep networks without
+            normalisation, whose outputs would grow otherwise) or gradients on the way back (``"fan_out"``).
+    """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
