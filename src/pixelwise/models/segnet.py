@@ -1,0 +1,163 @@
+"""SegNet and SegNet-Basic (Badrinarayanan, Kendall and Cipolla 2017): maxima go back to where they were pooled from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.errors import ModelError
+from pixelwise.nn.blocks import BatchNorm2d
+
+DOWN = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Channels after each convolution of the stages of VGG16, finest first."""
+UP = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
+"""Likewise on the way up, deepest first; one more convolution scores."""
+BASIC_CHANNELS = 64
+BASIC_STAGES = 4
+
+
+class SegNet(nn.Module):
+    """Convolutions and 2x2 max pools down, unpooling by the indices of those pools and convolutions up.
+
+    Pools round sizes up, and unpooling is told the size before its pool, so that any picture comes out at its own
+    size: 360 x 480 pixels pass 23 x 30 and 12 x 15 cells. Pictures whose sides are multiples of 2 to the number of
+    stages meet no rounding.
+
+    Batch statistics: the reference replaces them after training by a pass over the training set, because it keeps
+    none on the way. The running averages kept here span some ten steps; the rate of learning falls to zero by the
+    end of a run, and the averaging of weights averages them too, so that they describe the final weights and no pass
+    of their own is needed.
+
+    Args:
+        down: the stages before each pool, finest first.
+        up: the stages after each unpooling, deepest first.
+        score: turns the last map into scores.
+        stem: what the picture passes first.
+    """
+
+    def __init__(
+        self, down: Sequence[nn.Module], up: Sequence[nn.Module], score: nn.Module, *, stem: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.stem = stem or nn.Identity()
+        self.down = nn.ModuleList(down)
+        self.up = nn.ModuleList(up)
+        self.score = score
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, mode="fan_in", nonlinearity="relu")
+                assert part.bias is not None
+                nn.init.zeros_(part.bias)
+            elif isinstance(part, nn.BatchNorm2d):
+                nn.init.constant_(part.bias, 0.001)  # as the reference starts
+
+    def encode(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, tuple[int, int]]]]:
+        """Give the deepest map and, finest first, the indices of each pool with the size it pooled from."""
+        pools: list[tuple[Tensor, tuple[int, int]]] = []
+        maps = self.stem(images)
+        for stage in self.down:
+            maps = stage(maps)
+            size = (maps.shape[2], maps.shape[3])
+            # (N, C, h, w) -> (N, C, ceil(h / 2), ceil(w / 2))
+            maps, indices = F.max_pool2d(maps, 2, stride=2, ceil_mode=True, return_indices=True)
+            pools.append((indices, size))
+        return maps, pools
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images (N, C, H, W) as (N, K, H, W)."""
+        maps, pools = self.encode(images)
+        for stage, (indices, size) in zip(self.up, reversed(pools), strict=True):
+            maps = F.max_unpool2d(
+                maps, indices, (2, 2), stride=(2, 2), output_size=size
+            )  # (N, C, h', w') -> (N, C, h, w)
+            maps = stage(maps)
+        scores: Tensor = self.score(maps)
+        return scores
+
+
+def segnet_network(in_channels: int, classes: int, *, width: float = 1.0) -> SegNet:
+    """SegNet: the 13 convolutions of VGG16 and their mirror image, each with batch norm and ReLU.
+
+    29,449,355 parameters for three channels and 11 classes; 106.7 G multiply-adds at 360 x 480.
+
+    Args:
+        in_channels: channels of the pictures.
+        classes: K.
+        width: factor of all channel counts but these two.
+    """
+    stages: list[nn.Module] = []
+    before = in_channels
+    for stage in (*DOWN, *UP):
+        channels = [_scaled(count, width) for count in stage]
+        stages.append(
+            nn.Sequential(*(_conv_norm_relu(a, b) for a, b in zip([before, *channels[:-1]], channels, strict=True)))
+        )
+        before = channels[-1]
+    score = nn.Conv2d(before, classes, 3, padding=1)
+    return SegNet(stages[: len(DOWN)], stages[len(DOWN) :], score)
+
+
+def segnet_basic_network(in_channels: int, classes: int, *, width: float = 1.0) -> SegNet:
+    """SegNet-Basic: four 7x7 convolutions down and four up, the latter without ReLU.
+
+    A cell of the deepest map sees 106 pixels. 1,416,587 parameters for three channels and 11 classes, biases of the
+    convolutions included, which the released network has and the text of the paper leaves out. Local response
+    normalisation comes first; it was made for values up to 255 and hardly changes pictures normalised to a deviation
+    of 1.
+
+    Args:
+        in_channels: channels of the pictures.
+        classes: K.
+        width: factor of all channel counts but these two.
+    """
+    channels = _scaled(BASIC_CHANNELS, width)
+    down = [
+        nn.Sequential(nn.Conv2d(before, channels, 7, padding=3), BatchNorm2d(channels), nn.ReLU(inplace=True))
+        for before in (in_channels, *(channels,) * (BASIC_STAGES - 1))
+    ]
+    up = [
+        nn.Sequential(nn.Conv2d(channels, channels, 7, padding=3), BatchNorm2d(channels)) for _ in range(BASIC_STAGES)
+    ]
+    stem = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
+    return SegNet(down, up, nn.Conv2d(channels, classes, 1), stem=stem)
+
+
+def fill_from_vgg16_bn(network: SegNet, tensors: Mapping[str, Tensor]) -> None:
+    """Start the way down of SegNet from torchvision's VGG16 with batch norm, as the paper starts from VGG16.
+
+    Args:
+        network: SegNet of three channels and full width.
+        tensors: ``state_dict()`` of ``torchvision.models.vgg16_bn``.
+
+    Raises:
+        ModelError: a tensor is missing or has another shape.
+    """
+    number = 0  # of the layer in torchvision's list: convolution, norm and ReLU three times over, pools one
+    for stage in network.down:
+        for part in stage.modules():
+            if not isinstance(part, nn.Conv2d | nn.BatchNorm2d):
+                continue
+            for name, own in part.state_dict().items():
+                given = tensors.get(f"features.{number}.{name}")
+                if given is None or given.shape != own.shape:
+                    found = "no such tensor" if given is None else f"a tensor {tuple(given.shape)}"
+                    raise ModelError(
+                        f"features.{number}.{name}: SegNet wants {tuple(own.shape)}, found {found}; give the "
+                        "state_dict() of torchvision's vgg16_bn, and a SegNet of 3 channels and width 1"
+                    )
+                own.copy_(given)
+            number += 1 if isinstance(part, nn.Conv2d) else 2
+        number += 1
+
+
+def _conv_norm_relu(in_channels: int, out_channels: int) -> nn.Sequential:
+    # With a bias, which batch norm makes idle, because the published counts and VGG's weights have it.
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1), BatchNorm2d(out_channels), nn.ReLU(inplace=True)
+    )
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(1, round(width * channels))
