@@ -1,45 +1,240 @@
-"""How outputs of a network lie on its input: stride, what each output reads, and which sizes fit. Numbers only."""
+"""How outputs of a network lie on its input: which pixels each output reads, what borders cost, which sizes fit.
+
+Only integers and fractions. An operator such as a convolution reads an interval of its input for every output; the
+intervals of operators that follow one another are composed, and those of branches that join are united. Strides,
+receptive fields, crop offsets, legal sizes and the context of a tile all follow from that.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
 from pixelwise.errors import SettingError
 
 
+class Phase(NamedTuple):
+    """What one output of a period reads along an axis; input pixels, which may lie outside the picture."""
+
+    first: int
+    """First input read."""
+    last: int
+    """Last input read."""
+    needs: int
+    """The output exists where the picture has this pixel: pictures of more than ``needs`` pixels."""
+
+
 @dataclass(frozen=True)
 class Geometry:
-    """Along each axis, output ``i`` reads the inputs ``stride * i + low`` to ``stride * i + high``.
+    """Along each axis, output ``i`` reads the inputs ``stride * i + low`` to ``stride * i + high``, or fewer.
+
+    Networks that shrink their maps and enlarge them again treat outputs differently by their place in a period;
+    ``phases`` says exactly what each output of one period reads, and ``low`` and ``high`` hold for all of them.
 
     Args:
-        stride: input pixels from one output to the next; 1 for a network that labels every pixel.
-        low: first input read, relative to ``stride * i``; None where an output sees the whole picture or where the
-            reach of a part is not known.
+        stride: input pixels from one output to the next: 1 for a network that labels every pixel, 1/2 for a block that
+            doubles its input.
+        low: first input read, relative to ``floor(stride * i)``; None where an output sees the whole picture or where
+            the reach of a part is not known.
         high: last input read, likewise.
         period: sizes and tile origins must be multiples of it, so that every stage of the network samples the same
             cells whatever the picture around them (32 for a five-level U-Net).
+        phases: what the outputs of one period read; by default ``low`` to ``high`` for each.
 
     Raises:
-        SettingError: a stride or period below 1, or only one of ``low`` and ``high`` known.
+        SettingError: a stride or period that is not positive, a period that is no multiple of the stride, or only one
+            of ``low`` and ``high`` known.
     """
 
-    stride: int
+    stride: int | Fraction
     low: int | None
     high: int | None
     period: int = 1
+    phases: tuple[Phase, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or self.period < 1:
-            raise SettingError(f"stride and period are at least 1, got {self.stride} and {self.period}")
+        if self.stride <= 0 or self.period < 1:
+            raise SettingError(f"stride and period are positive, got {self.stride} and {self.period}")
         if (self.low is None) != (self.high is None) or (
             self.low is not None and self.high is not None and self.low > self.high
         ):
             raise SettingError(f"low and high are both None or rise, got {self.low} and {self.high}")
+        if not self.phases:
+            period = math.lcm(self.period, self.stride) if isinstance(self.stride, int) else self.period
+            count = Fraction(period) / self.stride
+            if count.denominator != 1:
+                raise SettingError(f"period {period} is no multiple of stride {self.stride}")
+            starts = [math.floor(self.stride * i) for i in range(int(count))]
+            phases = tuple(Phase(at + (self.low or 0), at + (self.high or 0), at) for at in starts)
+            object.__setattr__(self, "period", period)
+            object.__setattr__(self, "phases", phases)
+
+    # What it is made of: operators, one after the other, and branches that join.
+
+    @classmethod
+    def identity(cls) -> Geometry:
+        """The picture itself."""
+        return cls(1, 0, 0)
+
+    @classmethod
+    def _of(cls, stride: Fraction, phases: list[Phase], *, whole: bool = False) -> Geometry:
+        """Make a geometry from what each output of a period reads."""
+        low = min(phase.first - math.floor(stride * i) for i, phase in enumerate(phases))
+        high = max(phase.last - math.floor(stride * i) for i, phase in enumerate(phases))
+        return cls(
+            int(stride) if stride.denominator == 1 else stride,
+            None if whole else low,
+            None if whole else high,
+            int(len(phases) * stride),
+            tuple(phases),
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether outputs see the whole picture, or an unknown part of it."""
+        return self.low is None
+
+    def see_whole(self) -> Geometry:
+        """The same outputs, each of which sees the whole picture."""
+        return Geometry(self.stride, None, None, self.period, self.phases)
+
+    def _at(self, output: int) -> Phase:
+        turns, index = divmod(output, len(self.phases))
+        return Phase(*(value + turns * self.period for value in self.phases[index]))
+
+    def reads(self, first: int, last: int | None = None) -> tuple[int, int]:
+        """The interval of inputs that outputs ``first`` .. ``last`` (by default one output) read.
+
+        Raises:
+            SettingError: outputs see the whole picture.
+        """
+        if self.whole:
+            raise SettingError("an output of this network sees the whole picture")
+        return self._at(first).first, self._at(first if last is None else last).last
+
+    def then(self, outer: Geometry) -> Geometry:
+        """Let ``outer`` read the outputs of this geometry as its inputs."""
+        inner_count, outer_count = len(self.phases), len(outer.phases)
+        # The joint period holds whole periods of both: of `outer` in its outputs, of this one in what they read.
+        turns = math.lcm(outer.period, inner_count) // outer.period
+        phases = []
+        for output in range(outer_count * turns):
+            middle = outer._at(output)
+            phases.append(Phase(self._at(middle.first).first, self._at(middle.last).last, self._at(middle.needs).needs))
+        return Geometry._of(Fraction(self.stride) * outer.stride, phases, whole=self.whole or outer.whole)
+
+    def join(self, *others: Geometry) -> Geometry:
+        """Let an output read what the outputs of the same number of all branches read (addition, concatenation).
+
+        Raises:
+            SettingError: the branches have different strides.
+        """
+        branches = (self, *others)
+        if len({branch.stride for branch in branches}) > 1:
+            strides = ", ".join(str(branch.stride) for branch in branches)
+            raise SettingError(f"branches that join have one stride, got {strides}")
+        count = math.lcm(*(len(branch.phases) for branch in branches))
+        rows = [[branch._at(output) for branch in branches] for output in range(count)]
+        phases = [Phase(min(p.first for p in row), max(p.last for p in row), max(p.needs for p in row)) for row in rows]
+        return Geometry._of(Fraction(self.stride), phases, whole=any(branch.whole for branch in branches))
+
+    def conv(self, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> Geometry:
+        """Follow with a convolution; ``padding`` at either side."""
+        span = dilation * (kernel - 1)
+        return self.then(_rational(stride, 1, -padding, span - padding, span - 2 * padding))
+
+    def pool(
+        self, kernel: int, *, stride: int | None = None, padding: int = 0, dilation: int = 1, ceil: bool = False
+    ) -> Geometry:
+        """Follow with pooling; ``ceil`` keeps a last window that is only partly inside, as Caffe does."""
+        stride = kernel if stride is None else stride
+        span = dilation * (kernel - 1)
+        needs = span - 2 * padding
+        if ceil:  # one window more as soon as one pixel is left over, if the window starts inside
+            needs = max(needs - stride + 1, -padding)
+        return self.then(_rational(stride, 1, -padding, span - padding, needs))
+
+    def transposed(
+        self, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0
+    ) -> Geometry:
+        """Follow with a transposed convolution, whose input ``i`` reaches outputs ``stride * i - padding + tap``."""
+        span = dilation * (kernel - 1)
+        needs = 2 * padding - span - output_padding + stride - 1
+        return self.then(_rational(1, stride, padding - span + stride - 1, padding, needs))
+
+    def nearest(self, factor: int) -> Geometry:
+        """Follow with nearest-neighbour upsampling, or unpooling, by a whole factor."""
+        return self.then(_rational(1, factor, 0, 0, 0))
+
+    def bilinear(self, factor: int, *, first: float | Fraction | None = None) -> Geometry:
+        """Follow with bilinear upsampling by a whole factor.
+
+        Args:
+            factor: outputs from one cell to the next.
+            first: the output on which cell 0 lies; ``(factor - 1) / 2`` by default, which puts the middle of a cell in
+                the middle of its outputs (half-pixel rule).
+        """
+        twice = factor - 1 if first is None else int(2 * first)
+        return self.then(_rational(2, 2 * factor, -twice, 2 * factor - 1 - twice, 0))
+
+    def pad(self, before: int, after: int) -> Geometry:
+        """Follow with padding, or with a crop where the numbers are negative."""
+        return self.then(_rational(1, 1, -before, -before, -before - after))
+
+    def same_size(self) -> Geometry:
+        """The same reads, where outputs exist wherever the picture does, as after a crop to its size."""
+        phases = [Phase(p.first, p.last, math.ceil(self.stride * i)) for i, p in enumerate(self.phases)]
+        return Geometry._of(Fraction(self.stride), phases, whole=self.whole)
+
+    # What follows from it.
 
     @property
     def receptive_field(self) -> int | None:
-        """Pixels that one output reads along an axis; None for the whole picture."""
-        return None if self.low is None or self.high is None else self.high - self.low + 1
+        """Most pixels that one output reads along an axis; None for the whole picture."""
+        return None if self.whole else max(phase.last - phase.first + 1 for phase in self.phases)
+
+    @property
+    def center(self) -> Fraction:
+        """The pixel in the middle of what output 0 reads, as the average over a period tells.
+
+        Two maps of equal stride lie on each other once the one is shifted by the difference of their centers over the
+        stride; FCN's crop offsets are such differences.
+        """
+        total = sum(
+            (Fraction(p.first + p.last, 2) - Fraction(self.stride) * i for i, p in enumerate(self.phases)), Fraction(0)
+        )
+        return total / len(self.phases)
+
+    @property
+    def margin(self) -> int:
+        """Pixels that unpadded convolutions lose at each side of a picture of legal size (92 for U-Net), else 0."""
+        lost = min(p.needs + 1 - math.ceil(self.stride * (i + 1)) for i, p in enumerate(self.phases))
+        return max(0, lost // 2)
+
+    @property
+    def context(self) -> int | None:
+        """Pixels read beyond a block of whole periods, at the side where more are read; None for the whole picture."""
+        if self.whole:
+            return None
+        margin = self.margin
+        before = margin - self.phases[0].first
+        after = self.phases[-1].last - margin - (self.period - 1)
+        return max(0, before, after)
+
+    @property
+    def halo(self) -> int | None:
+        """The context in whole periods: what a tile carries at each side to equal the whole picture."""
+        return None if self.context is None else -(-self.context // self.period) * self.period
+
+    def output_size(self, size: int) -> int:
+        """Outputs along an axis for ``size`` inputs."""
+        return sum(max(0, (size - 1 - p.needs) // self.period + 1) for p in self.phases)
+
+    def input_size(self, outputs: int) -> int:
+        """The least inputs along an axis that give ``outputs`` outputs; for valid convolutions a legal size."""
+        return self._at(outputs - 1).needs + 1
 
     def padded_size(self, size: int) -> int:
         """The next size a network computes on: a multiple of the period, and at least two periods.
@@ -50,3 +245,13 @@ class Geometry:
         if size < 1:
             raise SettingError(f"a picture is at least 1 pixel high and wide, got {size}")
         return max(2, -(-size // self.period)) * self.period
+
+
+def _rational(down: int, up: int, first: int, last: int, needs: int) -> Geometry:
+    """Output ``o`` reads the inputs ``floor((down * o + first) / up)`` to ``floor((down * o + last) / up)``."""
+    stride = Fraction(down, up)
+    phases = [
+        Phase((down * o + first) // up, (down * o + last) // up, (down * o + needs) // up)
+        for o in range(stride.denominator)
+    ]
+    return Geometry._of(stride, phases)

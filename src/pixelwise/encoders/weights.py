@@ -18,6 +18,7 @@ import torch
 from huggingface_hub import constants
 from torch import Tensor
 
+from pixelwise.encoders.encoder import Encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.errors import ModelError
 
@@ -29,7 +30,7 @@ PACKAGES = {
 """Encoder -> the module that carries its ImageNet weights, and the name to install it by."""
 
 
-def load_encoder_weights(encoder: TimmEncoder) -> str:
+def load_encoder_weights(encoder: Encoder) -> str:
     """Fill an encoder with ImageNet weights.
 
     An installed package is asked first, then timm's hub (or its cache on this machine).
@@ -40,6 +41,8 @@ def load_encoder_weights(encoder: TimmEncoder) -> str:
     Raises:
         ModelError: neither has them; the message says what to install, or to train from scratch.
     """
+    if not isinstance(encoder, TimmEncoder):
+        raise ModelError(f"no ImageNet weights for the trunk '{encoder.name}' are published; train from scratch")
     if encoder.name in PACKAGES:
         module, distribution = PACKAGES[encoder.name]
         if importlib.util.find_spec(module) is not None:

@@ -1,16 +1,24 @@
-"""What every semantic model is: encoder, decoder, head, and one grid for pictures of any size."""
+"""What every semantic model is: a network that scores a coarse map, and one grid for pictures of any size."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders import TimmEncoder
+from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
+from pixelwise.nn.tracing import trace
+from pixelwise.ops.grid import resolve_grid
+from pixelwise.ops.tail_torch import upsample_band
 from pixelwise.types import LabelSpace, Preprocessing
+
+PROBE = 256
+"""Side in pixels of the picture that a network is traced with."""
 
 
 class Coarse(NamedTuple):
@@ -24,48 +32,106 @@ class Coarse(NamedTuple):
     """(N, K, h, w), raw scores."""
     size: tuple[int, int]
     """Height and width of the picture in pixels."""
-    scale: float
-    offset: float
+    scale: float | tuple[float, float]
+    """One number, or one for rows and one for columns."""
+    offset: float | tuple[float, float]
     auxiliary: tuple[Tensor, ...] = ()
     """Further logits (N, K, h', w') that only a loss looks at."""
 
 
-class SegmentationModel(nn.Module):
-    """A network that scores every pixel for every class: ``encoder``, then ``decoder``, then ``head``.
-
-    Pictures of any size are padded with zeros (the mean colour, after normalising) at the bottom and the right to the
-    next multiple of the period, in training, evaluation, prediction and export alike. Coarse cells then lie on the
-    picture at an exact stride, whatever its size.
+class EncoderDecoder(nn.Module):
+    """The usual trio: images (N, C, H, W) -> ``encoder`` -> ``decoder`` -> ``head`` -> logits (N, K, h, w).
 
     Args:
-        encoder: gives the feature maps; declares ``channels`` and ``strides``.
-        decoder: turns the feature maps into one map (N, D, h, w) of stride ``stride``.
+        encoder: gives the feature maps, finest first; declares ``channels`` and ``strides``.
+        decoder: turns the feature maps into one map (N, D, h, w).
         head: turns that map into logits (N, K, h, w).
-        stride: input pixels from one coarse cell to the next.
-        label_space: the classes; travels with the model and its files.
-        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; likewise.
     """
 
-    def __init__(
-        self,
-        encoder: TimmEncoder,
-        decoder: nn.Module,
-        head: nn.Module,
-        *,
-        stride: int,
-        label_space: LabelSpace,
-        preprocessing: Preprocessing,
-    ) -> None:
+    def __init__(self, encoder: Encoder, decoder: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
-        self.stride = stride
-        self.geometry = Geometry(stride=1, low=None, high=None, period=max(encoder.strides))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score normalised images."""
+        logits: Tensor = self.head(self.decoder(self.encoder(images)))
+        return logits
+
+
+class SegmentationModel(nn.Module):
+    """A network that scores every pixel for every class, on pictures of any size.
+
+    With ``border="zeros"`` pictures are padded at the bottom and the right (with the mean colour, after normalising) to
+    the next multiple of the network's period, in training, evaluation, prediction and export alike, so that coarse
+    cells lie on the picture at an exact stride, whatever its size. With ``border="mirror"``, for unpadded convolutions,
+    they are mirrored outwards by what the network loses and up to a legal size (overlap-tile strategy of U-Net).
+
+    Args:
+        network: maps normalised images (N, C, H, W) to coarse logits (N, K, h, w); in training it may return a tuple
+            of these and auxiliary logits.
+        label_space: the classes; travels with the model and its files.
+        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; likewise.
+        stride: input pixels from one coarse cell to the next.
+        first: the pixel on which cell 0 lies; (stride - 1) / 2 by default, the rule of
+            ``F.interpolate(align_corners=False)``.
+        border: what lies around the picture.
+        stretch: for networks that were trained elsewhere without an exact grid: ``"half_pixel"`` feeds pictures as they
+            are and stretches the map over them, ``"corners"`` stretches it over the padded picture from corner to
+            corner (``align_corners=True``). Tiles of such a model do not equal the whole.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        label_space: LabelSpace,
+        preprocessing: Preprocessing,
+        stride: int,
+        first: float | None = None,
+        border: Literal["zeros", "mirror"] = "zeros",
+        stretch: Literal["half_pixel", "corners"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
         self.label_space = label_space
         self.preprocessing = preprocessing
+        self.stride = stride
+        self.first = (stride - 1) / 2 if first is None else first
+        self.border = border
+        self.stretch = stretch
         self.name = ""
         self.options: dict[str, Any] = {}
+        self.geometry = self._trace()
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The part that may carry ImageNet weights; None in networks that are all of a piece."""
+        encoder: Encoder | None = getattr(self.network, "encoder", None)
+        return encoder
+
+    def _trace(self) -> Geometry:
+        """Geometry of the full-size logits, from the operators that the network runs."""
+        side = PROBE
+        while True:
+            coarse = trace(self.network, (1, self.preprocessing.channels, side, side)).outputs[0]
+            legal = coarse.input_size(coarse.output_size(side))
+            if self.border == "zeros" or legal == side:
+                break
+            side = legal  # an unpadded network drops pixels of other sizes, which would blur what it loses
+        if coarse.stride != self.stride and not coarse.whole:
+            raise ModelError(
+                f"{type(self.network).__name__} has stride {coarse.stride}, but {self.stride} was declared"
+            )
+        full = coarse if self.stride == 1 else coarse.bilinear(self.stride, first=Fraction(self.first))
+        if self.border == "zeros":
+            full = full.same_size()
+        return full if self.stretch is None and self._exact() else full.see_whole()
+
+    def _exact(self) -> bool:
+        encoder = self.encoder
+        return encoder is None or encoder.exact
 
     def coarse(self, images: Tensor) -> Coarse:
         """Compute coarse logits; what losses, metrics and predictors use.
@@ -81,18 +147,66 @@ class SegmentationModel(nn.Module):
                 f"model '{self.name}' takes images (N, {self.preprocessing.channels}, H, W), got {tuple(images.shape)}"
             )
         height, width = images.shape[2:]
-        padded_height, padded_width = self.geometry.padded_size(height), self.geometry.padded_size(width)
-        padded = F.pad(images, (0, padded_width - width, 0, padded_height - height))
-        logits = self.head(self.decoder(self.encoder(padded)))
-        # An encoder with unpadded convolutions loses cells at the borders: its maps are then stretched to fit.
-        scale = 1 / self.stride if self.encoder.exact else logits.shape[2] / padded_height
-        return Coarse(logits, (height, width), scale, 0.5 * scale - 0.5)
+        padded = self._extend(images)
+        result = self.network(padded)
+        logits, *auxiliary = result if isinstance(result, tuple) else (result,)
+        scale, offset = self._grid((logits.shape[2], logits.shape[3]), (padded.shape[2], padded.shape[3]))
+        return Coarse(logits, (height, width), scale, offset, tuple(auxiliary))
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute full-size logits (N, K, H, W) from normalised images (N, C, H, W)."""
+        logits, (height, width), scale, offset, _ = self.coarse(images)
+        if scale == 1 and offset == 0:
+            return logits[:, :, :height, :width]
+        rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
+        return upsample_band(logits, rows, columns, slice(0, height)).to(logits.dtype)
+
+    def valid(self, images: Tensor) -> Tensor:
+        """Run the network alone, on images (N, C, H, W) as they are: 572 -> 388 for the U-Net of 2015."""
+        result = self.network(images)
+        logits: Tensor = result[0] if isinstance(result, tuple) else result
+        return logits
+
+    def _extend(self, images: Tensor) -> Tensor:
+        """Give images (N, C, H, W) the border and the size that the network computes on."""
         height, width = images.shape[2:]
-        coarse = self.coarse(images)
-        padded_size = (self.geometry.padded_size(height), self.geometry.padded_size(width))
-        # Over the padded picture the grid of `coarse` is what interpolate does with half-pixel centres.
-        full = F.interpolate(coarse.logits, padded_size, mode="bilinear", align_corners=False)
-        return full[:, :, :height, :width]
+        if self.border == "mirror":
+            margin = self.geometry.margin
+            sides = (self.geometry.input_size(height), self.geometry.input_size(width))
+            return mirror_pad(images, (margin, margin), sides)
+        if self.stretch == "half_pixel":
+            return images
+        below, right = self.geometry.padded_size(height) - height, self.geometry.padded_size(width) - width
+        return F.pad(images, (0, right, 0, below))
+
+    def _grid(
+        self, cells: tuple[int, int], pixels: tuple[int, int]
+    ) -> tuple[float | tuple[float, float], float | tuple[float, float]]:
+        """Lay coarse cells on the padded picture: scale and offset."""
+        if self.stretch == "corners":
+            rows, columns = ((count - 1) / max(1, side - 1) for count, side in zip(cells, pixels, strict=True))
+            return (rows, columns), 0.0
+        if self.stretch == "half_pixel" or not self._exact():
+            # An encoder with unpadded convolutions loses cells at the borders: its maps are then stretched to fit.
+            rows, columns = (count / side for count, side in zip(cells, pixels, strict=True))
+            return (rows, columns), (0.5 * rows - 0.5, 0.5 * columns - 0.5)
+        return 1 / self.stride, -self.first / self.stride
+
+
+def mirror_pad(images: Tensor, before: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Continue images beyond their borders as a mirror at the border pixel does, again and again if need be.
+
+    Args:
+        images: (N, C, H, W).
+        before: rows above and columns to the left to add.
+        size: height and width (H', W') of the result.
+
+    Returns:
+        (N, C, H', W'); a side of one pixel is repeated.
+    """
+    for axis, (first, length) in enumerate(zip(before, size, strict=True), start=2):
+        side = images.shape[axis]
+        turn = max(1, 2 * (side - 1))
+        place = (torch.arange(length, device=images.device) - first) % turn
+        images = images.index_select(axis, torch.minimum(place, turn - place).clamp(max=side - 1))
+    return images

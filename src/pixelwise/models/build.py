@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pixelwise.encoders import TimmEncoder, load_encoder_weights
+from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
+from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.deeplab import deeplabv3plus
@@ -23,18 +24,31 @@ class ModelEntry:
     """What the table knows about a model before it is built."""
 
     build: Callable[..., SegmentationModel]
-    """Called with encoder, label space and preprocessing, then the options of the model by keyword."""
+    """Called with encoder (if it takes one), label space, preprocessing, and options of the model by keyword."""
     summary: str
+    paper: str
+    """Who wrote it."""
+    year: int
+    encoder: str | None = DEFAULT_ENCODER
+    """The encoder it is built on unless another is asked for; None for networks with a trunk of their own."""
     output_stride: int = 32
     """Stride of the encoder's deepest map, where the encoder can be dilated to it."""
 
 
 MODELS: dict[str, ModelEntry] = {
-    "unet": ModelEntry(unet, "U-Net (2015) on a pretrained encoder: fine outlines, small objects"),
-    "deeplabv3plus": ModelEntry(
-        deeplabv3plus, "DeepLabv3+ (2018) on a pretrained encoder: context at several rates, fast", output_stride=16
+    "unet": ModelEntry(
+        unet, "U-Net on a pretrained encoder: fine outlines, small objects", paper="Ronneberger et al.", year=2015
     ),
-    "fcn": ModelEntry(fcn, "FCN-8s (2015) on a pretrained encoder: the plain baseline, fastest"),
+    "deeplabv3plus": ModelEntry(
+        deeplabv3plus,
+        "DeepLabv3+ on a pretrained encoder: context at several rates, fast",
+        paper="Chen et al.",
+        year=2018,
+        output_stride=16,
+    ),
+    "fcn": ModelEntry(
+        fcn, "FCN-8s on a pretrained encoder: the plain baseline, fastest", paper="Long et al.", year=2015
+    ),
 }
 
 
@@ -42,7 +56,7 @@ def build_model(
     name: str,
     *,
     classes: int | LabelSpace,
-    encoder: str = DEFAULT_ENCODER,
+    encoder: str | None = None,
     pretrained: bool = False,
     in_channels: int = 3,
     preprocessing: Preprocessing | None = None,
@@ -53,7 +67,8 @@ def build_model(
     Args:
         name: a key of :data:`MODELS`.
         classes: the number of classes, or a label space, which then travels with the model.
-        encoder: any convolutional timm model.
+        encoder: a convolutional timm model or a trunk of a classical paper, for networks that take one; by default the
+            entry's own.
         pretrained: whether to fill the encoder with ImageNet weights; see
             :func:`pixelwise.encoders.load_encoder_weights`.
         in_channels: channels of the pictures.
@@ -74,22 +89,30 @@ def build_model(
     if in_channels < 1:
         raise SettingError(f"in_channels is {in_channels}; a picture has at least 1 channel")
     label_space = LabelSpace.of(classes)
-    trunk = TimmEncoder(encoder, in_channels=in_channels, output_stride=entry.output_stride)
-    if preprocessing is None:
-        preprocessing = default_preprocessing(trunk, in_channels)
-    elif preprocessing.channels != in_channels:
+    if preprocessing is not None and preprocessing.channels != in_channels:
         raise SettingError(f"preprocessing is for {preprocessing.channels} channels, but in_channels is {in_channels}")
-    model = entry.build(trunk, label_space, preprocessing, **options)
+    if entry.encoder is None:
+        if encoder is not None:
+            raise SettingError(f"model '{name}' has a trunk of its own and takes no encoder, got '{encoder}'")
+        if pretrained:
+            raise ModelError(f"no ImageNet weights are known for model '{name}'; it trains from scratch")
+        model = entry.build(label_space, preprocessing or default_preprocessing(None, in_channels), **options)
+        model.options = {"in_channels": in_channels, **options}
+    else:
+        encoder = encoder or entry.encoder
+        trunk = build_encoder(encoder, in_channels=in_channels, output_stride=entry.output_stride)
+        if pretrained:
+            load_encoder_weights(trunk)
+        preprocessing = preprocessing or default_preprocessing(trunk, in_channels)
+        model = entry.build(trunk, label_space, preprocessing, **options)
+        model.options = {"encoder": encoder, "in_channels": in_channels, **options}
     model.name = name
-    model.options = {"encoder": encoder, "in_channels": in_channels, **options}
-    if pretrained:
-        load_encoder_weights(trunk)
     return model
 
 
-def default_preprocessing(encoder: TimmEncoder, channels: int) -> Preprocessing:
+def default_preprocessing(encoder: Encoder | None, channels: int) -> Preprocessing:
     """Normalise as the encoder's published weights expect; other channel counts get the mean over RGB."""
-    mean, std = encoder.default_normalisation
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if encoder is None else encoder.default_normalisation
     if channels != len(mean):
         mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
     return Preprocessing(mean, std)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders import TimmEncoder
+from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
-from pixelwise.models.base import SegmentationModel
+from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.blocks import conv_norm_relu, initialise, separable_conv_norm_relu
 from pixelwise.types import LabelSpace, Preprocessing
@@ -61,7 +61,7 @@ class DeepLabV3PlusDecoder(nn.Module):
 
 
 def deeplabv3plus(
-    encoder: TimmEncoder,
+    encoder: Encoder,
     label_space: LabelSpace,
     preprocessing: Preprocessing,
     *,
@@ -88,5 +88,8 @@ def deeplabv3plus(
     )
     head = nn.Conv2d(decoder_channels, len(label_space), 1)
     return SegmentationModel(
-        encoder, decoder, head, stride=LOW_LEVEL_STRIDE, label_space=label_space, preprocessing=preprocessing
+        EncoderDecoder(encoder, decoder, head),
+        label_space=label_space,
+        preprocessing=preprocessing,
+        stride=LOW_LEVEL_STRIDE,
     )

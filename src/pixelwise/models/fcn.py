@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders import TimmEncoder
+from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
-from pixelwise.models.base import SegmentationModel
+from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -63,7 +63,7 @@ class FCNDecoder(nn.Module):
 
 
 def fcn(
-    encoder: TimmEncoder,
+    encoder: Encoder,
     label_space: LabelSpace,
     preprocessing: Preprocessing,
     *,
@@ -85,5 +85,8 @@ def fcn(
         raise ModelError(f"fcn needs an encoder with a map of stride 8; '{encoder.name}' has {strides}")
     decoder = FCNDecoder(encoder.channels, encoder.strides, len(label_space), hidden_channels=hidden_channels)
     return SegmentationModel(
-        encoder, decoder, nn.Identity(), stride=FINEST_STRIDE, label_space=label_space, preprocessing=preprocessing
+        EncoderDecoder(encoder, decoder, nn.Identity()),
+        label_space=label_space,
+        preprocessing=preprocessing,
+        stride=FINEST_STRIDE,
     )

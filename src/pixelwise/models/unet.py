@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders import TimmEncoder
-from pixelwise.models.base import SegmentationModel
+from pixelwise.encoders import Encoder
+from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -66,7 +66,7 @@ class UNetDecoder(nn.Module):
 
 
 def unet(
-    encoder: TimmEncoder,
+    encoder: Encoder,
     label_space: LabelSpace,
     preprocessing: Preprocessing,
     *,
@@ -82,4 +82,9 @@ def unet(
     """
     decoder = UNetDecoder(encoder.channels, encoder.strides, decoder_channels)
     head = nn.Conv2d(decoder.out_channels, len(label_space), 3, padding=1)
-    return SegmentationModel(encoder, decoder, head, stride=1, label_space=label_space, preprocessing=preprocessing)
+    return SegmentationModel(
+        EncoderDecoder(encoder, decoder, head),
+        label_space=label_space,
+        preprocessing=preprocessing,
+        stride=1,
+    )

@@ -33,7 +33,7 @@ class Axis:
             Three tensors (last - first,) on the CPU: the lower cell and the upper cell, both int64, and the share of
             the upper cell, float64 in 0 .. 1 (a float32 position is off by 1e-4 cells at cell 2,000).
         """
-        position = torch.arange(first, last, dtype=torch.float64) * self.scale + self.offset
+        position = torch.arange(first, last, dtype=torch.float64, device="cpu") * self.scale + self.offset
         position = position.clamp(0, self.cells - 1)
         lower = position.floor().long()
         upper = (lower + 1).clamp(max=self.cells - 1)

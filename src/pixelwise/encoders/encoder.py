@@ -1,0 +1,59 @@
+"""What every encoder is, and the one function that builds one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from pixelwise.encoders.timm_encoder import TimmEncoder
+
+
+class Encoder(Protocol):
+    """A network that turns a picture into a pyramid of feature maps; also a ``torch.nn.Module``."""
+
+    name: str
+    channels: tuple[int, ...]
+    """Channels of each map, finest first."""
+    strides: tuple[int, ...]
+    """Input pixels from one cell of each map to the next."""
+    exact: bool
+    """Whether map ``i`` is exactly 1 / strides[i] of a picture whose sides are multiples of the largest stride."""
+
+    @property
+    def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation (0 .. 1 scale, RGB) that the published weights were trained with."""
+        ...
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Encode normalised images (N, C, H, W) into maps, finest first."""
+        ...
+
+    def modules(self) -> Any:
+        """All parts, as of any ``torch.nn.Module``."""
+        ...
+
+    def parameters(self) -> Any:
+        """All parameters, likewise."""
+        ...
+
+
+PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {}
+"""Trunks of the classical papers that timm does not have: name -> ``build(in_channels=..., output_stride=...)``."""
+
+
+def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32) -> Encoder:
+    """Build an encoder by name: a trunk of the classical papers, or any convolutional timm model.
+
+    Args:
+        name: a key of :data:`PAPER_TRUNKS`, or a timm model name.
+        in_channels: channels of the images.
+        output_stride: largest stride wanted, where the encoder can be dilated to it.
+
+    Raises:
+        ModelError: no such encoder, or one that is no convolutional pyramid.
+    """
+    if name in PAPER_TRUNKS:
+        return PAPER_TRUNKS[name](in_channels=in_channels, output_stride=output_stride)
+    return TimmEncoder(name, in_channels=in_channels, output_stride=output_stride)
