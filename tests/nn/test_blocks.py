@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, conv_norm_relu, separable_conv_norm_relu
@@ -51,3 +52,23 @@ def test_aspp_keeps_the_size_and_sees_the_whole_picture(separable: bool) -> None
     pooled[0, :, 0, 0].sum().backward()
     assert features.grad is not None
     assert features.grad[0, :, 19, 23].abs().sum() > 0
+
+
+def multiply_adds(module: nn.Module, features: torch.Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        module(features)
+    return int(counter.get_total_flops()) // 2
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 6])
+def test_multiply_adds_follow_the_weights_whatever_the_dilation(dilation: int) -> None:
+    with torch.device("meta"):
+        features = torch.empty(1, 3, 20, 30)
+        full, strided = conv_norm_relu(3, 16, dilation=dilation), conv_norm_relu(3, 16, stride=2)
+        assert multiply_adds(full, features) == 432 * 20 * 30
+        assert multiply_adds(strided, features) == 432 * 10 * 15
+        # The same shapes without our own depthwise operator, which the counter does not know.
+        depthwise = nn.Conv2d(3, 3, 3, padding=dilation, dilation=dilation, groups=3, bias=False)
+        separable = nn.Sequential(depthwise, nn.Conv2d(3, 16, 1, bias=False))
+        assert multiply_adds(separable, features) == 75 * 20 * 30
+    assert round(75 / 432, 4) == round(1 / 16 + 1 / 9, 4) == 0.1736

@@ -1,0 +1,142 @@
+"""The ways a coarse map is enlarged: copied, interpolated, scattered by a learnt kernel, or put back where it was."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.errors import SettingError
+
+
+def upsample_nearest(features: Tensor, factor: int) -> Tensor:
+    """Copy every value into a block of ``factor`` x ``factor``: (N, C, h, w) -> (N, C, f*h, f*w).
+
+    Geometry: an output reads one cell, the one it lies in. No parameters, no multiply-adds.
+    """
+    return F.interpolate(features, scale_factor=float(factor), mode="nearest")
+
+
+def upsample_bilinear(features: Tensor, factor: int) -> Tensor:
+    """Interpolate between the middles of cells: (N, C, h, w) -> (N, C, f*h, f*w).
+
+    Pixel ``y`` reads cell position ``(y + 0.5) / f - 0.5``, clamped to the map: the half-pixel rule, by which cell
+    ``i`` covers the pixels ``f*i`` to ``f*i + f - 1``. Geometry: an output reads 2 x 2 cells. No parameters; 4
+    multiply-adds a value.
+    """
+    return F.interpolate(features, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+def upsample_aligned(features: Tensor, factor: int) -> Tensor:
+    """Interpolate between cells that lie on pixels 0, f, 2f, ...: (N, C, h, w) -> (N, C, f*h, f*w).
+
+    Pixel ``y`` reads cell position ``y / f`` exactly, whatever the size; past the last cell its value is repeated. This
+    is the rule of networks made for sizes f*k + 1 with aligned corners (the TensorFlow and Caffe DeepLabs), carried to
+    sizes f*k. Geometry: an output reads 2 x 2 cells, those at and after it. No parameters; 4 multiply-adds a value.
+    """
+    height, width = features.shape[2:]
+    repeated = F.pad(features, (0, 1, 0, 1), mode="replicate")  # (N, C, h + 1, w + 1)
+    size = (factor * height + 1, factor * width + 1)
+    enlarged = F.interpolate(repeated, size, mode="bilinear", align_corners=True)
+    return enlarged[:, :, : factor * height, : factor * width]
+
+
+def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int], *, kernel_size: int = 2) -> Tensor:
+    """Put every value back where a max pool had taken its largest from, zeros elsewhere: (N, C, h, w) -> (N, C, *size).
+
+    Geometry: an output reads the one cell of the block it lies in. No parameters, no multiply-adds. SegNet's upsampling
+    (Badrinarayanan, Kendall and Cipolla 2017).
+
+    Args:
+        features: (N, C, h, w).
+        indices: int64 (N, C, h, w), what ``F.max_pool2d(..., return_indices=True)`` gave beside its result: places in
+            the flattened map. Where values are equal the first one, in reading order, has been taken.
+        size: height and width of the map that had been pooled; odd ones need the pool to round up (``ceil_mode``).
+        kernel_size: side of the blocks, which did not overlap.
+
+    Raises:
+        SettingError: the size has not as many blocks, counting those that the border cuts, as the map has cells.
+    """
+    cells = tuple(-(-side // kernel_size) for side in size)
+    if cells != tuple(features.shape[2:]) or features.shape != indices.shape:
+        raise SettingError(
+            f"values {tuple(features.shape)} and indices {tuple(indices.shape)} cannot be unpooled to "
+            f"{size[0]}x{size[1]}: blocks of {kernel_size}x{kernel_size} make {cells[0]}x{cells[1]} cells; "
+            "pool with ceil_mode=True"
+        )
+    return F.max_unpool2d(features, indices, [kernel_size] * 2, [kernel_size] * 2, output_size=size)
+
+
+def bilinear_kernel(kernel_size: int) -> Tensor:
+    """Compute the weights (k, k), float64, by which a transposed convolution interpolates linearly.
+
+    A tent of half-width ``f = ceil(k / 2)`` in either direction: k = 4 gives 0.25, 0.75, 0.75, 0.25 a side and k = 3
+    gives 0.5, 1, 0.5. With stride f the tents of neighbouring cells sum to 1.
+    """
+    factor = (kernel_size + 1) // 2
+    taps = torch.arange(kernel_size, dtype=torch.float64)
+    tent = 1 - (taps - (kernel_size - 1) / 2).abs() / factor
+    return tent[:, None] * tent[None, :]
+
+
+class BilinearTransposed(nn.Module):
+    """Transposed convolution that starts as, or stays, bilinear interpolation: (N, C, h, w) -> (N, C, H, W).
+
+    H = (h - 1) * stride - 2 * padding + kernel_size; no biases. With k = 2f, stride f and padding f/2 the result is
+    that of :func:`upsample_bilinear`, except in the f/2 pixels along each border: outside the map this operator sees
+    zeros where interpolation repeats the border.
+
+    Geometry: an output reads ceil(k / stride) cells a side, 2 for k = 2f.
+    Parameters, if learnt: C*k*k, one kernel a class; C*C*k*k with ``full``; else none.
+    Multiply-adds: k*k*C for each input cell; k*k*C*C with ``full``.
+
+    Args:
+        channels: C; for scores, the number of classes.
+        kernel_size: k.
+        stride: outputs from one cell to the next, the factor of the upsampling.
+        padding: outputs to cut at each border.
+        learnt: whether the kernels train (they start bilinear) or stay.
+        full: whether every output channel reads every input channel, through kernels that start at zero off the
+            diagonal, as in the Caffe models of FCN; without it the channels are independent.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        stride: int,
+        *,
+        padding: int = 0,
+        learnt: bool = False,
+        full: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.groups = 1 if full else channels
+        mixing = torch.eye(channels) if full else torch.ones(channels, 1)
+        weight = mixing[:, :, None, None] * bilinear_kernel(kernel_size).to(mixing)  # (C, C or 1, k, k)
+        self.weight: Tensor
+        if learnt:
+            self.weight = nn.Parameter(weight)
+        else:
+            self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Enlarge a map (N, C, h, w)."""
+        return F.conv_transpose2d(features, self.weight, stride=self.stride, padding=self.padding, groups=self.groups)
+
+
+Upsampling = Literal["nearest", "bilinear", "transposed", "unpool"]
+"""How a decoder enlarges its maps; ``pixelwise train --upsampling``."""
+
+
+def check_upsampling(upsampling: str, model: str, known: tuple[str, ...]) -> None:
+    """Refuse a way of upsampling that a model does not have.
+
+    Raises:
+        SettingError: naming those that it has.
+    """
+    if upsampling not in known:
+        raise SettingError(f"model '{model}' has no upsampling '{upsampling}'; choose {', '.join(known)}")
