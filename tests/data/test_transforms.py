@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelwise.data.transforms import Augmentation, augment
+from pixelwise.data.transforms import Augmentation, augment, draw_bend
 from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 
@@ -28,7 +28,7 @@ def smooth(height: int, width: int) -> Sample:
 
 def crop(picture: Sample, seed: int = 0, center: Any = None, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return augment(picture, Augmentation(**{**STILL, **options}), rng, ignore_index=255, center=center)
+    return augment(picture, Augmentation(**{**STILL, **options}), rng, ignore_index=255, center=center)[:2]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 13])
@@ -127,7 +127,7 @@ def test_a_sought_pixel_at_the_corner_wastes_no_crop_on_the_border() -> None:
 def test_masks_of_16_bits_keep_their_values() -> None:
     stored = np.full((20, 20), 700, np.uint16)
     picture = Sample(np.zeros((1, 20, 20), np.uint8), stored, "deep")
-    _, mask = augment(picture, Augmentation((40, 40)), np.random.default_rng(0), ignore_index=65535)
+    _, mask, _ = augment(picture, Augmentation((40, 40)), np.random.default_rng(0), ignore_index=65535)
     assert mask.dtype == np.uint16
     assert set(np.unique(mask)) == {700, 65535}
 
@@ -145,9 +145,52 @@ def test_colour_changes_leave_the_mask_and_are_mild(channels: int) -> None:
     assert 0.5 < min(means) < max(means) < 1.6
 
 
+def test_an_elastic_crop_bends_image_and_mask_alike() -> None:
+    picture = smooth(120, 121)  # the mask is the ramp itself, 2 a column
+    straight = crop(picture, crop=(120, 121))[0]
+    for seed in range(5):
+        image, mask = crop(picture, seed, crop=(120, 121), elastic=6.0)
+        inside = mask != 255
+        assert inside.mean() > 0.7
+        assert np.abs(image[0][inside].astype(int) - mask[inside]).max() <= 2  # half a column, and rounding
+        assert np.abs(image.astype(int) - straight).max() > 4
+
+
+def test_weights_follow_the_mask_of_a_crop() -> None:
+    picture = sample(60, 80)
+    assert picture.mask is not None
+    weights = picture.mask.astype(np.float32) / 3
+    varied = Augmentation((32, 48), scale=(0.7, 1.5), rotation=30, vflip=True, elastic=4.0)
+    for seed in range(5):
+        seen = augment(picture, varied, np.random.default_rng(seed), ignore_index=255, weights=weights)
+        assert seen.weights is not None
+        held = seen.mask != 255  # 255 is a value of this mask too
+        np.testing.assert_array_equal(seen.weights[held], seen.mask[held] / np.float32(3))
+        assert held.mean() > 0.5
+
+
+def test_displacements_are_smooth_and_as_wide_as_told() -> None:
+    bends = np.stack([draw_bend((90, 120), 10.0, np.random.default_rng(seed)) for seed in range(300)])
+    assert bends.shape == (300, 90, 120, 2)
+    knots = bends[:, 15::30, 20::40]  # the middles of 3 x 3 fields, where the knots lie
+    assert knots.std() == pytest.approx(10, rel=0.05)
+    assert abs(np.corrcoef(knots[:, 0, 0, 0], knots[:, 0, 1, 0])[0, 1]) < 0.2
+    assert np.abs(np.diff(bends, axis=1)).max() < 5, "neighbours stay neighbours"
+    assert not draw_bend((9, 9), 0.0, np.random.default_rng(0)).any()
+
+
+def test_without_bending_the_stream_of_crops_is_what_it_was() -> None:
+    picture = sample(50, 60)
+    numbers = np.random.default_rng(3)
+    augment(picture, Augmentation((32, 32), color=0.0), numbers, ignore_index=255)
+    untouched = np.random.default_rng(3)
+    untouched.random(7)  # zoom, stretch, turn, two flips, row, column
+    assert numbers.random() == untouched.random()
+
+
 def test_the_same_numbers_give_the_same_crop() -> None:
     picture = sample(50, 60)
-    options: dict[str, Any] = {"crop": (32, 32), "scale": (0.5, 2.0), "rotation": 20, "color": 0.3}
+    options: dict[str, Any] = {"crop": (32, 32), "scale": (0.5, 2.0), "rotation": 20, "color": 0.3, "elastic": 3.0}
     for one, other in zip(crop(picture, 7, **options), crop(picture, 7, **options), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -175,6 +218,7 @@ def test_the_cost_does_not_grow_with_the_picture() -> None:
         {"aspect": 0.5},
         {"rotation": -1},
         {"color": 1.0},
+        {"elastic": -1.0},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:

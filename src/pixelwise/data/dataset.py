@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from pixelwise.data.cache import PictureCache
+from pixelwise.data.gaps import GapWeights
 from pixelwise.data.survey import in_threads
 from pixelwise.data.transforms import Augmentation, augment
 from pixelwise.errors import SettingError
@@ -22,8 +23,10 @@ from pixelwise.types import Sample
 _ORDER, _ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
 
 
-class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
+class TrainingCrops(Dataset[tuple[Tensor, ...]]):
     """Random crops, uint8 image (C, h, w) and mask (h, w), each a function of the seed and its number alone.
+
+    With ``gaps``, float32 gap weights (h, w) come third.
 
     So a run that is resumed, or spread over processes, sees the same crops. Without the rare-class draw, items follow
     each other in ever new orders of all pictures. With it, a class is drawn, then a picture that has it, then a pixel
@@ -38,6 +41,7 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
             the set is made.
         class_weights: relative chance of each class in that draw, one a class; by default the inverse square root of
             its share of the pixels. Classes that do not occur are never drawn.
+        gaps: weights of the narrow gaps between the objects of each picture.
 
     Raises:
         SettingError: the probability or the weights are out of range.
@@ -53,6 +57,7 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
         seed: int,
         rare_class_probability: float = 0.5,
         class_weights: Sequence[float] | None = None,
+        gaps: GapWeights | None = None,
     ) -> None:
         if not 0 <= rare_class_probability <= 1:
             raise SettingError(f"rare_class_probability is {rare_class_probability}; expected 0 to 1")
@@ -61,6 +66,7 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
         self.length = length
         self.seed = seed
         self.rare_class_probability = rare_class_probability
+        self.gaps = gaps
         self._holders: list[NDArray[np.intp]] = []
         self._bounds = np.zeros(0)
         if rare_class_probability > 0:
@@ -72,7 +78,7 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         if not 0 <= index < self.length:
             raise IndexError(f"crop {index} of {self.length}")
         _keep_to_one_thread_in_workers()
@@ -86,8 +92,10 @@ class TrainingCrops(Dataset[tuple[Tensor, Tensor]]):
         sample = self.cache[picture]
         center = None if place is None else divmod(place, sample.size[1])  # row, column
         ignore_index = self.cache.label_space.ignore_index
-        image, mask = augment(sample, self.augmentation, rng, ignore_index=ignore_index, center=center)
-        return _image_tensor(image), _mask_tensor(mask)
+        weights = None if self.gaps is None else self.gaps[picture]
+        crop = augment(sample, self.augmentation, rng, ignore_index=ignore_index, center=center, weights=weights)
+        tensors = _image_tensor(crop.image), _mask_tensor(crop.mask)
+        return tensors if crop.weights is None else (*tensors, torch.from_numpy(crop.weights))
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         known, order = self._epoch_order
@@ -123,15 +131,15 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
         return _image_tensor(sample.image.copy()), _mask_tensor(sample.mask.copy())
 
 
-def collate_crops(items: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Stack items of equal size to images (N, C, h, w) and masks (N, h, w).
+def collate_crops(items: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Stack items of equal size to images (N, C, h, w), masks (N, h, w) and, where there are any, weights (N, h, w).
 
     The images keep the channels of a pixel side by side (torch's ``channels_last``), so that nothing is reordered on
     the way to a network in that format, and the copying starts no threads of torch's own.
     """
-    images = np.stack([image.permute(1, 2, 0).numpy() for image, _ in items])  # (N, h, w, C)
-    masks = np.stack([mask.numpy() for _, mask in items])  # (N, h, w)
-    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks)  # (N, C, h, w)
+    images = np.stack([item[0].permute(1, 2, 0).numpy() for item in items])  # (N, h, w, C)
+    planes = [np.stack([plane.numpy() for plane in part]) for part in zip(*(item[1:] for item in items), strict=True)]
+    return torch.from_numpy(images).permute(0, 3, 1, 2), *map(torch.from_numpy, planes)  # (N, C, h, w), (N, h, w) ...
 
 
 def _class_draw(

@@ -1,10 +1,11 @@
-"""Looking at a part of a picture through a crop of fixed size: upright by resizing, turned by warping."""
+"""Looking at a part of a picture through a crop of fixed size: upright by resizing, turned or bent by warping."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 Size = tuple[int, int]
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.unsignedinteger[Any]]
+Bend = NDArray[np.float32]
+"""(h, w, 2): how far from its place each pixel of a crop looks, x then y, in pixels of the crop."""
+Numbers = TypeVar("Numbers", bound=np.unsignedinteger[Any] | np.floating[Any])
 
 
 @dataclass(frozen=True)
@@ -52,21 +56,24 @@ class View:
         return max(1, round(min(self.height / size[0], self.width / size[1])))
 
 
-def view_image(pixels: Pixels, view: View, size: Size) -> Pixels:
+def view_image(pixels: Pixels, view: View, size: Size, bend: Bend | None = None) -> Pixels:
     """Sample an image bilinearly, after averaging blocks of pixels where it shrinks; mirrored beyond its border.
 
-    An upright view is rounded to whole pixels, the same for image and mask; if it shows less of the picture than of
-    what lies beyond, only the part it shows is mirrored.
+    An upright and straight view is rounded to whole pixels, the same for image and mask; if it shows less of the
+    picture than of what lies beyond, only the part it shows is mirrored.
 
     Args:
         pixels: (H, W, C).
         view: the part to show.
         size: height and width of the result.
+        bend: where each pixel of the result looks from its place; straight ahead when None.
 
     Returns:
         (h, w, C).
     """
     block = view.block(size)
+    if bend is not None:
+        return _remap_image(pixels, _look_up(view, size, bend), block)
     if view.turn:
         return _warp_image(pixels, view.matrix(size), size, block)
     window = _three_axes(_cut(pixels, view, block, cv2.BORDER_REFLECT_101, 0))
@@ -75,8 +82,12 @@ def view_image(pixels: Pixels, view: View, size: Size) -> Pixels:
     return _three_axes(_flip(cv2.resize(window, size[::-1], interpolation=cv2.INTER_LINEAR), view))
 
 
-def view_mask(mask: Mask, view: View, size: Size, ignore_index: int) -> Mask:
-    """Sample an (H, W) mask at the nearest pixel; ``ignore_index`` beyond its border."""
+def view_mask(
+    mask: NDArray[Numbers], view: View, size: Size, ignore_index: int, bend: Bend | None = None
+) -> NDArray[Numbers]:
+    """Sample an (H, W) mask, or weights of pixels, at the nearest pixel; ``ignore_index`` beyond its border."""
+    if bend is not None:
+        return _remap_mask(mask, _look_up(view, size, bend), ignore_index)
     if view.turn:
         return _warp_mask(mask, view.matrix(size), size, ignore_index)
     window = _cut(mask, view, view.block(size), cv2.BORDER_CONSTANT, ignore_index)
@@ -130,22 +141,23 @@ def _warp_image(pixels: Pixels, matrix: NDArray[np.float64], size: Size, block: 
         matrix = matrix / block
         matrix[:, 2] += 0.5 / block - 0.5  # the centre of a block of pixels is not the centre of its first
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    parts = [
-        _three_axes(
-            cv2.warpAffine(
-                np.ascontiguousarray(window[..., first : first + 4]) if window.shape[2] > 4 else window,
-                matrix,
-                size[::-1],
-                flags=flags,
-                borderMode=cv2.BORDER_REFLECT_101,
-            )
-        )
-        for first in range(0, window.shape[2], 4)  # OpenCV warps at most 4 channels at a time
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+    return _four_channels_at_a_time(
+        window,
+        lambda part: cv2.warpAffine(part, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101),
+    )
 
 
-def _warp_mask(mask: Mask, matrix: NDArray[np.float64], size: Size, ignore_index: int) -> Mask:
+def _four_channels_at_a_time(pixels: Pixels, warp: Callable[[Pixels], Any]) -> Pixels:
+    """Warp pixels (H, W, C) with functions of OpenCV, which take no more channels."""
+    if pixels.shape[2] <= 4:
+        return _three_axes(warp(pixels))
+    firsts = range(0, pixels.shape[2], 4)
+    return np.concatenate(
+        [_three_axes(warp(np.ascontiguousarray(pixels[..., first : first + 4]))) for first in firsts], axis=2
+    )
+
+
+def _warp_mask(mask: NDArray[Numbers], matrix: NDArray[np.float64], size: Size, ignore_index: int) -> NDArray[Numbers]:
     rows, columns = _window(matrix, size, mask.shape, margin=1)
     warped: Any = cv2.warpAffine(
         mask[rows, columns],
@@ -158,12 +170,48 @@ def _warp_mask(mask: Mask, matrix: NDArray[np.float64], size: Size, ignore_index
     return np.asarray(warped, mask.dtype)
 
 
+def _look_up(view: View, size: Size, bend: Bend) -> NDArray[np.float64]:
+    """Find where in the picture each pixel of a crop looks: (h, w, 2), x then y."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    x, y = columns + bend[..., 0], rows + bend[..., 1]
+    (xx, xy, x0), (yx, yy, y0) = view.matrix(size).tolist()
+    return np.stack([xx * x + xy * y + x0, yx * x + yy * y + y0], axis=2)
+
+
+def _remap_image(pixels: Pixels, places: NDArray[np.float64], block: int) -> Pixels:
+    rows, columns = _window_of(places.min((0, 1)), places.max((0, 1)), pixels.shape, margin=block)
+    window = pixels[rows, columns]
+    places = places - [columns.start, rows.start]
+    if block > 1:
+        window = _average_blocks(window, block)
+        places = (places + 0.5) / block - 0.5
+    x, y = np.moveaxis(places.astype(np.float32), 2, 0)
+    return _four_channels_at_a_time(
+        window, lambda part: cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    )
+
+
+def _remap_mask(mask: NDArray[Numbers], places: NDArray[np.float64], ignore_index: int) -> NDArray[Numbers]:
+    rows, columns = _window_of(places.min((0, 1)), places.max((0, 1)), mask.shape, margin=1)
+    x, y = np.moveaxis((places - [columns.start, rows.start]).astype(np.float32), 2, 0)
+    window = mask[rows, columns]
+    warped: Any = cv2.remap(window, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=ignore_index)
+    return np.asarray(warped, mask.dtype)
+
+
 def _window(matrix: NDArray[np.float64], size: Size, shape: tuple[int, ...], *, margin: int) -> tuple[slice, slice]:
     """Find the rows and columns of the picture that a crop reads, and ``margin`` more on every side."""
     bottom, right = size[0] - 1, size[1] - 1
     corners = matrix @ np.array([[0, right, 0, right], [0, 0, bottom, bottom], [1, 1, 1, 1]])  # (2, 4)
-    lows = np.floor(corners.min(1)).astype(int) - margin
-    highs = np.ceil(corners.max(1)).astype(int) + margin + 1
+    return _window_of(corners.min(1), corners.max(1), shape, margin=margin)
+
+
+def _window_of(
+    low: NDArray[np.floating[Any]], high: NDArray[np.floating[Any]], shape: tuple[int, ...], *, margin: int
+) -> tuple[slice, slice]:
+    """Find the rows and columns that hold all places from ``low`` (x, y) to ``high``, and ``margin`` more."""
+    lows = np.floor(low).astype(int) - margin
+    highs = np.ceil(high).astype(int) + margin + 1
     columns, rows = (
         _with_mirrored(low, high, length)
         for low, high, length in zip(lows.tolist(), highs.tolist(), (shape[1], shape[0]), strict=True)

@@ -1,18 +1,21 @@
-"""Random crops: scale, rotation, flips and the crop itself are one sampling; all colour changes are one matrix."""
+"""Random crops: scale, turn, flips, bending and the crop are one sampling; all colour changes are one matrix."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from pixelwise.data.sampling import Mask, Pixels, View, view_image, view_mask
+from pixelwise.data.sampling import Bend, Mask, Pixels, View, view_image, view_mask
 from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_KNOTS = 3  # a side of the coarse grid of displacements
 _OFF_CENTER = (0.2, 0.8)  # where in the crop a sought pixel may land, as a share of the side
 
 
@@ -29,6 +32,8 @@ class Augmentation:
         vflip: whether half the crops are mirrored top to bottom.
         color: strength of the changes of brightness, contrast and (for RGB) saturation: factors lie within
             1 - color .. 1 + color. 0 leaves colours alone. Hue is never changed: it costs more than all the rest.
+        elastic: standard deviation, in pixels of the crop, of the displacements that bend it (see
+            :func:`draw_bend`). 0 keeps it straight.
 
     Raises:
         SettingError: a value is out of its range.
@@ -41,6 +46,7 @@ class Augmentation:
     hflip: bool = True
     vflip: bool = False
     color: float = 0.3
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.crop) < 1:
@@ -53,6 +59,19 @@ class Augmentation:
             raise SettingError(f"rotation is {self.rotation}; expected degrees from 0 to 180")
         if not 0 <= self.color < 1:
             raise SettingError(f"color is {self.color}; expected a strength from 0 to below 1")
+        if self.elastic < 0:
+            raise SettingError(f"elastic is {self.elastic}; expected pixels, at least 0")
+
+
+class Crop(NamedTuple):
+    """What :func:`augment` makes."""
+
+    image: Pixels
+    """uint8 (C, h, w), a view of an array with the channels of a pixel side by side."""
+    mask: Mask
+    """(h, w)."""
+    weights: NDArray[np.float32] | None
+    """(h, w), where weights were given."""
 
 
 def augment(
@@ -62,7 +81,8 @@ def augment(
     *,
     ignore_index: int,
     center: tuple[int, int] | None = None,
-) -> tuple[Pixels, Mask]:
+    weights: NDArray[np.float32] | None = None,
+) -> Crop:
     """Take one random crop of a picture and its mask.
 
     The picture is sampled bilinearly, after averaging blocks of pixels where it shrinks by 1.5 or more, so that fine
@@ -76,17 +96,36 @@ def augment(
         rng: where the random numbers come from.
         ignore_index: value of mask pixels beyond the border.
         center: row and column of a pixel to have near the middle of the crop; anywhere when None.
-
-    Returns:
-        uint8 image (C, h, w), a view of an array with the channels of a pixel side by side, and mask (h, w).
+        weights: of the pixels of the picture (H, W); they go where the mask goes, and are 0 beyond the border.
     """
     assert sample.mask is not None
     view = _draw_view(sample.size, augmentation, rng, center)
-    pixels = view_image(sample.image.transpose(1, 2, 0), view, augmentation.crop)  # (h, w, C)
-    mask = view_mask(sample.mask, view, augmentation.crop, ignore_index)  # (h, w)
+    size = augmentation.crop
+    bend = draw_bend(size, augmentation.elastic, rng) if augmentation.elastic > 0 else None
+    pixels = view_image(sample.image.transpose(1, 2, 0), view, size, bend)  # (h, w, C)
+    mask = view_mask(sample.mask, view, size, ignore_index, bend)  # (h, w)
+    seen_weights = None if weights is None else view_mask(weights, view, size, 0, bend)  # (h, w)
     if augmentation.color > 0:
         pixels = _change_color(pixels, augmentation.color, rng)
-    return pixels.transpose(2, 0, 1), mask  # (C, h, w), (h, w)
+    return Crop(pixels.transpose(2, 0, 1), mask, seen_weights)  # (C, h, w), (h, w), (h, w)
+
+
+def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator) -> Bend:
+    """Draw a smooth elastic deformation (Ronneberger et al. 2015, section 3.1).
+
+    Random displacements on a coarse grid of 3 x 3, Gaussian with the given deviation (10 pixels in the paper, whose
+    crops measure some 400), are spread over the crop by bicubic interpolation.
+
+    Args:
+        size: height and width of the crop.
+        deviation: in pixels of the crop.
+        rng: where the random numbers come from.
+
+    Returns:
+        (h, w, 2) displacement of each pixel, x then y.
+    """
+    knots = rng.normal(0, deviation, (_KNOTS, _KNOTS, 2)).astype(np.float32)
+    return np.asarray(cv2.resize(knots, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _draw_view(
