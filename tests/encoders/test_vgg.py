@@ -9,6 +9,7 @@ from torchvision.models import vgg16
 
 from pixelwise.encoders.vgg import VGG16, vgg16_from_torchvision
 from pixelwise.errors import ModelError
+from pixelwise.nn.tracing import trace
 
 
 def count(module: nn.Module) -> int:
@@ -74,6 +75,7 @@ def test_declared_channels_and_strides_are_those_of_the_maps(atrous: bool, taps:
     assert trunk.exact
     assert [m.shape[1] for m in maps] == list(trunk.channels)
     assert [(128 // s, 192 // s) for s in trunk.strides] == [tuple(m.shape[2:]) for m in maps]
+    assert trace(trunk, (1, 3, 128, 128)).outputs == trunk.geometries
 
 
 def test_sizes_of_the_papers() -> None:
@@ -82,6 +84,14 @@ def test_sizes_of_the_papers() -> None:
         deeplab = VGG16(atrous=True)(torch.empty(1, 3, 321, 321))
     assert [m.shape[2] for m in fcn] == [349, 175, 88, 44, 22]
     assert [m.shape[2] for m in deeplab] == [161, 81, 41, 41, 41]
+
+
+def test_receptive_fields_are_the_published_ones() -> None:
+    with torch.device("meta"):
+        reads = [geometry.receptive_field for geometry in VGG16().geometries]
+        before_the_last_pool = VGG16(taps="blocks").geometries[4].receptive_field
+    assert reads == [6, 16, 44, 100, 212]
+    assert before_the_last_pool == 196
 
 
 def test_values_neither_grow_nor_fade_from_a_fresh_start() -> None:

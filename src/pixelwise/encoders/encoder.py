@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from pixelwise.encoders.alexnet import alexnet_encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 
 
@@ -39,7 +40,7 @@ class Encoder(Protocol):
         ...
 
 
-PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {}
+PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {"alexnet": alexnet_encoder}
 """Trunks of the classical papers that timm does not have: name -> ``build(in_channels=..., output_stride=...)``."""
 
 

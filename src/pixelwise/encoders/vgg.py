@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError
+from pixelwise.geometry import Geometry
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.convert import linear_to_conv_weight
 
@@ -89,6 +90,25 @@ class VGG16(nn.Module):
             if self.taps == "pools" or block == 5:
                 maps.append(features)
         return maps
+
+    @property
+    def geometries(self) -> list[Geometry]:
+        """How the outputs of each map lie on the picture, finest first."""
+        geometry, found = Geometry.identity(), []
+        for block, count in enumerate(CONVOLUTIONS, start=1):
+            for index in range(1, count + 1):
+                conv = self.get_submodule(f"conv{block}_{index}")
+                assert isinstance(conv, nn.Conv2d)
+                geometry = geometry.conv(3, padding=int(conv.padding[0]), dilation=conv.dilation[0])
+            if self.taps == "blocks":
+                found.append(geometry)
+            if self.atrous:
+                geometry = geometry.pool(3, stride=2 if block <= 3 else 1, padding=1, ceil=self.ceil_pools)
+            else:
+                geometry = geometry.pool(2, ceil=self.ceil_pools)
+            if self.taps == "pools" or block == 5:
+                found.append(geometry)
+        return found
 
     def pool(self, features: Tensor, block: int) -> Tensor:
         """Close a block, counted from 1: (N, C, h, w) -> (N, C, h / 2, w / 2), or the same size."""
