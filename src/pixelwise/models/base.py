@@ -115,19 +115,20 @@ class SegmentationModel(nn.Module):
         """Geometry of the full-size logits, from the operators that the network runs."""
         side = PROBE
         while True:
-            coarse = trace(self.network, (1, self.preprocessing.channels, side, side)).outputs[0]
+            traced = trace(self.network, (1, self.preprocessing.channels, side, side))
+            coarse = traced.outputs[0]
             legal = coarse.input_size(coarse.output_size(side))
             if self.border == "zeros" or legal == side:
                 break
             side = legal  # an unpadded network drops pixels of other sizes, which would blur what it loses
-        if coarse.stride != self.stride and not coarse.whole:
+        if coarse.whole or self.stretch is not None or not self._exact():
+            return Geometry(1, None, None, traced.period)
+        if coarse.stride != self.stride:
             raise ModelError(
                 f"{type(self.network).__name__} has stride {coarse.stride}, but {self.stride} was declared"
             )
         full = coarse if self.stride == 1 else coarse.bilinear(self.stride, first=Fraction(self.first))
-        if self.border == "zeros":
-            full = full.same_size()
-        return full if self.stretch is None and self._exact() else full.see_whole()
+        return full.same_size() if self.border == "zeros" else full
 
     def _exact(self) -> bool:
         encoder = self.encoder

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import torch
@@ -74,8 +74,8 @@ class Trace:
     stages: list[Stage] = field(default_factory=list)
     """One for each call of a module, in the order in which they ended."""
     multiply_adds: int = 0
-    largest: int = 0
-    """Values of all feature maps that convolutions wrote, a rough measure of activation memory."""
+    period: int = 1
+    """Sides that are multiples of it divide without remainder at every stage."""
 
 
 def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
@@ -126,7 +126,10 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known: dict[int, tuple[Tensor, Places | str]] = {}  # tensors are kept, so that ids stay theirs
 
     def place(self, tensor: Tensor, places: Places | str) -> None:
+        """Remember where the values of a tensor lie."""
         self.known[id(tensor)] = (tensor, places)
+        if isinstance(places, Places):
+            self.trace.period = lcm(self.trace.period, places.rows.period, places.columns.period)
 
     def places_of(self, value: Any) -> Places | str | None:
         """Places of a tensor that depends on the picture; None for parameters, constants and other things."""
@@ -180,7 +183,6 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = list(_tensors((result,)))
         if func._overloadpacket in _COSTS:
             self.trace.multiply_adds += _COSTS[func._overloadpacket](args, outputs[0])
-            self.trace.largest += outputs[0].numel()
         if reads:
             rule = RULES.get(func._overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
@@ -241,6 +243,10 @@ def _join(call: _Call) -> Places | str:
     """Branches that meet value by value, or along channels."""
     maps = [places for places in call.reads if isinstance(places, Places)]
     spread = [places for places in maps if places.shape[1:3] == max(maps, key=lambda m: m.shape[1:3]).shape[1:3]]
+    # A map that was stretched to the size of another lies on no grid, so that its stride says nothing.
+    strides = {places.rows.stride for places in spread if not places.rows.whole}
+    if len(strides) == 1:
+        spread = [places for places in spread if places.rows.stride in strides]
     if not spread:
         return EVERYWHERE
     joined = Places(
