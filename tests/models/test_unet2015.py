@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise import build_model
 from pixelwise.models.unet2015 import UNet2015
 
 
@@ -101,3 +102,46 @@ def test_every_parameter_learns() -> None:
     network = UNet2015(1, 2, width=1 / 16)
     network(torch.rand(1, 1, 188, 188)).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
+def test_geometry_knows_the_published_sizes() -> None:
+    with torch.device("meta"):
+        geometry = build_model("unet2015", classes=2, in_channels=1).geometry
+    assert (geometry.margin, geometry.period) == (92, 16)
+    assert geometry.output_size(572) == 388
+    assert geometry.input_size(388) == 572
+    assert [geometry.input_size(4 + 16 * k) for k in range(40)] == [188 + 16 * k for k in range(40)]
+    assert geometry.input_size(5) == 204
+
+
+@torch.no_grad()
+def test_the_middle_of_a_large_picture_is_what_the_network_says() -> None:
+    model = build_model("unet2015", classes=2, in_channels=1, width=1 / 16).double().eval()
+    images = torch.rand(1, 1, 210, 230, dtype=torch.float64)
+    scores = model(images)
+    assert scores.shape == (1, 2, 210, 230)
+    # Four pixels in, a window has the pools where the mirrored picture has them: 92 + 4 is a multiple of 16.
+    valid = model.valid(images[:, :, 4 : 4 + 204, 4 : 4 + 220])
+    assert valid.shape == (1, 2, 20, 36)
+    torch.testing.assert_close(scores[:, :, 96 : 96 + 20, 96 : 96 + 36], valid, rtol=1e-12, atol=1e-12)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 50)])
+def test_narrow_pictures_are_mirrored_again_and_again(size: tuple[int, int]) -> None:
+    model = build_model("unet2015", classes=2, in_channels=1, width=1 / 16).double().eval()
+    images = torch.rand(1, 1, *size, dtype=torch.float64)
+    sides = [model.geometry.input_size(side) for side in size]
+
+    def mirrored(place: int, length: int) -> int:
+        """Walk to and fro between the border pixels."""
+        at, step = 0, 1
+        for _ in range(abs(place)):
+            if length > 1:
+                step = -step if not 0 <= at + step < length else step
+                at += step
+        return at
+
+    rows, columns = ([mirrored(i - 92, length) for i in range(side)] for side, length in zip(sides, size, strict=True))
+    expected = model.valid(images[:, :, rows][..., columns])[:, :, : size[0], : size[1]]
+    torch.testing.assert_close(model(images), expected, rtol=1e-12, atol=1e-12)

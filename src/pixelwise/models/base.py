@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import upsample_band
 from pixelwise.types import LabelSpace, Preprocessing
@@ -113,14 +113,13 @@ class SegmentationModel(nn.Module):
 
     def _trace(self) -> Geometry:
         """Geometry of the full-size logits, from the operators that the network runs."""
-        side = PROBE
-        while True:
-            traced = trace(self.network, (1, self.preprocessing.channels, side, side))
-            coarse = traced.outputs[0]
-            legal = coarse.input_size(coarse.output_size(side))
-            if self.border == "zeros" or legal == side:
-                break
-            side = legal  # an unpadded network drops pixels of other sizes, which would blur what it loses
+        traced = self._trace_at(PROBE)
+        coarse = traced.outputs[0]
+        if self.border == "mirror":
+            # Pools of unpadded networks drop pixels of sizes that are not legal, which blurs what the network loses.
+            # Of the sizes that some output ends at, the legal one loses least.
+            sides = {PROBE + (phase.needs + 1 - PROBE) % coarse.period for phase in coarse.phases}
+            coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
         if coarse.whole or self.stretch is not None or not self._exact():
             return Geometry(1, None, None, traced.period)
         if coarse.stride != self.stride:
@@ -129,6 +128,9 @@ class SegmentationModel(nn.Module):
             )
         full = coarse if self.stride == 1 else coarse.bilinear(self.stride, first=Fraction(self.first))
         return full.same_size() if self.border == "zeros" else full
+
+    def _trace_at(self, side: int) -> Trace:
+        return trace(self.network, (1, self.preprocessing.channels, side, side))
 
     def _exact(self) -> bool:
         encoder = self.encoder

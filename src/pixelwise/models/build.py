@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
@@ -13,7 +13,10 @@ from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.deeplab import deeplabv3plus
 from pixelwise.models.fcn import fcn
+from pixelwise.models.fcn2015 import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn_alexnet
+from pixelwise.models.segnet import segnet, segnet_basic
 from pixelwise.models.unet import unet
+from pixelwise.models.unet2015 import unet2015
 from pixelwise.types import LabelSpace, Preprocessing
 
 DEFAULT_ENCODER = "tf_efficientnet_lite0"
@@ -33,6 +36,8 @@ class ModelEntry:
     """The encoder it is built on unless another is asked for; None for networks with a trunk of their own."""
     output_stride: int = 32
     """Stride of the encoder's deepest map, where the encoder can be dilated to it."""
+    recipe: Mapping[str, float] = field(default_factory=dict)
+    """Settings that its paper trains it with and that training therefore proposes: ``elastic``, ``border_weight``."""
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -48,6 +53,41 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "fcn": ModelEntry(
         fcn, "FCN-8s on a pretrained encoder: the plain baseline, fastest", paper="Long et al.", year=2015
+    ),
+    "fcn32s": ModelEntry(
+        fcn32s, "FCN-32s on VGG16 as published: one step of upsampling", paper="Long et al.", year=2015, encoder=None
+    ),
+    "fcn16s": ModelEntry(
+        fcn16s, "FCN-16s on VGG16 as published: refined by pool4", paper="Long et al.", year=2015, encoder=None
+    ),
+    "fcn8s": ModelEntry(
+        fcn8s, "FCN-8s on VGG16 as published: refined by pool4 and pool3", paper="Long et al.", year=2015, encoder=None
+    ),
+    "fcn8s_at_once": ModelEntry(
+        fcn8s_at_once, "FCN-8s with scaled skips, to train in one go", paper="Long et al.", year=2015, encoder=None
+    ),
+    "fcn_alexnet": ModelEntry(fcn_alexnet, "FCN on AlexNet as published", paper="Long et al.", year=2015, encoder=None),
+    "unet2015": ModelEntry(
+        unet2015,
+        "U-Net as published: valid convolutions, mirrored borders",
+        paper="Ronneberger et al.",
+        year=2015,
+        encoder=None,
+        recipe={"elastic": 10.0, "border_weight": 10.0},
+    ),
+    "segnet": ModelEntry(
+        segnet,
+        "SegNet as published: VGG16 and its mirror image, unpooling by indices",
+        paper="Badrinarayanan et al.",
+        year=2017,
+        encoder=None,
+    ),
+    "segnet_basic": ModelEntry(
+        segnet_basic,
+        "SegNet-Basic as published: four 7x7 convolutions down and up",
+        paper="Badrinarayanan et al.",
+        year=2017,
+        encoder=None,
     ),
 }
 

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.errors import ModelError
+from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.blocks import BatchNorm2d
+from pixelwise.types import LabelSpace, Preprocessing
 
 DOWN = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels after each convolution of the stages of VGG16, finest first."""
@@ -122,6 +124,30 @@ def segnet_basic_network(in_channels: int, classes: int, *, width: float = 1.0) 
     ]
     stem = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75)
     return SegNet(down, up, nn.Conv2d(channels, classes, 1), stem=stem)
+
+
+def segnet(label_space: LabelSpace, preprocessing: Preprocessing, *, width: float = 1.0) -> SegmentationModel:
+    """Build SegNet; see :func:`segnet_network`.
+
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        width: factor of all channel counts inside.
+    """
+    network = segnet_network(preprocessing.channels, len(label_space), width=width)
+    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1)
+
+
+def segnet_basic(label_space: LabelSpace, preprocessing: Preprocessing, *, width: float = 1.0) -> SegmentationModel:
+    """Build SegNet-Basic; see :func:`segnet_basic_network`.
+
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        width: factor of all channel counts inside.
+    """
+    network = segnet_basic_network(preprocessing.channels, len(label_space), width=width)
+    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1)
 
 
 def fill_from_vgg16_bn(network: SegNet, tensors: Mapping[str, Tensor]) -> None:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise.models.base import SegmentationModel
+from pixelwise.types import LabelSpace, Preprocessing
+
 CHANNELS = (64, 128, 256, 512, 1024)
 """Of the five levels, finest first."""
 
@@ -100,3 +103,28 @@ def _crop(skip: Tensor, like: Tensor) -> Tensor:
     height, width = like.shape[2:]
     top, left = (skip.shape[2] - height) // 2, (skip.shape[3] - width) // 2
     return skip[:, :, top : top + height, left : left + width]
+
+
+def unet2015(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    last_up_channels: int = CHANNELS[0],
+    dropout: float = 0.5,
+) -> SegmentationModel:
+    """Build the U-Net of 2015 for pictures of any size, which are mirrored outwards by the 92 pixels it loses and more.
+
+    ``valid(images)`` runs the network of the paper, 572 -> 388. See :class:`UNet2015` for the options.
+
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        width: factor of all channel counts inside.
+        last_up_channels: channels of the finest up-convolution; 128 in the released network.
+        dropout: probability of dropping a value in training.
+    """
+    network = UNet2015(
+        preprocessing.channels, len(label_space), width=width, last_up_channels=last_up_channels, dropout=dropout
+    )
+    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1, border="mirror")
