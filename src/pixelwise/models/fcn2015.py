@@ -1,0 +1,297 @@
+"""The fully convolutional networks (Long, Shelhamer and Darrell 2015), as the paper and its Caffe models have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.encoders.alexnet import AlexNet
+from pixelwise.encoders.vgg import VGG16
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.geometry import Geometry
+from pixelwise.models.base import SegmentationModel
+from pixelwise.nn.blocks import initialise
+from pixelwise.nn.upsampling import BilinearTransposed
+from pixelwise.types import LabelSpace, Preprocessing
+
+Learnt = Literal["fixed", "inner", "all"]
+"""Which upsampling kernels train: none, as in the Caffe models; all but the last, as in the paper; or all."""
+
+FIRST_PADDING = 100
+"""Zeros around the picture, so that the classifier of the trunk fits a picture of any size."""
+
+
+class FCN2015(nn.Module):
+    """A classifier whose fully connected layers became convolutions, its scores enlarged and refined by earlier maps.
+
+    Images (N, C, H, W) of any size. Deepest scores are doubled by a transposed convolution, the scores of the pool
+    above are cropped to them and added, once for each skip. Crop offsets come from where the maps lie on the picture.
+
+    The last upsampling is linear interpolation with zeros around the map as long as its kernels are fixed. It is then
+    left to who reads the logits: they come with a ring of zero cells, (N, K, h + 2, w + 2), cell 0 lying on pixel
+    ``first`` and the next ones ``stride`` apart. Otherwise it is run, and logits are (N, K, H, W).
+
+    Args:
+        trunk: gives the maps of the pools, deepest last.
+        classes: K.
+        classifier_size: side of the maps that fc6 was made for: 7 for VGG16, 6 for AlexNet.
+        skips: how many earlier pools refine the scores: 0, 1 or 2.
+        skip_scales: factors on the maps of these pools before they are scored, for training all at once.
+        last_kernel: side of the last upsampling's kernel; twice its factor by default.
+        hidden_channels: channels of fc6 and fc7.
+        learnt: which upsampling kernels train.
+        full_kernels: whether learnt kernels mix classes, K*K kernels that start at zero off the diagonal, as in the
+            Caffe models, or stay one a class.
+
+    Raises:
+        SettingError: an unknown ``learnt``.
+    """
+
+    def __init__(
+        self,
+        trunk: VGG16 | AlexNet,
+        classes: int,
+        *,
+        classifier_size: int = 7,
+        skips: int = 0,
+        skip_scales: Sequence[float] = (1.0, 1.0),
+        last_kernel: int | None = None,
+        hidden_channels: int = 4096,
+        learnt: Learnt = "fixed",
+        full_kernels: bool = False,
+    ) -> None:
+        super().__init__()
+        if learnt not in ("fixed", "inner", "all"):
+            raise SettingError(f"learnt is '{learnt}'; choose fixed, inner or all")
+        self.trunk = trunk
+        self.fc6 = nn.Conv2d(trunk.channels[-1], hidden_channels, classifier_size)
+        self.fc7 = nn.Conv2d(hidden_channels, hidden_channels, 1)
+        self.dropout = nn.Dropout(0.5)
+        initialise(self.fc6, mode="fan_in")
+        initialise(self.fc7, mode="fan_in")
+        self.score_fr = nn.Conv2d(hidden_channels, classes, 1)
+        _zero(self.score_fr)
+        geometry = trunk.geometries[-1].conv(classifier_size)
+        self.skip_scales = tuple(skip_scales[:skips])
+        self.crops: list[int] = []
+        """Rows above, and columns to the left, that each skip loses."""
+        for skip in range(skips):
+            kernel = BilinearTransposed(classes, 4, 2, learnt=learnt != "fixed", full=full_kernels)
+            score = nn.Conv2d(trunk.channels[-2 - skip], classes, 1)
+            _zero(score)
+            self.add_module("upscore2" if skip == 0 else f"upscore_pool{5 - skip}", kernel)
+            self.add_module(f"score_pool{4 - skip}", score)
+            geometry = geometry.transposed(4, stride=2)
+            self.crops.append(crop_offset(trunk.geometries[-2 - skip], geometry))
+        factor = int(geometry.stride)
+        last_kernel = last_kernel or 2 * factor
+        self.last_crop = crop_offset(geometry.transposed(last_kernel, stride=factor), Geometry.identity())
+        """Rows and columns that the last upsampling loses at the top and the left."""
+        self.last_name = "upscore" if skips == 0 else f"upscore{factor}"
+        self.stride, self.first = factor, float(geometry.center - factor)
+        if learnt == "all":
+            last = BilinearTransposed(classes, last_kernel, factor, learnt=True, full=full_kernels)
+            self.add_module(self.last_name, last)
+            self.stride, self.first = 1, 0.0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images (N, C, H, W)."""
+        *finer, deepest = self.trunk(images)
+        hidden = self.dropout(F.relu(self.fc6(deepest), inplace=True))  # (N, 512, h, w) -> (N, 4096, h - 6, w - 6)
+        hidden = self.dropout(F.relu(self.fc7(hidden), inplace=True))
+        scores: Tensor = self.score_fr(hidden)  # (N, K, h - 6, w - 6)
+        for skip, (scale, crop) in enumerate(zip(self.skip_scales, self.crops, strict=True)):
+            kernel = self.get_submodule("upscore2" if skip == 0 else f"upscore_pool{5 - skip}")
+            score = self.get_submodule(f"score_pool{4 - skip}")
+            scores = kernel(scores)  # (N, K, a, b) -> (N, K, 2a + 2, 2b + 2)
+            height, width = scores.shape[2:]
+            refined = score(finer[-1 - skip] * scale)
+            scores = scores + refined[:, :, crop : crop + height, crop : crop + width]
+        if self.stride > 1:
+            return F.pad(scores, (1, 1, 1, 1))
+        height, width = images.shape[2:]
+        full: Tensor = self.get_submodule(self.last_name)(scores)
+        return full[:, :, self.last_crop : self.last_crop + height, self.last_crop : self.last_crop + width]
+
+
+def crop_offset(wide: Geometry, onto: Geometry) -> int:
+    """Count the cells of ``wide`` before the one that lies on cell 0 of ``onto``, a map of the same stride.
+
+    A crop that begins there puts the two maps on each other. On VGG16, pool4 loses 5 cells and pool3 loses 9 to meet
+    the doubled scores; the enlarged scores lose 19, 27 or 31 pixels to meet the picture.
+
+    Raises:
+        ModelError: cells of the two maps do not meet, or the wide map does not begin first.
+    """
+    offset = Fraction(onto.center - wide.center) / wide.stride
+    if wide.stride != onto.stride or offset.denominator != 1 or offset < 0:
+        raise ModelError(
+            f"a map of stride {wide.stride} whose cell 0 lies on pixel {float(wide.center)} cannot be cropped onto one "
+            f"of stride {onto.stride} whose cell 0 lies on {float(onto.center)}"
+        )
+    return int(offset)
+
+
+def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[str]:
+    """Fill an FCN with the tensors of the next coarser one: 32s, then 16s, then 8s, each trained from the one before.
+
+    The new skip is scored with zeros, so the finer network starts from the scores of the coarser one: where the paper
+    says "unchanged", its map is exactly the coarser map, doubled by linear interpolation.
+
+    Args:
+        finer: the network to fill.
+        coarser: the state dict of the coarser network, of the same width and classes.
+
+    Returns:
+        The names of the tensors that start anew: scores of the new skip, and learnt kernels if there are any.
+
+    Raises:
+        ModelError: the tensors are of another kind of network, or of other classes or channels.
+    """
+    own = finer.state_dict()
+    taken = {key: value for key, value in coarser.items() if key in own and own[key].shape == value.shape}
+    fresh = [key for key in own if key not in taken]
+    unfit = [key for key in fresh if not key.startswith(("score_pool", "upscore"))]
+    if unfit:
+        raise ModelError(
+            f"the coarser network fits in {len(taken)} of {len(own)} tensors, not in {unfit[0]}; "
+            "give the tensors of an FCN of the same trunk, width and classes"
+        )
+    for key in fresh:
+        if key.startswith("score_pool"):
+            taken[key] = torch.zeros_like(own[key])
+    finer.load_state_dict(taken, strict=False)
+    return fresh
+
+
+def _zero(score: nn.Conv2d) -> None:
+    """Start from equal scores, as the reference does; random ones are no better, says the paper."""
+    nn.init.zeros_(score.weight)
+    assert score.bias is not None
+    nn.init.zeros_(score.bias)
+
+
+def _on_vgg16(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    width: float,
+    learnt: Learnt,
+    full_kernels: bool,
+    *,
+    skips: int,
+    skip_scales: Sequence[float] = (1.0, 1.0),
+) -> SegmentationModel:
+    network = FCN2015(
+        VGG16(in_channels=preprocessing.channels, width=width, first_padding=FIRST_PADDING, ceil_pools=True),
+        len(label_space),
+        skips=skips,
+        skip_scales=skip_scales,
+        hidden_channels=max(1, round(4096 * width)),
+        learnt=learnt,
+        full_kernels=full_kernels,
+    )
+    return _model(network, label_space, preprocessing)
+
+
+def _model(network: FCN2015, label_space: LabelSpace, preprocessing: Preprocessing) -> SegmentationModel:
+    return SegmentationModel(
+        network, label_space=label_space, preprocessing=preprocessing, stride=network.stride, first=network.first
+    )
+
+
+def fcn32s(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    learnt: Learnt = "fixed",
+    full_kernels: bool = False,
+) -> SegmentationModel:
+    """Build FCN-32s on VGG16: scores of stride 32, enlarged in one step; 134,346,581 parameters at 21 classes.
+
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        width: factor on all channels; 1.0 is the paper's.
+        learnt: which upsampling kernels train: ``"fixed"`` none, as in the Caffe models; ``"inner"`` all but the last,
+            as in the paper; ``"all"``, which costs full-size logits.
+        full_kernels: whether learnt kernels mix classes, as in the Caffe models.
+    """
+    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=0)
+
+
+def fcn16s(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    learnt: Learnt = "fixed",
+    full_kernels: bool = False,
+) -> SegmentationModel:
+    """Build FCN-16s, refined by pool4; 134,357,354 parameters at 21 classes. Arguments as of :func:`fcn32s`."""
+    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=1)
+
+
+def fcn8s(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    learnt: Learnt = "fixed",
+    full_kernels: bool = False,
+) -> SegmentationModel:
+    """Build FCN-8s, refined by pool4 and pool3; 134,362,751 parameters at 21 classes. Arguments as of :func:`fcn32s`.
+
+    The paper trains 32s first, then 16s from it, then 8s: see :func:`start_from_coarser`; on the command line
+    ``--weights`` takes the coarser network's run folder.
+    """
+    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=2)
+
+
+def fcn8s_at_once(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    learnt: Learnt = "fixed",
+    full_kernels: bool = False,
+) -> SegmentationModel:
+    """Build FCN-8s for training in one go: pool4 is scaled by 0.01 and pool3 by 0.0001 before they are scored.
+
+    Arguments as of :func:`fcn32s`.
+    """
+    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=2, skip_scales=(1e-2, 1e-4))
+
+
+def fcn_alexnet(
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    width: float = 1.0,
+    learnt: Learnt = "fixed",
+    full_kernels: bool = False,
+) -> SegmentationModel:
+    """Build the FCN on AlexNet, of stride 32; 56,954,261 parameters at 21 classes. Arguments as of :func:`fcn32s`."""
+    trunk = AlexNet(
+        in_channels=preprocessing.channels,
+        width=width,
+        form="caffe",
+        first_padding=FIRST_PADDING,
+        pool_padding=0,
+        ceil_pools=True,
+    )
+    network = FCN2015(
+        trunk,
+        len(label_space),
+        classifier_size=6,
+        last_kernel=63,
+        hidden_channels=max(1, round(4096 * width)),
+        learnt=learnt,
+        full_kernels=full_kernels,
+    )
+    return _model(network, label_space, preprocessing)
