@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ _MENDS = {
     errno.EISDIR: "it is a folder; give the name of a file",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+
+
+def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseError:
+    """Say which file cannot be written, why the system refuses, and what to do."""
+    mend = _MENDS.get(error.errno or 0, "choose another place")
+    return PixelwiseError(f"cannot write {os.fspath(target)} ({error.strerror or error}): {mend}")
 
 
 @contextmanager
@@ -56,11 +63,46 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if beside is not None and error.filename not in (None, str(beside)):
             raise  # the block failed on another file
-        mend = _MENDS.get(error.errno or 0, "choose another place")
-        raise PixelwiseError(f"cannot write {target} ({error.strerror or error}): {mend}") from error
+        raise cannot_write(target, error) from error
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a new folder to fill that becomes ``path`` when the block ends well and vanishes when it does not.
+
+    A folder that is already at ``path`` is moved aside for the instant of the change, then removed.
+
+    Args:
+        path: the folder to write; the folder above it must exist.
+
+    Yields:
+        The empty folder to fill.
+
+    Raises:
+        PixelwiseError: it cannot be written, or a file lies there.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_dir():
+        raise PixelwiseError(f"cannot write the folder {target}: a file of that name is there; remove it")
+    beside: Path | None = None
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+        yield beside
+        beside.chmod(0o777 & ~_umask())
+        if target.is_dir():
+            with tempfile.TemporaryDirectory(prefix=f".{target.name[:100]}.", dir=target.parent) as aside:
+                target.replace(Path(aside) / target.name)
+                beside.replace(target)
+        else:
+            beside.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -34,7 +34,7 @@ _PLUGINS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"RIFF", WebPImagePlugin.WebPImageFile),
     *((b"P%d" % kind, PpmImagePlugin.PpmImageFile) for kind in range(1, 7)),
 )
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUFFIXES = ".jpg .jpeg .png .bmp .gif .webp .pbm .pgm .ppm .pnm .tif .tiff"
 
 IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
@@ -117,7 +117,7 @@ def _plugin(path: Path) -> type[ImageFile.ImageFile] | None:
         start = file.read(12)
     if not start:
         raise DataError(f"{path}: the file is empty; replace or remove it")
-    if start.startswith(_TIFF):
+    if start.startswith(TIFF_MAGIC):
         return None
     for magic, plugin in _PLUGINS:
         if start.startswith(magic):

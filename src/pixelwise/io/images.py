@@ -70,8 +70,8 @@ def read_image(
     """
     path = Path(path)
     stored, header = read_stored(path)
-    pixels = _to_uint8(stored, header.bits, value_range)
-    return _bridged(pixels, header, channels, path).transpose(2, 0, 1)  # (C, H, W)
+    pixels = to_uint8(stored, header.bits, value_range)
+    return bridged(pixels, channels, alpha=header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
 
 
 def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
@@ -96,7 +96,8 @@ def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
     return (stored if stored.ndim == 3 else stored[..., None]), header  # (H, W, C)
 
 
-def _to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
+def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Scale stored (H, W, C) numbers of so many bits to 0 .. 255 as :func:`read_image` says."""
     if stored.dtype == np.uint8:
         return stored if bits == 8 or stored.shape[2] == 3 else stored * np.uint8(255 // (2**bits - 1))
     if stored.dtype == np.bool_:
@@ -113,12 +114,22 @@ def _to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] 
     return scaled8
 
 
-def _bridged(pixels: NDArray[np.uint8], header: Header, channels: int, path: Path) -> NDArray[np.uint8]:
-    """Bring (H, W, C) to the channels asked for, or say why that cannot be."""
+def bridged(pixels: NDArray[np.uint8], channels: int, *, alpha: bool, name: str) -> NDArray[np.uint8]:
+    """Bring (H, W, C) to the channels asked for, or say why that cannot be.
+
+    Args:
+        pixels: (H, W, C).
+        channels: how many are asked for.
+        alpha: whether the last channel is transparency.
+        name: what to call the picture in an error.
+
+    Raises:
+        DataError: the channels cannot become those asked for.
+    """
     found = pixels.shape[2]
     if found == channels:
         return pixels
-    if header.alpha:
+    if alpha:
         pixels = np.ascontiguousarray(pixels[..., :-1])
         found -= 1
     if found == channels:
@@ -128,6 +139,6 @@ def _bridged(pixels: NDArray[np.uint8], header: Header, channels: int, path: Pat
     if found == 3 and channels == 1:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     raise DataError(
-        f"{path}: the picture has {found} channels, but {channels} were asked for; only grey and RGB become "
+        f"{name}: the picture has {found} channels, but {channels} were asked for; only grey and RGB become "
         "each other: convert the pictures, or build the network for their channels"
     )
