@@ -149,12 +149,19 @@ class SegmentationModel(nn.Module):
             raise ModelError(
                 f"model '{self.name}' takes images (N, {self.preprocessing.channels}, H, W), got {tuple(images.shape)}"
             )
-        height, width = images.shape[2:]
-        padded = self._extend(images)
-        result = self.network(padded)
+        return self.score(self._extend(images), (images.shape[2], images.shape[3]))
+
+    def score(self, extended: Tensor, size: tuple[int, int]) -> Coarse:
+        """Compute coarse logits of images that have their border and a size the network computes on already.
+
+        Args:
+            extended: normalised float (N, C, H', W'), as ``coarse`` makes it of images, or cut from a larger picture.
+            size: height and width of the output that counts, from its first row and column on.
+        """
+        result = self.network(extended)
         logits, *auxiliary = result if isinstance(result, tuple) else (result,)
-        scale, offset = self._grid((logits.shape[2], logits.shape[3]), (padded.shape[2], padded.shape[3]))
-        return Coarse(logits, (height, width), scale, offset, tuple(auxiliary))
+        scale, offset = self._grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
+        return Coarse(logits, size, scale, offset, tuple(auxiliary))
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute full-size logits (N, K, H, W) from normalised images (N, C, H, W)."""

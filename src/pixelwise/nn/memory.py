@@ -1,0 +1,68 @@
+"""How much memory a network's feature maps take at once, counted on the meta device."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pixelwise.nn.meta import run_on_meta
+
+
+def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: torch.dtype = torch.float32) -> int:
+    """Count the most bytes of feature maps that live at the same time while a network runs without gradients.
+
+    The network runs on shapes alone, so the count depends on nothing but the network and the size: parameters and the
+    working memory of single kernels are not in it.
+
+    Args:
+        network: takes images (N, C, H, W).
+        images: their shape.
+        dtype: type that the network computes in.
+    """
+    counter = _Counter()
+    run_on_meta(network, images, counter, dtype=dtype, begin=counter.watch)
+    return counter.peak
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts storages from their first tensor to the end of their last."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = 0
+        self.peak = 0
+        self.users: dict[int, int] = {}  # storage -> tensors that share it
+
+    def watch(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self.users:
+            self.live += size
+            self.peak = max(self.peak, self.live)
+        self.users[key] = self.users.get(key, 0) + 1
+        weakref.finalize(tensor, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self.users[key] -= 1
+        if not self.users[key]:
+            del self.users[key]
+            self.live -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            self.watch(tensor)
+        return result
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)

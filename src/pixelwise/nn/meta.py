@@ -1,0 +1,44 @@
+"""Running a network on shapes alone, to see what it does without computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def run_on_meta(
+    network: nn.Module,
+    images: tuple[int, int, int, int],
+    watching: AbstractContextManager[Any],
+    *,
+    dtype: torch.dtype = torch.float32,
+    begin: Callable[[Tensor], None] | None = None,
+) -> Any:
+    """Run a network in evaluation mode on the meta device and return its output; the network is left as it is.
+
+    Args:
+        network: takes images (N, C, H, W).
+        images: their shape.
+        watching: entered for the run, such as a ``TorchDispatchMode`` that sees every operator.
+        dtype: type of images and of all parameters that are floats.
+        begin: called with the images before the run.
+    """
+    state = {
+        name: torch.empty_like(value, device="meta", dtype=dtype if value.is_floating_point() else value.dtype)
+        for name, value in [*network.named_parameters(), *network.named_buffers()]
+    }
+    picture = torch.empty(images, device="meta", dtype=dtype)
+    if begin is not None:
+        begin(picture)
+    training = [part for part in network.modules() if part.training]
+    network.eval()
+    try:
+        with torch.no_grad(), watching:
+            return torch.func.functional_call(network, state, (picture,))
+    finally:
+        for part in training:
+            part.training = True

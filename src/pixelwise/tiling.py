@@ -1,0 +1,255 @@
+"""Cutting a picture into tiles that together equal the whole. Numbers only.
+
+A network whose reach is known gives the same output for a pixel whether it is shown the whole picture or only what
+that output reads, if the piece begins at a multiple of the network's period: then every stage samples the same cells.
+What U-Net's overlap-tile strategy does for unpadded convolutions therefore works for padded ones as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pixelwise.errors import SettingError
+from pixelwise.geometry import Geometry
+
+Window = tuple[slice, slice]
+"""Rows and columns of a picture, with start and stop."""
+
+Mode = Literal["auto", "exact", "fast"]
+
+FAST_HALO = 96
+"""Pixels that a tile of fast mode sees around what it writes, up to the period."""
+
+AFFORDABLE = 1.5
+"""Exact tiles are taken by themselves where they cost less than this, in arithmetic over that of the whole picture."""
+
+
+class Tile(NamedTuple):
+    """One piece of work."""
+
+    read: Window
+    """What the network is shown. It may begin before the picture or end behind it: mirror the picture there for a
+    network of unpadded convolutions (``geometry.margin > 0``), else the network's own padding stands for it."""
+    write: Window
+    """What is kept of the answer."""
+
+
+def plan_tiles(
+    size: tuple[int, int], tile: int | tuple[int, int], geometry: Geometry, *, halo: int | None = None
+) -> Iterator[Tile]:
+    """Cut a picture into tiles, row by row.
+
+    Args:
+        size: height and width of the picture in pixels.
+        tile: side in pixels of the windows that are written, or height and width; those at the bottom and the right
+            are smaller. They are disjoint and cover the picture.
+        geometry: of the network's full-size output.
+        halo: pixels to read around a window; None reads all that the network reads, which makes tiles equal the whole.
+            Networks of unpadded convolutions always read all.
+
+    Raises:
+        SettingError: a size, tile or halo that is not positive, or no halo for a network that sees the whole picture,
+            unless one tile holds it.
+    """
+    height, width = (tile, tile) if isinstance(tile, int) else tile
+    if min(*size, height, width) < 1 or (halo is not None and halo < 0):
+        raise SettingError(f"picture {size} and tile {(height, width)} are at least 1, halo {halo} at least 0")
+    if halo is None and geometry.whole and (size[0] > height or size[1] > width):
+        raise SettingError(
+            f"this network sees the whole picture, so tiles of {height}x{width} cannot equal it; give a halo"
+        )
+    rows = _cut(size[0], height, geometry, halo)
+    columns = _cut(size[1], width, geometry, halo)
+    return (Tile((row_read, column_read), (row, column)) for row_read, row in rows for column_read, column in columns)
+
+
+def _cut(size: int, tile: int, geometry: Geometry, halo: int | None) -> list[tuple[slice, slice]]:
+    """Cut one axis: what is read, what is written."""
+    writes = [slice(first, min(first + tile, size)) for first in range(0, size, tile)]
+    return [(read_window(write, size, geometry, halo), write) for write in writes]
+
+
+def read_window(write: slice, size: int, geometry: Geometry, halo: int | None) -> slice:
+    """Find what the network is shown, along one axis, for a window that is written.
+
+    Args:
+        write: the window, in pixels.
+        size: length of the picture.
+        geometry: of the network's full-size output.
+        halo: as for :func:`plan_tiles`.
+    """
+    period, margin = geometry.period, geometry.margin
+    if margin:
+        start = write.start // period * period
+        return slice(start - margin, start - margin + geometry.input_size(write.stop - start))
+    padded = geometry.padded_size(size)
+    if write.stop - write.start == size:
+        return slice(0, padded)
+    if halo is None:
+        first, last = geometry.reads(write.start, write.stop - 1)
+    else:
+        first, last = write.start - halo, write.stop - 1 + halo
+    start, stop = first // period * period, -(-(last + 1) // period) * period
+    # A piece near the end keeps two periods, as the whole picture does.
+    return slice(max(0, min(start, padded - 2 * period)), min(padded, stop))
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How a picture is computed.
+
+    Args:
+        size: height and width of the picture in pixels.
+        tile: height and width of the windows that are written.
+        geometry: of the network.
+        halo: as for :func:`plan_tiles`.
+        exact: whether the result is that of the whole picture at once.
+        cost: arithmetic over that of the whole picture.
+        reason: why this was chosen, for people to read.
+    """
+
+    size: tuple[int, int]
+    tile: tuple[int, int]
+    geometry: Geometry
+    halo: int | None
+    exact: bool
+    cost: float
+    reason: str
+
+    def __iter__(self) -> Iterator[Tile]:
+        return plan_tiles(self.size, self.tile, self.geometry, halo=self.halo)
+
+    def __len__(self) -> int:
+        return math.prod(-(-side // tile) for side, tile in zip(self.size, self.tile, strict=True))
+
+    @property
+    def whole(self) -> bool:
+        """Whether one tile holds the picture."""
+        return len(self) == 1
+
+
+def choose_tiles(
+    size: tuple[int, int],
+    geometry: Geometry,
+    *,
+    bytes_per_pixel: float,
+    mode: Mode = "auto",
+    tile: int | None = None,
+    memory: int = 256 << 20,
+) -> TilePlan:
+    """Choose the tiles for a picture; the same arguments give the same tiles everywhere.
+
+    A picture that fits into the memory is one tile, which is exact for every network. Otherwise ``"exact"`` tiles
+    carry all that the network reads, ``"fast"`` tiles carry :data:`FAST_HALO` pixels, and ``"auto"`` takes exact
+    ones where they cost less than :data:`AFFORDABLE` times the arithmetic of the whole picture.
+
+    Args:
+        size: height and width of the picture in pixels.
+        geometry: of the network's full-size output.
+        bytes_per_pixel: memory that the network needs for each pixel it is shown.
+        mode: ``"auto"``, ``"exact"`` or ``"fast"``.
+        tile: side in pixels of the windows that are written; None fits them into the memory.
+        memory: bytes that computing a tile may take.
+
+    Raises:
+        SettingError: exact tiles are asked for and the network sees the whole picture, or they do not fit into the
+            memory.
+    """
+    if mode not in ("auto", "exact", "fast"):
+        raise SettingError(f"there is no mode '{mode}'; choose auto, exact or fast")
+    if tile is not None and tile < 1:
+        raise SettingError(f"a tile is at least 1 pixel, got {tile}")
+    padded = (geometry.padded_size(size[0]), geometry.padded_size(size[1]))
+    fits = padded[0] * padded[1] * bytes_per_pixel <= memory if tile is None else tile >= max(size)
+    if fits:
+        return _plan(size, padded, geometry, None, exact=True, reason="the picture fits into one tile")
+    exact = None if mode == "fast" else _exact_plan(size, geometry, bytes_per_pixel, tile, memory)
+    if mode == "exact":
+        if geometry.whole:
+            raise SettingError(
+                "this network sees the whole picture (image pooling, squeeze-excite or attention), so no tiles equal "
+                "it; take --mode fast or auto, or a memory that holds the picture"
+            )
+        if exact is None:
+            needed = _side_needed(geometry) ** 2 * bytes_per_pixel / 2**20
+            raise SettingError(
+                f"exact tiles need about {math.ceil(needed)} MiB for what this network reads around a tile, more than "
+                f"{memory >> 20} MiB; raise --memory, or take --mode fast"
+            )
+        return exact
+    if exact is not None and (exact.cost < AFFORDABLE or geometry.margin):
+        return exact
+    halo = -(-FAST_HALO // geometry.period) * geometry.period
+    if geometry.context is not None:
+        halo = min(halo, geometry.context)
+    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory) or (geometry.period,) * 2
+    if mode == "fast":
+        reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
+    elif geometry.whole:
+        reason = f"the network sees the whole picture, which does not fit into the memory: tiles see {halo} around them"
+    elif exact is None:
+        reason = f"exact tiles do not fit into the memory: tiles see {halo} of {geometry.context} pixels around them"
+    else:
+        reason = (
+            f"exact tiles would cost {exact.cost:.1f} times the arithmetic: tiles see {halo} of {geometry.context} "
+            "pixels around them"
+        )
+    return _plan(size, sides, geometry, halo, exact=geometry.margin > 0 or geometry.context == halo, reason=reason)
+
+
+def _exact_plan(
+    size: tuple[int, int], geometry: Geometry, bytes_per_pixel: float, tile: int | None, memory: int
+) -> TilePlan | None:
+    if geometry.whole:
+        return None
+    assert geometry.context is not None
+    sides = _sides(size, geometry, geometry.context + geometry.margin, bytes_per_pixel, tile, memory)
+    if sides is None:
+        return None
+    reason = f"tiles carry all {geometry.context + geometry.margin} pixels that the network reads around them"
+    return _plan(size, sides, geometry, None, exact=True, reason=reason)
+
+
+def _sides(
+    size: tuple[int, int], geometry: Geometry, halo: int, bytes_per_pixel: float, tile: int | None, memory: int
+) -> tuple[int, int] | None:
+    """Height and width of tiles which, with the halo around, fit into the memory; None where none do."""
+    if tile is not None:
+        return tile, tile
+    period = geometry.period
+    # Reads begin and end at periods, which may add most of one at each side.
+    around = 2 * (-(-halo // period) * period)
+    largest = int(math.sqrt(memory / bytes_per_pixel) - around) // period * period
+    if largest < period:
+        return None
+    height, width = (_even(side, largest, period) for side in size)
+    return height, width
+
+
+def _even(side: int, largest: int, period: int) -> int:
+    """Cut a side into as few tiles as ``largest`` allows, all of one size, so that none is a sliver."""
+    count = math.ceil(side / largest)
+    return math.ceil(side / count / period) * period
+
+
+def _side_needed(geometry: Geometry) -> int:
+    assert geometry.context is not None
+    around = -(-(geometry.context + geometry.margin) // geometry.period) * geometry.period
+    return 2 * around + geometry.period
+
+
+def _plan(
+    size: tuple[int, int], sides: tuple[int, int], geometry: Geometry, halo: int | None, *, exact: bool, reason: str
+) -> TilePlan:
+    whole = math.prod(
+        read_window(slice(0, side), side, geometry, halo).stop - read_window(slice(0, side), side, geometry, halo).start
+        for side in size
+    )
+    reads = [
+        sum(read.stop - read.start for read, _ in _cut(side, tile, geometry, halo))
+        for side, tile in zip(size, sides, strict=True)
+    ]
+    return TilePlan(size, sides, geometry, halo, exact, math.prod(reads) / whole, reason)
