@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pixelwise.data.cache import PictureCache
 from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.data.gaps import GapWeights
 from pixelwise.data.source import DataSource, Pair
 from pixelwise.data.transforms import Augmentation
 from pixelwise.encoders import load_encoder_weights
@@ -23,7 +24,7 @@ Caches = tuple[PictureCache, PictureCache]
 
 
 def make_model(label_space: LabelSpace, settings: Settings) -> SegmentationModel:
-    """Build the model of the settings with fresh weights, normalising as its encoder's published weights expect."""
+    """Build the model of the settings with fresh weights, normalising as published weights of its encoder expect."""
     model = build_model(
         settings.model,
         classes=label_space,
@@ -49,8 +50,11 @@ def fill_weights(model: SegmentationModel, weights: str, console: Console) -> No
     """
     if weights == "none":
         console.print("training from scratch (--weights none)")
+    elif weights == "auto" and model.encoder is None:
+        console.print(f"training from scratch: no published weights are known for {model.name}")
     elif weights == "auto":
         try:
+            assert model.encoder is not None
             console.print(load_encoder_weights(model.encoder))
         except ModelError as error:
             console.print("[yellow]training from scratch:[/]", end=" ")
@@ -60,11 +64,16 @@ def fill_weights(model: SegmentationModel, weights: str, console: Console) -> No
         taken = {k: v for k, v in trained.state_dict().items() if k in wanted and wanted[k].shape == v.shape}
         if not taken:
             raise ModelError(
-                f"{weights}: no tensor of this {trained.name} on {trained.options['encoder']} fits a {model.name} on "
-                f"{model.options['encoder']}; choose the same --model and --encoder"
+                f"{weights}: no tensor of this {_kind(trained)} fits a {_kind(model)}; choose the same --model and "
+                "--encoder"
             )
         model.load_state_dict(taken, strict=False)
         console.print(f"starting from {weights}: {len(taken)} of {len(wanted)} tensors fit")
+
+
+def _kind(model: SegmentationModel) -> str:
+    encoder = model.options.get("encoder")
+    return model.name if encoder is None else f"{model.name} on {encoder}"
 
 
 def open_caches(source: DataSource, settings: Settings) -> Caches:
@@ -92,12 +101,17 @@ def make_stream(settings: Settings, caches: Caches) -> Stream:
         hflip=settings.hflip,
         vflip=settings.vflip,
         color=settings.color,
+        elastic=settings.elastic,
     )
+    gaps = None
+    if settings.border_weight > 0:
+        gaps = GapWeights(caches[0], w0=settings.border_weight, budget_bytes=settings.cache_bytes // 2)
     crops = TrainingCrops(
         caches[0],
         augmentation,
         length=settings.steps * settings.batch,
         seed=settings.seed,
         rare_class_probability=settings.rare_class_probability,
+        gaps=gaps,
     )
     return Stream(crops, Pictures(caches[1]), settings)

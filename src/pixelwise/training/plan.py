@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.fingerprint import Fingerprint
-from pixelwise.models.build import DEFAULT_ENCODER
+from pixelwise.errors import ModelError, unknown_name
+from pixelwise.models.build import DEFAULT_ENCODER, MODELS
 from pixelwise.training.machine import Machine
+from pixelwise.training.nature import Nature, examine
 
 CROP_UNIT = 32
 """Crop sides are multiples of the period of the encoders, so that no step computes on padding."""
@@ -17,6 +19,11 @@ CROP_UNIT = 32
 CPU_CROP_PIXELS = 288 * 384
 GPU_CROP_PIXELS = 512 * 512
 CPU_BATCH = 8
+CPU_STEP_MULTIPLY_ADDS = 1e11
+"""Forward multiply-adds of a step that a CPU core with native bfloat16 is asked for, half of it without. Together with
+the backward pass that is a step of a few seconds."""
+LEAST_BATCH = 4
+"""Crops a step below which batch statistics become too rough; networks without norms may see a single crop."""
 GPU_BATCH = 16
 GPU_BYTES_A_PIXEL = 6_000
 """Assumed need of one crop pixel in training on a GPU, meant to be generous."""
@@ -51,17 +58,32 @@ def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -
     """
     draft = Draft(fixed)
     _choose_model(draft, fingerprint, machine)
-    _choose_input(draft, fingerprint, machine)
+    nature = examine(
+        draft.values["model"],
+        classes=len(fingerprint.class_pixels),
+        encoder=draft.values["encoder"],
+        in_channels=draft.values["in_channels"],
+        options=draft.values["model_options"],
+    )
+    _choose_input(draft, fingerprint, machine, nature)
     _choose_augmentation(draft, fingerprint)
     _choose_loss(draft, fingerprint)
-    _choose_optimisation(draft)
+    _choose_optimisation(draft, nature)
     _choose_machine_use(draft, machine)
     return draft
 
 
 def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> None:
     draft.set("model", "deeplabv3plus", "sees context at several rates and scores at stride 4, which is cheap")
-    draft.set("encoder", DEFAULT_ENCODER, "small and fast, and its ImageNet weights install as a package")
+    if draft.values["model"] not in MODELS:
+        raise ModelError(unknown_name("model", str(draft.values["model"]), MODELS))
+    entry = MODELS[draft.values["model"]]
+    if entry.encoder is None:
+        draft.set("encoder", None, "the network has a trunk of its own")
+    elif entry.encoder == DEFAULT_ENCODER:
+        draft.set("encoder", entry.encoder, "small and fast, and its ImageNet weights install as a package")
+    else:
+        draft.set("encoder", entry.encoder, "the trunk of the paper")
     if machine.device == "cpu" and draft.values["model"] == "deeplabv3plus":
         draft.set(
             "model_options", {"decoder_channels": 128}, "half the paper's 256: a fifth more steps in the same time"
@@ -69,10 +91,11 @@ def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> N
     else:
         draft.set("model_options", {}, "as the model comes")
     draft.set("weights", "auto", "ImageNet weights where they are at hand")
-    if fingerprint.channels in (1, 3):
+    channels = fingerprint.channels
+    if channels in (1, 3) and entry.encoder is not None:
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
     else:
-        draft.set("in_channels", fingerprint.channels, f"the pictures have {fingerprint.channels} channels")
+        draft.set("in_channels", channels, f"the pictures have {channels} {'channel' if channels == 1 else 'channels'}")
     if fingerprint.value_range is not None:
         low, high = fingerprint.value_range
         draft.set(
@@ -80,19 +103,31 @@ def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> N
         )
 
 
-def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> None:
-    limit = CPU_CROP_PIXELS if machine.device == "cpu" else GPU_CROP_PIXELS
+def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, nature: Nature) -> None:
     height, width = fingerprint.median_size
-    crop = crop_size(height, width, limit)
-    draft.set("crop", crop, f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this {machine.device}")
-    crop = draft.values["crop"]
-    if machine.device == "cpu":
-        draft.set("batch", CPU_BATCH, "enough for stable batch statistics; more only slows steps on a CPU")
-    else:
+    if machine.device != "cpu":
+        reason = f"pictures are about {height}x{width}; {GPU_CROP_PIXELS:,} pixels a crop suit this {machine.device}"
+        crop = draft.set("crop", nature.legal_crop(crop_size(height, width, GPU_CROP_PIXELS)), reason)
         fitting = int(0.8 * machine.memory / (GPU_BYTES_A_PIXEL * crop[0] * crop[1]))
         devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
         batch = devices * min(GPU_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
         draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}")
+        return
+    affordable = CPU_STEP_MULTIPLY_ADDS * machine.cores * (1.0 if machine.native_bfloat16 else 0.5)
+    least = LEAST_BATCH if nature.normalised else 1
+    limit = CPU_CROP_PIXELS
+    crop = nature.legal_crop(crop_size(height, width, limit))
+    while least * nature.multiply_adds(crop) > affordable and min(crop) > 3 * CROP_UNIT:
+        limit = int(0.8 * limit)
+        crop = nature.legal_crop(crop_size(height, width, limit))
+    reason = f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this cpu"
+    crop = draft.set("crop", crop, reason if limit == CPU_CROP_PIXELS else f"{reason} and so heavy a network")
+    cost = nature.multiply_adds((int(crop[0]), int(crop[1])))
+    batch = min(CPU_BATCH, max(least, int(affordable / cost)))
+    if batch == CPU_BATCH:
+        draft.set("batch", batch, "enough for stable batch statistics; more only slows steps on a CPU")
+    else:
+        draft.set("batch", batch, f"a crop costs {cost / 1e9:.0f} G multiply-adds, and a step should take seconds")
 
 
 def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
@@ -117,6 +152,13 @@ def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
     draft.set("hflip", True, "left and right rarely matter")
     draft.set("vflip", False, "up and down usually matter")
     draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
+    elastic = MODELS[draft.values["model"]].recipe.get("elastic", 0.0)
+    if elastic:
+        # The paper bends crops of some 400 pixels; smaller ones would be torn.
+        side = min(draft.values["crop"])
+        draft.set("elastic", min(elastic, round(side / 32, 1)), "tissue deforms, as the network's paper has it")
+    else:
+        draft.set("elastic", 0.0, "things keep their shapes")
     share = fingerprint.class_pixels / max(1, fingerprint.class_pixels.sum())
     present = share[share > 0]
     rarest = float(present.min(initial=1.0))
@@ -135,6 +177,11 @@ def _choose_loss(draft: Draft, fingerprint: Fingerprint) -> None:
     spread = max(weights) / min(weights)
     draft.set("class_weights", weights, f"square root of median frequency balancing; heaviest to lightest {spread:.1f}")
     draft.set("label_smoothing", 0.0, "masks are taken at their word")
+    border_weight = MODELS[draft.values["model"]].recipe.get("border_weight", 0.0)
+    if border_weight and len(weights) == 2:
+        draft.set("border_weight", border_weight, "keeps touching objects apart, as the network's paper has it")
+    else:
+        draft.set("border_weight", 0.0, "no objects to keep apart are known")
 
 
 def class_weights(pixels: np.ndarray[Any, np.dtype[np.int64]], *, limit: float = 10.0) -> tuple[float, ...]:
@@ -156,14 +203,19 @@ def class_weights(pixels: np.ndarray[Any, np.dtype[np.int64]], *, limit: float =
     return tuple(float(round(weight, 4)) for weight in weights)
 
 
-def _choose_optimisation(draft: Draft) -> None:
-    draft.set("learning_rate", 2e-3, "AdamW on a fresh decoder")
-    pretrained = draft.values["weights"] != "none"
+def _choose_optimisation(draft: Draft, nature: Nature) -> None:
+    pretrained = nature.has_encoder and draft.values["weights"] != "none"
     draft.set("encoder_rate", 1.0, "the encoder learns at the rate of the decoder")
     draft.set("weight_decay", 0.01, "AdamW's usual")
     draft.set("schedule", "poly", "falls to zero over the run (DeepLab)")
-    draft.set("warmup", 0.03 if pretrained else 0.05, "the first steps of a fresh decoder are rough")
-    draft.set("gradient_clip", 0.0, "batch norm keeps gradients in bounds")
+    if nature.normalised:
+        draft.set("learning_rate", 2e-3, "AdamW on a fresh decoder")
+        draft.set("warmup", 0.03 if pretrained else 0.05, "the first steps of a fresh decoder are rough")
+        draft.set("gradient_clip", 0.0, "batch norm keeps gradients in bounds")
+    else:
+        draft.set("learning_rate", 2e-4, "AdamW on a network without norms, which large steps would throw off")
+        draft.set("warmup", 0.1, "without norms the first steps are the dangerous ones")
+        draft.set("gradient_clip", 1.0, "nothing else bounds the gradients of a network without norms")
 
 
 def _choose_machine_use(draft: Draft, machine: Machine) -> None:

@@ -22,7 +22,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     model: str
-    encoder: str
+    encoder: str | None = None
+    """What the network is built on; None where it has a trunk of its own."""
     model_options: dict[str, Any] = {}
     weights: str
     """``auto`` (ImageNet if at hand), ``none``, or a pixelwise model file to start from."""
@@ -42,12 +43,16 @@ class Settings(BaseModel):
     vflip: bool = False
     color: float = Share
     """Strength of random brightness, contrast and saturation."""
+    elastic: float = Field(default=0.0, ge=0)
+    """Deviation in pixels of the displacements that bend a crop; 0 for none."""
     rare_class_probability: float = Share
     """Share of crops that are centred on a pixel of a class drawn with favour for rare ones."""
 
     class_weights: tuple[float, ...]
     """Weight of each class in the loss."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    border_weight: float = Field(default=0.0, ge=0)
+    """What a pixel between two touching objects weighs beside its class (w0 of U-Net); 0 for no such weights."""
 
     learning_rate: float = Positive
     encoder_rate: float = Field(ge=0)
@@ -69,7 +74,7 @@ class Settings(BaseModel):
     workers: int = Field(ge=0)
     """Processes that prepare crops beside the training process."""
     cache_bytes: int = Field(ge=0)
-    """Memory for decoded pictures."""
+    """Memory for decoded pictures; border weights may take half as much again."""
     seed: int = Field(default=0, ge=0)
     devices: int = Positive
     nodes: int = Positive

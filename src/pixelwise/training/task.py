@@ -20,8 +20,9 @@ from pixelwise.training.settings import Settings
 class SegmentationTask(pl.LightningModule):
     """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
 
-    Batches are (images uint8 (N, C, h, w), masks (N, h, w)) in training and one (image uint8 (C, H, W), mask (H, W))
-    of any size in validation; pictures stay uint8 until they are on the device.
+    Batches are (images uint8 (N, C, h, w), masks (N, h, w)) in training, with weights of gaps (N, h, w) as third part
+    where touching objects are kept apart, and one (image uint8 (C, H, W), mask (H, W)) of any size in validation;
+    pictures stay uint8 until they are on the device.
 
     Args:
         model: what is trained.
@@ -46,20 +47,28 @@ class SegmentationTask(pl.LightningModule):
         memory_format = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         return ((images - self.mean) / self.std).contiguous(memory_format=memory_format)
 
-    def loss(self, coarse: Coarse, target: Tensor) -> Tensor:
-        """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths."""
-        loss = self._cross_entropy(coarse.logits, target, coarse.scale, coarse.offset)
+    def loss(self, coarse: Coarse, target: Tensor, gaps: Tensor | None = None) -> Tensor:
+        """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths.
+
+        With ``gaps`` (N, H, W) a pixel weighs what its class weighs and its gap on top (U-Net, equation 2).
+        """
+        pixel_weights = None if gaps is None else self._weights_of(target) + gaps
+        loss = self._cross_entropy(coarse.logits, target, pixel_weights, scale=coarse.scale, offset=coarse.offset)
         for logits in coarse.auxiliary:
-            loss = loss + 0.4 * self._cross_entropy(logits, target, None, None)
+            loss = loss + 0.4 * self._cross_entropy(logits, target, pixel_weights)
         return loss
 
-    def _cross_entropy(self, logits: Tensor, target: Tensor, scale: float | None, offset: float | None) -> Tensor:
+    def _weights_of(self, target: Tensor) -> Tensor:
+        """Weight of the class of each pixel (N, H, W); that of ignored pixels does not count."""
+        return self.class_weights[target.long().clamp(max=len(self.class_weights) - 1)]
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None, **grid: Any) -> Tensor:
         return upsample_cross_entropy(
             logits,
             target,
-            scale=scale,
-            offset=offset,
-            class_weights=self.class_weights,
+            **grid,
+            class_weights=self.class_weights if pixel_weights is None else None,
+            pixel_weights=pixel_weights,
             ignore_index=self.model.label_space.ignore_index,
             label_smoothing=self.settings.label_smoothing,
         )
@@ -70,8 +79,8 @@ class SegmentationTask(pl.LightningModule):
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and the learning rate."""
-        images, target = batch
-        loss = self.loss(self.model.coarse(self.normalise(images)), target)
+        images, target, *gaps = batch
+        loss = self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
         self.log("train/loss", loss.detach())
         return loss
 
@@ -99,7 +108,8 @@ class SegmentationTask(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW; no decay on biases and norms; the encoder at its own rate."""
         groups = []
-        encoder = {id(parameter) for parameter in self.model.encoder.parameters()}
+        trunk = self.model.encoder
+        encoder = set() if trunk is None else {id(parameter) for parameter in trunk.parameters()}
         for of_encoder in (True, False):
             rate = self.settings.learning_rate * (self.settings.encoder_rate if of_encoder else 1.0)
             for matrices in (True, False):

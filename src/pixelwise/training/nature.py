@@ -1,0 +1,74 @@
+"""What a network is like, as far as planning its training cares; found by looking at it, not by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from pixelwise.models import SegmentationModel, build_model
+from pixelwise.nn.tracing import trace
+
+_NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+class Nature:
+    """A network without values: what it is made of and what it costs.
+
+    Args:
+        model: on any device; only shapes are looked at.
+    """
+
+    def __init__(self, model: SegmentationModel) -> None:
+        self.model = model
+        self.has_encoder = model.encoder is not None
+        """Whether a part of it may start from ImageNet weights."""
+        self.normalised = any(isinstance(part, _NORMS) for part in model.modules())
+        """Whether norms keep its signals and gradients in bounds."""
+        self._multiply_adds: dict[tuple[int, int], int] = {}
+
+    def legal_crop(self, crop: tuple[int, int]) -> tuple[int, int]:
+        """The next crop whose scores an unpadded network computes without any left over; others as they are."""
+        if self.model.border != "mirror":
+            return crop
+        geometry = self.model.geometry
+        height, width = (geometry.output_size(geometry.input_size(side)) for side in crop)
+        return height, width
+
+    def multiply_adds(self, crop: tuple[int, int]) -> int:
+        """Multiply-adds of the network on one crop (height, width), forward."""
+        if crop not in self._multiply_adds:
+            geometry = self.model.geometry
+            fit = geometry.input_size if self.model.border == "mirror" else geometry.padded_size
+            images = (1, self.model.preprocessing.channels, fit(crop[0]), fit(crop[1]))
+            self._multiply_adds[crop] = trace(self.model.network, images).multiply_adds
+        return self._multiply_adds[crop]
+
+
+def examine(name: str, *, classes: int, encoder: str | None, in_channels: int, options: Mapping[str, Any]) -> Nature:
+    """Look at a network that is about to be trained, without giving it memory.
+
+    Args:
+        name: a key of ``MODELS``.
+        classes: number of classes.
+        encoder: what it is built on; None for its own.
+        in_channels: channels of the pictures.
+        options: options of the model.
+
+    Raises:
+        PixelwiseError: as :func:`~pixelwise.models.build_model`.
+    """
+    return _examine(name, classes, encoder, in_channels, json.dumps(options, sort_keys=True))
+
+
+@lru_cache(maxsize=8)
+def _examine(name: str, classes: int, encoder: str | None, in_channels: int, options: str) -> Nature:
+    with torch.device("meta"):
+        return Nature(
+            build_model(name, classes=classes, encoder=encoder, in_channels=in_channels, **json.loads(options))
+        )
