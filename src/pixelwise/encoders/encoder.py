@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from pixelwise.encoders.alexnet import alexnet_encoder
+from pixelwise.encoders.resnet import BLOCKS, ResNet
 from pixelwise.encoders.timm_encoder import TimmEncoder
+from pixelwise.encoders.xception import ENTRY, AlignedXception
 
 
 class Encoder(Protocol):
@@ -40,7 +43,15 @@ class Encoder(Protocol):
         ...
 
 
-PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {"alexnet": alexnet_encoder}
+PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {
+    "alexnet": alexnet_encoder,
+    **{f"aligned_xception{depth}": partial(AlignedXception, depth) for depth in ENTRY},
+    **{f"resnet{depth}_atrous": partial(ResNet, depth, dilation_from="stage") for depth in BLOCKS},
+    **{
+        f"resnet{depth}_multigrid": partial(ResNet, depth, dilation_from="stage", multi_grid=(1, 2, 4))
+        for depth in BLOCKS
+    },
+}
 """Trunks of the classical papers that timm does not have: name -> ``build(in_channels=..., output_stride=...)``."""
 
 

@@ -11,7 +11,9 @@ from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
-from pixelwise.models.deeplab import deeplabv3plus
+from pixelwise.models.deeplab_v1_v2 import deeplabv1, deeplabv2
+from pixelwise.models.deeplab_v3 import deeplabv3, fcn_dilated
+from pixelwise.models.deeplab_v3plus import deeplabv3plus
 from pixelwise.models.fcn import fcn
 from pixelwise.models.fcn2015 import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn_alexnet
 from pixelwise.models.segnet import segnet, segnet_basic
@@ -67,6 +69,26 @@ MODELS: dict[str, ModelEntry] = {
         fcn8s_at_once, "FCN-8s with scaled skips, to train in one go", paper="Long et al.", year=2015, encoder=None
     ),
     "fcn_alexnet": ModelEntry(fcn_alexnet, "FCN on AlexNet as published", paper="Long et al.", year=2015, encoder=None),
+    "fcn_dilated": ModelEntry(
+        fcn_dilated, "FCN on a dilated ResNet, as in torchvision", paper="Long et al.", year=2015, encoder=None
+    ),
+    "deeplabv1": ModelEntry(
+        deeplabv1, "DeepLab-LargeFOV as published: atrous VGG16", paper="Chen et al.", year=2015, encoder=None
+    ),
+    "deeplabv2": ModelEntry(
+        deeplabv2,
+        "DeepLabv2 as published: summed atrous branches on ResNet-101 or VGG16",
+        paper="Chen et al.",
+        year=2018,
+        encoder=None,
+    ),
+    "deeplabv3": ModelEntry(
+        deeplabv3,
+        "DeepLabv3 as published, or in torchvision's form: atrous pyramid with image pooling",
+        paper="Chen et al.",
+        year=2017,
+        encoder=None,
+    ),
     "unet2015": ModelEntry(
         unet2015,
         "U-Net as published: valid convolutions, mirrored borders",

@@ -1,0 +1,166 @@
+"""DeepLabv3+ (Chen, Zhu, Papandreou, Schroff and Adam 2018), on any encoder with a map of stride 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.encoders import Encoder
+from pixelwise.errors import ModelError, SettingError, unknown_name
+from pixelwise.models.base import EncoderDecoder, SegmentationModel
+from pixelwise.nn.aspp import ASPP, atrous_conv
+from pixelwise.nn.blocks import conv_norm_relu, initialise, separable_conv_norm_relu
+from pixelwise.nn.upsampling import upsample_aligned
+from pixelwise.types import LabelSpace, Preprocessing
+
+LOW_LEVEL_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Form:
+    """Where DeepLabv3+ networks differ."""
+
+    atrous_rates: tuple[int, ...]
+    dropout: float
+    inner_norm: bool
+    """Whether batch norm and ReLU stand between the parts of separable convolutions."""
+    after: bool
+    """Whether a separable convolution follows the pyramid before it is enlarged."""
+    refinements: int
+    """Convolutions after the maps are joined."""
+    resize: Literal["half_pixel", "aligned", "corners"]
+    """How the pyramid is enlarged, and the logits lie on the picture: cells in the middle of their pixels, on every
+    fourth pixel from 0 on, or stretched from corner to corner."""
+
+
+FORMS = {
+    "practical": Form((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
+    "paper": Form((6, 12, 18), 0.1, True, False, 2, "aligned"),
+    "smp": Form((12, 24, 36), 0.5, False, True, 1, "corners"),
+}
+"""Name -> what it stands for. ``smp`` lies on no exact grid, so that its tiles do not equal the whole picture."""
+
+
+class DeepLabV3PlusDecoder(nn.Module):
+    """Atrous pyramid on the deepest map, joined with a reduced map of stride 4, and two separable convolutions.
+
+    It takes the maps of the encoder, finest first, and returns (N, out_channels, H / 4, W / 4).
+
+    Args:
+        encoder_channels: channels of the encoder's maps, finest first.
+        encoder_strides: strides of these maps; one of them is 4.
+        form: the details.
+        out_channels: channels of the pyramid and of the result.
+        low_level_channels: channels that the map of stride 4 is reduced to.
+        atrous_rates: dilations of the pyramid.
+        separable: whether the 3x3 convolutions are depthwise separable.
+    """
+
+    def __init__(
+        self,
+        encoder_channels: Sequence[int],
+        encoder_strides: Sequence[int],
+        *,
+        form: Form = FORMS["practical"],
+        out_channels: int = 256,
+        low_level_channels: int = 48,
+        atrous_rates: Sequence[int] | None = None,
+        separable: bool = True,
+    ) -> None:
+        super().__init__()
+        self.low_level = list(encoder_strides).index(LOW_LEVEL_STRIDE)
+        self.factor = encoder_strides[-1] // LOW_LEVEL_STRIDE
+        self.resize = form.resize
+        self.aspp = ASPP(
+            encoder_channels[-1],
+            out_channels,
+            atrous_rates=form.atrous_rates if atrous_rates is None else atrous_rates,
+            separable=separable,
+            inner_norm=form.inner_norm,
+            dropout=form.dropout,
+        )
+        self.after = separable_conv_norm_relu(out_channels, out_channels) if form.after else nn.Identity()
+        self.reduce = conv_norm_relu(encoder_channels[self.low_level], low_level_channels, 1)
+        convolution = atrous_conv(separable=separable, inner_norm=form.inner_norm)
+        joined = [out_channels + low_level_channels] + [out_channels] * (form.refinements - 1)
+        self.refine = nn.Sequential(*(convolution(channels, out_channels) for channels in joined))
+        self.out_channels = out_channels
+        initialise(self)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Decode the encoder's maps, finest first, to (N, out_channels, H / 4, W / 4)."""
+        low = self.reduce(maps[self.low_level])  # (N, 48, H/4, W/4)
+        deep = self.after(self.aspp(maps[-1]))  # (N, 256, H/16, W/16)
+        if self.resize == "aligned":
+            # Sizes 16k + 1 have 4k + 1 cells of stride 4: what was repeated past the last of the deep ones goes.
+            deep = upsample_aligned(deep, self.factor)[:, :, : low.shape[2], : low.shape[3]]
+        else:
+            deep = F.interpolate(deep, low.shape[2:], mode="bilinear", align_corners=self.resize == "corners")
+        refined: Tensor = self.refine(torch.cat([deep, low], 1))
+        return refined
+
+
+def deeplabv3plus(
+    encoder: Encoder,
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    form: str = "practical",
+    decoder_channels: int = 256,
+    atrous_rates: Sequence[int] | None = None,
+    separable: bool = True,
+) -> SegmentationModel:
+    """Build a DeepLabv3+ on an encoder, normally one of output stride 16; its logits have stride 4.
+
+    Forms: ``practical`` suits any encoder. ``paper`` is the authors' own network, on ``aligned_xception65``, or on
+    ``resnet101_multigrid`` with ``separable=False``: batch norm and ReLU between the parts of separable convolutions,
+    cells on the pixels 0, 4, 8, ... ``smp`` is that of segmentation_models_pytorch, on ``resnet101_atrous`` and its
+    like: rates 12, 24, 36, one more convolution after the pyramid and one less after the maps are joined, maps
+    stretched from corner to corner; 45,674,853 parameters at 21 classes on ResNet-101.
+
+    Args:
+        encoder: gives the feature maps, one of them at stride 4.
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        form: ``"practical"``, ``"paper"`` or ``"smp"``.
+        decoder_channels: channels of the pyramid and the decoder.
+        atrous_rates: dilations of the pyramid; by default as the form has them.
+        separable: whether the 3x3 convolutions of pyramid and decoder are depthwise separable.
+
+    Raises:
+        SettingError: no such form.
+        ModelError: the encoder has no map of stride 4, or its maps do not fit the grid of the form.
+    """
+    if form not in FORMS:
+        raise SettingError(unknown_name("form of model 'deeplabv3plus'", form, FORMS))
+    if LOW_LEVEL_STRIDE not in encoder.strides:
+        strides = ", ".join(map(str, encoder.strides))
+        raise ModelError(f"deeplabv3plus needs an encoder with a map of stride 4; '{encoder.name}' has {strides}")
+    resize = FORMS[form].resize
+    if resize != "half_pixel" and not encoder.exact:
+        raise ModelError(
+            f"form '{form}' of deeplabv3plus needs maps that are exact fractions of the picture; those of "
+            f"'{encoder.name}' are smaller: choose another encoder, or form 'practical'"
+        )
+    decoder = DeepLabV3PlusDecoder(
+        encoder.channels,
+        encoder.strides,
+        form=FORMS[form],
+        out_channels=decoder_channels,
+        atrous_rates=atrous_rates,
+        separable=separable,
+    )
+    head = nn.Conv2d(decoder_channels, len(label_space), 1)
+    return SegmentationModel(
+        EncoderDecoder(encoder, decoder, head),
+        label_space=label_space,
+        preprocessing=preprocessing,
+        stride=LOW_LEVEL_STRIDE,
+        first=0 if resize == "aligned" else None,
+        stretch="corners" if resize == "corners" else None,
+    )
