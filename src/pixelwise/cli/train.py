@@ -23,6 +23,9 @@ def train(
     ],
     model: Annotated[str | None, typer.Option(help="unet, deeplabv3plus or fcn.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder.")] = None,
+    upsampling: Annotated[
+        str | None, typer.Option(help="nearest, bilinear, transposed or unpool, where the model has it.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="auto (ImageNet if at hand), none, or a model file.")] = None,
     size: Annotated[str | None, typer.Option(help="Training crop as HxW.", metavar="HxW")] = None,
     batch: Annotated[int | None, typer.Option(help="Crops a step, over all devices.")] = None,
@@ -64,6 +67,8 @@ def train(
         "nodes": nodes,
     }
     fixed = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
+    if upsampling is not None:
+        fixed["model_options"] = {**fixed.get("model_options", {}), "upsampling": upsampling}
     console = Console()
     source = open_data(data, seed=int(fixed.get("seed", 0)))
     for note in source.notes:

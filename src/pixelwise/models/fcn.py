@@ -11,6 +11,7 @@ from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
+from pixelwise.nn.upsampling import BilinearTransposed, Upsampling, check_upsampling
 from pixelwise.types import LabelSpace, Preprocessing
 
 FINEST_STRIDE = 8
@@ -20,7 +21,8 @@ class FCNDecoder(nn.Module):
     """Score the maps of stride 8 and deeper for every class and sum the scores, deepest first, as FCN-8s does.
 
     It takes the maps of the encoder, finest first, and returns class scores (N, K, H / 8, W / 8). Scores are carried
-    to the next finer map by bilinear upsampling, which is what the fixed deconvolutions of the reference compute.
+    to the next finer map by bilinear upsampling, which is what the fixed deconvolutions of the reference compute, or by
+    one of the other ways.
 
     Args:
         encoder_channels: channels of the encoder's maps, finest first.
@@ -28,6 +30,7 @@ class FCNDecoder(nn.Module):
         classes: K.
         hidden_channels: channels of the 3x3 convolution that stands for fc6 and fc7 on the deepest map.
         dropout: probability of dropping one of its values in training.
+        upsampling: ``"bilinear"``, ``"nearest"``, or ``"transposed"``: kernels that start bilinear and learn.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class FCNDecoder(nn.Module):
         *,
         hidden_channels: int = 512,
         dropout: float = 0.1,
+        upsampling: Upsampling = "bilinear",
     ) -> None:
         super().__init__()
+        self.upsampling = upsampling
         self.used = [i for i, stride in enumerate(encoder_strides) if stride >= FINEST_STRIDE]
         *finer, deepest = self.used
         self.score_deepest = nn.Sequential(
@@ -48,6 +53,13 @@ class FCNDecoder(nn.Module):
             nn.Conv2d(hidden_channels, classes, 1),
         )
         self.score_skips = nn.ModuleList(nn.Conv2d(encoder_channels[i], classes, 1) for i in reversed(finer))
+        self.enlarge = nn.ModuleList()
+        if upsampling == "transposed":
+            for i in reversed(finer):
+                factor = encoder_strides[i + 1] // encoder_strides[i]
+                kernel = 2 * factor - factor % 2  # an odd factor puts a pixel on the middle of a cell
+                padding = (kernel - factor) // 2
+                self.enlarge.append(BilinearTransposed(classes, kernel, factor, padding=padding, learnt=True))
         initialise(self)
         for score in (self.score_deepest[-1], *self.score_skips):  # the reference starts from equal scores
             assert isinstance(score, nn.Conv2d)
@@ -57,9 +69,19 @@ class FCNDecoder(nn.Module):
         """Score the encoder's maps, finest first, as (N, K, H / 8, W / 8)."""
         *finer, deepest = (maps[i] for i in self.used)
         scores: Tensor = self.score_deepest(deepest)  # (N, K, H/32, W/32)
-        for skip, features in zip(self.score_skips, reversed(finer), strict=True):
-            scores = F.interpolate(scores, features.shape[2:], mode="bilinear", align_corners=False) + skip(features)
+        for step, (skip, features) in enumerate(zip(self.score_skips, reversed(finer), strict=True)):
+            scores = self._enlarge(scores, step, features.shape[2:]) + skip(features)
         return scores
+
+    def _enlarge(self, scores: Tensor, step: int, size: Sequence[int]) -> Tensor:
+        """Carry scores (N, K, h, w) to the next finer map, (N, K, *size)."""
+        height, width = size
+        if self.upsampling == "nearest":
+            return F.interpolate(scores, (height, width), mode="nearest")
+        if self.upsampling == "transposed":
+            scores = self.enlarge[step](scores)
+        # A transposed map already has the size, except after encoders with unpadded convolutions.
+        return F.interpolate(scores, (height, width), mode="bilinear", align_corners=False)
 
 
 def fcn(
@@ -68,6 +90,7 @@ def fcn(
     preprocessing: Preprocessing,
     *,
     hidden_channels: int = 512,
+    upsampling: Upsampling = "bilinear",
 ) -> SegmentationModel:
     """Build an FCN-8s on an encoder; its logits have stride 8.
 
@@ -76,14 +99,23 @@ def fcn(
         label_space: the classes.
         preprocessing: how pictures are normalised.
         hidden_channels: channels of the convolution before the deepest scores.
+        upsampling: how scores are carried to the next finer map: ``"bilinear"``, ``"nearest"`` or ``"transposed"``.
 
     Raises:
         ModelError: the encoder has no map of stride 8.
+        SettingError: a way of upsampling that an FCN does not have.
     """
+    check_upsampling(upsampling, "fcn", ("nearest", "bilinear", "transposed"))
     if FINEST_STRIDE not in encoder.strides:
         strides = ", ".join(map(str, encoder.strides))
         raise ModelError(f"fcn needs an encoder with a map of stride 8; '{encoder.name}' has {strides}")
-    decoder = FCNDecoder(encoder.channels, encoder.strides, len(label_space), hidden_channels=hidden_channels)
+    decoder = FCNDecoder(
+        encoder.channels,
+        encoder.strides,
+        len(label_space),
+        hidden_channels=hidden_channels,
+        upsampling=upsampling,
+    )
     return SegmentationModel(
         EncoderDecoder(encoder, decoder, nn.Identity()),
         label_space=label_space,

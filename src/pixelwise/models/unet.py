@@ -6,60 +6,69 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
+from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
 from pixelwise.types import LabelSpace, Preprocessing
 
 
 class UNetDecoder(nn.Module):
     """Double the deepest map until it has the size of the picture, taking in the encoder's map at every stride.
 
-    Each step is: nearest upsampling by 2, concatenation with the encoder's map of that stride if there is one, two
-    3x3 convolutions. It takes the maps of the encoder, finest first, and returns (N, channels[-1], H, W).
+    Each step is: upsampling by 2 (by default copying), concatenation with the encoder's map of that stride if there is
+    one, two 3x3 convolutions. It takes the maps of the encoder, finest first, and returns (N, channels[-1], H, W).
 
     Args:
         encoder_channels: channels of the encoder's maps, finest first.
         encoder_strides: strides of these maps.
         channels: channels after each doubling, deepest first; the last is repeated or the list cut as needed.
+        upsampling: how maps are doubled, see :class:`pixelwise.nn.upsampling.Doubling`.
     """
 
     def __init__(
-        self, encoder_channels: Sequence[int], encoder_strides: Sequence[int], channels: Sequence[int]
+        self,
+        encoder_channels: Sequence[int],
+        encoder_strides: Sequence[int],
+        channels: Sequence[int],
+        *,
+        upsampling: Upsampling = "nearest",
     ) -> None:
         super().__init__()
         skip_at = dict(zip(encoder_strides[:-1], encoder_channels[:-1], strict=True))
         self.skip_strides = tuple(encoder_strides[:-1])
         self.strides: list[int] = []
+        doublings: list[nn.Module] = []
         steps: list[nn.Module] = []
         stride, width = encoder_strides[-1], encoder_channels[-1]
         while stride > 1:
             stride //= 2
+            skip_channels = skip_at.get(stride, 0)
+            doubling = Doubling(width, skip_channels, upsampling)
+            doublings.append(doubling)
             out_channels = channels[min(len(steps), len(channels) - 1)]
             steps.append(
                 nn.Sequential(
-                    conv_norm_relu(width + skip_at.get(stride, 0), out_channels),
+                    conv_norm_relu(doubling.out_channels + skip_channels, out_channels),
                     conv_norm_relu(out_channels, out_channels),
                 )
             )
             self.strides.append(stride)
             width = out_channels
+        self.doublings = nn.ModuleList(doublings)
         self.steps = nn.ModuleList(steps)
         self.out_channels = width
-        initialise(self)
+        initialise(self.steps)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Decode the encoder's maps, finest first, to (N, channels[-1], H, W)."""
         *skips, decoded = maps
         skip_at = dict(zip(self.skip_strides, skips, strict=True))
-        for stride, step in zip(self.strides, self.steps, strict=True):
+        for stride, doubling, step in zip(self.strides, self.doublings, self.steps, strict=True):
             skip = skip_at.get(stride)
-            decoded = F.interpolate(decoded, scale_factor=2.0, mode="nearest")  # (N, C, h, w) -> (N, C, 2h, 2w)
+            decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w)
             if skip is not None:
-                if decoded.shape[2:] != skip.shape[2:]:  # only after an encoder with unpadded convolutions
-                    decoded = F.interpolate(decoded, skip.shape[2:], mode="nearest")
                 decoded = torch.cat([decoded, skip], 1)
             decoded = step(decoded)
         return decoded
@@ -71,6 +80,7 @@ def unet(
     preprocessing: Preprocessing,
     *,
     decoder_channels: Sequence[int] = (256, 128, 64, 32, 16),
+    upsampling: Upsampling = "nearest",
 ) -> SegmentationModel:
     """Build a U-Net on an encoder; its logits have the stride of the picture, 1.
 
@@ -79,8 +89,14 @@ def unet(
         label_space: the classes.
         preprocessing: how pictures are normalised.
         decoder_channels: channels after each doubling, deepest first.
+        upsampling: how the decoder doubles its maps: ``"nearest"``, ``"bilinear"``, ``"transposed"`` or ``"unpool"``,
+            see :class:`pixelwise.nn.upsampling.Doubling`.
+
+    Raises:
+        SettingError: an unknown way of upsampling.
     """
-    decoder = UNetDecoder(encoder.channels, encoder.strides, decoder_channels)
+    check_upsampling(upsampling, "unet", ("nearest", "bilinear", "transposed", "unpool"))
+    decoder = UNetDecoder(encoder.channels, encoder.strides, decoder_channels, upsampling=upsampling)
     head = nn.Conv2d(decoder.out_channels, len(label_space), 3, padding=1)
     return SegmentationModel(
         EncoderDecoder(encoder, decoder, head),

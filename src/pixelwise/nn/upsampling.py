@@ -132,6 +132,61 @@ Upsampling = Literal["nearest", "bilinear", "transposed", "unpool"]
 """How a decoder enlarges its maps; ``pixelwise train --upsampling``."""
 
 
+class Doubling(nn.Module):
+    """One doubling of a decoder that is about to meet the encoder's map of that stride, in any of four ways.
+
+    (N, C, h, w) -> (N, out_channels, 2h, 2w), or the size of the encoder's map where the two differ by a cell, as after
+    encoders with unpadded convolutions.
+
+    - ``"nearest"`` copies and ``"bilinear"`` interpolates: no parameters, C channels.
+    - ``"transposed"``: the 2x2 up-convolution of U-Net (2015), which halves the channels: 2*C*C weights and C/2 biases;
+      2*C*C multiply-adds an input cell.
+    - ``"unpool"``: SegNet's idea on any encoder. In each 2x2 block of the encoder's finer map the largest value of a
+      channel says where the decoded value goes; the rest is zero. A 1x1 convolution brings the decoded map to as many
+      channels first: C*S weights and S biases. Where the encoder has no finer map, values are copied.
+
+    Args:
+        channels: C.
+        skip_channels: channels S of the encoder's map of the doubled size; 0 where it has none.
+        upsampling: the way.
+    """
+
+    def __init__(self, channels: int, skip_channels: int, upsampling: Upsampling) -> None:
+        super().__init__()
+        self.upsampling, self.out_channels = upsampling, channels
+        if upsampling == "transposed":
+            self.out_channels = max(1, channels // 2)
+            self.convolve = nn.ConvTranspose2d(channels, self.out_channels, 2, stride=2)
+            nn.init.normal_(self.convolve.weight, std=channels**-0.5)  # an output reads one cell of each channel
+            assert self.convolve.bias is not None
+            nn.init.zeros_(self.convolve.bias)
+        elif upsampling == "unpool" and skip_channels:
+            self.out_channels = skip_channels
+            self.match = nn.Conv2d(channels, skip_channels, 1)
+            nn.init.normal_(self.match.weight, std=channels**-0.5)
+            assert self.match.bias is not None
+            nn.init.zeros_(self.match.bias)
+
+    def forward(self, decoded: Tensor, skip: Tensor | None) -> Tensor:
+        """Enlarge a decoded map (N, C, h, w) to the encoder's map ``skip`` (N, S, 2h, 2w), if there is one."""
+        if self.upsampling == "unpool" and skip is not None:
+            height, width = skip.shape[2:]
+            _, indices = F.max_pool2d(skip, 2, ceil_mode=True, return_indices=True)  # (N, S, h, w)
+            return max_unpool(_fit(self.match(decoded), indices), indices, (height, width))
+        if self.upsampling == "bilinear":
+            size = (2 * decoded.shape[2], 2 * decoded.shape[3]) if skip is None else skip.shape[2:]
+            return F.interpolate(decoded, size, mode="bilinear", align_corners=False)
+        doubled = self.convolve(decoded) if self.upsampling == "transposed" else upsample_nearest(decoded, 2)
+        return doubled if skip is None else _fit(doubled, skip)
+
+
+def _fit(features: Tensor, like: Tensor) -> Tensor:
+    """Bring a map to the size of another by copying cells; they differ only after unpadded encoders."""
+    if features.shape[2:] == like.shape[2:]:
+        return features
+    return F.interpolate(features, like.shape[2:], mode="nearest")
+
+
 def check_upsampling(upsampling: str, model: str, known: tuple[str, ...]) -> None:
     """Refuse a way of upsampling that a model does not have.
 
