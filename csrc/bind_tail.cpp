@@ -40,15 +40,23 @@ bool is_wide(const nb::dlpack::dtype& type) {
     return wide;
 }
 
+Strides strides_of(const StridedArray& array) {
+    return {array.stride(0), array.stride(1), array.stride(2), array.stride(3)};
+}
+
 // `labels` gives the size of the pictures.
 Logits logits_of(const StridedArray& array, const Array& labels, const Grid& grid) {
     require(array.ndim() == 4 && labels.ndim() == 3, "logits must be (N, K, h, w) and labels (N, H, W)");
     require(array.shape(0) == labels.shape(0), "logits and labels differ in the number of pictures");
     const auto size = [&](size_t axis) { return static_cast<int64_t>(array.shape(axis)); };
     const auto pixels = [&](size_t axis) { return static_cast<int64_t>(labels.shape(axis)); };
-    return {array.data(),    float_type(array.dtype()), size(0),         size(1),
-            array.stride(0), array.stride(1),           array.stride(2), array.stride(3),
-            {size(2), pixels(1), grid[0], grid[1]},     {size(3), pixels(2), grid[2], grid[3]}};
+    return {array.data(),
+            float_type(array.dtype()),
+            size(0),
+            size(1),
+            strides_of(array),
+            {size(2), pixels(1), grid[0], grid[1]},
+            {size(3), pixels(2), grid[2], grid[3]}};
 }
 
 void argmax(StridedArray logits, Array labels, Grid grid, int threads) {
@@ -70,7 +78,7 @@ bool confusion(StridedArray logits, Array target, CountArray counts, Grid grid, 
 
 // Returns the sum of losses, the sum of weights and whether every target was a class or ignored.
 std::tuple<double, double, bool> cross_entropy(StridedArray logits, Array target, FloatArray class_weights,
-                                        std::optional<FloatArray> pixel_weights, std::optional<FloatArray> gradient,
+                                        std::optional<FloatArray> pixel_weights, std::optional<StridedArray> gradient,
                                         std::optional<FloatArray> losses, Grid grid, int64_t ignore_index,
                                         double label_smoothing, int threads) {
     CrossEntropyCall call{};
@@ -85,8 +93,12 @@ std::tuple<double, double, bool> cross_entropy(StridedArray logits, Array target
         call.pixel_weights = pixel_weights->data();
     }
     if (gradient) {
-        require(gradient->size() == logits.size(), "the gradient must be (N, K, h, w)");
+        require(gradient->ndim() == 4 && gradient->dtype() == logits.dtype(), "the gradient must be like the logits");
+        for (size_t axis = 0; axis < 4; ++axis) {
+            require(gradient->shape(axis) == logits.shape(axis), "the gradient must be (N, K, h, w)");
+        }
         call.gradient = gradient->data();
+        call.gradient_strides = strides_of(*gradient);
     }
     if (losses) {
         require(losses->size() == target.size(), "losses must be (N, H, W)");

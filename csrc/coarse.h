@@ -18,9 +18,12 @@ struct Tap {
     float share;  // of the upper cell, 0 to 1
 };
 
+inline double position_of(const Axis& axis, int64_t pixel) {
+    return std::min(std::max(pixel * axis.scale + axis.offset, 0.0), static_cast<double>(axis.cells - 1));
+}
+
 inline Tap tap_of(const Axis& axis, int64_t pixel) {
-    const double position =
-        std::min(std::max(pixel * axis.scale + axis.offset, 0.0), static_cast<double>(axis.cells - 1));
+    const double position = position_of(axis, pixel);
     const auto lower = static_cast<int64_t>(position);
     return {lower, static_cast<float>(position - static_cast<double>(lower))};
 }
@@ -28,6 +31,11 @@ inline Tap tap_of(const Axis& axis, int64_t pixel) {
 // Pixel rows first .. last - 1 of one picture, which lie between coarse rows `lower` and `lower` + 1.
 struct Run {
     int64_t first, last, lower;
+
+    // Measured from `lower`, so that a position rounded differently here cannot miss by a whole cell.
+    float share(const Axis& axis, int64_t pixel) const {
+        return static_cast<float>(position_of(axis, pixel) - static_cast<double>(lower));
+    }
 };
 
 inline Vector<Run> runs_of(const Axis& axis) {
@@ -151,12 +159,12 @@ public:
 private:
     template <typename T>
     void spread_row(int64_t picture, int64_t row, const Tile& tile, Vector<float>& wide) {
-        const T* cells = static_cast<const T*>(logits_.data) + picture * logits_.picture_stride +
-                         row * logits_.row_stride + tile.first_cell * logits_.column_stride;
+        const T* cells = static_cast<const T*>(logits_.data) + picture * logits_.strides.picture +
+                         row * logits_.strides.row + tile.first_cell * logits_.strides.column;
         for (int64_t k = 0; k < logits_.classes; ++k) {
             // The next classes are pages away, where the processor does not look ahead by itself.
-            if (k + AHEAD < logits_.classes) prefetch(cells + (k + AHEAD) * logits_.class_stride, tile.cells);
-            take_cells(cells + k * logits_.class_stride, tile);
+            if (k + AHEAD < logits_.classes) prefetch(cells + (k + AHEAD) * logits_.strides.classes, tile.cells);
+            take_cells(cells + k * logits_.strides.classes, tile);
             spread_cells(cells_.data(), tile, &wide[k * stride]);
         }
     }
@@ -173,7 +181,7 @@ private:
     template <typename T>
     void take_cells(const T* cells, const Tile& tile) {
         const int64_t inside = std::min(tile.cells, logits_.columns.cells - tile.first_cell);
-        const int64_t step = logits_.column_stride;
+        const int64_t step = logits_.strides.column;
         float* to = cells_.data();
         if (step == 1) {
             for (int64_t i = 0; i < inside; ++i) to[i] = to_float(cells[i]);

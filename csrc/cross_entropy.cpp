@@ -1,4 +1,4 @@
-#include "coarse.h"
+#include "gradient.h"
 #include "labels.h"
 #include "vecmath.h"
 
@@ -34,6 +34,7 @@ bool any(Ints bits) {
 }
 
 // Works on one run and one tile at a time.
+template <typename T>
 class Worker {
 public:
     Worker(const CrossEntropyCall& call, int64_t tile_width)
@@ -42,35 +43,29 @@ public:
           spread_(call.logits, tile_width),
           step_(spread_.lower.size()),
           exponentials_(classes_ * LANES),
-          base_gradient_(call.gradient ? step_.size() : 0),
-          step_gradient_(base_gradient_.size()) {
+          lower_gradient_(call.gradient ? step_.size() : 0),
+          upper_gradient_(lower_gradient_.size()) {
         for (int64_t k = 0; k < classes_; ++k) all_weights_ += call.class_weights[k];
     }
 
-    // Add the loss, and its gradient to the two coarse rows: `lower` and `upper` point to class 0, each class
-    // `lower_stride` or `upper_stride` after the last. `upper` is null below the last row.
-    template <typename T>
-    void add(int64_t picture, const Run& run, const Tile& tile, float* lower, float* upper, int64_t lower_stride,
-             int64_t upper_stride) {
-        spread_.fill<T>(picture, run, tile);
+    // Add the losses of the pixels, and where `rows` are given their gradient.
+    void add(int64_t picture, const Run& run, const Tile& tile, GradientRows<T>* rows) {
+        spread_.template fill<T>(picture, run, tile);
         for (size_t i = 0; i < step_.size(); ++i) step_[i] = spread_.upper[i] - spread_.lower[i];
-        std::fill(base_gradient_.begin(), base_gradient_.end(), 0.0f);
-        std::fill(step_gradient_.begin(), step_gradient_.end(), 0.0f);
+        std::fill(lower_gradient_.begin(), lower_gradient_.end(), 0.0f);
+        std::fill(upper_gradient_.begin(), upper_gradient_.end(), 0.0f);
         loss_ = weight_ = Floats{};
         // Down the run first: what one vector of columns reads and writes stays in the level-1 cache.
         for (int64_t x = 0; x < tile.width; x += LANES) {
             for (int64_t y = run.first; y < run.last; ++y) {
                 const int64_t row = (picture * call_.logits.rows.pixels + y) * call_.logits.columns.pixels;
-                const float share = tap_of(call_.logits.rows, y).share;
+                const float share = run.share(call_.logits.rows, y);
                 add_pixels(row + tile.first + x, x, std::min<int64_t>(LANES, tile.width - x), share);
             }
         }
         loss += sum_of(loss_);
         weight += sum_of(weight_);
-        if (!call_.gradient) return;
-        for (int64_t k = 0; k < classes_; ++k) {
-            gather_gradient(k, tile, lower + k * lower_stride, upper ? upper + k * upper_stride : nullptr);
-        }
+        if (rows) rows->add(run, lower_gradient_.data(), upper_gradient_.data(), spread_.stride);
     }
 
     double loss = 0.0, weight = 0.0;
@@ -142,10 +137,10 @@ private:
         if (call_.gradient) add_gradient(pixels, x, share, sum, sharp, even);
     }
 
-    // The gradient with respect to the lower row and to the step to the upper one, of one vector of pixels.
+    // The gradient with respect to the lower and the upper row, of one vector of pixels.
     void add_gradient(const Pixels& pixels, int64_t x, float share, Floats sum, float sharp, float even) {
-        float* to_base = &base_gradient_[x];
-        float* to_step = &step_gradient_[x];
+        float* to_lower = &lower_gradient_[x];
+        float* to_upper = &upper_gradient_[x];
         const int64_t stride = spread_.stride;
         const Floats own = sharp * pixels.own_weight * pixels.importance;
         const Floats factor = (own + even * all_weights_ * pixels.importance) / sum;
@@ -153,37 +148,13 @@ private:
         for (int64_t k = 0; k < classes_; ++k) {
             const Floats slope = factor * load(&exponentials_[k * LANES]) - spread * call_.class_weights[k];
             const Floats gradient = as_floats(as_ints(slope) & pixels.counted);
-            store(to_base + k * stride, load(to_base + k * stride) + gradient);
-            store(to_step + k * stride, load(to_step + k * stride) + share * gradient);
+            store(to_lower + k * stride, load(to_lower + k * stride) + (1.0f - share) * gradient);
+            store(to_upper + k * stride, load(to_upper + k * stride) + share * gradient);
         }
         for (int k = 0; k < LANES; ++k) {
             const int64_t at = pixels.label[k] * stride + k;
-            to_base[at] -= own[k];
-            to_step[at] -= share * own[k];
-        }
-    }
-
-    // The gradient of the cells of one class from that of the columns. Columns between the same two cells are summed
-    // first, so that each cell is written once for each neighbour.
-    void gather_gradient(int64_t k, const Tile& tile, float* lower, float* upper) const {
-        const float* base = &base_gradient_[k * spread_.stride];
-        const float* step = &step_gradient_[k * spread_.stride];
-        const int64_t last_cell = call_.logits.columns.cells - 1;
-        for (int64_t x = 0; x < tile.width;) {
-            const int32_t cell = tile.lower[x];
-            float base_sum = 0.0f, base_right = 0.0f, step_sum = 0.0f, step_right = 0.0f;
-            for (; x < tile.width && tile.lower[x] == cell; ++x) {
-                base_sum += base[x];
-                base_right += tile.share[x] * base[x];
-                step_sum += step[x];
-                step_right += tile.share[x] * step[x];
-            }
-            const int64_t left = tile.first_cell + cell, right = std::min(left + 1, last_cell);
-            lower[left] += (base_sum - base_right) - (step_sum - step_right);
-            lower[right] += base_right - step_right;
-            if (!upper) continue;
-            upper[left] += step_sum - step_right;
-            upper[right] += step_right;
+            to_lower[at] -= (1.0f - share) * own[k];
+            to_upper[at] -= share * own[k];
         }
     }
 
@@ -192,9 +163,18 @@ private:
     Spread spread_;
     Vector<float> step_;          // from the lower to the upper row, laid out as they are
     Vector<float> exponentials_;  // of one vector of pixels, [class][LANES]
-    Vector<float> base_gradient_, step_gradient_;
+    Vector<float> lower_gradient_, upper_gradient_;
     Floats loss_ = {}, weight_ = {};  // of one run and one tile: few enough to add up as floats
     float all_weights_ = 0.0f;
+};
+
+// Pieces of a call, and where the sums of each go, which makes them the same for any number of threads.
+struct Sums {
+    Vector<double> losses, weights;
+    Vector<char> bad_targets;
+    Vector<Seam> seams;  // between a piece and the next
+
+    explicit Sums(size_t pieces) : losses(pieces), weights(pieces), bad_targets(pieces), seams(pieces) {}
 };
 
 template <typename T>
@@ -203,55 +183,57 @@ void cross_entropy(const CrossEntropyCall& call) {
     const Vector<Run> runs = runs_of(logits.rows);
     const int64_t tile_width = tile_width_for(logits.classes, call.gradient ? 5 : 3);
     const Vector<Tile> tiles = tiles_of(logits.columns, tile_width);
-    // Pieces do not depend on the number of threads, and neither do the sums.
+    const Vector<Fold> folds = call.gradient ? folds_of(tiles) : Vector<Fold>();
     const auto run_count = static_cast<int64_t>(runs.size());
     const Vector<Piece> pieces = pieces_of(logits.pictures, run_count, std::max<int64_t>(8, (run_count + 7) / 8));
     const auto count = static_cast<int64_t>(pieces.size());
-    const int64_t width = logits.columns.cells, plane = logits.rows.cells * width;
-    // The last run of a piece may add to a coarse row that belongs to the next: that row is kept aside and added in the
-    // end, so that nothing is written by two threads.
-    Vector<Vector<float>> aside(count);
-    Vector<double> losses(count), weights(count);
-    Vector<char> bad_targets(count);
+    const int64_t width = logits.columns.cells;
+    Sums sums(count);
+    for (int64_t p = 0; call.gradient && p < count; ++p) {
+        const int64_t end = pieces[p].last;
+        if (end == run_count || runs[end].lower != runs[end - 1].lower + 1) continue;
+        sums.seams[p].above.resize(logits.classes * width);
+        sums.seams[p].below.resize(logits.classes * width);
+    }
 #pragma omp parallel num_threads(call.threads)
     {
-        Worker worker(call, tile_width);
+        Worker<T> worker(call, tile_width);
+        GradientRows<T> rows(call, tiles, folds);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t p = 0; p < count; ++p) {
             const Piece& piece = pieces[p];
             worker.loss = worker.weight = 0.0;
-            for (const Tile& tile : tiles) {
-                for (int64_t i = piece.first; i < piece.last; ++i) {
-                    float* lower = nullptr;
-                    float* upper = nullptr;
-                    int64_t upper_stride = plane;
-                    if (call.gradient) {
-                        lower = call.gradient + piece.picture * logits.classes * plane + runs[i].lower * width;
-                        if (runs[i].lower + 1 < logits.rows.cells) upper = lower + width;
-                    }
-                    if (upper && i + 1 == piece.last && piece.last < run_count) {
-                        if (aside[p].empty()) aside[p].assign(logits.classes * width, 0.0f);
-                        upper = aside[p].data();
-                        upper_stride = width;
-                    }
-                    worker.template add<T>(piece.picture, runs[i], tile, lower, upper, plane, upper_stride);
-                }
+            if (call.gradient) {
+                const bool joins = piece.first > 0 && !sums.seams[p - 1].below.empty();
+                const bool joined = !sums.seams[p].above.empty();
+                rows.start_piece(piece, joins ? sums.seams[p - 1].below.data() : nullptr,
+                                 joined ? sums.seams[p].above.data() : nullptr);
             }
-            losses[p] = worker.loss;
-            weights[p] = worker.weight;
-            bad_targets[p] = worker.bad_target;
+            for (size_t t = 0; t < tiles.size(); ++t) {
+                if (call.gradient) rows.start_tile(t);
+                for (int64_t i = piece.first; i < piece.last; ++i) {
+                    worker.add(piece.picture, runs[i], tiles[t], call.gradient ? &rows : nullptr);
+                }
+                if (call.gradient) rows.finish_tile();
+            }
+            sums.losses[p] = worker.loss;
+            sums.weights[p] = worker.weight;
+            sums.bad_targets[p] = worker.bad_target;
         }
     }
     *call.loss_sum = *call.weight_sum = 0.0;
     for (int64_t p = 0; p < count; ++p) {
-        *call.loss_sum += losses[p];
-        *call.weight_sum += weights[p];
-        *call.bad_target = *call.bad_target || bad_targets[p];
-        if (aside[p].empty()) continue;
-        const int64_t row = runs[pieces[p].last - 1].lower + 1;
-        float* gradient = call.gradient + pieces[p].picture * logits.classes * plane + row * width;
+        *call.loss_sum += sums.losses[p];
+        *call.weight_sum += sums.weights[p];
+        *call.bad_target = *call.bad_target || sums.bad_targets[p];
+        if (sums.seams[p].above.empty()) continue;
+        Seam& seam = sums.seams[p];
+        for (size_t i = 0; i < seam.above.size(); ++i) seam.above[i] += seam.below[i];
+        const Strides& strides = call.gradient_strides;
+        T* to = static_cast<T*>(call.gradient) + pieces[p].picture * strides.picture +
+                runs[pieces[p].last].lower * strides.row;
         for (int64_t k = 0; k < logits.classes; ++k) {
-            for (int64_t x = 0; x < width; ++x) gradient[k * plane + x] += aside[p][k * width + x];
+            write_row(&seam.above[k * width], width, to + k * strides.classes, strides.column);
         }
     }
 }

@@ -58,7 +58,7 @@ void for_each_label_row(const Logits& logits, int threads, Sink&& sink) {
                     for (int64_t y = runs[i].first; y < runs[i].last; y += ROWS) {
                         const int64_t rows = std::min<int64_t>(ROWS, runs[i].last - y);
                         float shares[ROWS] = {};
-                        for (int64_t r = 0; r < rows; ++r) shares[r] = tap_of(logits.rows, y + r).share;
+                        for (int64_t r = 0; r < rows; ++r) shares[r] = runs[i].share(logits.rows, y + r);
                         if (rows == 1) {
                             label_rows<1>(spread, logits.classes, vectors, shares, labels.data());
                         } else {

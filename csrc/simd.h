@@ -57,6 +57,18 @@ inline Floats permute(const float* from, const int32_t* index) {
 #endif
 }
 
+inline Floats as_floats(Ints bits) {
+    Floats value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+inline Ints as_ints(Floats value) {
+    Ints bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 inline float sum_of(Floats value) {
     float sum = 0.0f;
     for (int k = 0; k < LANES; ++k) sum += value[k];
@@ -104,6 +116,27 @@ inline void from_float(float value, bfloat16& to) {
     const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);  // to nearest, ties to even
     const uint32_t quiet_nan = bits | 0x400000;                 // rounding could carry a NaN into infinity
     to.bits = static_cast<uint16_t>((value == value ? rounded : quiet_nan) >> 16);
+}
+
+inline void from_float(float value, float16& to) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000;
+    bits &= 0x7fffffff;
+    uint32_t half;
+    if (bits >= 0x47800000) {  // 2^16 or more, or NaN
+        half = bits > 0x7f800000 ? 0x7e00 : 0x7c00;
+    } else if (bits < 0x38800000) {
+        // Below 2^-14 the format has steps of 2^-24, which floats from 0.5 on have, too: their addition rounds.
+        float shifted;
+        std::memcpy(&shifted, &bits, sizeof shifted);
+        shifted += 0.5f;
+        std::memcpy(&half, &shifted, sizeof half);
+        half -= 0x3f000000;
+    } else {
+        half = (bits - (112u << 23) + 0xfff + (bits >> 13 & 1)) >> 13;  // to nearest, ties to even
+    }
+    to.bits = static_cast<uint16_t>(sign | half);
 }
 
 }  // namespace pixelwise::PIXELWISE_ISA

@@ -13,12 +13,17 @@ struct Axis {
 
 enum class Float { float32, bfloat16, float16 };
 
-// (N, K, h, w) scores of any memory layout; strides count elements.
+// Elements from one picture, class, row and column of (N, K, h, w) to the next.
+struct Strides {
+    int64_t picture, classes, row, column;
+};
+
+// (N, K, h, w) scores of any memory layout.
 struct Logits {
     const void* data;
     Float type;
     int64_t pictures, classes;
-    int64_t picture_stride, class_stride, row_stride, column_stride;
+    Strides strides;
     Axis rows, columns;
 };
 
@@ -60,17 +65,18 @@ struct ConfusionCall {
     int threads;
 };
 
-// Weighted cross-entropy. `pixel_weights` (N, H, W), `gradient` (N, K, h, w, zeros at first) and `losses` (N, H, W) may
-// be null. The gradient is that of `loss_sum`, the sum of the losses of counted pixels; `weight_sum` adds up the class
-// weight times the pixel weight of those. `bad_target` turns true where a target is
-// neither a class nor the ignored value.
+// Weighted cross-entropy. `pixel_weights` (N, H, W), `gradient` (N, K, h, w; of the type of the logits) and `losses`
+// (N, H, W) may be null. The gradient is that of `loss_sum`, the sum of the losses of counted pixels; `weight_sum` adds
+// up the class weight times the pixel weight of those. Cells that no pixel reads must be zeros in `gradient`, others are
+// overwritten. `bad_target` turns true where a target is neither a class nor the ignored value.
 struct CrossEntropyCall {
     Logits logits;
     Target target;
     const float* class_weights;
     const float* pixel_weights;
     float label_smoothing;
-    float* gradient;
+    void* gradient;
+    Strides gradient_strides;
     float* losses;
     double* loss_sum;
     double* weight_sum;

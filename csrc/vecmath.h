@@ -5,18 +5,6 @@
 
 namespace pixelwise::PIXELWISE_ISA {
 
-inline Floats as_floats(Ints bits) {
-    Floats value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-inline Ints as_ints(Floats value) {
-    Ints bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 // e^x for x <= 0, to about one unit in the last place; anything below -87 gives e^-87. NaN stays NaN.
 inline Floats exp_of_negative(Floats x) {
     x = x < -87.0f ? broadcast(-87.0f) : x;

@@ -11,6 +11,7 @@ pytest.importorskip("triton")
 
 from pixelwise.ops import tail_torch
 from pixelwise.ops.grid import resolve_grid
+from pixelwise.ops.tail_form import CrossEntropy
 
 # The interpreter of Triton 3.6 (torch 2.11) fails inside itself with numpy 2.5; 3.9 is the first one tried that works.
 OLD = tuple(int(part) for part in version("triton").split(".")[:2]) < (3, 9)
@@ -52,6 +53,7 @@ def make(classes, cells, pixels, device, *, dtype=torch.float32):
 GRIDS = [
     (3, (4, 5), (9, 11), None, None),
     (2, (3, 3), (7, 8), 0.25, -0.375),
+    (3, (3, 5), (9, 7), (2 / 8, 4 / 6), (0.0, -0.5)),
     (4, (6, 5), (4, 3), None, None),
     (1, (1, 1), (2, 3), None, None),
 ]
@@ -62,43 +64,56 @@ GRIDS = [
 def test_labels_and_counts(form, device, classes, cells, pixels, scale, offset, dtype):
     logits, target = make(classes, cells, pixels, device, dtype=dtype)
     logits = logits.contiguous(memory_format=torch.channels_last)
-    rows, columns = resolve_grid(cells, pixels, scale, offset)
-    labels = form.argmax(logits, rows, columns, torch.uint8)
-    assert torch.equal(labels, tail_torch.argmax(logits, rows, columns, torch.uint8))
-    counts = form.confusion(logits, target, rows, columns, 255)
-    assert torch.equal(counts, tail_torch.confusion(logits, target, rows, columns, 255))
+    grid = resolve_grid(cells, pixels, scale, offset)
+    labels = form.argmax(logits, grid, torch.uint8)
+    assert torch.equal(labels, tail_torch.argmax(logits, grid, torch.uint8))
+    counts = form.confusion(logits, target, grid, 255)
+    assert torch.equal(counts, tail_torch.confusion(logits, target, grid, 255))
 
 
 @pytest.mark.parametrize(("classes", "cells", "pixels", "scale", "offset"), GRIDS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_and_gradient(form, device, classes, cells, pixels, scale, offset, weighted):
     logits, target = make(classes, cells, pixels, device)
-    rows, columns = resolve_grid(cells, pixels, scale, offset)
-    class_weights = torch.rand(classes, device=device) if weighted else None
-    pixel_weights = torch.rand(target.shape, device=device) if weighted else None
-    options = (class_weights, pixel_weights, 255, 0.1 * weighted)
-    losses = form.cross_entropy_map(logits, target, rows, columns, *options)
-    torch.testing.assert_close(losses, tail_torch.cross_entropy_map(logits, target, rows, columns, *options))
-    ours = form.cross_entropy_sums(logits, target, rows, columns, *options, True)
-    theirs = tail_torch.cross_entropy_sums(logits, target, rows, columns, *options, True)
+    call = CrossEntropy(
+        logits,
+        target,
+        resolve_grid(cells, pixels, scale, offset),
+        class_weights=torch.rand(classes, device=device) if weighted else None,
+        pixel_weights=torch.rand(target.shape, device=device) if weighted else None,
+        label_smoothing=0.1 * weighted,
+    )
+    torch.testing.assert_close(form.cross_entropy_map(call), tail_torch.cross_entropy_map(call))
+    ours = form.cross_entropy_sums(call, True)
+    theirs = tail_torch.cross_entropy_sums(call, True)
     for mine, reference in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
 
 
+def test_the_gradient_has_type_and_layout_of_the_logits(form, device):
+    logits, target = make(3, (4, 5), (9, 11), device, dtype=torch.bfloat16)
+    logits = logits.contiguous(memory_format=torch.channels_last)
+    call = CrossEntropy(logits, target, resolve_grid((4, 5), (9, 11), None, None))
+    _, _, gradient = form.cross_entropy_sums(call, True)
+    _, _, reference = tail_torch.cross_entropy_sums(call, True)
+    assert gradient.dtype == torch.bfloat16
+    assert gradient.stride() == logits.stride()
+    torch.testing.assert_close(gradient, reference, rtol=2**-7, atol=1e-5)
+
+
 def test_nan_reaches_the_loss(form, device):
     logits, target = make(3, (4, 4), (8, 8), device)
-    rows, columns = resolve_grid((4, 4), (8, 8), None, None)
     logits[:, 1, 2, 2] = float("nan")
     target[:, 4, 4] = 0
-    loss, _, _ = form.cross_entropy_sums(logits, target, rows, columns, None, None, 255, 0.0, False)
-    assert loss.isnan()
+    call = CrossEntropy(logits, target, resolve_grid((4, 4), (8, 8), None, None))
+    assert form.cross_entropy_sums(call, False)[0].isnan()
 
 
 def test_empty_batch(form, device):
     logits, target = make(3, (4, 4), (8, 8), device)
-    rows, columns = resolve_grid((4, 4), (8, 8), None, None)
-    assert form.argmax(logits[:0], rows, columns, torch.uint8).shape == (0, 8, 8)
-    assert form.confusion(logits[:0], target[:0], rows, columns, 255).sum() == 0
-    loss, weight, gradient = form.cross_entropy_sums(logits[:0], target[:0], rows, columns, None, None, 255, 0.0, True)
+    grid = resolve_grid((4, 4), (8, 8), None, None)
+    assert form.argmax(logits[:0], grid, torch.uint8).shape == (0, 8, 8)
+    assert form.confusion(logits[:0], target[:0], grid, 255).sum() == 0
+    loss, weight, gradient = form.cross_entropy_sums(CrossEntropy(logits[:0], target[:0], grid), True)
     assert loss == weight == 0
     assert gradient.shape == (0, 3, 4, 4)

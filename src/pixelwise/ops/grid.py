@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pixelwise.errors import SettingError
+
+PerAxis = float | tuple[float, float]
+"""A number for both axes, or one for the rows and one for the columns."""
 
 
 @dataclass(frozen=True)
@@ -40,34 +46,61 @@ class Axis:
         return lower, upper, position - lower
 
 
+class Grid(NamedTuple):
+    """How a picture lies on a coarse map."""
+
+    rows: Axis
+    columns: Axis
+
+
 def resolve_grid(
-    cells: tuple[int, int], pixels: tuple[int, int], scale: float | None, offset: float | None
-) -> tuple[Axis, Axis]:
+    cells: tuple[int, int],
+    pixels: tuple[int, int],
+    scale: PerAxis | Sequence[float] | None,
+    offset: PerAxis | Sequence[float] | None,
+) -> Grid:
     """Lay a picture on a coarse map.
 
     Args:
         cells: height and width of the coarse map.
         pixels: height and width of the picture.
-        scale: cells from one pixel to the next, the same for rows and columns; None stretches the map over the
+        scale: cells from one pixel to the next, one number or (rows, columns); None stretches the map over the
             picture as ``F.interpolate(mode="bilinear", align_corners=False)`` does.
-        offset: where pixel 0 lies, in cells; given exactly when ``scale`` is.
-
-    Returns:
-        The axis of rows and the axis of columns.
+        offset: where pixel 0 lies, in cells, one number or (rows, columns); given exactly when ``scale`` is.
 
     Raises:
-        SettingError: only one of scale and offset is given, scale is not positive, or a size is not positive.
+        SettingError: only one of scale and offset is given, they are no such numbers, a scale is not positive, or a
+            size is not.
     """
-    if (scale is None) != (offset is None):
-        raise SettingError(f"scale is {scale} and offset {offset}; give both, or neither")
     if min(*cells, *pixels) < 1:
         raise SettingError(f"a map of {cells[0]}x{cells[1]} cells cannot be read at {pixels[0]}x{pixels[1]} pixels")
-    if scale is not None and not scale > 0:
+    scales, offsets = per_axis("scale", scale), per_axis("offset", offset)
+    if scales is None and offsets is None:
+        rows, columns = (
+            Axis(count, length, count / length, 0.5 * count / length - 0.5)
+            for count, length in zip(cells, pixels, strict=True)
+        )
+        return Grid(rows, columns)
+    if scales is None or offsets is None:
+        raise SettingError(f"scale is {scale} and offset {offset}; give both, or neither")
+    if not all(0 < step < math.inf for step in scales):
         raise SettingError(f"scale is {scale}; it must be positive")
-    rows, columns = (
-        Axis(count, length, count / length, 0.5 * count / length - 0.5)
-        if scale is None or offset is None
-        else Axis(count, length, scale, offset)
-        for count, length in zip(cells, pixels, strict=True)
-    )
-    return rows, columns
+    if not all(abs(start) < math.inf for start in offsets):
+        raise SettingError(f"offset is {offset}; it must be finite")
+    rows, columns = (Axis(*axis) for axis in zip(cells, pixels, scales, offsets, strict=True))
+    return Grid(rows, columns)
+
+
+def per_axis(name: str, value: PerAxis | Sequence[float] | None) -> tuple[float, float] | None:
+    """Spell out a number for both axes as one for the rows and one for the columns; None stays None.
+
+    Raises:
+        SettingError: a sequence does not hold two numbers; the message calls it ``name``.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Sequence):
+        return value, value
+    if len(value) != 2:
+        raise SettingError(f"{name} is {value}; give one number, or one for the rows and one for the columns")
+    return value[0], value[1]

@@ -1,9 +1,11 @@
 """The fused tail: labels, loss and counts straight from coarse logits, with no full-size logits in between.
 
 Every function reads the coarse map by the same grid: pixel ``y`` reads row ``y * scale + offset`` by linear
-interpolation, clamped to the map, and likewise for columns. Without ``scale`` and ``offset`` the map is stretched over
-the picture as ``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16
-or float64, of any memory layout; sums are in float32 (float64 for float64).
+interpolation, clamped to the map, and likewise for columns. ``scale`` and ``offset`` are one number for both axes, or
+one for the rows and one for the columns; ``align_corners=True`` from (h, w) to (H, W) for instance is the scale
+``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0. Without them the map is stretched over the picture as
+``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16 or float64, of
+any memory layout; sums are in float32 (float64 for float64).
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from torch import Tensor
 
 from pixelwise.errors import SettingError
 from pixelwise.ops import tail_ops
-from pixelwise.ops.grid import resolve_grid
+from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
 
 
 def upsample_argmax(
-    logits: Tensor, size: tuple[int, int], *, scale: float | None = None, offset: float | None = None
+    logits: Tensor, size: tuple[int, int], *, scale: PerAxis | None = None, offset: PerAxis | None = None
 ) -> Tensor:
     """Find the class of the greatest upsampled logit at each pixel.
 
@@ -36,9 +38,7 @@ def upsample_argmax(
         SettingError: the logits are not (N, K, h, w) floats, or the grid makes no sense.
     """
     _check_logits(logits)
-    height, width = size
-    resolve_grid((logits.shape[2], logits.shape[3]), size, scale, offset)
-    labels: Tensor = tail_ops.argmax(logits, height, width, scale, offset)
+    labels: Tensor = tail_ops.argmax(logits, *size, *_checked_grid(logits, size, scale, offset))
     return labels
 
 
@@ -46,8 +46,8 @@ def upsample_cross_entropy(
     logits: Tensor,
     target: Tensor,
     *,
-    scale: float | None = None,
-    offset: float | None = None,
+    scale: PerAxis | None = None,
+    offset: PerAxis | None = None,
     class_weights: Tensor | None = None,
     pixel_weights: Tensor | None = None,
     ignore_index: int = 255,
@@ -87,8 +87,8 @@ def upsample_cross_entropy(
         raise SettingError(f"label_smoothing is {label_smoothing}; it must be 0 .. 1")
     if reduction not in ("mean", "sum", "none"):
         raise SettingError(f"reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
-    resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
-    options = (scale, offset, ignore_index, label_smoothing)
+    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    options = (*grid, ignore_index, label_smoothing)
     if reduction == "none":
         losses: Tensor = tail_ops.cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
         return losses
@@ -96,6 +96,7 @@ def upsample_cross_entropy(
     loss: Tensor
     weight: Tensor
     loss, weight, _ = tail_ops.cross_entropy_sums(logits, target, class_weights, pixel_weights, *options, with_gradient)
+    weight = weight.detach()  # a constant
     return loss / weight.where(weight != 0, 1) if reduction == "mean" else loss
 
 
@@ -103,8 +104,8 @@ def upsample_confusion(
     logits: Tensor,
     target: Tensor,
     *,
-    scale: float | None = None,
-    offset: float | None = None,
+    scale: PerAxis | None = None,
+    offset: PerAxis | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
     """Count the pixels of each pair of target class and predicted class, in one pass over the picture.
@@ -125,14 +126,22 @@ def upsample_confusion(
     """
     _check_logits(logits)
     _check_target(logits, target, ignore_index)
-    resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
-    counts: Tensor = tail_ops.confusion(logits, target, scale, offset, ignore_index)
+    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    counts: Tensor = tail_ops.confusion(logits, target, *grid, ignore_index)
     return counts
 
 
 def _check_logits(logits: Tensor) -> None:
     if logits.ndim != 4 or not logits.is_floating_point() or logits.shape[1] < 1:
         raise SettingError(f"logits must be floats (N, K, h, w), got {logits.dtype} {tuple(logits.shape)}")
+
+
+def _checked_grid(
+    logits: Tensor, size: tuple[int, int], scale: PerAxis | None, offset: PerAxis | None
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Check the grid, and give its scale and offset as the operators take them: (rows, columns) or None."""
+    resolve_grid((logits.shape[2], logits.shape[3]), size, scale, offset)
+    return per_axis("scale", scale), per_axis("offset", offset)
 
 
 def _check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:

@@ -1,54 +1,22 @@
 """The fused tail as operators that torch knows: compiled graphs may hold them, and gradients pass through them.
 
-Each picks one of the forms, which have the same functions: plain torch, native kernels on the CPU, Triton on CUDA.
+Each picks one of the forms. torch's operators take plain arguments; ``scale`` and ``offset`` are (rows, columns).
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pixelwise.ops import tail_native, tail_torch
-from pixelwise.ops.grid import Axis, resolve_grid
+from pixelwise.ops.grid import Grid, resolve_grid
 from pixelwise.ops.native import native_for
-
-
-class Form(Protocol):
-    """One implementation of the tail; :mod:`pixelwise.ops.tail_torch` says what each function does."""
-
-    def argmax(self, logits: Tensor, rows: Axis, columns: Axis, dtype: torch.dtype, /) -> Tensor: ...  # noqa: D102
-    def confusion(  # noqa: D102
-        self, logits: Tensor, target: Tensor, rows: Axis, columns: Axis, ignore_index: int, /
-    ) -> Tensor: ...
-    def cross_entropy_map(  # noqa: D102
-        self,
-        logits: Tensor,
-        target: Tensor,
-        rows: Axis,
-        columns: Axis,
-        class_weights: Tensor | None,
-        pixel_weights: Tensor | None,
-        ignore_index: int,
-        label_smoothing: float,
-        /,
-    ) -> Tensor: ...
-    def cross_entropy_sums(  # noqa: D102
-        self,
-        logits: Tensor,
-        target: Tensor,
-        rows: Axis,
-        columns: Axis,
-        class_weights: Tensor | None,
-        pixel_weights: Tensor | None,
-        ignore_index: int,
-        label_smoothing: float,
-        with_gradient: bool,
-        /,
-    ) -> tuple[Tensor, Tensor, Tensor]: ...
+from pixelwise.ops.tail_form import CrossEntropy, Form, accumulation_dtype, empty_gradient
 
 
 def _form_for(logits: Tensor) -> Form:
@@ -68,7 +36,7 @@ def _triton_form() -> Form | None:
     return form
 
 
-def _grid(logits: Tensor, target: Tensor, scale: float | None, offset: float | None) -> tuple[Axis, Axis]:
+def _grid(logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None) -> Grid:
     return resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
 
 
@@ -77,21 +45,25 @@ def _label_dtype(logits: Tensor) -> torch.dtype:
 
 
 @torch.library.custom_op("pixelwise::upsample_argmax", mutates_args=())
-def argmax(logits: Tensor, height: int, width: int, scale: float | None, offset: float | None) -> Tensor:
+def argmax(
+    logits: Tensor, height: int, width: int, scale: Sequence[float] | None, offset: Sequence[float] | None
+) -> Tensor:
     """Find the labels (N, height, width) of coarse logits (N, K, h, w)."""
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
-    return _form_for(logits).argmax(logits, rows, columns, _label_dtype(logits))
+    grid = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
+    return _form_for(logits).argmax(logits, grid, _label_dtype(logits))
 
 
 @argmax.register_fake
-def _(logits: Tensor, height: int, width: int, scale: float | None, offset: float | None) -> Tensor:
+def _(logits: Tensor, height: int, width: int, *_: Any) -> Tensor:
     return logits.new_empty((logits.shape[0], height, width), dtype=_label_dtype(logits))
 
 
 @torch.library.custom_op("pixelwise::upsample_confusion", mutates_args=())
-def confusion(logits: Tensor, target: Tensor, scale: float | None, offset: float | None, ignore_index: int) -> Tensor:
+def confusion(
+    logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None, ignore_index: int
+) -> Tensor:
     """Count pairs of target and predicted class, (K, K)."""
-    return _form_for(logits).confusion(logits, target, *_grid(logits, target, scale, offset), ignore_index)
+    return _form_for(logits).confusion(logits, target, _grid(logits, target, scale, offset), ignore_index)
 
 
 @confusion.register_fake
@@ -105,21 +77,20 @@ def cross_entropy_map(
     target: Tensor,
     class_weights: Tensor | None,
     pixel_weights: Tensor | None,
-    scale: float | None,
-    offset: float | None,
+    scale: Sequence[float] | None,
+    offset: Sequence[float] | None,
     ignore_index: int,
     label_smoothing: float,
 ) -> Tensor:
     """Compute the loss of each pixel, (N, H, W)."""
     grid = _grid(logits, target, scale, offset)
-    return _form_for(logits).cross_entropy_map(
-        logits, target, *grid, class_weights, pixel_weights, ignore_index, label_smoothing
-    )
+    call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
+    return _form_for(logits).cross_entropy_map(call)
 
 
 @cross_entropy_map.register_fake
 def _(logits: Tensor, target: Tensor, *_: Any) -> Tensor:
-    return logits.new_empty(target.shape, dtype=tail_torch.accumulation_dtype(logits.dtype))
+    return logits.new_empty(target.shape, dtype=accumulation_dtype(logits.dtype))
 
 
 @torch.library.custom_op("pixelwise::upsample_cross_entropy_sums", mutates_args=())
@@ -128,50 +99,63 @@ def cross_entropy_sums(
     target: Tensor,
     class_weights: Tensor | None,
     pixel_weights: Tensor | None,
-    scale: float | None,
-    offset: float | None,
+    scale: Sequence[float] | None,
+    offset: Sequence[float] | None,
     ignore_index: int,
     label_smoothing: float,
     with_gradient: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both."""
+    """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both.
+
+    The gradient belongs to the backward pass, which changes it: callers take the two sums only.
+    """
     grid = _grid(logits, target, scale, offset)
-    loss, weight, gradient = _form_for(logits).cross_entropy_sums(
-        logits, target, *grid, class_weights, pixel_weights, ignore_index, label_smoothing, with_gradient
-    )
-    return loss, weight, gradient.to(logits.dtype)  # it waits for the backward pass, in half the memory for bfloat16
+    call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
+    return _form_for(logits).cross_entropy_sums(call, with_gradient)
 
 
 @cross_entropy_sums.register_fake
 def _(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    dtype = tail_torch.accumulation_dtype(logits.dtype)
-    with_gradient = arguments[-1]
-    gradient = torch.empty(logits.shape if with_gradient else (0,), dtype=logits.dtype, device=logits.device)
+    dtype = accumulation_dtype(logits.dtype)
+    gradient = empty_gradient(logits, with_gradient=arguments[-1])
     return logits.new_empty((), dtype=dtype), logits.new_empty((), dtype=dtype), gradient
-
-
-def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    ctx.save_for_backward(output[2])
-
-
-def _scale_gradient(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    (gradient,) = ctx.saved_tensors
-    return gradient * upstream, *[None] * 8
-
-
-cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)
 
 
 def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs[:4])
-    ctx.options = inputs[4:]
+    ctx.options = inputs[4:8]
+
+
+def _gradient_of_sum(ctx: Any, pixel_weights: Tensor | None) -> Tensor:
+    """Compute the gradient of the sum of losses, each times its pixel weight, from the inputs that were kept."""
+    logits, target, class_weights, _ = ctx.saved_tensors
+    gradient: Tensor = cross_entropy_sums(logits, target, class_weights, pixel_weights, *ctx.options, True)[2]
+    return gradient
 
 
 def _weigh_by_upstream(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-    logits, target, class_weights, pixel_weights = ctx.saved_tensors
+    pixel_weights = ctx.saved_tensors[3]
     weights = upstream if pixel_weights is None else upstream * pixel_weights
-    gradient = cross_entropy_sums(logits, target, class_weights, weights, *ctx.options, True)[2]
-    return gradient, *[None] * 7
+    return _gradient_of_sum(ctx, weights), *[None] * 7
 
 
 cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inputs)
+
+
+def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    _keep_inputs(ctx, inputs, output[0])
+    ctx.set_materialize_grads(False)  # else zeros of the size of the gradient arrive as its own upstream
+    ctx.gradient = output[2].detach()  # an output itself would hold this node, which holds it
+
+
+def _scale_gradient(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Scale the gradient where it is, which spares one more of its size; a second backward pass computes it anew."""
+    if upstream is None:
+        return (None,) * 9
+    gradient, ctx.gradient = ctx.gradient, None
+    if gradient is None:
+        gradient = _gradient_of_sum(ctx, ctx.saved_tensors[3])
+    return gradient.mul_(upstream), *[None] * 8
+
+
+cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)

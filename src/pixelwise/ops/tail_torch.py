@@ -1,6 +1,7 @@
 """The fused tail in plain torch: the reference that the kernels are tested against, and what runs without them.
 
 The upsampled logits exist for one band of rows at a time, so memory is bounded whatever the picture and the classes.
+The last four functions are a :class:`pixelwise.ops.tail_form.Form`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixelwise.ops.confusion import check_labels, count_pairs
-from pixelwise.ops.grid import Axis
+from pixelwise.ops.grid import Axis, Grid
+from pixelwise.ops.tail_form import CrossEntropy, accumulation_dtype
 
 BAND_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 24}
 """Upsampled logits that exist at a time: 4 MiB stay in a processor's cache; a GPU wants larger pieces of work."""
-
-
-def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Give the type in which logits of ``dtype`` are interpolated and summed: float32, or float64 for float64."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def bands(logits: Tensor, rows: Axis, columns: Axis) -> Iterator[tuple[slice, slice]]:
@@ -93,92 +90,77 @@ def add_band_adjoint(gradient: Tensor, band_gradient: Tensor, rows: Axis, column
     coarse.index_add_(3, x.upper, wide * x.share)
 
 
-def argmax(logits: Tensor, rows: Axis, columns: Axis, dtype: torch.dtype) -> Tensor:
-    """Find the class with the greatest upsampled logit at each pixel: (N, K, h, w) -> (N, H, W) of ``dtype``."""
-    labels = torch.empty(logits.shape[0], rows.pixels, columns.pixels, dtype=dtype, device=logits.device)
-    for pictures, band in bands(logits, rows, columns):
-        labels[pictures, band] = upsample_band(logits[pictures], rows, columns, band).argmax(1).to(dtype)
+def argmax(logits: Tensor, grid: Grid, dtype: torch.dtype) -> Tensor:
+    """Find the labels (N, H, W)."""
+    labels = torch.empty(logits.shape[0], grid.rows.pixels, grid.columns.pixels, dtype=dtype, device=logits.device)
+    for pictures, band in bands(logits, *grid):
+        labels[pictures, band] = upsample_band(logits[pictures], *grid, band).argmax(1).to(dtype)
     return labels
 
 
-def confusion(logits: Tensor, target: Tensor, rows: Axis, columns: Axis, ignore_index: int) -> Tensor:
-    """Count the pixels of each pair of target and predicted class: int64 (K, K)."""
+def confusion(logits: Tensor, target: Tensor, grid: Grid, ignore_index: int) -> Tensor:
+    """Count pairs of target and predicted class, (K, K)."""
     classes = logits.shape[1]
     counts = torch.zeros(classes, classes, dtype=torch.int64, device=logits.device)
-    for pictures, band in bands(logits, rows, columns):
-        labels = upsample_band(logits[pictures], rows, columns, band).argmax(1)
+    for pictures, band in bands(logits, *grid):
+        labels = upsample_band(logits[pictures], *grid, band).argmax(1)
         counts += count_pairs(target[pictures, band], labels, classes, ignore_index)
     return counts
 
 
-def cross_entropy_map(
-    logits: Tensor,
-    target: Tensor,
-    rows: Axis,
-    columns: Axis,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    ignore_index: int,
-    label_smoothing: float,
-) -> Tensor:
-    """Compute the weighted cross-entropy of each pixel, 0 where ignored: float (N, H, W)."""
-    check_labels("target", target, logits.shape[1], ignore_index)
+def cross_entropy_map(call: CrossEntropy) -> Tensor:
+    """Compute the loss of each pixel, (N, H, W)."""
+    logits, target = call.logits, call.target
+    check_labels("target", target, logits.shape[1], call.ignore_index)
     dtype = accumulation_dtype(logits.dtype)
     losses = torch.empty(target.shape, dtype=dtype, device=logits.device)
-    for pictures, band in bands(logits, rows, columns):
+    for pictures, band in bands(logits, *call.grid):
         losses[pictures, band] = F.cross_entropy(
-            upsample_band(logits[pictures], rows, columns, band),
+            upsample_band(logits[pictures], *call.grid, band),
             target[pictures, band].long(),
-            weight=None if class_weights is None else class_weights.to(dtype),
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
+            weight=None if call.class_weights is None else call.class_weights.to(dtype),
+            ignore_index=call.ignore_index,
+            label_smoothing=call.label_smoothing,
             reduction="none",
         )
-    return losses if pixel_weights is None else losses.mul_(pixel_weights).masked_fill_(target == ignore_index, 0)
+    if call.pixel_weights is None:
+        return losses
+    return losses.mul_(call.pixel_weights).masked_fill_(target == call.ignore_index, 0)
 
 
-def cross_entropy_sums(
-    logits: Tensor,
-    target: Tensor,
-    rows: Axis,
-    columns: Axis,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    ignore_index: int,
-    label_smoothing: float,
-    with_gradient: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum the weighted cross-entropy over all pixels, and its gradient with respect to the coarse logits.
-
-    Returns:
-        The sum of losses; the sum of the weights of counted pixels; the gradient of the first, in the accumulation
-        type, of the shape of the logits (empty unless ``with_gradient``).
-    """
-    check_labels("target", target, logits.shape[1], ignore_index)
-    dtype = accumulation_dtype(logits.dtype)
+def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights; the gradient comes along."""
+    logits, target = call.logits, call.target
     classes = logits.shape[1]
-    weights = logits.new_ones(classes, dtype=dtype) if class_weights is None else class_weights.to(dtype)
+    check_labels("target", target, classes, call.ignore_index)
+    dtype = accumulation_dtype(logits.dtype)
+    weights = logits.new_ones(classes, dtype=dtype) if call.class_weights is None else call.class_weights.to(dtype)
     loss, weight = logits.new_zeros((), dtype=dtype), logits.new_zeros((), dtype=dtype)
-    gradient = logits.new_zeros(logits.shape if with_gradient else 0, dtype=dtype)
-    even = label_smoothing / classes
-    for pictures, band in bands(logits, rows, columns):
+    gradient = torch.zeros_like(logits) if with_gradient else logits.new_empty(0)
+    sharp, even = 1 - call.label_smoothing, call.label_smoothing / classes
+    for pictures, band in bands(logits, *call.grid):
         labels = target[pictures, band].long()
-        counted = labels != ignore_index
+        counted = labels != call.ignore_index
         labels = labels.where(counted, 0)[:, None]  # (n, 1, rows, W)
         importance = counted.to(dtype)
-        if pixel_weights is not None:
-            importance = importance * pixel_weights[pictures, band].to(dtype)
+        if call.pixel_weights is not None:
+            importance = importance * call.pixel_weights[pictures, band].to(dtype)
         own_weight = weights[labels[:, 0]]  # (n, rows, W)
-        scores = F.log_softmax(upsample_band(logits[pictures], rows, columns, band), 1)  # (n, K, rows, W)
-        losses = -(1 - label_smoothing) * own_weight * scores.gather(1, labels)[:, 0]
-        if label_smoothing:
+        scores = F.log_softmax(upsample_band(logits[pictures], *call.grid, band), 1)  # (n, K, rows, W)
+        losses = -sharp * own_weight * scores.gather(1, labels)[:, 0]
+        if call.label_smoothing:
             losses = losses - even * torch.einsum("nkyx,k->nyx", scores, weights)
         loss += (losses * importance).where(counted, 0).sum()
         weight += (own_weight * importance).sum()
         if with_gradient:
-            share = (1 - label_smoothing) * own_weight + even * weights.sum()
+            share = sharp * own_weight + even * weights.sum()
             band_gradient = scores.exp() * share[:, None] - even * weights[:, None, None]
-            band_gradient.scatter_add_(1, labels, -(1 - label_smoothing) * own_weight[:, None])
+            band_gradient.scatter_add_(1, labels, -sharp * own_weight[:, None])
             band_gradient = (band_gradient * importance[:, None]).where(counted[:, None], 0)
-            add_band_adjoint(gradient[pictures], band_gradient, rows, columns, band)
+            if band.start == 0:
+                # Sums of half precision wait in float32 for the last band of their pictures; others are in place.
+                sums = gradient[pictures].to(dtype)
+            add_band_adjoint(sums, band_gradient, *call.grid, band)
+            if band.stop == call.grid.rows.pixels and gradient.dtype != dtype:
+                gradient[pictures] = sums
     return loss, weight, gradient

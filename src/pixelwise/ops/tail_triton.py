@@ -1,4 +1,4 @@
-"""The fused tail by Triton kernels on CUDA; the same functions as in :mod:`pixelwise.ops.tail_torch`.
+"""The fused tail by Triton kernels on CUDA; a :class:`pixelwise.ops.tail_form.Form`.
 
 Every kernel interpolates the four coarse cells around a pixel on the fly. What is kept a pixel is a label, or for the
 loss three floats: no tensor has both the size of the picture and the classes. The gradient is gathered cell by cell, in
@@ -17,7 +17,8 @@ import triton.language as tl
 from torch import Tensor
 
 from pixelwise.ops.confusion import check_labels
-from pixelwise.ops.grid import Axis
+from pixelwise.ops.grid import Axis, Grid
+from pixelwise.ops.tail_form import CrossEntropy
 
 BLOCK = 128
 """Pixels or cells of a row that one program works on."""
@@ -127,7 +128,8 @@ def _gradient_kernel(
     logits, target, class_weights, pixel_weights, weights, log_sums, gradient,
     row_lower, row_upper, row_share, row_first, row_last,
     column_lower, column_upper, column_share, column_first, column_last,
-    classes, height, width, cell_rows, cell_columns, picture_stride, class_stride, row_stride, column_stride,
+    classes, height, width, cell_columns, picture_stride, class_stride, row_stride, column_stride,
+    gradient_picture_stride, gradient_class_stride, gradient_row_stride, gradient_column_stride,
     smoothing, all_weights, most_columns,
     weigh_classes: tl.constexpr, weigh_pixels: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
@@ -162,7 +164,9 @@ def _gradient_kernel(
                 slope += even * importance * (all_weights * probability - weight)
             column_part = tl.where(left == cell_x, 1 - along, along)
             total += tl.where(counted, row_part * column_part * slope, 0.0)
-    tl.store(gradient + (plane_index * cell_rows + cell_y) * cell_columns + cell_x, total, mask=inside)
+    to = gradient + picture * gradient_picture_stride + k * gradient_class_stride
+    to += cell_y * gradient_row_stride + cell_x * gradient_column_stride
+    tl.store(to, total.to(gradient.dtype.element_ty), mask=inside)
 
 
 @dataclass(frozen=True)
@@ -192,24 +196,24 @@ class _Taps:
         return self.lower, self.upper, self.share
 
 
-def argmax(logits: Tensor, rows: Axis, columns: Axis, dtype: torch.dtype) -> Tensor:
-    """Find the class with the greatest upsampled logit at each pixel: (N, K, h, w) -> (N, H, W) of ``dtype``."""
-    count, classes = logits.shape[:2]
-    labels = torch.empty(count, rows.pixels, columns.pixels, dtype=dtype, device=logits.device)
-    if count == 0:
-        return labels
-    y, x = _Taps.of(rows, logits.device), _Taps.of(columns, logits.device)
-    _argmax_kernel[_pixel_programs(labels)](
-        logits, labels, *y.tables, *x.tables, classes, rows.pixels, columns.pixels, *logits.stride(), block=BLOCK
-    )
+def argmax(logits: Tensor, grid: Grid, dtype: torch.dtype) -> Tensor:
+    """Find the labels (N, H, W)."""
+    rows, columns = grid
+    labels = torch.empty(logits.shape[0], rows.pixels, columns.pixels, dtype=dtype, device=logits.device)
+    if labels.numel():
+        y, x = (_Taps.of(axis, logits.device) for axis in grid)
+        _argmax_kernel[_pixel_programs(labels)](
+            logits, labels, *y.tables, *x.tables, logits.shape[1], rows.pixels, columns.pixels, *logits.stride(),
+            block=BLOCK,
+        )  # fmt: skip
     return labels
 
 
-def confusion(logits: Tensor, target: Tensor, rows: Axis, columns: Axis, ignore_index: int) -> Tensor:
-    """Count the pixels of each pair of target and predicted class: int64 (K, K)."""
+def confusion(logits: Tensor, target: Tensor, grid: Grid, ignore_index: int) -> Tensor:
+    """Count pairs of target and predicted class, (K, K)."""
     classes = logits.shape[1]
     check_labels("target", target, classes, ignore_index)
-    labels = argmax(logits, rows, columns, torch.uint8 if classes <= 255 else torch.int64)
+    labels = argmax(logits, grid, torch.uint8 if classes <= 255 else torch.int64)
     copies = max(1, min(64, COUNTER_ELEMENTS // classes**2))
     counts = torch.zeros(copies, classes, classes, dtype=torch.int64, device=logits.device)
     if labels.numel():
@@ -218,84 +222,57 @@ def confusion(logits: Tensor, target: Tensor, rows: Axis, columns: Axis, ignore_
     return counts.sum(0)
 
 
-def cross_entropy_map(
-    logits: Tensor,
-    target: Tensor,
-    rows: Axis,
-    columns: Axis,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    ignore_index: int,
-    label_smoothing: float,
-) -> Tensor:
-    """Compute the weighted cross-entropy of each pixel, 0 where ignored: float32 (N, H, W)."""
-    return _Loss(logits, target, rows, columns, class_weights, pixel_weights, ignore_index, label_smoothing).losses
+def cross_entropy_map(call: CrossEntropy) -> Tensor:
+    """Compute the loss of each pixel, (N, H, W)."""
+    return _Loss(call).losses
 
 
-def cross_entropy_sums(
-    logits: Tensor,
-    target: Tensor,
-    rows: Axis,
-    columns: Axis,
-    class_weights: Tensor | None,
-    pixel_weights: Tensor | None,
-    ignore_index: int,
-    label_smoothing: float,
-    with_gradient: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum the weighted cross-entropy over all pixels; see the torch form for what is returned."""
-    loss = _Loss(logits, target, rows, columns, class_weights, pixel_weights, ignore_index, label_smoothing)
-    gradient = loss.gradient() if with_gradient else torch.empty(0, device=logits.device)
+def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights; the gradient comes along."""
+    loss = _Loss(call)
+    gradient = loss.gradient() if with_gradient else call.logits.new_empty(0)
     return loss.losses.sum(), loss.weights.sum(), gradient
 
 
 class _Loss:
     """The forward pass and what the gradient needs of it."""
 
-    def __init__(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        rows: Axis,
-        columns: Axis,
-        class_weights: Tensor | None,
-        pixel_weights: Tensor | None,
-        ignore_index: int,
-        label_smoothing: float,
-    ) -> None:
-        check_labels("target", target, logits.shape[1], ignore_index)
-        self.logits, self.target = logits, target.contiguous()
-        self.rows, self.columns = rows, columns
-        self.y, self.x = _Taps.of(rows, logits.device), _Taps.of(columns, logits.device)
-        self.class_weights = None if class_weights is None else class_weights.float().contiguous()
-        self.pixel_weights = None if pixel_weights is None else pixel_weights.float().contiguous()
-        self.smoothing = float(label_smoothing)
+    def __init__(self, call: CrossEntropy) -> None:
+        check_labels("target", call.target, call.logits.shape[1], call.ignore_index)
+        device = call.logits.device
+        self.logits, self.target, self.grid = call.logits, call.target.contiguous(), call.grid
+        self.y, self.x = (_Taps.of(axis, device) for axis in call.grid)
+        self.class_weights = None if call.class_weights is None else call.class_weights.float().contiguous()
+        self.pixel_weights = None if call.pixel_weights is None else call.pixel_weights.float().contiguous()
+        self.smoothing = float(call.label_smoothing)
         self.losses, self.weights, self.log_sums = (
-            torch.empty(target.shape, dtype=torch.float32, device=logits.device) for _ in range(3)
+            torch.empty(self.target.shape, dtype=torch.float32, device=device) for _ in range(3)
         )
-        if target.numel():
+        if self.target.numel():
             _loss_kernel[_pixel_programs(self.target)](
-                logits, self.target, *self._weights(), self.losses, self.weights, self.log_sums,
-                *self.y.tables, *self.x.tables, logits.shape[1], rows.pixels, columns.pixels, *logits.stride(),
+                self.logits, self.target, *self._weights(), self.losses, self.weights, self.log_sums,
+                *self.y.tables, *self.x.tables, *self._sizes(), *self.logits.stride(),
                 self.smoothing, **self._weighed(), block=BLOCK,
             )  # fmt: skip
 
     def gradient(self) -> Tensor:
-        """Compute the gradient of the sum of losses with respect to the coarse logits, float32 (N, K, h, w)."""
-        logits = self.logits
-        count, classes, cell_rows, cell_columns = logits.shape
-        gradient = torch.zeros(logits.shape, dtype=torch.float32, device=logits.device)
+        """Compute the gradient of the sum of losses with respect to the coarse logits."""
+        count, classes, cell_rows, cell_columns = self.logits.shape
+        gradient = torch.empty_like(self.logits)
         if gradient.numel():
             all_weights = float(classes)
             if self.class_weights is not None and self.smoothing:
                 all_weights = float(self.class_weights.sum())  # waits for the device
             _gradient_kernel[(count * classes, cell_rows, triton.cdiv(cell_columns, BLOCK))](
-                logits, self.target, *self._weights(), self.weights, self.log_sums, gradient,
+                self.logits, self.target, *self._weights(), self.weights, self.log_sums, gradient,
                 *self.y.tables, self.y.first, self.y.last, *self.x.tables, self.x.first, self.x.last,
-                classes, self.rows.pixels, self.columns.pixels, cell_rows, cell_columns, *logits.stride(),
+                *self._sizes(), cell_columns, *self.logits.stride(), *gradient.stride(),
                 self.smoothing, all_weights, self.x.most, **self._weighed(), block=BLOCK,
             )  # fmt: skip
         return gradient
+
+    def _sizes(self) -> tuple[int, int, int]:
+        return self.logits.shape[1], self.grid.rows.pixels, self.grid.columns.pixels
 
     def _weights(self) -> tuple[Tensor, Tensor]:
         # A kernel takes a pointer even where it reads nothing from it.
