@@ -236,6 +236,15 @@ class Geometry:
         """The least inputs along an axis that give ``outputs`` outputs; for valid convolutions a legal size."""
         return self._at(outputs - 1).needs + 1
 
+    @property
+    def legal_sizes(self) -> tuple[int, int]:
+        """The least size that gives an output, and the step to the next size of which no pixel is left over.
+
+        (188, 16) for the U-Net of 2015, whose legal sizes are 188, 204, 220, ...; (1, 1) where any size will do.
+        """
+        least = self.input_size(1)
+        return least, self.input_size(self.output_size(least) + 1) - least
+
     def padded_size(self, size: int) -> int:
         """The next size a network computes on: a multiple of the period, and at least two periods.
 
