@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixelwise.errors import PixelwiseError
-from pixelwise.io.atomic import atomic_path, write_json, write_text
+from pixelwise.io.atomic import atomic_folder, atomic_path, write_json, write_text
 
 
 def test_the_file_appears_at_the_end_only(tmp_path: Path) -> None:
@@ -79,3 +79,37 @@ def test_files_are_as_readable_as_others(tmp_path: Path) -> None:
 def test_write_json_reads_back(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"miou": 0.5, "namen": ["straße", None]})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"miou": 0.5, "namen": ["straße", None]}
+
+
+def test_a_folder_appears_at_the_end_only(tmp_path: Path) -> None:
+    target = tmp_path / "labels.zarr"
+    for text in ("first", "second"):
+        with atomic_folder(target) as beside:
+            (beside / "inner").mkdir()
+            (beside / "inner" / text).write_text(text)
+            assert not (target / "inner" / text).exists()
+        assert [path.name for path in (target / "inner").iterdir()] == [text]
+        assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+def test_a_folder_that_fails_leaves_what_was_there_before(tmp_path: Path) -> None:
+    target = tmp_path / "labels.zarr"
+    target.mkdir()
+    (target / "before").write_text("")
+    with pytest.raises(PixelwiseError, match=r"labels\.zarr.*disk is full"), atomic_folder(target) as beside:  # noqa: PT012
+        (beside / "half").write_text("")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert [path.name for path in target.iterdir()] == ["before"]
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+def test_with_a_name_of_its_own_a_killed_job_leaves_one_file(tmp_path: Path) -> None:
+    (tmp_path / ".a.whole").write_text("of a killed job")
+    with atomic_path(tmp_path / "a", beside_name=".a.whole") as beside:
+        assert beside.read_text() == ""
+        beside.write_text("whole")
+    (tmp_path / ".b.whole").mkdir()
+    (tmp_path / ".b.whole" / "old").write_text("of a killed job")
+    with atomic_folder(tmp_path / "b", beside_name=".b.whole") as folder:
+        assert list(folder.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -35,13 +35,15 @@ def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseErr
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None) -> Iterator[Path]:
     """Give a path to write to that becomes ``path`` when the block ends well and vanishes when it does not.
 
     The temporary file lies in the same folder and keeps the suffix, because some writers choose the format by it.
 
     Args:
         path: the file to write; its folder must exist, and a file already there is replaced at the end.
+        beside_name: the name of the temporary file, for a job that may be killed and started again: it then finds its
+            own file rather than leaving a second one. A new name each time by default.
 
     Yields:
         The path to write to.
@@ -54,9 +56,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise PixelwiseError(f"cannot write {target}: {_MENDS[errno.EISDIR]}")
     beside: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        beside = Path(name)
+        if beside_name is None:
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
+            os.close(handle)
+            beside = Path(name)
+        else:
+            target.with_name(beside_name).write_bytes(b"")
+            beside = target.with_name(beside_name)
         yield beside
         beside.chmod(0o666 & ~_umask())  # mkstemp, and some writers, make files that only their owner may read
         beside.replace(target)
@@ -70,13 +76,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = None) -> Iterator[Path]:
     """Give a new folder to fill that becomes ``path`` when the block ends well and vanishes when it does not.
 
     A folder that is already at ``path`` is moved aside for the instant of the change, then removed.
 
     Args:
         path: the folder to write; the folder above it must exist.
+        beside_name: as for :func:`atomic_path`.
 
     Yields:
         The empty folder to fill.
@@ -89,7 +96,12 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise PixelwiseError(f"cannot write the folder {target}: a file of that name is there; remove it")
     beside: Path | None = None
     try:
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+        if beside_name is None:
+            beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+        else:
+            shutil.rmtree(target.with_name(beside_name), ignore_errors=True)
+            target.with_name(beside_name).mkdir()
+            beside = target.with_name(beside_name)
         yield beside
         beside.chmod(0o777 & ~_umask())
         if target.is_dir():

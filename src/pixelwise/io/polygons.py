@@ -1,0 +1,144 @@
+"""Labels as polygons: GeoJSON (RFC 7946) in map coordinates, or in pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.georeference import Georeference, Transform
+from pixelwise.io.raster import Openable, RasterSource, open_source
+from pixelwise.io.rings import OUTSIDE, Region, trace
+from pixelwise.types import LabelSpace
+
+_BAND_PIXELS = 2**18
+_LONGITUDE_LATITUDE = 4326
+
+
+def write_polygons(
+    path: str | os.PathLike[str],
+    labels: Openable,
+    label_space: LabelSpace,
+    *,
+    georeference: Georeference | None = None,
+    background: bool = False,
+    min_pixels: int = 1,
+) -> int:
+    """Write every region of a class as a polygon with its holes, exactly along the edges of its pixels.
+
+    A region is a set of pixels of a class that are connected by their sides. Ignored pixels belong to none. Each is a
+    Feature with the properties ``class``, ``name``, ``color`` and ``pixels``, in the order in which regions end.
+    Coordinates are those of the map where a georeference is known, else x and y in pixels from the upper left corner
+    of the picture, y downwards. Outer rings run counterclockwise in the plane of the coordinates, holes clockwise. A
+    projected system is named in the member ``crs`` (GeoJSON of 2008, which GDAL and QGIS read): RFC 7946 itself knows
+    longitude and latitude alone.
+
+    The labels are read by bands. Memory follows the corners of the regions that cross the present row, about 50 bytes
+    each, and not the number of pixels.
+
+    Args:
+        path: the file to write.
+        labels: what :func:`pixelwise.io.raster.open_source` opens: a file of labels, an array (H, W), or a source.
+        label_space: names and colours of the classes.
+        georeference: where the labels lie on the Earth; by default what their source says.
+        background: whether the class that means "nothing" is written too.
+        min_pixels: regions of fewer pixels are left out.
+
+    Returns:
+        How many polygons were written.
+
+    Raises:
+        DataError: the labels cannot be read, or are no single channel of class indices.
+        PixelwiseError: the file cannot be written.
+    """
+    owned = isinstance(labels, str | os.PathLike)
+    source = open_source(labels, indices=True)
+    try:
+        if source.channels != 1 or source.dtype.kind not in "ui":
+            raise DataError(
+                f"{source.name}: polygons are made of one channel of class indices, this raster has {source.channels} "
+                f"of {source.dtype}"
+            )
+        georeference = georeference or source.georeference
+        transform = georeference.transform if georeference is not None else None
+        with atomic_path(Path(path)) as beside, open(beside, "w", encoding="utf-8") as file:
+            file.write('{"type": "FeatureCollection",\n')
+            file.write(_system(georeference) if transform is not None else "")
+            file.write('"features": [')
+            count = 0
+            for region in trace(_bands(source, label_space, background), source.size[1]):
+                if region.pixels >= min_pixels:
+                    file.write(",\n" if count else "\n")
+                    json.dump(_feature(region, label_space, transform), file, ensure_ascii=False)
+                    count += 1
+            file.write("\n]}\n")
+        return count
+    finally:
+        if owned:
+            source.close()
+
+
+def _system(georeference: Georeference | None) -> str:
+    code = georeference.epsg if georeference is not None else None
+    if code is None or code == _LONGITUDE_LATITUDE:
+        return ""
+    named = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
+    return f'"crs": {json.dumps(named)},\n'
+
+
+def _bands(source: RasterSource, label_space: LabelSpace, background: bool) -> Iterator[NDArray[np.int32]]:
+    """Read the labels from the top downwards; ignored pixels, and background that is not wanted, lie outside."""
+    left_out = [label_space.ignore_index]
+    if label_space.background is not None and not background:
+        left_out.append(label_space.background)
+    height, width = source.size
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = source.read(slice(top, min(top + rows, height)), slice(None))[0].astype(np.int32)  # (rows, W)
+        valid = source.valid(slice(top, min(top + rows, height)), slice(None))
+        band[np.isin(band, left_out)] = OUTSIDE
+        if valid is not None:
+            band[~valid] = OUTSIDE
+        if band.max() >= len(label_space):
+            raise DataError(
+                f"{source.name}: holds label {band.max()}, but there are {len(label_space)} classes and the ignore "
+                f"value {label_space.ignore_index}; give the label space that the labels were made with"
+            )
+        yield band
+
+
+def _feature(region: Region, label_space: LabelSpace, transform: Transform | None) -> dict[str, Any]:
+    red, green, blue = label_space.colors[region.label]
+    return {
+        "type": "Feature",
+        "properties": {
+            "class": region.label,
+            "name": label_space.names[region.label],
+            "color": f"#{red:02x}{green:02x}{blue:02x}",
+            "pixels": region.pixels,
+        },
+        "geometry": {
+            "type": "Polygon",
+            "coordinates": [_ring(ring, transform) for ring in (region.shell, *region.holes)],
+        },
+    }
+
+
+def _ring(points: NDArray[np.int64], transform: Transform | None) -> list[list[float]]:
+    """Close a ring and bring it to map coordinates; in pixels, shells are counterclockwise as numbers already."""
+    closed = np.concatenate([points, points[:1]])
+    if transform is None:
+        pixels: list[list[float]] = closed.tolist()
+        return pixels
+    a, b, c, d, e, f = transform
+    x, y = closed[:, 0], closed[:, 1]
+    mapped = np.column_stack([a * x + b * y + c, d * x + e * y + f])
+    turned: list[list[float]] = (mapped[::-1] if a * e < b * d else mapped).tolist()
+    return turned
