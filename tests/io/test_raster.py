@@ -378,12 +378,36 @@ def test_tiles_that_are_not_stored_hold_no_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="imagecodecs decodes it")
-def test_compressions_that_need_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = noise()
-    Image.fromarray(stored).save(tmp_path / "lzw.tif", compression="tiff_lzw")
-    assert_windows(tmp_path / "lzw.tif", stored)  # by rasterio where that is installed, else decoded whole
+@pytest.mark.parametrize("compression", ["tiff_lzw", "zstd", "jpeg"])
+def test_compressions_that_need_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str) -> None:
+    path = tmp_path / "a.tif"
+    try:
+        Image.fromarray(noise()).save(path, compression=compression)
+    except OSError:
+        pytest.skip(f"this build of Pillow does not write {compression}")
+    stored = np.array(Image.open(path))
+    assert_windows(path, stored)  # by rasterio where that is installed, else decoded whole
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert_windows(tmp_path / "lzw.tif", stored)
+    assert_windows(path, stored)
     monkeypatch.setenv("PIXELWISE_MAX_PIXELS", "100")
-    with pytest.raises(DataError, match=r"lzw\.tif.*limit"):
-        open_source(tmp_path / "lzw.tif")
+    with pytest.raises(DataError, match=r"a\.tif.*limit"):
+        open_source(path)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="imagecodecs decodes it")
+def test_a_compression_that_nothing_here_decodes_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(channels=7), photometric="minisblack", planarconfig="contig", compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags["Compression"].overwrite(5)  # LZW
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"a\.tif: its compression needs the package imagecodecs; install it"):
+        open_source(path)
+
+
+def test_an_unknown_file_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("not a picture at all")
+    with pytest.raises(DataError, match=r"a\.txt: not a picture, its first bytes"):
+        open_source(tmp_path / "a.txt")

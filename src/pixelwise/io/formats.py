@@ -35,6 +35,9 @@ _PLUGINS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     *((b"P%d" % kind, PpmImagePlugin.PpmImageFile) for kind in range(1, 7)),
 )
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+PICTURE_MAGIC = (*TIFF_MAGIC, *(magic for magic, _ in _PLUGINS))
+"""First bytes of the files that are read as pictures."""
+
 _SUFFIXES = ".jpg .jpeg .png .bmp .gif .webp .pbm .pgm .ppm .pnm .tif .tiff"
 
 IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.formats import TIFF_MAGIC, read_header
+from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
 from pixelwise.io.georeference import Georeference
 from pixelwise.io.header import explained
 from pixelwise.io.images import bridged, to_uint8
@@ -52,14 +53,11 @@ def open_source(source: Openable, *, indices: bool = False) -> RasterSource:
         return open_tiff(path, indices=indices)
     if start.startswith(NPY_MAGIC):
         return open_npy(path)
-    try:
-        read_header(path)
-    except DataError as error:
-        if "not a picture" not in str(error) or importlib.util.find_spec("rasterio") is None:
-            raise
-        from pixelwise.io.raster_gdal import open_with_gdal
+    if start and not start.startswith(PICTURE_MAGIC) and importlib.util.find_spec("rasterio") is not None:
+        from pixelwise.io.raster_gdal import NotKnown, open_with_gdal
 
-        return open_with_gdal(path, indices=indices)
+        with suppress(NotKnown):
+            return open_with_gdal(path, indices=indices)
     return open_whole(path, indices=indices)
 
 

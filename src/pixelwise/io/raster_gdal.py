@@ -18,6 +18,10 @@ from pixelwise.io.raster_source import Raster, Unchanged
 _CACHE_MIB = 64
 
 
+class NotKnown(DataError):
+    """GDAL has no driver for the file."""
+
+
 def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
     """Open whatever GDAL opens as a raster; its cache is held to 64 MiB.
 
@@ -31,9 +35,15 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
     """
     import rasterio
     from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.errors import RasterioIOError
 
     with explained(path), _quiet():
-        dataset = rasterio.open(path)
+        try:
+            dataset = rasterio.open(path)
+        except RasterioIOError as error:
+            if "not recognized" in str(error):
+                raise NotKnown(f"{path}: GDAL knows no such format; convert the file, or remove it") from error
+            raise
         dtypes = set(dataset.dtypes)
         if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
             raise DataError(f"{path}: its bands are of {', '.join(sorted(dtypes))}; save all as one type of numbers")

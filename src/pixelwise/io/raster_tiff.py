@@ -109,7 +109,7 @@ def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
     if any(not isinstance(other, tifffile.TiffPage | tifffile.TiffFrame) for other in pages) or page.imagedepth != 1:
         raise _NotByPieces("its pages are not all described")
     if page.dtype is None or page.dtype.kind not in "uifb":
-        raise DataError(f"{path}: holds numbers of {page.bitspersample} bits that are no picture; save 8 or 16 bits")
+        raise DataError(f"{path}: holds {page.dtype}, which is no picture; save 8 or 16 bits")
     height, width = page.imagelength, page.imagewidth
     if int(np.prod(series.shape, dtype=np.int64)) != height * width * page.samplesperpixel * len(pages):
         raise _NotByPieces(f"its shape {series.shape} is not that of its pages")
@@ -200,8 +200,8 @@ class TiffPixels:
             try:
                 self._piece(0, stored[0])
             except (ValueError, KeyError, AttributeError, NotImplementedError, ImportError) as error:
-                if "imagecodecs" in str(error):
-                    raise _NotByPieces(str(error)) from error
+                if "imagecodecs" in str(error) or isinstance(error, ImportError):
+                    raise _NotByPieces("its compression needs imagecodecs") from error
                 raise
 
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:

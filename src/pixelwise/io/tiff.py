@@ -64,8 +64,8 @@ def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
         axes = tiff.series[0].axes
         try:
             pixels = np.asarray(tiff.series[0].asarray())
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, ImportError) as error:  # zstd is looked for in Python 3.14's own library first
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
             return _decode_compressed(path, header), header
     height, width = (axes.index(axis) for axis in "YX")
