@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.models import Coarse, build_model, save_model
+from pixelwise.models import SegmentationModel, build_model, save_model
 from pixelwise.types import LabelSpace, Preprocessing
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -24,32 +24,27 @@ def pictures() -> Path:
 
 
 class ByBrightness(nn.Module):
-    """Class k where the mean of a 4x4 cell is nearest to brightness k / (K - 1); has the interface of a model."""
+    """Class k where the mean of a 4x4 cell is nearest to brightness k / (K - 1)."""
 
-    def __init__(self, label_space: LabelSpace, channels: int = 3) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
-        self.label_space = label_space
-        self.preprocessing = Preprocessing(mean=(0.0,) * channels, std=(1.0,) * channels)
-        self.name = "by brightness"
-        self.centres = nn.Parameter(torch.linspace(0, 1, len(label_space)))
-
-    def coarse(self, images: Tensor) -> Coarse:
-        height, width = images.shape[2:]
-        padded = F.pad(images.mean(1, keepdim=True), (0, -width % 4, 0, -height % 4))
-        logits = -(F.avg_pool2d(padded, 4) - self.centres.view(1, -1, 1, 1)).abs()
-        return Coarse(logits, (height, width), 0.25, -0.375)
+        self.centres = nn.Parameter(torch.linspace(0, 1, classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        coarse = self.coarse(images)
-        height, width = coarse.logits.shape[2] * 4, coarse.logits.shape[3] * 4
-        full = F.interpolate(coarse.logits, (height, width), mode="bilinear", align_corners=False)
-        return full[:, :, : coarse.size[0], : coarse.size[1]]
+        cells = F.avg_pool2d(images.mean(1, keepdim=True), 4)
+        return -(cells - self.centres.view(1, -1, 1, 1)).abs()
+
+
+def make_by_brightness(label_space: LabelSpace, channels: int = 3) -> SegmentationModel:
+    preprocessing = Preprocessing(mean=(0.0,) * channels, std=(1.0,) * channels)
+    network = ByBrightness(len(label_space))
+    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=4)
 
 
 @pytest.fixture
-def by_brightness() -> ByBrightness:
+def by_brightness() -> SegmentationModel:
     """A model of three classes whose labels can be told by hand."""
-    return ByBrightness(LabelSpace(("dark", "middle", "bright")))
+    return make_by_brightness(LabelSpace(("dark", "middle", "bright")))
 
 
 @pytest.fixture(scope="session")

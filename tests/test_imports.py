@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "losses": GROUND | {"ops", "io"},
     "metrics": GROUND | {"ops", "io"},
     "training": GROUND | {"ops", "io", "nn", "encoders", "models", "data", "losses", "metrics"},
-    "inference": GROUND | {"ops", "io", "models"},
+    "inference": GROUND | {"ops", "io", "nn", "models"},
     "evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "evaluation"},
 }

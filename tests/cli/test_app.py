@@ -96,7 +96,7 @@ def test_a_picture_that_declares_too_much_is_not_decoded(
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        (["--model", "deeplabv3"], "deeplabv3plus"),
+        (["--model", "deeplab3plus"], "deeplabv3plus"),
         (["--encoder", "resnet-18"], "resnet18"),
         (["--size", "big"], "288x384"),
         (["--minutes", "3"], "not both"),

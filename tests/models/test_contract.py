@@ -118,7 +118,7 @@ def test_encoders_without_a_pyramid_are_refused(encoder: str) -> None:
 
 def test_wrong_names_offer_near_ones() -> None:
     with pytest.raises(ModelError, match="deeplabv3plus"):
-        build_model("deeplabv3", classes=2)
+        build_model("deeplab3plus", classes=2)
     with pytest.raises(ModelError, match="resnet18"):
         build_model("unet", classes=2, encoder="resnet-18")
     with pytest.raises(SettingError, match="decoder_channels"):

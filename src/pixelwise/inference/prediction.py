@@ -26,6 +26,8 @@ class Prediction:
             computed in tiles that see less than the network does.
         probabilities: float32 (K, H, W), summing to 1 over the classes, where they were asked for.
         image: the picture as uint8 (H, W, 3), RGB, for the overlay.
+        seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
+            where the result is exact.
 
     Raises:
         SettingError: shapes do not fit each other.
@@ -36,6 +38,7 @@ class Prediction:
     exact: bool = True
     probabilities: NDArray[np.float32] | None = None
     image: NDArray[np.uint8] | None = None
+    seam_error: float | None = None
 
     def __post_init__(self) -> None:
         size = self.labels.shape

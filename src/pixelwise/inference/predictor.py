@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image, as_rgb
 from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 from pixelwise.types import LabelSpace, Preprocessing
 
 if TYPE_CHECKING:
@@ -18,41 +21,32 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("torch",)
 
-
-class Runtime(Protocol):
-    """What computes: takes uint8 images (C, H, W), gives numpy arrays."""
-
-    label_space: LabelSpace
-    preprocessing: Preprocessing
-
-    def labels(self, image: NDArray[np.uint8]) -> NDArray[np.integer[Any]]:
-        """Class indices (H, W)."""
-        ...
-
-    def probabilities(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
-        """Class indices (H, W) and the softmax (K, H, W)."""
-        ...
-
-    def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Counts (K, K) by ``[target, prediction]``."""
-        ...
+MEMORY = 256.0
+"""MiB that computing a tile may take unless something else is asked for."""
 
 
 class Predictor:
     """Labels pictures of any size with a trained model.
 
     Labels come straight from the coarse logits: scores of all classes never exist at full size, unless probabilities
-    are asked for.
+    are asked for. Pictures that do not fit into the memory are computed in tiles; see
+    :func:`pixelwise.tiling.choose_tiles`.
 
     Args:
-        model: a model, which is moved to the device and put in evaluation mode; or a model file or run folder.
+        model: a model, of which a copy is used; or a model file or run folder.
         device: ``"auto"`` (CUDA, else Apple's GPU, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         runtime: what computes; ``"auto"`` or ``"torch"``.
-        precision: ``"auto"`` (bfloat16 where the device computes in it), ``"bfloat16"`` or ``"float32"``.
+        precision: ``"auto"`` (bfloat16 where the device computes in it), ``"bfloat16"``, ``"float32"`` or
+            ``"float64"``.
+        mode: ``"exact"`` for tiles that equal the whole picture, ``"fast"`` for tiles that see less around them,
+            ``"auto"`` for exact ones where they cost little more.
+        tile: side in pixels of the windows that tiles write; None chooses it for the memory, never by what happens
+            to be free, so that the same picture gives the same labels everywhere.
+        memory: MiB that computing a tile may take.
 
     Raises:
         ModelError: there is no such file, or it is no pixelwise model.
-        SettingError: no such device, runtime or precision.
+        SettingError: no such device, runtime, precision or mode.
     """
 
     def __init__(
@@ -62,13 +56,22 @@ class Predictor:
         device: str = "auto",
         runtime: str = "auto",
         precision: str = "auto",
+        mode: Mode = "auto",
+        tile: int | None = None,
+        memory: float = MEMORY,
     ) -> None:
         if runtime not in ("auto", *RUNTIMES):
             raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)))
+        if memory <= 0:
+            raise SettingError(f"memory is {memory:g} MiB; it must be positive")
         # Imported here, so that importing the predictor does not wait for torch.
         from pixelwise.inference.torch_runtime import TorchRuntime
 
         self.runtime: Runtime = TorchRuntime(model, device=device, precision=precision)
+        self.mode = mode
+        self.tile = tile
+        self.memory = memory
+        self.plan((1, 1))  # an unknown mode fails here, not at the first picture
 
     @property
     def label_space(self) -> LabelSpace:
@@ -91,13 +94,38 @@ class Predictor:
             DataError: the picture cannot be read, or has channels that the model was not trained on.
         """
         image = as_image(picture, self.preprocessing)
-        softmax = None
-        if probabilities:
-            labels, softmax = self.runtime.probabilities(image)
-        else:
-            labels = self.runtime.labels(image)
+        plan = self.plan((image.shape[1], image.shape[2]))
+        seams = Seams(plan, _reader(image), self.runtime)
+        labels = np.empty(plan.size, self.label_space.dtype)
+        softmax = np.empty((len(self.label_space), *plan.size), np.float32) if probabilities else None
+
+        def compute(part: NDArray[np.uint8], window: Window) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+            if probabilities:
+                return self.runtime.probabilities(part, window)
+            return self.runtime.labels(part, window), None
+
+        for tile, (own, scores) in each_tile(plan, _reader(image), compute):
+            labels[tile.write] = own
+            if softmax is not None and scores is not None:
+                softmax[:, tile.write[0], tile.write[1]] = scores
+            seams.look(tile, labels[tile.write])
         return Prediction(
-            labels.astype(self.label_space.dtype, copy=False), self.label_space, True, softmax, as_rgb(image)
+            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=None if plan.exact else seams.error
+        )
+
+    def plan(self, size: tuple[int, int]) -> TilePlan:
+        """How a picture of a size would be computed.
+
+        Raises:
+            SettingError: it cannot be computed as the predictor was asked to.
+        """
+        return choose_tiles(
+            size,
+            self.runtime.geometry,
+            bytes_per_pixel=self.runtime.bytes_per_pixel,
+            mode=self.mode,
+            tile=self.tile,
+            memory=int(self.memory * 2**20),
         )
 
     def confusion(self, picture: Picture, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
@@ -117,4 +145,17 @@ class Predictor:
         image = as_image(picture, self.preprocessing)
         if mask.shape != image.shape[1:]:
             raise SettingError(f"the mask is {mask.shape} but the picture {image.shape[1:]} (height, width)")
-        return self.runtime.confusion(image, mask)
+        plan = self.plan((image.shape[1], image.shape[2]))
+        counts = np.zeros((len(self.label_space),) * 2, np.int64)
+        tiles = iter(plan)
+
+        def count(part: NDArray[np.uint8], window: Window) -> NDArray[np.int64]:
+            return self.runtime.confusion(part, window, mask[next(tiles).write])
+
+        for _, own in each_tile(plan, _reader(image), count):
+            counts += own
+        return counts
+
+
+def _reader(image: NDArray[np.uint8]) -> Reader:
+    return lambda rows, columns: image[:, rows, columns]

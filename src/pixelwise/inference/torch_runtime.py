@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,29 @@ from torch import Tensor
 
 from pixelwise.errors import SettingError
 from pixelwise.models import Coarse, SegmentationModel, load_model
+from pixelwise.nn.folding import fold_batch_norm
+from pixelwise.nn.memory import peak_bytes
 from pixelwise.ops import upsample_argmax, upsample_confusion
 from pixelwise.ops.device import has_native_bfloat16
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import bands, upsample_band
+from pixelwise.tiling import Window
 
-PRECISIONS = ("auto", "bfloat16", "float32")
+PRECISIONS = ("auto", "bfloat16", "float32", "float64")
+
+PROBE = 256
+"""Side in pixels of the picture on which memory is counted; what a pixel needs does not depend on it."""
 
 
 class TorchRuntime:
-    """Runs a model on whole pictures, in bfloat16 where the device computes in it.
+    """Runs a model on pieces of pictures, in bfloat16 where the device computes in it.
+
+    The model is copied, and normalisations that follow convolutions are folded into them.
 
     Args:
-        model: a model, which is moved to the device and put in evaluation mode; or a model file or run folder.
+        model: a model, or a model file or run folder.
         device: ``"auto"`` (CUDA, else Apple's GPU, else the CPU) or a torch device.
-        precision: ``"auto"``, ``"bfloat16"`` or ``"float32"``.
+        precision: ``"auto"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
 
     Raises:
         SettingError: no such device or precision.
@@ -36,35 +45,44 @@ class TorchRuntime:
         if precision not in PRECISIONS:
             raise SettingError(f"there is no precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
         self.device = choose_device(device)
-        loaded = load_model(model) if isinstance(model, str | Path) else model
-        self.model: SegmentationModel = loaded.to(self.device).to(memory_format=torch.channels_last).eval()
+        loaded = load_model(model) if isinstance(model, str | Path) else copy.deepcopy(model)
+        loaded.eval().requires_grad_(False)
         self.bfloat16 = precision == "bfloat16" or (precision == "auto" and has_native_bfloat16(self.device.type))
-        self.label_space = self.model.label_space
-        self.preprocessing = self.model.preprocessing
+        self.dtype = torch.float64 if precision == "float64" else torch.float32
+        self.geometry = loaded.geometry
+        self.label_space = loaded.label_space
+        self.preprocessing = loaded.preprocessing
+        probe = (1, self.preprocessing.channels, *(max(PROBE, self.geometry.input_size(PROBE)),) * 2)
+        fold_batch_norm(loaded.network, probe)
+        self.model = loaded.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         mean, std = (
-            torch.tensor(values, device=self.device) for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
+            torch.tensor(values, device=self.device, dtype=self.dtype)
+            for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
         )
         self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
+        self.bytes_per_pixel = self._count_bytes(probe)
 
-    def labels(self, image: NDArray[np.uint8]) -> NDArray[np.integer]:
-        """Label every pixel of an image (C, H, W): class indices (H, W)."""
+    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
+        """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
         with torch.inference_mode():
-            return self._labels(self._coarse(image))
+            return self._labels(self._coarse(image, window))
 
-    def probabilities(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-        """Label every pixel of an image (C, H, W), and give the softmax as float32 (K, H, W) in main memory."""
+    def probabilities(
+        self, image: NDArray[np.uint8], window: Window
+    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+        """Label a window of an image (C, H, W), and give the softmax as float32 (K, h, w) in main memory."""
         with torch.inference_mode():
-            coarse = self._coarse(image)
+            coarse = self._coarse(image, window)
             return self._labels(coarse), _probabilities(coarse)
 
-    def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Count an image (C, H, W) against its mask (H, W): int64 (K, K), ``[target, prediction]``."""
+    def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
         with torch.inference_mode():
-            coarse = self._coarse(image)
+            coarse = self._coarse(image, window)
             # Wider masks than uint8 go as int32, because torch computes little in uint16.
             target = torch.from_numpy(np.array(mask, np.uint8 if mask.dtype == np.uint8 else np.int32))[
                 None
-            ]  # (1, H, W)
+            ]  # (1, h, w)
             counts = upsample_confusion(
                 coarse.logits,
                 target.to(self.device),
@@ -74,15 +92,35 @@ class TorchRuntime:
             )
             return counts.cpu().numpy()
 
-    def _coarse(self, image: NDArray[np.uint8]) -> Coarse:
+    def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
+        """Compute coarse logits of an image, laid on the pixels of a window alone."""
         pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)
         normalised = ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        rows, columns = window
+        size = (rows.stop - rows.start, columns.stop - columns.start)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            return self.model.coarse(normalised)
+            whole = (
+                self.model.score(normalised, size) if self.model.border == "mirror" else self.model.coarse(normalised)
+            )
+        scale, offset = _both(whole.scale), _both(whole.offset)
+        shifted = (offset[0] + rows.start * scale[0], offset[1] + columns.start * scale[1])
+        return Coarse(whole.logits, size, scale, shifted)
 
     def _labels(self, coarse: Coarse) -> NDArray[np.integer]:
-        labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, H, W)
+        labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
         return labels[0].cpu().numpy()
+
+    def _count_bytes(self, probe: tuple[int, int, int, int]) -> float:
+        """Memory for each pixel shown to the network: feature maps, and the picture before and after normalising."""
+        dtype = torch.bfloat16 if self.bfloat16 else self.dtype
+        pixels = probe[2] * probe[3]
+        # The picture exists as bytes, twice as floats while it is normalised, and once padded.
+        picture = probe[1] * (1 + 3 * self.dtype.itemsize)
+        return peak_bytes(self.model.network, probe, dtype=dtype) / pixels + picture
+
+
+def _both(value: float | tuple[float, float]) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (value, value)
 
 
 def choose_device(device: str) -> torch.device:
@@ -106,8 +144,8 @@ def _probabilities(coarse: Coarse) -> NDArray[np.float32]:
     """Softmax of the upsampled logits of one picture; full-size floats exist in main memory only."""
     logits, size = coarse.logits, coarse.size
     rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), size, coarse.scale, coarse.offset)
-    result = np.empty((logits.shape[1], *size), np.float32)  # (K, H, W)
+    result = np.empty((logits.shape[1], *size), np.float32)  # (K, h, w)
     for _, band in bands(logits, rows, columns):
-        full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, W)
+        full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, w)
         result[:, band] = full.softmax(0).cpu().numpy()
     return result

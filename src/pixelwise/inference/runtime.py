@@ -1,0 +1,36 @@
+"""What a runtime is: something that computes pieces of pictures."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.geometry import Geometry
+from pixelwise.tiling import Window
+from pixelwise.types import LabelSpace, Preprocessing
+
+
+class Runtime(Protocol):
+    """Takes uint8 images (C, H, W) and a window of their output that is wanted; gives numpy arrays of the window."""
+
+    label_space: LabelSpace
+    preprocessing: Preprocessing
+    geometry: Geometry
+    bytes_per_pixel: float
+    """Memory that computing takes for each pixel that is shown."""
+
+    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer[Any]]:
+        """Class indices (h, w)."""
+        ...
+
+    def probabilities(
+        self, image: NDArray[np.uint8], window: Window
+    ) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
+        """Class indices (h, w) and the softmax (K, h, w)."""
+        ...
+
+    def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Counts (K, K) by ``[target, prediction]`` against a mask (h, w)."""
+        ...

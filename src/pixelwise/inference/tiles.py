@@ -1,0 +1,114 @@
+"""Computing a picture tile by tile: what is read, what the runtime is shown, and how much tiles differ at seams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.inference.runtime import Runtime
+from pixelwise.io.ahead import read_ahead
+from pixelwise.tiling import Tile, TilePlan, Window, read_window
+
+Reader = Callable[[slice, slice], NDArray[np.uint8]]
+"""Gives rows and columns of a picture as uint8 (C, h, w); is called on threads."""
+
+Result = TypeVar("Result")
+
+SEAM_WINDOWS = 16
+SEAM_SIDE = 128
+"""How many windows are computed again to measure seams, and their largest side in pixels."""
+
+
+def each_tile(
+    plan: TilePlan, read: Reader, compute: Callable[[NDArray[np.uint8], Window], Result]
+) -> Iterator[tuple[Tile, Result]]:
+    """Compute every tile of a plan, reading the next one meanwhile.
+
+    Args:
+        plan: how the picture is cut.
+        read: gives windows of the picture.
+        compute: called with what the network is shown (C, h, w) and which window of it is wanted.
+    """
+    tiles = list(plan)
+    shown = read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)
+    for tile, image in zip(tiles, shown, strict=True):
+        yield tile, compute(image.result(), inside(tile, plan.geometry.margin))
+
+
+def show(read: Reader, tile: Tile, plan: TilePlan) -> NDArray[np.uint8]:
+    """Read what the network is shown for a tile, mirrored beyond the picture where the network pads nothing itself."""
+    (rows, columns), (height, width) = tile.read, plan.size
+    if not plan.geometry.margin:
+        return read(slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width)))
+    down, along = mirrored(rows, height), mirrored(columns, width)
+    top, left = int(down.min()), int(along.min())
+    part = read(slice(top, int(down.max()) + 1), slice(left, int(along.max()) + 1))
+    return part[:, down - top][:, :, along - left]
+
+
+def mirrored(window: slice, size: int) -> NDArray[np.int64]:
+    """Name the pixel that stands at each place of a window, as a mirror at the border pixels shows them."""
+    turn = max(1, 2 * (size - 1))
+    place = np.arange(window.start, window.stop) % turn
+    nearest: NDArray[np.int64] = np.minimum(np.minimum(place, turn - place), size - 1)
+    return nearest
+
+
+def inside(tile: Tile, margin: int) -> Window:
+    """Find the window that is written within the output for what was read."""
+    (rows, columns), (read_rows, read_columns) = tile.write, tile.read
+    down, along = read_rows.start + margin, read_columns.start + margin
+    return slice(rows.start - down, rows.stop - down), slice(columns.start - along, columns.stop - along)
+
+
+class Seams:
+    """Measures how far tiles with a short halo differ from tiles with twice the halo, at the corners of tiles.
+
+    Args:
+        plan: how the picture is cut.
+        read: gives windows of the picture.
+        runtime: what computes.
+    """
+
+    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime) -> None:
+        self.plan = plan
+        self.read = read
+        self.runtime = runtime
+        count = len(plan)
+        self.sampled = {round((i + 0.5) * count / SEAM_WINDOWS - 0.5) for i in range(SEAM_WINDOWS)}
+        self.done = 0
+        self.pixels = 0
+        self.differing = 0
+
+    def look(self, tile: Tile, labels: NDArray[np.integer[Any]]) -> None:
+        """Take in the labels of the next tile; some are computed again in part."""
+        number, self.done = self.done, self.done + 1
+        if self.plan.exact or number not in self.sampled:
+            return
+        assert self.plan.halo is not None
+        rows, columns = (_corner(write, size) for write, size in zip(tile.write, self.plan.size, strict=True))
+        wider = max(2 * self.plan.halo, self.plan.geometry.period)
+        reads = tuple(
+            read_window(write, size, self.plan.geometry, wider)
+            for write, size in zip((rows, columns), self.plan.size, strict=True)
+        )
+        again = Tile((reads[0], reads[1]), (rows, columns))
+        better = self.runtime.labels(show(self.read, again, self.plan), inside(again, self.plan.geometry.margin))
+        top, left = tile.write[0].start, tile.write[1].start
+        own = labels[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        self.pixels += own.size
+        self.differing += int((own != better).sum())
+
+    @property
+    def error(self) -> float:
+        """Share of the pixels looked at that differ; 0 for exact tiles."""
+        return self.differing / self.pixels if self.pixels else 0.0
+
+
+def _corner(write: slice, size: int) -> slice:
+    """The part of a tile next to a seam: at its start, or at its end where it starts with the picture."""
+    side = min(SEAM_SIDE, write.stop - write.start)
+    return slice(write.start, write.start + side) if write.start else slice(write.stop - side, write.stop)
