@@ -43,3 +43,18 @@ def small() -> dict[str, Any]:
         "precision": "32-true",
         "steps": 8,
     }
+
+
+@pytest.fixture
+def small_paper() -> dict[str, Any]:
+    """A network without encoder and norms, trained with everything its paper adds."""
+    return {
+        "model": "unet2015",
+        "model_options": {"width": 1 / 16},
+        "crop": (36, 52),
+        "batch": 2,
+        "precision": "32-true",
+        "elastic": 2.0,
+        "border_weight": 10.0,
+        "steps": 8,
+    }

@@ -15,11 +15,12 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from pixelwise import load_model
+from pixelwise import build_model, load_model
 from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.training.assembly import make_model, make_stream, open_caches
+from pixelwise.models import Coarse
+from pixelwise.training.assembly import fill_weights, make_model, make_stream, open_caches
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepState
 from pixelwise.training.fit import Fitted, fit
@@ -62,10 +63,16 @@ def test_a_run_leaves_a_model_its_settings_and_its_curve(shapes: Path, small: di
     assert not list(fitted.run.path.glob(".*")), "nothing temporary is left"
 
 
-@pytest.mark.parametrize("fate", ["killed", "interrupted"])
+@pytest.mark.parametrize(("fate", "kind"), [("killed", "small"), ("interrupted", "small"), ("killed", "small_paper")])
 def test_a_broken_run_goes_on_to_the_same_curve(
-    shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fate: str
+    shapes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    fate: str,
+    kind: str,
 ) -> None:
+    small = request.getfixturevalue(kind)
     unbroken, _ = run(shapes, tmp_path / "unbroken", {**small, "validate_every": 4})
 
     step = SegmentationTask.training_step
@@ -98,6 +105,41 @@ def test_a_broken_run_goes_on_to_the_same_curve(
     whole, again = load_model(unbroken.run.path), load_model(resumed.run.path)
     for (name, expected), found in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_a_network_without_an_encoder_trains_by_its_recipe(
+    shapes: Path, small_paper: dict[str, Any], tmp_path: Path
+) -> None:
+    fitted, printed = run(shapes, tmp_path / "run", small_paper)
+    assert "training from scratch: no published weights are known for unet2015" in " ".join(printed.split())
+    assert fitted.settings.encoder is None
+    again = Settings.load(fitted.run.settings_file)
+    assert again == fitted.settings
+    assert again.border_weight == 10
+    assert load_model(fitted.run.path).name == "unet2015"
+    assert losses(tmp_path / "run")
+    other = build_model("fcn", classes=3, encoder="mobilenetv3_small_050")
+    with pytest.raises(ModelError, match="no tensor of this unet2015 fits a fcn on mobilenetv3_small_050"):
+        fill_weights(other, str(fitted.run.path), Console(file=io.StringIO()))
+
+
+def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[str, Any]) -> None:
+    source = open_data(shapes)
+    draft = plan(fingerprint(source), Machine.detect(), {**small_paper, "class_weights": (1.0, 2.0, 3.0)})
+    settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
+    task = SegmentationTask(make_model(source.label_space, settings), settings)
+    logits = torch.randn(2, 3, 9, 11, dtype=torch.float64, requires_grad=True)
+    coarse = Coarse(logits, (9, 11), 1.0, 0.0)
+    target = torch.randint(0, 3, (2, 9, 11))
+    target[0, :3] = 255
+    gaps = torch.rand(2, 9, 11)
+    losses = torch.nn.functional.cross_entropy(logits, target, ignore_index=255, reduction="none")
+    weights = torch.tensor([1.0, 2.0, 3.0])[target.clamp(max=2)] + gaps
+    weights[target == 255] = 0
+    expected = (losses * weights).sum() / weights.sum()
+    torch.testing.assert_close(task.loss(coarse, target, gaps), expected, rtol=1e-6, atol=1e-6, check_dtype=False)
+    without = task.loss(coarse, target)
+    torch.testing.assert_close(task.loss(coarse, target, torch.zeros_like(gaps)), without)
 
 
 def test_a_budget_of_minutes_fixes_the_steps(

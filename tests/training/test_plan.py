@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from pixelwise.data.fingerprint import Fingerprint
+from pixelwise.errors import ModelError, SettingError
 from pixelwise.training.machine import Machine
-from pixelwise.training.plan import Draft, class_weights, crop_size, plan, plan_steps
+from pixelwise.training.nature import examine
+from pixelwise.training.plan import CPU_STEP_MULTIPLY_ADDS, Draft, class_weights, crop_size, plan, plan_steps
 
 
 def fingerprint(**changes: Any) -> Fingerprint:
@@ -69,6 +71,72 @@ def test_the_machine_decides_precision_and_batch() -> None:
     small = plan(fingerprint(), machine(device="cuda", memory=4 << 30), {}).values["batch"]
     large = plan(fingerprint(), machine(device="cuda", memory=80 << 30), {}).values["batch"]
     assert 2 <= small < large
+
+
+def test_the_practical_models_are_planned_as_ever() -> None:
+    for model in ("deeplabv3plus", "unet", "fcn"):
+        values = plan(fingerprint(), machine(), {"model": model}).values
+        assert (values["encoder"], values["crop"], values["batch"]) == ("tf_efficientnet_lite0", (288, 384), 8)
+        assert (values["learning_rate"], values["warmup"], values["gradient_clip"]) == (2e-3, 0.03, 0.0)
+        assert (values["elastic"], values["border_weight"]) == (0.0, 0.0)
+
+
+def test_a_network_without_norms_learns_gently() -> None:
+    plain = plan(fingerprint(), machine(), {"model": "unet2015"}).values
+    normalised = plan(fingerprint(), machine(), {"model": "segnet_basic"}).values
+    assert plain["learning_rate"] < normalised["learning_rate"]
+    assert plain["warmup"] > normalised["warmup"]
+    assert plain["gradient_clip"] > 0 == normalised["gradient_clip"]
+    assert plain["encoder"] is normalised["encoder"] is None
+
+
+def test_a_heavy_network_gets_steps_of_few_pixels() -> None:
+    costs = {}
+    for model, least in (("segnet_basic", 4), ("segnet", 4), ("unet2015", 1)):
+        values = plan(fingerprint(), machine(), {"model": model}).values
+        nature = examine(model, classes=3, encoder=None, in_channels=3, options={})
+        costs[model] = values["batch"] * nature.multiply_adds(values["crop"])
+        assert least <= values["batch"] < 8
+    assert max(costs.values()) <= 2 * CPU_STEP_MULTIPLY_ADDS
+    slow, fast = (
+        plan(fingerprint(), machine(**traits), {"model": "segnet"}).values
+        for traits in ({"native_bfloat16": False}, {"cores": 32})
+    )
+    assert np.prod(slow["crop"]) < np.prod(fast["crop"])
+    assert (fast["crop"], fast["batch"]) == ((288, 384), 8)
+    narrow = plan(fingerprint(), machine(), {"model": "segnet", "model_options": {"width": 0.25}}).values
+    assert (narrow["crop"], narrow["batch"]) == ((288, 384), 8)
+    by_hand = plan(fingerprint(), machine(), {"model": "segnet", "crop": (480, 480)}).values
+    assert by_hand["batch"] == 4, "as few as batch statistics bear"
+
+
+def test_an_unpadded_network_gets_crops_that_leave_nothing_over() -> None:
+    for size in ((512, 512), (360, 480), (100, 70)):
+        crop = plan(fingerprint(median_size=size), machine(), {"model": "unet2015"}).values["crop"]
+        assert [side % 16 for side in crop] == [4, 4]
+    on_gpu = plan(fingerprint(), machine(device="cuda", name="a GPU"), {"model": "unet2015"}).values["crop"]
+    assert [side % 16 for side in on_gpu] == [4, 4]
+
+
+def test_the_recipe_of_the_paper_is_proposed_where_it_fits() -> None:
+    cells = fingerprint(channels=1, class_pixels=np.array([20, 80]), class_images=np.array([5, 5]))
+    values = plan(cells, machine(), {"model": "unet2015"}).values
+    assert values["in_channels"] == 1, "nothing expects grey pictures to be RGB"
+    assert values["border_weight"] == 10
+    assert 5 <= values["elastic"] <= 10
+    street = plan(fingerprint(), machine(), {"model": "unet2015"}).values
+    assert street["border_weight"] == 0, "no objects are known among many classes"
+    assert street["elastic"] > 0
+    tiny = plan(fingerprint(median_size=(70, 90)), machine(), {"model": "unet2015"}).values
+    assert tiny["elastic"] <= 3.2, "small crops would be torn"
+    assert plan(cells, machine(), {"model": "unet2015", "elastic": 0, "border_weight": 0}).values["elastic"] == 0
+
+
+def test_what_cannot_be_planned_is_named() -> None:
+    with pytest.raises(ModelError, match="unet2015"):
+        plan(fingerprint(), machine(), {"model": "unet-2015"})
+    with pytest.raises(SettingError, match="trunk of its own"):
+        plan(fingerprint(), machine(), {"model": "segnet", "encoder": "resnet18"})
 
 
 def test_the_data_decide_channels_range_and_crops_of_rare_classes() -> None:
