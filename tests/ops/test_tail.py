@@ -10,7 +10,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.ops import tail_torch, upsample_argmax, upsample_confusion, upsample_cross_entropy
+from pixelwise.ops import (
+    confusion_counts,
+    tail_ops,
+    tail_torch,
+    upsample_argmax,
+    upsample_confusion,
+    upsample_cross_entropy,
+)
 
 pytestmark = pytest.mark.usefixtures("form")
 
@@ -45,31 +52,71 @@ def assert_labels(labels: Tensor, scores: Tensor, tolerance: float = 1e-4) -> No
     assert (scores.amax(1) - chosen).max() <= tolerance
 
 
-def slow_value(plane, row, column, scale, offset):
-    def taps(pixel, cells):
-        position = min(max(pixel * scale + offset, 0.0), cells - 1.0)
+def slow_value(plane, y, x):
+    def taps(position, cells):
+        position = min(max(position, 0.0), cells - 1.0)
         lower = math.floor(position)
         return lower, min(lower + 1, cells - 1), position - lower
 
-    top, bottom, down = taps(row, plane.shape[0])
-    left, right, along = taps(column, plane.shape[1])
+    top, bottom, down = taps(y, plane.shape[0])
+    left, right, along = taps(x, plane.shape[1])
     upper_edge = plane[top, left] * (1 - along) + plane[top, right] * along
     lower_edge = plane[bottom, left] * (1 - along) + plane[bottom, right] * along
     return upper_edge * (1 - down) + lower_edge * down
 
 
-@pytest.mark.parametrize(("scale", "offset"), [(0.25, -0.375), (0.3, 0.7), (1.0, 0.0), (2.5, 0.75), (0.125, -3.0)])
+GRIDS = [
+    (0.25, -0.375),
+    (0.3, 0.7),
+    (1.0, 0.0),
+    (2.5, 0.75),
+    (0.125, -3.0),
+    ((0.25, 0.5), (-0.375, 0.25)),
+    ((4 / 6, 5 / 8), 0.0),
+    (0.25, (0.0, 3.5)),
+    ((2.0, 0.1), (1, -0.5)),
+]
+
+
+@pytest.mark.parametrize(("scale", "offset"), GRIDS)
 def test_grid_matches_a_slow_loop(scale, offset):
     logits, target = make(3, (5, 6), (7, 9))
     labels = upsample_argmax(logits, (7, 9), scale=scale, offset=offset)
     losses = upsample_cross_entropy(logits, target, scale=scale, offset=offset, reduction="none")
+    (down, along), (top, left) = (value if isinstance(value, tuple) else (value, value) for value in (scale, offset))
     values = logits.detach().double().numpy()
     scores = np.zeros((2, 3, 7, 9))
     for n, k, y, x in np.ndindex(scores.shape):
-        scores[n, k, y, x] = slow_value(values[n, k], y, x, scale, offset)
+        scores[n, k, y, x] = slow_value(values[n, k], y * down + top, x * along + left)
     assert_labels(labels, torch.from_numpy(scores))
     expected = F.cross_entropy(torch.from_numpy(scores), target, ignore_index=255, reduction="none")
     torch.testing.assert_close(losses.double(), expected, rtol=1e-5, atol=1e-6)
+    counts = upsample_confusion(logits, target, scale=scale, offset=offset)
+    assert torch.equal(counts, confusion_counts(target, labels, 3))
+
+
+@pytest.mark.parametrize(("scale", "offset"), GRIDS)
+def test_gradient_on_any_grid_is_that_of_float64(scale, offset):
+    # 40 columns are more than a vector, and more than a tile once there are many classes.
+    for classes, cells, pixels in ((3, (5, 6), (7, 9)), (300, (9, 30), (20, 75))):
+        logits, target = make(classes, cells, pixels, batch=1, ignore_index=-1)
+        gradients = []
+        for values in (logits.detach(), logits.detach().double()):
+            values.requires_grad_()
+            loss = upsample_cross_entropy(values, target, scale=scale, offset=offset, ignore_index=-1)
+            gradients.append(torch.autograd.grad(loss, values)[0].double())
+        torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6 * float(gradients[1].abs().max()))
+
+
+def test_aligned_corners():
+    logits, target = make(4, (5, 9), (13, 33))
+    scores = F.interpolate(logits, (13, 33), mode="bilinear", align_corners=True)
+    scale = ((5 - 1) / (13 - 1), (9 - 1) / (33 - 1))
+    loss = upsample_cross_entropy(logits, target, scale=scale, offset=0.0)
+    expected = F.cross_entropy(scores, target, ignore_index=255)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(*(torch.autograd.grad(value, logits)[0] for value in (loss, expected)))
+    assert_labels(upsample_argmax(logits, (13, 33), scale=scale, offset=0.0), scores)
 
 
 @pytest.mark.parametrize(("classes", "cells", "pixels"), SIZES)
@@ -106,6 +153,8 @@ def test_types_and_layouts(dtype, layout):
     (gradient,) = torch.autograd.grad(loss, arranged)
     (reference,) = torch.autograd.grad(expected, logits)
     assert gradient.dtype == dtype
+    if layout in ("contiguous", "channels_last"):
+        assert gradient.stride() == arranged.stride()
     steps = {torch.float32: 2**-20, torch.bfloat16: 2**-8, torch.float16: 2**-10}
     torch.testing.assert_close(gradient.float(), reference.float(), rtol=2 * steps[dtype], atol=1e-6)
 
@@ -228,6 +277,33 @@ def test_nan_logits_give_a_nan_loss_where_they_count():
     assert upsample_cross_entropy(spoiled, target).isnan()
 
 
+def test_half_precision_rounds_the_gradient_once():
+    # Weights from 1e-8 to 1e4 reach float16's smallest steps and, where they add up, its end.
+    logits, target = make(5, (40, 30), (160, 120), batch=1)
+    weights = 10 ** torch.linspace(-8, 4, 120).expand(1, 160, 120)
+    for dtype in (torch.bfloat16, torch.float16):
+        gradients = []
+        for values in (logits.detach().to(dtype), logits.detach().to(dtype).double()):
+            values.requires_grad_()
+            loss = upsample_cross_entropy(values, target, pixel_weights=weights, reduction="sum")
+            gradients.append(torch.autograd.grad(loss, values)[0])
+        half, exact = gradients
+        # What lies half-way between two numbers may go either way, hence not equal but one step.
+        step = torch.finfo(dtype).eps * exact.abs().clamp(min=torch.finfo(dtype).smallest_normal)
+        near = (half.double() - exact).abs() <= 0.502 * step + 1e-6 * exact.abs()
+        at_the_end = exact.abs() > 0.999 * torch.finfo(dtype).max
+        assert (near | (at_the_end & (half.isinf() | (half.abs() == torch.finfo(dtype).max)))).all()
+
+
+def test_gradients_again_from_one_forward_pass():
+    logits, target = make(4, (5, 5), (12, 13))
+    loss = upsample_cross_entropy(logits, target)
+    first, second = (torch.autograd.grad(loss, logits, retain_graph=True)[0] for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=1e-6, atol=1e-9)
+    (third,) = torch.autograd.grad(loss, logits, torch.tensor(3.0))
+    torch.testing.assert_close(third, 3 * first)
+
+
 def test_extreme_logits_stay_finite():
     logits = torch.tensor([1e4, -1e4, 0.0]).view(1, 3, 1, 1).requires_grad_()
     target = torch.ones(1, 2, 2, dtype=torch.int64)
@@ -255,11 +331,24 @@ def test_compiled_graphs_hold_the_operators():
     logits, target = make(3, (4, 4), (9, 9))
 
     def step(values):
-        return upsample_cross_entropy(values * 2, target) + upsample_argmax(values, (9, 9)).sum()
+        loss = upsample_cross_entropy(values * 2, target, scale=(0.4, 0.5), offset=0.0)
+        return loss + upsample_argmax(values, (9, 9)).sum()
 
     compiled = torch.compile(step, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(compiled(logits), step(logits))
     torch.testing.assert_close(torch.autograd.grad(compiled(logits), logits), torch.autograd.grad(step(logits), logits))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # opcheck's own
+def test_operators_keep_to_their_schemas():
+    logits, target = make(3, (4, 4), (9, 9))
+    grid = ((0.5, 0.4), (0.0, 0.25))
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+    for values in (logits, logits.detach().contiguous(memory_format=torch.channels_last).requires_grad_()):
+        torch.library.opcheck(tail_ops.argmax, (values, 9, 9, *grid), test_utils=checks)
+        torch.library.opcheck(tail_ops.confusion, (values, target, *grid, 255), test_utils=checks)
+        loss = (values, target, torch.rand(3), torch.rand(target.shape), *grid, 255, 0.1)
+        torch.library.opcheck(tail_ops.cross_entropy_map, loss, test_utils=checks)
 
 
 def test_bad_arguments_say_what_to_do():
@@ -270,6 +359,12 @@ def test_bad_arguments_say_what_to_do():
         upsample_argmax(logits, (8, 8), scale=0.5)
     with pytest.raises(SettingError, match="positive"):
         upsample_argmax(logits, (8, 8), scale=-0.5, offset=0.0)
+    with pytest.raises(SettingError, match="positive"):
+        upsample_argmax(logits, (8, 8), scale=(0.5, float("nan")), offset=0.0)
+    with pytest.raises(SettingError, match=r"offset is .* finite"):
+        upsample_argmax(logits, (8, 8), scale=0.5, offset=(0.0, float("inf")))
+    with pytest.raises(SettingError, match=r"scale is \(0.5,\); give one number"):
+        upsample_argmax(logits, (8, 8), scale=(0.5,), offset=0.0)
     with pytest.raises(SettingError, match="cannot be read"):
         upsample_argmax(logits, (0, 8))
     with pytest.raises(ValueError, match="one of the 4 classes"):
