@@ -14,6 +14,7 @@ from rich.markup import escape
 from pixelwise import __version__
 from pixelwise.cli.demo import demo
 from pixelwise.cli.evaluate import evaluate
+from pixelwise.cli.import_ import import_
 from pixelwise.cli.predict import predict
 from pixelwise.cli.train import train
 from pixelwise.errors import PixelwiseError
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for verb in (demo, train, evaluate, predict):
     app.command()(verb)
+app.command("import")(import_)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,163 @@
+"""``pixelwise import``: a network that was trained with another library, as a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pixelwise.cli.outputs import check_file
+from pixelwise.errors import DataError, ModelError, SettingError
+
+if TYPE_CHECKING:
+    from pixelwise.models.importing import Imported
+    from pixelwise.types import LabelSpace
+
+PROBE = (64, 96)
+"""Height and width of the picture that the written file is tried with."""
+
+
+def import_(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth, .pt or .safetensors.", show_default=False)
+    ],
+    source: Annotated[
+        str,
+        typer.Option("--as", metavar="NAME", help="fcn_resnet50, ..., smp-unet-resnet34, ...", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="The model file to write, .safetensors.", show_default=False)],
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Class names: a name a line, in index order.")
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Leave out tensors whose names begin so; may repeat."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option it was built with, as KEY=VALUE; may repeat.", metavar="KEY=VALUE"),
+    ] = None,
+) -> None:
+    """Take over a network that was trained with torchvision or segmentation_models_pytorch, tensor by tensor.
+
+    The model file computes what the network computed. Tensors without a place are named, and nothing is written then.
+
+    NAME is torchvision's (fcn_resnet50, deeplabv3_resnet101, deeplabv3_mobilenet_v3_large) or smp-ARCHITECTURE-ENCODER
+
+    (smp-unet-resnet34, smp-deeplabv3-resnet50, smp-deeplabv3plus-resnet101, smp-unet-tu-convnext_tiny).
+    """
+    check_file(out, "--out")
+    if out.suffix != ".safetensors":
+        raise SettingError(f"{out}: model files end in .safetensors; name it so with --out")
+    options = parse_options(set_ or [])
+
+    # Imported here, so that help and usage errors do not wait for torch.
+    from pixelwise.models import save_model
+    from pixelwise.models.importing import import_checkpoint
+
+    label_space, named_by = read_labels(labels), str(labels)
+    imported = import_checkpoint(checkpoint, source, label_space=label_space, leave_out=leave_out or (), **options)
+    if label_space is None:
+        imported.model.label_space, named_by = choose_labels(imported)
+    save_model(imported.model, out)
+    check_written(imported, out)
+    print_summary(Console(), imported, source, named_by)
+    Console().print(f"written and read again: {out}", highlight=False, markup=False)
+
+
+def parse_options(assignments: list[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` words, the values as YAML.
+
+    Raises:
+        SettingError: a word without "=", or a value that is no YAML.
+    """
+    import yaml
+
+    options = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        try:
+            options[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise SettingError(f"--set {assignment}: expected KEY=VALUE, such as --set output_stride=16")
+    return options
+
+
+def read_labels(path: Path | None) -> LabelSpace | None:
+    """Read the names of the classes, where a file gives them.
+
+    Raises:
+        DataError: there is no such file, or it holds no list of names.
+    """
+    from pixelwise.data.labels import background_of
+    from pixelwise.data.pairs import read_names
+    from pixelwise.types import LabelSpace
+
+    if path is None:
+        return None
+    names = read_names(path)
+    if names is None:
+        raise DataError(f"{path}: there is no such file; give a class name a line with --labels")
+    return LabelSpace(names, background=background_of(names), ignore_index=255 if len(names) <= 255 else 65535)
+
+
+def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
+    """Name classes that no file names: those of Pascal VOC where torchvision has as many, else by number."""
+    from pixelwise.data.voc import CLASSES
+    from pixelwise.types import LabelSpace
+
+    found = imported.model.label_space
+    if imported.recipe.library == "torchvision" and len(found) == len(CLASSES):
+        return LabelSpace(CLASSES, background=0), "Pascal VOC, as torchvision's own weights; others with --labels"
+    return found, "numbered; name them with --labels"
+
+
+def check_written(imported: Imported, path: Path) -> None:
+    """Read the file that was written, and hold what it computes against the model.
+
+    Raises:
+        ModelError: it does not compute the same; the file is then faulty.
+    """
+    import torch
+
+    from pixelwise.models import load_model
+
+    images = torch.randn(1, imported.model.preprocessing.channels, *PROBE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        same = torch.equal(load_model(path)(images), imported.model(images))
+    if not same:
+        raise ModelError(f"{path}: the file does not compute what the imported model computes; do not use it")
+
+
+def print_summary(console: Console, imported: Imported, source: str, named_by: str) -> None:
+    """Print what was taken over, and what that rests on."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    model, recipe = imported.model, imported.recipe
+    options = ", ".join(f"{key} {value}" for key, value in model.options.items())
+    names = ", ".join(model.label_space.names[:4]) + (", ..." if len(model.label_space) > 4 else "")
+    grid = {
+        "half_pixel": "the map is stretched over the picture (align_corners=False)",
+        "corners": "the map is stretched over the picture from corner to corner (align_corners=True)",
+    }.get(model.stretch or "", f"sizes are padded to multiples of {model.geometry.period}")
+    tiles = "tiles differ from the whole picture" if model.geometry.whole else "tiles equal the whole picture"
+    rows = [
+        ("source", f"{source} of {recipe.library}"),
+        ("model", f"{model.name} ({options})"),
+        ("tensors", f"{imported.mapped} taken over, {sum(p.numel() for p in model.parameters()):,} parameters"),
+        ("left out", ", ".join(imported.left_out) or "none"),
+        ("classes", f"{len(model.label_space)}: {names} ({named_by})"),
+        ("grid", f"{grid}; {tiles}"),
+        *(("note", note) for note in imported.notes),
+    ]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for key, value in rows:
+        table.add_row(key, escape(value))
+    console.print(table)
