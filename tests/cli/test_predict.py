@@ -11,6 +11,7 @@ from PIL import Image
 
 from pixelwise.cli import main
 from pixelwise.inference import Predictor
+from pixelwise.inference.sharpen import sharpen
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
 
@@ -61,6 +62,15 @@ def test_probabilities_are_half_floats_that_agree_with_the_labels(
     np.testing.assert_allclose(probabilities.astype(np.float32).sum(0), 1, atol=2e-3)
     chosen = np.take_along_axis(probabilities, read_mask(out / "a.png")[None].astype(int), 0)[0]
     np.testing.assert_array_equal(chosen, probabilities.max(0))
+
+
+def test_crf_sharpens_what_is_written(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("predict", untrained_run, photos / "a.png", "--out", out, "--crf", "--save", "labels,probabilities") == 0
+    prediction = sharpen(Predictor(untrained_run)(photos / "a.png", probabilities=True))
+    np.testing.assert_array_equal(read_mask(out / "a.png"), prediction.labels)
+    assert prediction.probabilities is not None
+    np.testing.assert_allclose(np.load(out / "a_probabilities.npy"), prediction.probabilities, atol=2e-3)
 
 
 def test_a_broken_picture_is_named_and_the_others_are_done(

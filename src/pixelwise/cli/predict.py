@@ -32,6 +32,9 @@ def predict(
     save: Annotated[
         str, typer.Option(help="What to write, with commas: labels, overlay, probabilities.")
     ] = "labels,overlay",
+    crf: Annotated[
+        bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
+    ] = False,
 ) -> None:
     """Label every pixel of pictures: files, folders with their sub-folders, or patterns such as 'photos/*.jpg'.
 
@@ -49,6 +52,7 @@ def predict(
     from pixelwise.cli.progress import counting
     from pixelwise.inference import Predictor
     from pixelwise.inference.pictures import as_image
+    from pixelwise.inference.sharpen import sharpen
     from pixelwise.io.ahead import read_ahead
 
     predictor = Predictor(model)
@@ -63,7 +67,8 @@ def predict(
             except DataError as error:
                 failed.append(str(error))
             else:
-                write(predictor(image, probabilities="probabilities" in kinds), out / job.name, kinds)
+                prediction = predictor(image, probabilities=crf or "probabilities" in kinds)
+                write(sharpen(prediction) if crf else prediction, out / job.name, kinds)
             progress(done, len(jobs))
     good = len(jobs) - len(failed)
     done_in = f"{good} of {len(jobs)} pictures in {time.monotonic() - started:.1f} s: {out}"
