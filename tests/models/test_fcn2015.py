@@ -17,6 +17,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.models import SegmentationModel, save_model
 from pixelwise.models.build import build_model
 from pixelwise.models.fcn2015 import FCN2015, crop_offset, start_from_coarser
+from pixelwise.nn.tracing import trace
 from pixelwise.training.assembly import fill_weights
 
 NARROW = 1 / 32
@@ -163,18 +164,33 @@ def test_offsets_follow_from_the_geometry() -> None:
         crop_offset(unpadded, Geometry.identity())
 
 
-def test_sizes_of_the_reference_at_500_pixels() -> None:
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("fcn32s", {"fc6": 16, "upscore": 544}),
+        ("fcn16s", {"fc6": 16, "upscore2": 34, "upscore16": 560}),
+        ("fcn8s", {"fc6": 16, "upscore2": 34, "upscore_pool4": 70, "upscore8": 568}),
+    ],
+)
+def test_sizes_of_the_reference_at_500_pixels(name: str, sizes: dict[str, int]) -> None:
     shapes = {}
 
-    def note(name: str) -> Callable[..., None]:
-        return lambda _, __, result: shapes.update({name: result.shape[2]})
+    def note(part: str) -> Callable[..., None]:
+        return lambda _, __, result: shapes.update({part: result.shape[2]})
 
     with torch.device("meta"):
-        network = build_model("fcn8s", classes=21, width=NARROW, learnt="all").network
-        for name in ("fc6", "upscore2", "upscore_pool4", "upscore8"):
-            network.get_submodule(name).register_forward_hook(note(name))
+        network = build_model(name, classes=21, width=NARROW, learnt="all").network
+        for part in sizes:
+            network.get_submodule(part).register_forward_hook(note(part))
         assert network(torch.empty(1, 3, 500, 500)).shape[2:] == (500, 500)
-    assert shapes == {"fc6": 16, "upscore2": 34, "upscore_pool4": 70, "upscore8": 568}
+    assert shapes == sizes
+
+
+@pytest.mark.parametrize(("classes", "size", "billions"), [(21, (500, 500), 181.5), (11, (360, 480), 139.5)])
+def test_multiply_adds_of_fcn8s(classes: int, size: tuple[int, int], billions: float) -> None:
+    with torch.device("meta"):
+        network = build_model("fcn8s", classes=classes, learnt="all", full_kernels=True).network
+    assert round(trace(network, (1, 3, *size)).multiply_adds / 1e9, 1) == billions
 
 
 @pytest.mark.parametrize("coarser", ["fcn32s", "fcn16s"])
