@@ -25,6 +25,9 @@ Learnt = Literal["fixed", "inner", "all"]
 FIRST_PADDING = 100
 """Zeros around the picture, so that the classifier of the trunk fits a picture of any size."""
 
+SKIPS = (("upscore2", "score_pool4"), ("upscore_pool4", "score_pool3"))
+"""For each skip, what doubles the scores so far and what scores the pool; names of the Caffe models."""
+
 
 class FCN2015(nn.Module):
     """A classifier whose fully connected layers became convolutions, its scores enlarged and refined by earlier maps.
@@ -80,14 +83,14 @@ class FCN2015(nn.Module):
         self.skip_scales = tuple(skip_scales[:skips])
         self.crops: list[int] = []
         """Rows above, and columns to the left, that each skip loses."""
-        for skip in range(skips):
-            kernel = BilinearTransposed(classes, 4, 2, learnt=learnt != "fixed", full=full_kernels)
-            score = nn.Conv2d(trunk.channels[-2 - skip], classes, 1)
-            _zero(score)
-            self.add_module("upscore2" if skip == 0 else f"upscore_pool{5 - skip}", kernel)
-            self.add_module(f"score_pool{4 - skip}", score)
+        self.skips = SKIPS[:skips]
+        pools = zip(trunk.geometries[-2::-1], trunk.channels[-2::-1], strict=True)
+        for (double, score), (pool, channels) in zip(self.skips, pools, strict=False):
+            self.add_module(double, BilinearTransposed(classes, 4, 2, learnt=learnt != "fixed", full=full_kernels))
+            self.add_module(score, nn.Conv2d(channels, classes, 1))
+            _zero(self.get_submodule(score))
             geometry = geometry.transposed(4, stride=2)
-            self.crops.append(crop_offset(trunk.geometries[-2 - skip], geometry))
+            self.crops.append(crop_offset(pool, geometry))
         factor = int(geometry.stride)
         last_kernel = last_kernel or 2 * factor
         self.last_crop = crop_offset(geometry.transposed(last_kernel, stride=factor), Geometry.identity())
@@ -105,12 +108,11 @@ class FCN2015(nn.Module):
         hidden = self.dropout(F.relu(self.fc6(deepest), inplace=True))  # (N, 512, h, w) -> (N, 4096, h - 6, w - 6)
         hidden = self.dropout(F.relu(self.fc7(hidden), inplace=True))
         scores: Tensor = self.score_fr(hidden)  # (N, K, h - 6, w - 6)
-        for skip, (scale, crop) in enumerate(zip(self.skip_scales, self.crops, strict=True)):
-            kernel = self.get_submodule("upscore2" if skip == 0 else f"upscore_pool{5 - skip}")
-            score = self.get_submodule(f"score_pool{4 - skip}")
-            scores = kernel(scores)  # (N, K, a, b) -> (N, K, 2a + 2, 2b + 2)
+        for (double, score), scale, crop in zip(self.skips, self.skip_scales, self.crops, strict=True):
+            scores = self.get_submodule(double)(scores)  # (N, K, a, b) -> (N, K, 2a + 2, 2b + 2)
             height, width = scores.shape[2:]
-            refined = score(finer[-1 - skip] * scale)
+            pool = finer.pop()
+            refined = self.get_submodule(score)(pool if scale == 1 else pool * scale)
             scores = scores + refined[:, :, crop : crop + height, crop : crop + width]
         if self.stride > 1:
             return F.pad(scores, (1, 1, 1, 1))
@@ -169,11 +171,10 @@ def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[st
     return fresh
 
 
-def _zero(score: nn.Conv2d) -> None:
+def _zero(score: nn.Module) -> None:
     """Start from equal scores, as the reference does; random ones are no better, says the paper."""
-    nn.init.zeros_(score.weight)
-    assert score.bias is not None
-    nn.init.zeros_(score.bias)
+    for parameter in score.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _on_vgg16(
