@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image, as_rgb
 from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.raster import Progress, RasterResult, label_raster
 from pixelwise.inference.runtime import Runtime
 from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.io.raster import Openable, open_source
+from pixelwise.io.raster_sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -127,6 +131,44 @@ class Predictor:
             tile=self.tile,
             memory=int(self.memory * 2**20),
         )
+
+    def raster(
+        self,
+        source: Openable,
+        sink: str | os.PathLike[str] | LabelSink,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> RasterResult:
+        """Label a raster of any size; memory does not grow with it.
+
+        Args:
+            source: a file (TIFF, BigTIFF, GeoTIFF, Zarr and .npy are read by windows, others are decoded whole), an
+                array (H, W) or (H, W, C), or a source; see :func:`pixelwise.io.raster.open_source`.
+            sink: a file to write (.tif, .zarr or .png), which keeps the georeference; or a sink, which the caller
+                finishes.
+            resume: whether to go on with a job that was stopped, and to keep what is done if this one stops.
+            progress: told the tiles done and the tiles in all.
+
+        Raises:
+            DataError: the raster cannot be read, or has channels that the model was not trained on.
+            SettingError: the file to write has another suffix, or tiles cannot be as they were asked for.
+            PixelwiseError: the file cannot be written, or the stopped job was another one.
+        """
+        with open_source(source) as raster:
+            plan = self.plan(raster.size)
+            if not isinstance(sink, str | os.PathLike):
+                return label_raster(self.runtime, plan, raster, sink, progress=progress)
+            job = f"{raster.name}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
+            with open_sink(
+                sink,
+                size=raster.size,
+                label_space=self.label_space,
+                georeference=raster.georeference,
+                job=job,
+                resume=resume,
+            ) as file:
+                return label_raster(self.runtime, plan, raster, file, finished=file.done, progress=progress)
 
     def confusion(self, picture: Picture, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count how the labels of a picture compare with its mask, without keeping the labels.

@@ -21,6 +21,11 @@ class Runtime(Protocol):
     bytes_per_pixel: float
     """Memory that computing takes for each pixel that is shown."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells models and precisions apart: the same text means the same labels."""
+        ...
+
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer[Any]]:
         """Class indices (h, w)."""
         ...

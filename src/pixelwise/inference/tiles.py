@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,7 +23,11 @@ SEAM_SIDE = 128
 
 
 def each_tile(
-    plan: TilePlan, read: Reader, compute: Callable[[NDArray[np.uint8], Window], Result]
+    plan: TilePlan,
+    read: Reader,
+    compute: Callable[[NDArray[np.uint8], Window], Result],
+    *,
+    tiles: Sequence[Tile] | None = None,
 ) -> Iterator[tuple[Tile, Result]]:
     """Compute every tile of a plan, reading the next one meanwhile.
 
@@ -31,8 +35,9 @@ def each_tile(
         plan: how the picture is cut.
         read: gives windows of the picture.
         compute: called with what the network is shown (C, h, w) and which window of it is wanted.
+        tiles: some of the plan; by default all.
     """
-    tiles = list(plan)
+    tiles = list(plan) if tiles is None else tiles
     shown = read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)
     for tile, image in zip(tiles, shown, strict=True):
         yield tile, compute(image.result(), inside(tile, plan.geometry.margin))

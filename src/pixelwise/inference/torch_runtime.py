@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,16 @@ class TorchRuntime:
         )
         self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
         self.bytes_per_pixel = self._count_bytes(probe)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Name, weights and precision of the model, in short."""
+        digest = hashlib.sha256()
+        for key, value in self.model.state_dict().items():
+            digest.update(key.encode())
+            digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        precision = "bfloat16" if self.bfloat16 else str(self.dtype).removeprefix("torch.")
+        return f"{self.model.name or 'model'} {digest.hexdigest()[:16]} {precision}"
 
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
         """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""

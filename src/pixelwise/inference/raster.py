@@ -1,0 +1,103 @@
+"""Labelling rasters of any size: read by windows, computed tile by tile, written by windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.tiles import Seams, each_tile
+from pixelwise.io.raster import RasterSource, read_uint8
+from pixelwise.io.raster_sink import LabelSink
+from pixelwise.tiling import Tile, TilePlan
+
+Progress = Callable[[int, int], None]
+"""Called with the tiles done and the tiles in all."""
+
+FinishedWindow = tuple[int, int, int, int]
+"""Row, column, height and width of a window that is written already."""
+
+
+@dataclass(frozen=True)
+class RasterResult:
+    """How a raster was labelled.
+
+    Args:
+        plan: the tiles.
+        exact: whether the labels are those of the whole raster at once.
+        seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
+            where the result is exact.
+        computed: tiles that were computed; fewer than all where a job was resumed.
+    """
+
+    plan: TilePlan
+    exact: bool
+    seam_error: float | None
+    computed: int
+
+
+def label_raster(
+    runtime: Runtime,
+    plan: TilePlan,
+    source: RasterSource,
+    sink: LabelSink,
+    *,
+    finished: Collection[FinishedWindow] = (),
+    progress: Progress | None = None,
+) -> RasterResult:
+    """Label a raster window by window; reading, computing and writing overlap.
+
+    Pixels that hold no data become the ignore value.
+
+    Args:
+        runtime: what computes.
+        plan: how the raster is cut.
+        source: the raster.
+        sink: takes the labels; it is not finished here.
+        finished: windows that the sink holds already.
+        progress: told after every tile.
+    """
+    preprocessing, ignore = runtime.preprocessing, runtime.label_space.ignore_index
+
+    alone = Lock()  # a source is read by one thread at a time; tiles are read ahead on another one
+
+    def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
+        with alone:
+            return read_uint8(
+                source, rows, columns, channels=preprocessing.channels, value_range=preprocessing.value_range
+            )
+
+    def write(tile: Tile, labels: NDArray[Any]) -> None:
+        with alone:
+            valid = source.valid(*tile.write)
+        if valid is not None:
+            labels = np.where(valid, labels, np.asarray(ignore, labels.dtype))
+        sink.write(tile.write[0].start, tile.write[1].start, labels)
+
+    seams = Seams(plan, read, runtime)
+    tiles = [tile for tile in plan if _place(tile) not in finished]
+    total, done = len(plan), len(plan) - len(tiles)
+    with ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        for tile, labels in each_tile(plan, read, runtime.labels, tiles=tiles):
+            seams.look(tile, labels)
+            if writing is not None:
+                writing.result()  # one window waits at most, and a full disk stops the work
+            writing = writer.submit(write, tile, labels)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        if writing is not None:
+            writing.result()
+    return RasterResult(plan, plan.exact, None if plan.exact else seams.error, len(tiles))
+
+
+def _place(tile: Tile) -> FinishedWindow:
+    rows, columns = tile.write
+    return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
