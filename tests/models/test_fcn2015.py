@@ -16,7 +16,7 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.models import SegmentationModel, save_model
 from pixelwise.models.build import build_model
-from pixelwise.models.fcn2015 import FCN2015, crop_offset, start_from_coarser
+from pixelwise.models.fcn2015 import FCN2015, crop_offset, start_from_coarser, start_from_vgg16
 from pixelwise.nn.tracing import trace
 from pixelwise.training.assembly import fill_weights
 
@@ -227,14 +227,31 @@ def test_stages_of_other_networks_are_refused() -> None:
         build_model("fcn16s", classes=3, width=NARROW, learnt="some")
 
 
-def test_torchvisions_weights_fill_trunk_and_classifier() -> None:
+def test_torchvisions_classifier_fills_all_but_the_scores() -> None:
     with torch.device("meta"):
-        state = vgg16_from_torchvision(vgg16().state_dict())
+        published = vgg16().state_dict()
         network = build_model("fcn8s", classes=2).network
-    state = {key if key.startswith("fc") else f"trunk.{key}": value for key, value in state.items()}
-    result = network.load_state_dict(state, strict=False, assign=True)
-    assert not result.unexpected_keys
-    assert {key.split(".")[0] for key in result.missing_keys} == {"score_fr", "score_pool4", "score_pool3"}
+    filled = {key if key.startswith("fc") else f"trunk.{key}" for key in vgg16_from_torchvision(published)}
+    scores = {f"{name}.{leaf}" for name in ("score_fr", "score_pool4", "score_pool3") for leaf in ("weight", "bias")}
+    assert filled | scores == set(network.state_dict())
+
+    # The same names at a width that runs.
+    source, target = (build_model("fcn8s", classes=2, width=NARROW).network for _ in range(2))
+    assert isinstance(source, FCN2015)
+    assert isinstance(target, FCN2015)
+    places = [key for key in published if not key.startswith("classifier.6")]
+    names = [key for key in source.state_dict() if not key.startswith("score")]
+    narrow_state = dict(zip(places, (source.state_dict()[name] for name in names), strict=True))
+    for key in ("classifier.0.weight", "classifier.3.weight"):
+        narrow_state[key] = narrow_state[key].flatten(1)
+    start_from_vgg16(target, narrow_state)
+    for name in names:
+        assert torch.equal(target.state_dict()[name], source.state_dict()[name])
+
+    wide = build_model("fcn8s", classes=2, width=2 * NARROW).network
+    assert isinstance(wide, FCN2015)
+    with pytest.raises(ModelError, match=r"trunk\.conv1_1\.weight"):
+        start_from_vgg16(wide, narrow_state)
 
 
 @pytest.mark.parametrize("learnt", ["fixed", "inner", "all"])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders.alexnet import AlexNet
-from pixelwise.encoders.vgg import VGG16
+from pixelwise.encoders.vgg import VGG16, vgg16_from_torchvision
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.models.base import SegmentationModel
@@ -169,6 +169,26 @@ def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[st
             taken[key] = torch.zeros_like(own[key])
     finer.load_state_dict(taken, strict=False)
     return fresh
+
+
+def start_from_vgg16(network: FCN2015, classifier: Mapping[str, Tensor]) -> None:
+    """Fill trunk, fc6 and fc7 of an FCN with a VGG16 that was trained to classify, as the paper starts.
+
+    Args:
+        network: an FCN on VGG16; its scores stay as they are.
+        classifier: the state dict of torchvision's ``vgg16``, whose pictures are RGB, normalised as by default here.
+
+    Raises:
+        ModelError: a tensor is missing, or does not fit the network.
+    """
+    renamed = vgg16_from_torchvision(classifier)
+    tensors = {key if key.startswith("fc") else f"trunk.{key}": value for key, value in renamed.items()}
+    own = network.state_dict()
+    for key, value in tensors.items():
+        if key not in own or own[key].shape != value.shape:
+            found = tuple(own[key].shape) if key in own else "no such tensor"
+            raise ModelError(f"{key} of the classifier is {tuple(value.shape)}, but the network has {found}")
+    network.load_state_dict(tensors, strict=False)
 
 
 def _zero(score: nn.Module) -> None:
