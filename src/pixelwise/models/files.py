@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,23 @@ def load_model(path: str | Path) -> SegmentationModel:
             preprocessing=Preprocessing.from_dict(described["preprocessing"]),
             **described["options"],
         )
-        model.load_state_dict(tensors)
+        model.load_state_dict(_inside_network(tensors))
     except (KeyError, TypeError, RuntimeError) as error:
         made_by = described.get("version", "an unknown version")
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
         raise ModelError(
-            f"{file}: the model does not fit its description ({error}); it was written by pixelwise {made_by}, "
+            f"{file}: the model does not fit its description ({reason}); it was written by pixelwise {made_by}, "
             f"this is {__version__}"
         ) from None
     return model.eval()
+
+
+def _inside_network(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Name tensors as they are named now: the first model files had encoder, decoder and head in no network."""
+    return {
+        f"network.{key}" if key.startswith(("encoder.", "decoder.", "head.")) else key: value
+        for key, value in tensors.items()
+    }
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
