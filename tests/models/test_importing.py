@@ -200,7 +200,7 @@ def test_another_network_than_named_is_refused(unet_state: dict[str, Tensor]) ->
     [
         ("fcn_resnet5", "nearest names are .*fcn_resnet50"),
         ("smp-fpn-resnet34", "no source 'smp-fpn-resnet34'"),
-        ("smp-unet-mit_b0", "the library's own"),
+        ("smp-unet-mit_b0", "no encoder here gives the maps"),
         ("smp-unet-tu-nothing", "no timm model 'nothing'"),
         ("smp-deeplabv3-mobilenet_v2", "no form here"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -97,24 +98,37 @@ SMP = {
     "smp-unet-resnext50_32x4d": ("Unet", "resnext50_32x4d", {"in_channels": 4}, ((64, 64),)),
     "smp-unet-tu-efficientnet_b0": ("Unet", "tu-efficientnet_b0", {}, ((64, 96),)),
     "smp-unet-tu-convnext_atto": ("Unet", "tu-convnext_atto", {}, ((64, 96),)),
+    "smp-unet-mobilenet_v2": ("Unet", "mobilenet_v2", {"in_channels": 1}, ((64, 96),)),
+    "smp-unet-efficientnet-b0": ("Unet", "efficientnet-b0", {}, ((64, 96),)),
+    "smp-unet-efficientnet-b2": ("Unet", "efficientnet-b2", {}, ((64, 96),)),
+    "smp-unet-timm-efficientnet-b0": ("Unet", "timm-efficientnet-b0", {}, ((64, 96),)),
+    "smp-unet-timm-tf_efficientnet_lite0": ("Unet", "timm-tf_efficientnet_lite0", {}, ((64, 96),)),
     "smp-deeplabv3-resnet18": ("DeepLabV3", "resnet18", {}, ((96, 72),)),
     "smp-deeplabv3-resnet50": ("DeepLabV3", "resnet50", {}, ((64, 72),)),
     "smp-deeplabv3plus-resnet18": ("DeepLabV3Plus", "resnet18", {"decoder_channels": 64}, ((96, 80), (64, 64))),
     "smp-deeplabv3plus-resnet50": ("DeepLabV3Plus", "resnet50", {}, ((64, 80),)),
     "smp-deeplabv3plus-tu-resnet18": ("DeepLabV3Plus", "tu-resnet18", {"in_channels": 1}, ((96, 80),)),
+    "smp-deeplabv3plus-resnext50_32x4d": ("DeepLabV3Plus", "resnext50_32x4d", {}, ((64, 80),)),
+    "smp-deeplabv3plus-mobilenet_v2": ("DeepLabV3Plus", "mobilenet_v2", {}, ((96, 80),)),
+    "smp-deeplabv3plus-efficientnet-b0": ("DeepLabV3Plus", "efficientnet-b0", {}, ((96, 80),)),
+    "smp-deeplabv3plus-timm-efficientnet-b0": ("DeepLabV3Plus", "timm-efficientnet-b0", {}, ((96, 80),)),
 }
 
 
-SLOW = "smp-deeplabv3-resnet50"
+SLOW = {"smp-deeplabv3-resnet50", "smp-deeplabv3plus-resnext50_32x4d", "smp-deeplabv3plus-timm-efficientnet-b0"}
+"""These repeat on other encoders what the rest shows."""
 
 
 def smp_network(architecture: str, encoder: str, **options: Any) -> nn.Module:
     smp = pytest.importorskip("segmentation_models_pytorch")
-    network: nn.Module = getattr(smp, architecture)(encoder, encoder_weights=None, **{"classes": CLASSES, **options})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of its names that begin with timm-
+        build = getattr(smp, architecture)
+        network: nn.Module = build(encoder, encoder_weights=None, **{"classes": CLASSES, **options})
     return network
 
 
-@pytest.mark.parametrize("source", [pytest.param(s, marks=[pytest.mark.slow] * (s == SLOW)) for s in SMP])
+@pytest.mark.parametrize("source", [pytest.param(s, marks=[pytest.mark.slow] * (s in SLOW)) for s in SMP])
 def test_smp(source: str) -> None:
     architecture, encoder, options, sizes = SMP[source]
     hold(smp_network(architecture, encoder, **options), source, *sizes)

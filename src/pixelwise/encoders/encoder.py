@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pixelwise.encoders.alexnet import alexnet_encoder
 from pixelwise.encoders.resnet import BLOCKS, ResNet
+from pixelwise.encoders.smp_encoder import PREFIX, smp_encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.encoders.xception import ENTRY, AlignedXception
 
@@ -66,6 +67,8 @@ def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32) -
     Raises:
         ModelError: no such encoder, or one that is no convolutional pyramid.
     """
+    if name.startswith(PREFIX):
+        return smp_encoder(name, in_channels=in_channels, output_stride=output_stride)
     if name in PAPER_TRUNKS:
         return PAPER_TRUNKS[name](in_channels=in_channels, output_stride=output_stride)
     return TimmEncoder(name, in_channels=in_channels, output_stride=output_stride)

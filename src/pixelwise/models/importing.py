@@ -18,7 +18,8 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import build_model
 from pixelwise.models.checkpoint import read_checkpoint
-from pixelwise.models.sources import Recipe, find_recipe
+from pixelwise.models.recipe import Recipe
+from pixelwise.models.sources import find_recipe
 from pixelwise.types import LabelSpace, Preprocessing
 
 SHOWN = 6
