@@ -130,7 +130,7 @@ def build_model(
         name: a key of :data:`MODELS`.
         classes: the number of classes, or a label space, which then travels with the model.
         encoder: a convolutional timm model or a trunk of a classical paper, for networks that take one; by default the
-            entry's own.
+            entry's own. Networks of a paper that come on several trunks take its name for their option ``trunk``.
         pretrained: whether to fill the encoder with ImageNet weights; see
             :func:`pixelwise.encoders.load_encoder_weights`.
         in_channels: channels of the pictures.
@@ -155,7 +155,9 @@ def build_model(
         raise SettingError(f"preprocessing is for {preprocessing.channels} channels, but in_channels is {in_channels}")
     if entry.encoder is None:
         if encoder is not None:
-            raise SettingError(f"model '{name}' has a trunk of its own and takes no encoder, got '{encoder}'")
+            if "trunk" not in known:
+                raise SettingError(f"model '{name}' has a trunk of its own and takes no encoder, got '{encoder}'")
+            options.setdefault("trunk", encoder)
         if pretrained:
             raise ModelError(f"no ImageNet weights are known for model '{name}'; it trains from scratch")
         model = entry.build(label_space, preprocessing or default_preprocessing(None, in_channels), **options)
