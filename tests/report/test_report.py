@@ -181,6 +181,13 @@ def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
     assert (shown.errors == WRONG).all()
 
 
+def test_noise_can_be_shown(evaluation: Evaluation, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    noisy = Example("noise.png", "mIoU 0.1", "Worst", noise, noise, noise, noise)
+    write_report(tmp_path / "r.html", title="t", evaluation=evaluation, label_space=CLASSES, examples=(noisy,))
+    assert (tmp_path / "r.html").stat().st_size > 4 * 512 * 512
+
+
 def test_worst_median_and_best_never_show_a_picture_twice() -> None:
     ranked = list(picture_scores([n / 20 for n in range(20)]))
     groups = _choose(ranked, 2)

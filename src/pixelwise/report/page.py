@@ -186,5 +186,6 @@ def _percent(value: float) -> str:
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
     jpeg = io.BytesIO()
-    Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0, optimize=True)
+    # Without `optimize`, for which Pillow reserves a byte a pixel; noisy pictures take more, and saving then fails.
+    Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
