@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import Coarse
+from pixelwise.training import calibrate
 from pixelwise.training.assembly import fill_weights, make_model, make_stream, open_caches
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepState
@@ -167,6 +169,21 @@ def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> 
     assert 1e-4 < step_seconds < 60
     assert 1e-4 < validation_seconds < 60
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_slow_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick: list[int] = []
+    calibrate._median_seconds(quick.append, 3, 8, torch.device("cpu"))
+    assert quick == list(range(11))
+    monkeypatch.setattr(calibrate, "ENOUGH_SECONDS", 0.02)
+    slow: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(0.03 if number else 0.2)  # the first is always slower
+        slow.append(number)
+
+    assert calibrate._median_seconds(work, 3, 8, torch.device("cpu")) < 0.15
+    assert slow == [0, 1, 2]
 
 
 def test_folders_that_cannot_be_used(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
