@@ -1,0 +1,164 @@
+"""A picture of 4096 x 4096 in tiles, beside MONAI's sliding window: time, memory and seams on the CPU.
+
+    pip install monai
+    python benchmarks/tiling.py [--side 4096] [--rounds 2] [--threads 2]
+
+U-Net on ResNet-18, 12 classes, bfloat16 and channels_last for everyone. Each contender runs in a process of its own, so
+that memory is what its run adds to the resident size; rounds alternate and the best counts. MONAI runs with Gaussian
+blending at several windows and overlaps, and stands with its fastest. Seams are pixels whose label differs from that of
+the whole picture at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixelwise import build_model
+from pixelwise.inference import Predictor
+from pixelwise.models import SegmentationModel
+
+CLASSES = 12
+MONAI = {
+    f"MONAI, window {window}, overlap {overlap}": (window, overlap)
+    for window in (512, 1024)
+    for overlap in (0.25, 0.125)
+}
+FAST = {"pixelwise fast, 128 MiB": 128.0, "pixelwise fast, 256 MiB": 256.0}
+EXACT = {"pixelwise exact, 256 MiB": 256.0, "pixelwise exact, 1,024 MiB": 1024.0}
+WHOLE = "pixelwise, the whole picture at once"
+ROUNDING = "the same in float32"
+"""Shows how many labels of an untrained network bfloat16 decides by rounding."""
+
+
+def make_model() -> SegmentationModel:
+    """The same network in every process, its statistics fitted to noise so that all classes appear."""
+    torch.manual_seed(0)
+    model = build_model("unet", classes=CLASSES, encoder="resnet18").train()
+    with torch.no_grad():
+        for _ in range(8):
+            model(torch.randn(2, 3, 128, 128))
+    return model.eval()
+
+
+def make_picture(side: int) -> NDArray[np.uint8]:
+    """Relief of three scales, which is neither flat nor noise."""
+    rng = np.random.default_rng(0)
+    picture = np.zeros((side, side, 3), np.float32)
+    for cell in (256, 32, 4):
+        coarse = torch.from_numpy(rng.standard_normal((1, 3, side // cell + 2, side // cell + 2), np.float32))
+        fine = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
+        picture += fine[0].permute(1, 2, 0).numpy()
+    return np.clip(128 + 40 * picture, 0, 255).astype(np.uint8)
+
+
+def monai(model: SegmentationModel, picture: NDArray[np.uint8], window: int, overlap: float) -> NDArray[np.uint8]:
+    from monai.inferers import sliding_window_inference
+
+    model = model.to(memory_format=torch.channels_last)
+    mean, std = (
+        255 * torch.tensor(values).view(3, 1, 1) for values in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    image = ((torch.from_numpy(picture).permute(2, 0, 1) - mean) / std)[None].to(torch.bfloat16)
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return model(part.contiguous(memory_format=torch.channels_last))
+
+    with torch.inference_mode():
+        logits = sliding_window_inference(image, window, 1, network, overlap=overlap, mode="gaussian")
+        return logits.argmax(1)[0].to(torch.uint8).numpy()
+
+
+def contender(name: str, model: SegmentationModel) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    if name in MONAI:
+        return lambda picture: monai(model, picture, *MONAI[name])
+    if name in (WHOLE, ROUNDING):
+        predictor = Predictor(model, memory=1e6, precision="auto" if name == WHOLE else "float32")
+    else:
+        mode = "fast" if name in FAST else "exact"
+        predictor = Predictor(model, mode=mode, memory=(FAST | EXACT)[name])
+
+    def predict(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        prediction = predictor(picture)
+        print(
+            f"{name}: {predictor.plan(picture.shape[:2]).reason}; seam error {prediction.seam_error}", file=sys.stderr
+        )
+        return np.asarray(prediction.labels, np.uint8)
+
+    return predict
+
+
+def resident(field: str) -> float:
+    """MiB of this process: VmRSS now, or VmHWM at its peak since the last reset."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+def work(name: str, side: int, threads: int, labels: Path) -> None:
+    """Run one contender in this process and print what it took."""
+    torch.set_num_threads(threads)
+    model, picture = make_model(), make_picture(side)
+    run = contender(name, model)
+    run(picture[:512, :512])  # first use of kernels
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = resident("VmRSS")
+    started = time.perf_counter()
+    found = run(picture)
+    seconds = time.perf_counter() - started
+    np.save(labels, found)
+    print(json.dumps({"seconds": seconds, "mib": resident("VmHWM") - before}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--labels", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker, options.side, options.threads, options.labels)
+        return
+    names = [WHOLE, ROUNDING, *FAST, *EXACT, *MONAI]
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.rounds):
+            for number, name in enumerate(names):
+                command = [sys.executable, __file__, "--worker", name, "--labels", f"{folder}/{number}.npy"]
+                command += ["--side", str(options.side), "--threads", str(options.threads)]
+                result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+                print(f"{name}: {result['seconds']:.1f} s, {result['mib']:.0f} MiB", file=sys.stderr)
+                if name not in results or result["seconds"] < results[name]["seconds"]:
+                    results[name] = result
+        whole = np.load(f"{folder}/0.npy")
+        for number, name in enumerate(names):
+            results[name]["seams"] = float((np.load(f"{folder}/{number}.npy") != whole).mean())
+    best = min(MONAI, key=lambda name: results[name]["seconds"])
+    machine = f"{options.threads} threads, {platform.machine()}, torch {torch.__version__}"
+    print(f"{date.today()}, {options.side}x{options.side}, {machine}")
+    print("\n| contender | seconds | speed over MONAI's best | extra MiB | labels unlike the whole |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name in names:
+        row = results[name]
+        print(
+            f"| {name} | {row['seconds']:.1f} | {results[best]['seconds'] / row['seconds']:.2f}x | {row['mib']:.0f} "
+            f"| {100 * row['seams']:.3f}% |"
+        )
+
+
+if __name__ == "__main__":
+    main()
