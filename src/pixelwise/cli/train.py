@@ -21,8 +21,10 @@ def train(
         Path,
         typer.Argument(metavar="DATA", help="Folder of pictures and masks, or a dataset.yaml.", show_default=False),
     ],
-    model: Annotated[str | None, typer.Option(help="unet, deeplabv3plus or fcn.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="unet, deeplabv3plus, fcn, or a paper's: see pixelwise models.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder, or a paper's trunk.")] = None,
     upsampling: Annotated[
         str | None, typer.Option(help="nearest, bilinear, transposed or unpool, where the model has it.")
     ] = None,
