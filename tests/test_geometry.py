@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import random
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -358,3 +360,10 @@ def test_by_hand() -> None:
     assert geometry.phases == (Phase(-3, 6, 0),)
     assert (geometry.receptive_field, geometry.reads(2), geometry.center) == (10, (5, 14), Fraction(3, 2))
     assert Geometry(3, 0, 0, 2).period == 6
+
+
+def test_the_examples_of_the_documentation() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "geometry.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert tried > 10
+    assert not failed

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "data": GROUND | {"ops", "io"},
     "losses": GROUND | {"ops", "io"},
     "metrics": GROUND | {"ops", "io"},
+    "inspection": GROUND | {"ops", "io", "nn", "encoders", "models"},
     "training": GROUND | {"ops", "io", "nn", "encoders", "models", "data", "losses", "metrics"},
     "inference": GROUND | {"ops", "io", "nn", "models"},
     "evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},

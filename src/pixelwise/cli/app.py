@@ -15,6 +15,8 @@ from pixelwise import __version__
 from pixelwise.cli.demo import demo
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.import_ import import_
+from pixelwise.cli.inspect import inspect
+from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
 from pixelwise.cli.train import train
 from pixelwise.errors import PixelwiseError
@@ -28,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, train, evaluate, predict):
+for verb in (demo, train, evaluate, predict, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

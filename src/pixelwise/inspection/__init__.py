@@ -1,0 +1,8 @@
+"""What a network is made of, what it costs and what it sees, told without running it."""
+
+from pixelwise.inspection.listing import Listed, list_models
+from pixelwise.inspection.picture import draw_field, sample_image
+from pixelwise.inspection.summary import Inspection, inspect_model
+from pixelwise.inspection.table import Row, stage_rows
+
+__all__ = ["Inspection", "Listed", "Row", "draw_field", "inspect_model", "list_models", "sample_image", "stage_rows"]

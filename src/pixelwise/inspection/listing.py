@@ -1,0 +1,65 @@
+"""All models that there are, each with what a person chooses by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from pixelwise.models import MODELS, build_model
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model of the table as it is built by default."""
+
+    name: str
+    paper: str
+    year: int
+    parameters: int
+    stride: int
+    """Pixels from one cell of its coarse logits to the next."""
+    period: int
+    receptive_field: int | None
+    """Pixels along an axis that the label of one pixel depends on; None for the whole picture."""
+    context: int | None
+    """Pixels that a block reads beyond itself; None for the whole picture."""
+    halo: int | None
+    encoder: str | None
+    """The encoder that it is built on by default; None for a trunk of its own."""
+    summary: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON can hold it."""
+        return asdict(self)
+
+
+def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
+    """Build every model on shapes alone, in the order of the years.
+
+    Args:
+        classes: that parameters are counted for.
+        channels: of the pictures, likewise.
+    """
+    listed = []
+    for name, entry in MODELS.items():
+        with torch.device("meta"):
+            model = build_model(name, classes=classes, in_channels=channels)
+        geometry = model.geometry
+        listed.append(
+            Listed(
+                name,
+                entry.paper,
+                entry.year,
+                sum(parameter.numel() for parameter in model.parameters()),
+                model.stride,
+                geometry.period,
+                geometry.receptive_field,
+                geometry.context,
+                geometry.halo,
+                entry.encoder,
+                entry.summary,
+            )
+        )
+    return tuple(listed)

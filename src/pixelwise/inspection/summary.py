@@ -1,0 +1,156 @@
+"""Everything that can be said of a model before it runs: stages, costs, sizes that fit, what tiles need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from pixelwise.errors import SettingError
+from pixelwise.geometry import Geometry
+from pixelwise.inspection.table import Row, stage_rows
+from pixelwise.models import SegmentationModel
+from pixelwise.nn.memory import peak_bytes
+from pixelwise.nn.tracing import trace
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model is made of, what it costs for one picture, and what it sees."""
+
+    name: str
+    encoder: str | None
+    classes: int
+    channels: int
+    picture: tuple[int, int]
+    """Height and width of the picture in pixels."""
+    computed: tuple[int, int]
+    """Height and width that the network computes on, once the picture has its border."""
+    rows: tuple[Row, ...]
+    parameters: int
+    """Values that learn."""
+    multiply_adds: int
+    written: int
+    """Bytes of feature maps that a pass writes in float32; training keeps most of them."""
+    peak: int
+    """Most bytes of feature maps that live at once in prediction, in float32."""
+    geometry: Geometry
+    """Of the full-size logits."""
+    stride: int
+    """Pixels from one cell of the coarse logits to the next."""
+    first: float
+    """The pixel on which coarse cell 0 lies."""
+    mirrored: bool
+    """Whether pictures are mirrored at their borders, as networks of unpadded convolutions need it."""
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Most pixels that the label of one pixel depends on, along an axis; None for the whole picture."""
+        return self.geometry.receptive_field
+
+    @property
+    def sizes(self) -> str:
+        """Which sizes fit, in words."""
+        least, step = self.geometry.legal_sizes
+        if self.mirrored:
+            gives = self.geometry.output_size(least)
+            return f"any; unpadded {least} + {step} k pixels give {gives} + {step} k, the rest is mirrored"
+        period = self.geometry.period
+        return f"any; computed at multiples of {period}, at least {2 * period}" if period > 1 else "any"
+
+    @property
+    def tiling(self) -> str:
+        """What tiles need, in words."""
+        period = self.geometry.period
+        if self.geometry.whole:
+            return (
+                "every pixel sees the whole picture: tiles cannot equal it, and begin at multiples of "
+                f"{period} pixels to come near"
+            )
+        return (
+            f"a block of {period} pixels reads {self.geometry.context} beyond itself; tiles that begin at multiples of "
+            f"{period} and carry {self.geometry.halo} pixels on every side equal the whole"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it as JSON can hold it."""
+        geometry = self.geometry
+        least, step = geometry.legal_sizes
+        return {
+            "model": self.name,
+            "encoder": self.encoder,
+            "classes": self.classes,
+            "in_channels": self.channels,
+            "size": list(self.picture),
+            "computed_size": list(self.computed),
+            "stages": [_row_dict(row) for row in self.rows],
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "activation_bytes": self.written,
+            "peak_activation_bytes": self.peak,
+            "stride": self.stride,
+            "first": self.first,
+            "period": geometry.period,
+            "receptive_field": geometry.receptive_field,
+            "whole_picture": geometry.whole,
+            "context": geometry.context,
+            "halo": geometry.halo,
+            "margin": geometry.margin,
+            "legal_sizes": {"least": least, "step": step, "text": self.sizes},
+            "tiling": self.tiling,
+        }
+
+
+def inspect_model(model: SegmentationModel, *, size: tuple[int, int] = (512, 512)) -> Inspection:
+    """Trace a model on shapes alone.
+
+    Args:
+        model: any semantic model; those built under ``torch.device("meta")`` will do.
+        size: height and width of the picture in pixels.
+
+    Raises:
+        SettingError: a size below 1.
+    """
+    if min(size) < 1:
+        raise SettingError(f"size is {size[0]}x{size[1]}; a picture is at least 1x1")
+    geometry, channels = model.geometry, model.preprocessing.channels
+    if model.border == "mirror":
+        computed = geometry.input_size(size[0]), geometry.input_size(size[1])
+    elif model.stretch == "half_pixel":
+        computed = size
+    else:
+        computed = geometry.padded_size(size[0]), geometry.padded_size(size[1])
+    images = (1, channels, *computed)
+    traced = trace(model.network, images)
+    return Inspection(
+        name=model.name,
+        encoder=None if model.encoder is None else model.encoder.name,
+        classes=len(model.label_space),
+        channels=channels,
+        picture=size,
+        computed=computed,
+        rows=tuple(stage_rows(model.network, traced)),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        multiply_adds=traced.multiply_adds,
+        written=traced.written,
+        peak=peak_bytes(model.network, images),
+        geometry=geometry,
+        stride=model.stride,
+        first=float(model.first),
+        mirrored=model.border == "mirror",
+    )
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    geometry = row.geometry
+    stride = row.stride
+    return {
+        "name": row.name,
+        "shape": list(row.shape),
+        "stride": float(stride) if isinstance(stride, Fraction) else stride,
+        "receptive_field": None if geometry is None else geometry.receptive_field,
+        "whole_picture": geometry is not None and geometry.whole,
+        "parameters": row.parameters,
+        "multiply_adds": row.multiply_adds,
+        "activation_bytes": row.written,
+    }
