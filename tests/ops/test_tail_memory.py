@@ -48,9 +48,9 @@ def labels(logits, target):
 
 result = {}
 for classes in (21, 150):
-    target = torch.randint(0, classes, (4, 288, 288)).to(torch.uint8)
+    target = torch.randint(0, classes, (8, 288, 288)).to(torch.uint8)
     for dtype in (torch.float32, torch.bfloat16):
-        logits = torch.randn(4, classes, 72, 72).to(dtype).requires_grad_()
+        logits = torch.randn(8, classes, 72, 72).to(dtype).requires_grad_()
         works = {"loss": loss, "labels": labels, "confusion": upsample_confusion}
         if dtype == torch.float32:
             works["eager"] = eager_loss

@@ -161,6 +161,8 @@ def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor,
                 # Sums of half precision wait in float32 for the last band of their pictures; others are in place.
                 sums = gradient[pictures].to(dtype)
             add_band_adjoint(sums, band_gradient, *call.grid, band)
-            if band.stop == call.grid.rows.pixels and gradient.dtype != dtype:
-                gradient[pictures] = sums
+            if band.stop == call.grid.rows.pixels:
+                if gradient.dtype != dtype:
+                    gradient[pictures] = sums
+                del sums  # before those of the next pictures
     return loss, weight, gradient
