@@ -91,6 +91,14 @@ def test_stages_are_levels_branches_and_steps() -> None:
     assert {"fc6", "fc7", "score_fr", "score_pool4", "score_pool3"} < set(names)
 
 
+def test_what_stretches_its_scores_says_so() -> None:
+    found = inspect_meta("deeplabv3", (70, 50), classes=3, width=1 / 16, form="torchvision")
+    assert found.computed == (70, 50)
+    assert "as it is" in found.sizes
+    assert "cannot equal" in found.tiling
+    assert found.to_dict()["stretch"] == "half_pixel"
+
+
 def test_stages_that_repeat_share_a_row() -> None:
     steps = nn.ModuleList([nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()) for _ in range(7)])
 

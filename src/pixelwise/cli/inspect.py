@@ -104,7 +104,7 @@ def find_model(name: str, *, encoder: str | None, classes: int | None) -> Segmen
 
 def show(inspection: Inspection, console: Console) -> None:
     """Print the stages as a table and the totals below it."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     table.add_column("stage", overflow="fold")
     for column in ("ch", "size", "stride", "field", "params", "mult-adds", "MiB"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -179,4 +179,5 @@ def amount(count: int) -> str:
 
 def megabytes(count: int) -> str:
     """Show bytes in MiB."""
-    return f"{count / 2**20:,.1f}"
+    mebibytes = count / 2**20
+    return f"{mebibytes:,.{0 if mebibytes >= 100 else 1}f}"

@@ -42,6 +42,8 @@ class Inspection:
     """The pixel on which coarse cell 0 lies."""
     mirrored: bool
     """Whether pictures are mirrored at their borders, as networks of unpadded convolutions need it."""
+    stretch: str | None
+    """How scores are stretched over the picture where they lie on no exact grid."""
 
     @property
     def receptive_field(self) -> int | None:
@@ -55,6 +57,8 @@ class Inspection:
         if self.mirrored:
             gives = self.geometry.output_size(least)
             return f"any; unpadded {least} + {step} k pixels give {gives} + {step} k, the rest is mirrored"
+        if self.stretch == "half_pixel":
+            return "any, computed as it is; scores are stretched over it"
         period = self.geometry.period
         return f"any; computed at multiples of {period}, at least {2 * period}" if period > 1 else "any"
 
@@ -62,6 +66,8 @@ class Inspection:
     def tiling(self) -> str:
         """What tiles need, in words."""
         period = self.geometry.period
+        if self.stretch is not None:
+            return "scores are stretched over the picture as it is cut, so that tiles cannot equal the whole"
         if self.geometry.whole:
             return (
                 "every pixel sees the whole picture: tiles cannot equal it, and begin at multiples of "
@@ -90,6 +96,7 @@ class Inspection:
             "peak_activation_bytes": self.peak,
             "stride": self.stride,
             "first": self.first,
+            "stretch": self.stretch,
             "period": geometry.period,
             "receptive_field": geometry.receptive_field,
             "whole_picture": geometry.whole,
@@ -138,6 +145,7 @@ def inspect_model(model: SegmentationModel, *, size: tuple[int, int] = (512, 512
         stride=model.stride,
         first=float(model.first),
         mirrored=model.border == "mirror",
+        stretch=model.stretch,
     )
 
 
