@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image, as_rgb
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult, label_raster
+from pixelwise.inference.raster import Progress, RasterResult, label_raster, stamped
 from pixelwise.inference.runtime import Runtime
 from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.inference.views import parse_views
 from pixelwise.io.raster import Openable, open_source
 from pixelwise.io.raster_sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
@@ -37,7 +40,8 @@ class Predictor:
     :func:`pixelwise.tiling.choose_tiles`.
 
     Args:
-        model: a model, of which a copy is used; or a model file or run folder.
+        model: a model, of which a copy is used; or a model file or run folder; or several, whose probabilities are
+            averaged.
         device: ``"auto"`` (CUDA, else Apple's GPU, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         runtime: what computes; ``"auto"`` or ``"torch"``.
         precision: ``"auto"`` (bfloat16 where the device computes in it), ``"bfloat16"``, ``"float32"`` or
@@ -47,15 +51,17 @@ class Predictor:
         tile: side in pixels of the windows that tiles write; None chooses it for the memory, never by what happens
             to be free, so that the same picture gives the same labels everywhere.
         memory: MiB that computing a tile may take.
+        tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
+            and zooms as numbers, in every combination; see :func:`pixelwise.inference.views.parse_views`.
 
     Raises:
-        ModelError: there is no such file, or it is no pixelwise model.
-        SettingError: no such device, runtime, precision or mode.
+        ModelError: there is no such file, it is no pixelwise model, or several do not agree.
+        SettingError: no such device, runtime, precision, mode or view.
     """
 
     def __init__(
         self,
-        model: SegmentationModel | str | Path,
+        model: SegmentationModel | str | Path | Sequence[SegmentationModel | str | Path],
         *,
         device: str = "auto",
         runtime: str = "auto",
@@ -63,15 +69,23 @@ class Predictor:
         mode: Mode = "auto",
         tile: int | None = None,
         memory: float = MEMORY,
+        tta: Sequence[str | float] = (),
     ) -> None:
         if runtime not in ("auto", *RUNTIMES):
             raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)))
         if memory <= 0:
             raise SettingError(f"memory is {memory:g} MiB; it must be positive")
+        models = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+        if not models:
+            raise SettingError("there is no model to predict with; give at least one")
+        views = parse_views(tta)
         # Imported here, so that importing the predictor does not wait for torch.
+        from pixelwise.inference.averaging import AveragingRuntime
         from pixelwise.inference.torch_runtime import TorchRuntime
 
-        self.runtime: Runtime = TorchRuntime(model, device=device, precision=precision)
+        members = [TorchRuntime(one, device=device, precision=precision) for one in models]
+        averaged = len(members) > 1 or len(views) > 1
+        self.runtime: Runtime = AveragingRuntime(members, views) if averaged else members[0]
         self.mode = mode
         self.tile = tile
         self.memory = memory
@@ -87,12 +101,15 @@ class Predictor:
         """How pictures are brought to what the model was trained on."""
         return self.runtime.preprocessing
 
-    def __call__(self, picture: Picture, *, probabilities: bool = False) -> Prediction:
+    def __call__(
+        self, picture: Picture, *, probabilities: bool = False, progress: Progress | None = None
+    ) -> Prediction:
         """Label every pixel of a picture.
 
         Args:
             picture: a file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image.
             probabilities: whether to keep the probability of each class, K x H x W floats.
+            progress: told the tiles done and the tiles in all.
 
         Raises:
             DataError: the picture cannot be read, or has channels that the model was not trained on.
@@ -108,14 +125,14 @@ class Predictor:
                 return self.runtime.probabilities(part, window)
             return self.runtime.labels(part, window), None
 
-        for tile, (own, scores) in each_tile(plan, _reader(image), compute):
+        for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
             labels[tile.write] = own
             if softmax is not None and scores is not None:
                 softmax[:, tile.write[0], tile.write[1]] = scores
             seams.look(tile, labels[tile.write])
-        return Prediction(
-            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=None if plan.exact else seams.error
-        )
+            if progress is not None:
+                progress(done, len(plan))
+        return Prediction(labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error)
 
     def plan(self, size: tuple[int, int]) -> TilePlan:
         """How a picture of a size would be computed.
@@ -123,11 +140,24 @@ class Predictor:
         Raises:
             SettingError: it cannot be computed as the predictor was asked to.
         """
+        plan = self._choose(size, self.mode)
+        if self.runtime.aligned or plan.whole:
+            return plan
+        if self.mode == "exact":
+            raise SettingError(
+                "views that are flipped, turned or zoomed do not begin where the network's cells do, so no tiles of "
+                "them equal the whole picture; take --mode fast or auto, or a memory that holds the picture"
+            )
+        fast = self._choose(size, "fast")
+        reason = f"tiles of flipped, turned or zoomed views are never exact: they see {fast.halo} pixels around them"
+        return dataclasses.replace(fast, exact=False, reason=reason)
+
+    def _choose(self, size: tuple[int, int], mode: Mode) -> TilePlan:
         return choose_tiles(
             size,
             self.runtime.geometry,
             bytes_per_pixel=self.runtime.bytes_per_pixel,
-            mode=self.mode,
+            mode=mode,
             tile=self.tile,
             memory=int(self.memory * 2**20),
         )
@@ -159,7 +189,7 @@ class Predictor:
             plan = self.plan(raster.size)
             if not isinstance(sink, str | os.PathLike):
                 return label_raster(self.runtime, plan, raster, sink, progress=progress)
-            job = f"{raster.name}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
+            job = f"{stamped(raster.name)}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
             with open_sink(
                 sink,
                 size=raster.size,

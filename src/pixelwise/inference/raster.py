@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -32,7 +33,7 @@ class RasterResult:
         plan: the tiles.
         exact: whether the labels are those of the whole raster at once.
         seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
-            where the result is exact.
+            where the result is exact, and where a resumed job had nothing left to compute.
         computed: tiles that were computed; fewer than all where a job was resumed.
     """
 
@@ -61,7 +62,7 @@ def label_raster(
         source: the raster.
         sink: takes the labels; it is not finished here.
         finished: windows that the sink holds already.
-        progress: told after every tile.
+        progress: told after every tile, and at the start where some are finished.
     """
     preprocessing, ignore = runtime.preprocessing, runtime.label_space.ignore_index
 
@@ -77,12 +78,14 @@ def label_raster(
         with alone:
             valid = source.valid(*tile.write)
         if valid is not None:
-            labels = np.where(valid, labels, np.asarray(ignore, labels.dtype))
+            labels = np.where(valid, labels.astype(runtime.label_space.dtype), ignore)
         sink.write(tile.write[0].start, tile.write[1].start, labels)
 
-    seams = Seams(plan, read, runtime)
     tiles = [tile for tile in plan if _place(tile) not in finished]
+    seams = Seams(plan, read, runtime, count=len(tiles))
     total, done = len(plan), len(plan) - len(tiles)
+    if progress is not None and done:
+        progress(done, total)
     with ThreadPoolExecutor(1) as writer:
         writing: Future[None] | None = None
         for tile, labels in each_tile(plan, read, runtime.labels, tiles=tiles):
@@ -95,9 +98,18 @@ def label_raster(
                 progress(done, total)
         if writing is not None:
             writing.result()
-    return RasterResult(plan, plan.exact, None if plan.exact else seams.error, len(tiles))
+    return RasterResult(plan, plan.exact, seams.error, len(tiles))
 
 
 def _place(tile: Tile) -> FinishedWindow:
     rows, columns = tile.write
     return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+
+
+def stamped(name: str) -> str:
+    """Name a source together with its length and time where it is a file, so that a job resumes on the same one."""
+    path = Path(name)
+    if not path.exists():
+        return name
+    state = path.stat()
+    return f"{name} ({state.st_size} bytes, {state.st_mtime_ns})"

@@ -76,13 +76,14 @@ class Seams:
         plan: how the picture is cut.
         read: gives windows of the picture.
         runtime: what computes.
+        count: tiles that will be looked at; by default all of the plan.
     """
 
-    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime) -> None:
+    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime, *, count: int | None = None) -> None:
         self.plan = plan
         self.read = read
         self.runtime = runtime
-        count = len(plan)
+        count = len(plan) if count is None else count
         self.sampled = {round((i + 0.5) * count / SEAM_WINDOWS - 0.5) for i in range(SEAM_WINDOWS)}
         self.done = 0
         self.pixels = 0
@@ -108,9 +109,9 @@ class Seams:
         self.differing += int((own != better).sum())
 
     @property
-    def error(self) -> float:
-        """Share of the pixels looked at that differ; 0 for exact tiles."""
-        return self.differing / self.pixels if self.pixels else 0.0
+    def error(self) -> float | None:
+        """Share of the pixels looked at that differ; None for exact tiles, and where nothing was looked at."""
+        return self.differing / self.pixels if self.pixels else None
 
 
 def _corner(write: slice, size: int) -> slice:

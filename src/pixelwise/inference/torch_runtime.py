@@ -63,6 +63,7 @@ class TorchRuntime:
         )
         self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
         self.bytes_per_pixel = self._count_bytes(probe)
+        self.aligned = True
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,19 +105,22 @@ class TorchRuntime:
             )
             return counts.cpu().numpy()
 
-    def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
-        """Compute coarse logits of an image, laid on the pixels of a window alone."""
-        pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)
-        normalised = ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-        rows, columns = window
-        size = (rows.stop - rows.start, columns.stop - columns.start)
+    def coarse(self, image: NDArray[np.uint8]) -> Coarse:
+        """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            whole = (
-                self.model.score(normalised, size) if self.model.border == "mirror" else self.model.coarse(normalised)
-            )
-        scale, offset = _both(whole.scale), _both(whole.offset)
-        shifted = (offset[0] + rows.start * scale[0], offset[1] + columns.start * scale[1])
-        return Coarse(whole.logits, size, scale, shifted)
+            return self.model.coarse(self._normalised(image))
+
+    def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
+        """Compute coarse logits of what a tile is shown, laid on the pixels of a window alone."""
+        if self.model.border != "mirror":
+            return on_window(self.coarse(image), window)
+        normalised = self._normalised(image)  # mirrored already
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return on_window(self.model.score(normalised, (window[0].stop, window[1].stop)), window)
+
+    def _normalised(self, image: NDArray[np.uint8]) -> Tensor:
+        pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)
+        return ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
 
     def _labels(self, coarse: Coarse) -> NDArray[np.integer]:
         labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
@@ -129,6 +133,14 @@ class TorchRuntime:
         # The picture exists as bytes, twice as floats while it is normalised, and once padded.
         picture = probe[1] * (1 + 3 * self.dtype.itemsize)
         return peak_bytes(self.model.network, probe, dtype=dtype) / pixels + picture
+
+
+def on_window(coarse: Coarse, window: Window) -> Coarse:
+    """Lay coarse logits on the pixels of a window (rows and columns) of the picture alone."""
+    rows, columns = window
+    scale, offset = _both(coarse.scale), _both(coarse.offset)
+    shifted = (offset[0] + rows.start * scale[0], offset[1] + columns.start * scale[1])
+    return Coarse(coarse.logits, (rows.stop - rows.start, columns.stop - columns.start), scale, shifted)
 
 
 def _both(value: float | tuple[float, float]) -> tuple[float, float]:

@@ -1,0 +1,134 @@
+"""Views of a picture for test-time augmentation: flipped, turned by quarters, zoomed; and their scores read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import SettingError, unknown_name
+
+if TYPE_CHECKING:
+    from pixelwise.models import Coarse
+
+ZOOMS = (0.1, 10.0)
+"""The least and the largest zoom of a view."""
+
+_NAMES = ("hflip", "vflip", "rotations")
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to show a picture to a network: transposed, then flipped, then zoomed.
+
+    Transposing and flipping alone make all eight symmetries of a square: a quarter turn is a transposition followed by
+    one flip.
+
+    Args:
+        transposed: whether rows become columns.
+        down: whether the rows are then reversed.
+        along: whether the columns are then reversed.
+        zoom: factor on the size; sides are rounded to whole pixels.
+    """
+
+    transposed: bool = False
+    down: bool = False
+    along: bool = False
+    zoom: float = 1.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the picture is shown as it is."""
+        return self == View()
+
+    def show(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Give the view of an image (C, H, W): (C, h, w), averaged over areas where it shrinks, else bilinear."""
+        if self.transposed:
+            image = image.transpose(0, 2, 1)  # (C, W, H)
+        image = image[:, :: -1 if self.down else 1, :: -1 if self.along else 1]
+        if self.zoom == 1:
+            return image
+        height, width = (max(1, round(side * self.zoom)) for side in image.shape[1:])
+        method = cv2.INTER_AREA if self.zoom < 1 else cv2.INTER_LINEAR
+        # Channel by channel: OpenCV takes no more than four together in every method.
+        zoomed = [cv2.resize(np.ascontiguousarray(channel), (width, height), interpolation=method) for channel in image]
+        return np.stack(zoomed).astype(np.uint8, copy=False)  # (C, h, w)
+
+    def read_back(self, coarse: Coarse, size: tuple[int, int]) -> Coarse:
+        """Lay the scores of a view on the pixels of the picture.
+
+        Only the coarse map is flipped and transposed; zooming changes the grid alone, so nothing is resampled twice.
+
+        Args:
+            coarse: logits (1, K, h, w) of the view, its size that of the view.
+            size: height and width of the picture as it is.
+
+        Returns:
+            The logits with a scale and an offset for each axis of the picture.
+        """
+        logits = coarse.logits
+        scales, offsets = list(_pair(coarse.scale)), list(_pair(coarse.offset))
+        turned = size[::-1] if self.transposed else size
+        for axis, flipped in enumerate((self.down, self.along)):
+            # Pixel y before zooming lies at ratio * (y + 0.5) - 0.5 of the zoomed view, as cv2.resize has it.
+            ratio = coarse.size[axis] / turned[axis]
+            offsets[axis] += (0.5 * ratio - 0.5) * scales[axis]
+            scales[axis] *= ratio
+            if flipped:  # pixel y is pixel last - y of the view, and cell c is cell last - c of the flipped map
+                logits = logits.flip(2 + axis)
+                offsets[axis] = logits.shape[2 + axis] - 1 - (turned[axis] - 1) * scales[axis] - offsets[axis]
+        if self.transposed:
+            logits = logits.transpose(2, 3)  # (1, K, w, h)
+            scales, offsets = scales[::-1], offsets[::-1]
+        return coarse._replace(
+            logits=logits, size=size, scale=(scales[0], scales[1]), offset=(offsets[0], offsets[1]), auxiliary=()
+        )
+
+
+def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
+    """Turn the words of ``--tta`` into views: every combination, each once, the plain one first.
+
+    Args:
+        wanted: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns) and zooms as numbers; 1 is always among them.
+            ``("hflip", 0.75, 1.25)`` makes six views; the flips and the rotations together make eight.
+
+    Raises:
+        SettingError: a word that is none of these, or a zoom outside :data:`ZOOMS`.
+    """
+    zooms, words = [1.0], set()
+    for word in wanted:
+        zoom = _number(word)
+        if zoom is None:
+            if word not in _NAMES:
+                known = (*_NAMES, "a number such as 0.75 or 1.25")
+                raise SettingError(f"test-time augmentation: {unknown_name('view', str(word), known)}")
+            words.add(word)
+        elif not ZOOMS[0] <= zoom <= ZOOMS[1]:
+            raise SettingError(f"test-time augmentation: a zoom lies between {ZOOMS[0]} and {ZOOMS[1]:g}, got {zoom:g}")
+        elif zoom not in zooms:
+            zooms.append(zoom)
+    turns = [View(), View(True, True, False), View(False, True, True), View(True, False, True)]
+    shapes = []
+    for turn, down, along in product(
+        turns if "rotations" in words else turns[:1], (False, "vflip" in words), (False, "hflip" in words)
+    ):
+        shape = View(turn.transposed, turn.down != down, turn.along != along)
+        if shape not in shapes:
+            shapes.append(shape)
+    return tuple(View(shape.transposed, shape.down, shape.along, zoom) for zoom in zooms for shape in shapes)
+
+
+def _number(word: str | float) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (value, value)

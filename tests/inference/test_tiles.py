@@ -1,0 +1,167 @@
+"""What tiles claim: exact ones equal the whole, the seam error is what it says, and the claim can be seen to fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.inference import Predictor
+from pixelwise.inference.raster import label_raster
+from pixelwise.inference.tiles import Seams, inside, show
+from pixelwise.inference.torch_runtime import TorchRuntime
+from pixelwise.io.raster import open_source
+from pixelwise.models import SegmentationModel
+from pixelwise.tiling import Tile, TilePlan, choose_tiles
+from pixelwise.types import LabelSpace, Preprocessing
+
+
+def draw(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def plan_of(model: SegmentationModel, size: tuple[int, int], tile: int, halo: int | None) -> TilePlan:
+    return TilePlan(size, (tile, tile), model.geometry, halo, halo is None, 0.0, "")
+
+
+class Twin(nn.Module):
+    """Average pools and positive weights alone: whatever a pixel can reach changes its logits."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = F.avg_pool2d(images, 2)
+        deep = F.avg_pool2d(F.avg_pool2d(fine, 3, stride=1, padding=1), 2)
+        deep = F.avg_pool2d(deep, 3, stride=1, padding=1)
+        return fine + F.interpolate(deep, scale_factor=2, mode="nearest")
+
+
+@pytest.fixture
+def twin() -> SegmentationModel:
+    inert = Preprocessing(mean=(0.0,) * 3, std=(1 / 255,) * 3)
+    return SegmentationModel(Twin(), label_space=LabelSpace(("r", "g", "b")), preprocessing=inert, stride=2).eval()
+
+
+def logits(model: SegmentationModel, image: np.ndarray, tile: Tile, plan: TilePlan) -> Tensor:
+    """Full-size logits (K, h, w) of what a tile writes, in float64."""
+    shown = torch.from_numpy(show(lambda r, c: image[:, r, c], tile, plan).copy())[None].double()
+    with torch.no_grad():
+        rows, columns = inside(tile, 0)
+        return model(shown)[0, :, rows, columns]
+
+
+def test_an_unaligned_origin_or_a_halo_one_period_short_spoils_tiles(twin: SegmentationModel) -> None:
+    image = draw(61, 53).transpose(2, 0, 1)
+    geometry = twin.geometry
+    assert (geometry.period, geometry.context) == (4, 10)
+    whole = logits(twin, image, next(iter(plan_of(twin, (61, 53), 100, None))), plan_of(twin, (61, 53), 100, None))
+    plan = plan_of(twin, (61, 53), 16, None)
+
+    def worst(change) -> float:
+        tiles = [change(tile) for tile in plan]
+        return max(
+            float((logits(twin, image, tile, plan) - whole[:, tile.write[0], tile.write[1]]).abs().max())
+            for tile in tiles
+        )
+
+    def shift(tile: Tile) -> Tile:
+        return Tile(tuple(slice(max(0, read.start - 1), read.stop) for read in tile.read), tile.write)
+
+    def shorten(tile: Tile) -> Tile:
+        starts = [min(read.start + 4, w.start) if w.start else 0 for read, w in zip(*tile, strict=True)]
+        return Tile(tuple(slice(s, read.stop) for s, read in zip(starts, tile.read, strict=True)), tile.write)
+
+    assert worst(lambda tile: tile) < 1e-9 * float(whole.abs().max())
+    assert worst(shift) > 1
+    assert worst(shorten) > 0.1
+
+
+def test_exact_tiles_have_no_seam_error_and_equal_the_whole(wide: SegmentationModel) -> None:
+    picture = draw(97, 83)
+    whole = Predictor(wide, device="cpu", precision="float64")(picture)
+    assert set(np.unique(whole.labels)) == {0, 1, 2}
+    for tile in (16, 40, 64):
+        tiled = Predictor(wide, device="cpu", precision="float64", mode="exact", tile=tile)(picture)
+        np.testing.assert_array_equal(tiled.labels, whole.labels)
+        assert tiled.exact
+        assert tiled.seam_error is None
+
+
+def test_the_seam_error_is_the_share_that_twice_the_halo_changes(wide: SegmentationModel) -> None:
+    image = draw(90, 75).transpose(2, 0, 1)
+    runtime = TorchRuntime(wide, device="cpu", precision="float32")
+    plan = plan_of(wide, (90, 75), 24, 4)
+    assert len(plan) == 16, "all tiles are looked at"
+    seams = Seams(plan, lambda r, c: image[:, r, c], runtime)
+    pixels = differing = 0
+    for tile in plan:
+        narrow, wider = (_labels(runtime, image, tile, halo) for halo in (4, 8))
+        seams.look(tile, narrow)
+        pixels += narrow.size  # tiles are smaller than the corners that are looked at
+        differing += int((narrow != wider).sum())
+    assert differing > 50, "the halo is too short for this network"
+    assert seams.error == differing / pixels
+
+
+def _labels(runtime: TorchRuntime, image: np.ndarray, tile: Tile, halo: int) -> np.ndarray:
+    """Label a tile with a halo, cut by hand from the picture."""
+    starts = [max(0, write.start - halo) // 4 * 4 for write in tile.write]
+    stops = [-(-(write.stop + halo) // 4) * 4 for write in tile.write]
+    part = image[:, starts[0] : stops[0], starts[1] : stops[1]]
+    window = tuple(slice(w.start - s, w.stop - s) for w, s in zip(tile.write, starts, strict=True))
+    return runtime.labels(part, window)
+
+
+def test_sixteen_windows_are_looked_at_however_many_tiles_there_are(wide: SegmentationModel) -> None:
+    image = draw(160, 200).transpose(2, 0, 1)
+    runtime = TorchRuntime(wide, device="cpu", precision="float32")
+    plan = plan_of(wide, (160, 200), 20, 4)
+    seams = Seams(plan, lambda r, c: image[:, r, c], runtime)
+    for tile in plan:
+        seams.look(tile, np.zeros((20, 20), np.uint8))
+    assert seams.pixels == 16 * 400
+
+
+def test_a_resumed_job_measures_seams_on_what_is_left(wide: SegmentationModel) -> None:
+    picture = draw(90, 75)
+    runtime = TorchRuntime(wide, device="cpu", precision="float32")
+    plan = plan_of(wide, (90, 75), 24, 4)
+    places = [(t.write[0].start, t.write[1].start, *(w.stop - w.start for w in t.write)) for t in plan]
+
+    class Forgetful:
+        def write(self, row: int, column: int, labels: np.ndarray) -> None: ...
+
+    for left, measured in ((3, True), (0, False)):
+        told: list[tuple[int, int]] = []
+        result = label_raster(
+            runtime,
+            plan,
+            open_source(picture),
+            Forgetful(),
+            finished=places[: 16 - left],
+            progress=lambda done, of, told=told: told.append((done, of)),
+        )
+        assert result.computed == left
+        assert (result.seam_error is not None) == measured
+        assert told == [(done, 16) for done in range(16 - left, 17)]
+
+
+@pytest.mark.parametrize("mode", ["auto", "exact", "fast"])
+def test_the_same_memory_gives_the_same_tiles_and_labels(wide: SegmentationModel, mode: str) -> None:
+    picture = draw(200, 170)
+    memory = TorchRuntime(wide, device="cpu", precision="float32").bytes_per_pixel * 110**2 / 2**20
+    first, second = (Predictor(wide, device="cpu", precision="float32", mode=mode, memory=memory) for _ in range(2))
+    assert not first.plan((200, 170)).whole
+    assert first.plan((200, 170)) == second.plan((200, 170))
+    np.testing.assert_array_equal(first(picture).labels, second(picture).labels)
+    assert first(picture).exact == (mode != "fast" or first.plan((200, 170)).halo == wide.geometry.context)
+
+
+def test_less_memory_means_smaller_tiles(wide: SegmentationModel) -> None:
+    per_pixel = TorchRuntime(wide, device="cpu", precision="float32").bytes_per_pixel
+    sides = [
+        choose_tiles((1000, 1000), wide.geometry, bytes_per_pixel=per_pixel, memory=int(per_pixel * side**2)).tile[0]
+        for side in (200, 400, 800)
+    ]
+    assert sides == sorted(sides)
+    assert all(tile + 2 * 24 <= side for tile, side in zip(sides, (200, 400, 800), strict=True))
