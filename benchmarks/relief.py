@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -32,6 +34,7 @@ from pixelwise.inference import Predictor
 from pixelwise.io.masks import write_labels
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops import confusion_counts
+from pixelwise.tiling import Mode
 from pixelwise.training.fit import fit
 from pixelwise.training.run_folder import RunFolder
 
@@ -91,45 +94,64 @@ class Peak:
         return (self.highest - self.before) / 2**20
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--memory", type=float, default=256.0)
-    parser.add_argument("--model", default="deeplabv3plus")
-    options = parser.parse_args()
-    keep_large_blocks()
-    share_the_processor()
-    console = Console()
+def learn(folder: Path, model: str, minutes: float) -> None:
+    """Train on the western half, unless that is done."""
+    run = RunFolder(folder / "run")
+    if (run.path / "model.safetensors").is_file():
+        return
     image, mask = read_relief()
-    run = RunFolder(options.out / "run")
-    if not (run.path / "model.safetensors").is_file():
-        write_west(image, mask, options.out / "data")
-        source = open_data(options.out / "data", label_space=LABELS)
-        fixed = {**SETTINGS, "model": options.model}
-        fit(source, run, fixed=fixed, minutes=options.minutes, started=time.monotonic(), console=console)
-    picture = options.out / "relief.tif"
-    tifffile.imwrite(picture, image, tile=(512, 512), compression="zlib", photometric="rgb")
-    del image
-    predictor = Predictor(run.path, memory=options.memory)
-    console.print(predictor.plan(mask.shape).reason)
+    write_west(image, mask, folder / "data")
+    tifffile.imwrite(folder / "relief.tif", image, tile=(512, 512), compression="zlib", photometric="rgb")
+    del image, mask
+    source = open_data(folder / "data", label_space=LABELS)
+    fixed = {**SETTINGS, "model": model}
+    fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), console=Console())
+
+
+def label(folder: Path, memory: float, mode: Mode) -> None:
+    """Label the whole map and say what it took and how good it is."""
+    predictor = Predictor(folder / "run", memory=memory, mode=mode)
+    predictor(np.zeros((64, 64, 3), np.uint8))  # first use of kernels
     with Peak() as peak:
         started = time.monotonic()
-        result = predictor.raster(picture, options.out / "labels.tif")
+        result = predictor.raster(folder / "relief.tif", folder / "labels.tif")
         seconds = time.monotonic() - started
-    labels = tifffile.imread(options.out / "labels.tif")
+    labels, (_, mask) = tifffile.imread(folder / "labels.tif"), read_relief()
     east = np.s_[:, mask.shape[1] // 2 :]
     counts = confusion_counts(
         torch.from_numpy(mask[east].copy()), torch.from_numpy(labels[east].copy()), len(LABELS)
     ).numpy()
     scores = Scores.from_counts(counts, LABELS, images=1)
     iou = ", ".join(f"{name} {value:.3f}" for name, value in zip(LABELS.names, scores.class_iou, strict=True))
-    console.print(
+    plan = result.plan
+    seams = "" if result.seam_error is None else f", seam error {result.seam_error:.2%}"
+    print(
         f"IoU on the eastern half: {iou}\n{mask.size / 1e6:.1f} megapixels in {seconds:.1f} s, "
-        f"{mask.size / 1e6 / seconds:.2f} a second, {peak.mib:.0f} MiB on top; {len(result.plan)} tiles of "
-        f"{result.plan.tile}, halo {result.plan.halo}, exact {result.exact}, seam error {result.seam_error}",
-        highlight=False,
+        f"{mask.size / 1e6 / seconds:.2f} a second, {peak.mib:.0f} MiB on top\n{len(plan)} tiles of "
+        f"{plan.tile[0]}x{plan.tile[1]}, {plan.cost:.2f} times the arithmetic, exact: {result.exact}{seams}\n"
+        f"{plan.reason}"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--memory", type=float, default=256.0)
+    parser.add_argument("--mode", choices=["auto", "exact", "fast"], default="auto")
+    parser.add_argument("--model", default="deeplabv3plus")
+    parser.add_argument("--step", choices=["learn", "label"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step is None:  # each step in a process of its own, so that memory is that of the step
+        for step in ("learn", "label"):
+            subprocess.run([sys.executable, *sys.argv, "--step", step], check=True)
+        return
+    keep_large_blocks()
+    share_the_processor()
+    if options.step == "learn":
+        learn(options.out, options.model, options.minutes)
+    else:
+        label(options.out, options.memory, options.mode)
 
 
 if __name__ == "__main__":
