@@ -87,6 +87,8 @@ def test_a_network_without_norms_learns_gently() -> None:
     assert plain["learning_rate"] < normalised["learning_rate"]
     assert plain["warmup"] > normalised["warmup"]
     assert plain["gradient_clip"] > 0 == normalised["gradient_clip"]
+    small = {"model": "unet2015", "model_options": {"width": 0.25}}
+    assert plan(fingerprint(), machine(), small).values["batch"] == 2, "more steps rather than larger ones"
     assert plain["encoder"] is normalised["encoder"] is None
 
 

@@ -24,6 +24,8 @@ CPU_STEP_MULTIPLY_ADDS = 1e11
 the backward pass that is a step of a few seconds."""
 LEAST_BATCH = 4
 """Crops a step below which batch statistics become too rough; networks without norms may see a single crop."""
+CPU_PLAIN_BATCH = 2
+"""Crops a step of networks without norms, which have no statistics to estimate; their papers take 1, or some 20."""
 GPU_BATCH = 16
 GPU_BYTES_A_PIXEL = 6_000
 """Assumed need of one crop pixel in training on a GPU, meant to be generous."""
@@ -123,9 +125,12 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, natu
     reason = f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this cpu"
     crop = draft.set("crop", crop, reason if limit == CPU_CROP_PIXELS else f"{reason} and so heavy a network")
     cost = nature.multiply_adds((int(crop[0]), int(crop[1])))
-    batch = min(CPU_BATCH, max(least, int(affordable / cost)))
+    most = CPU_BATCH if nature.normalised else CPU_PLAIN_BATCH
+    batch = min(most, max(least, int(affordable / cost)))
     if batch == CPU_BATCH:
         draft.set("batch", batch, "enough for stable batch statistics; more only slows steps on a CPU")
+    elif batch == CPU_PLAIN_BATCH and not nature.normalised:
+        draft.set("batch", batch, "without batch statistics many small steps teach more than few large ones")
     else:
         draft.set("batch", batch, f"a crop costs {cost / 1e9:.0f} G multiply-adds, and a step should take seconds")
 
