@@ -140,9 +140,9 @@ def print_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> None
         print(f"| every pixel the most frequent class | | | | | | | | {guess.miou:.3f} | {guess.pixel_accuracy:.3f} |")
         for row in (row for row in rows if row["data"] == data):
             chosen = "".join(f", {key} {value}" for key, value in row["options"].items())
-            height, width = row["crop"]
+            (height, width), network = row["crop"], row["model"].partition("@")[0]
             print(
-                f"| {row['model'].partition('@')[0]}{chosen} | {row['parameters']:,} | {height}x{width} | {row['batch']} | "
+                f"| {network}{chosen} | {row['parameters']:,} | {height}x{width} | {row['batch']} | "
                 f"{row['rate']:g} | {row['steps']} | {row['seconds']:.0f} | {row['first_loss']:.2f} to "
                 f"{row['last_loss']:.2f} | {row['miou']:.3f} | {row['pixel_accuracy']:.3f} |"
             )
