@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -41,3 +43,9 @@ def make_wide(
 def wide() -> SegmentationModel:
     """A model of three classes whose labels need what lies around."""
     return make_wide()
+
+
+@pytest.fixture(scope="session")
+def wide_of() -> Callable[..., SegmentationModel]:
+    """Makes such models for other classes or pictures; see :func:`make_wide`."""
+    return make_wide
