@@ -29,6 +29,17 @@ def test_a_folder_gives_its_pictures_with_their_sub_folders(photos: Path, tmp_pa
     assert [job.picture.name for job in jobs] == ["a.jpg", "b.PNG", "c.tif", "d.png", "twin.jpg", "twin.png"]
 
 
+def test_a_zarr_store_is_one_picture(photos: Path, tmp_path: Path) -> None:
+    store = photos / "sub/slide.zarr"
+    (store / "0").mkdir(parents=True)
+    for name in ("zarr.json", "0/zarr.json", "0/piece.png"):
+        (store / name).write_bytes(b"")
+    (photos / "array.npy").write_bytes(b"")
+    assert names(collect([str(photos / "sub")], tmp_path / "out")) == ["c", "deep/d", "slide"]
+    assert names(collect([str(store)], tmp_path / "out")) == ["slide"]
+    assert names(collect([f"{photos}/**/*.zarr", f"{photos}/*.npy"], tmp_path / "out")) == ["sub/slide", "array"]
+
+
 def test_patterns_keep_the_folders_below_their_fixed_part(photos: Path, tmp_path: Path) -> None:
     assert names(collect([f"{photos}/**/*.png"], tmp_path / "out")) == ["sub/deep/d", "twin"]
     assert names(collect([f"{photos}/sub/*.tif"], tmp_path / "out")) == ["c"]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pixelwise.cli import main
+from pixelwise.cli.rasters import STREAMED_PIXELS, is_raster
 from pixelwise.inference import Predictor
+from pixelwise.inference.raster import label_raster
 from pixelwise.inference.sharpen import sharpen
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
+from pixelwise.io.raster import open_source
 
 
 @pytest.fixture
@@ -97,6 +103,12 @@ def test_a_broken_picture_is_named_and_the_others_are_done(
         (("{model}", "{photos}", "--out", "{photos}"), "would overwrite a picture"),
         (("{model}", "{photos}", "--out", "{photos}/a.png"), "a file is in the way"),
         (("{tmp}/absent", "{photos}", "--out", "{out}"), "no such model"),
+        (("{model},{tmp}/absent", "{photos}", "--out", "{out}"), "no such model"),
+        ((",", "{photos}", "--out", "{out}"), "no model"),
+        (("{model}", "{photos}", "--out", "{out}", "--mode", "quick"), "no mode 'quick'"),
+        (("{model}", "{photos}", "--out", "{out}", "--tta", "hflop"), "no view 'hflop'"),
+        (("{model}", "{photos}", "--out", "{out}", "--runtime", "abacus"), "no runtime 'abacus'"),
+        (("{model}", "{photos}", "--out", "{out}", "--memory", "0"), "must be positive"),
         (("{tmp}/pickled.pt", "{photos}", "--out", "{out}"), "pickle"),
     ],
 )
@@ -114,3 +126,167 @@ def test_bad_input_is_one_message_and_leaves_nothing(
     assert run("predict", *(argument.format(**places) for argument in arguments)) == 2
     assert complaint in " ".join(capsys.readouterr().err.split())
     assert files(tmp_path) == before
+
+
+# Pixels of half a degree; the upper left corner lies at 10 degrees east and 50 degrees north (WGS 84).
+GEO_TAGS = [
+    (33550, "d", 3, (0.5, 0.5, 0.0), True),
+    (33922, "d", 6, (0.0, 0.0, 0.0, 10.0, 50.0, 0.0), True),
+    (34735, "H", 12, (1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326), True),
+]
+
+
+@pytest.fixture
+def map_file(tmp_path: Path) -> Path:
+    """A GeoTIFF of 70x90 pixels."""
+    coarse = Image.fromarray(np.random.default_rng(1).integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    picture = np.asarray(coarse.resize((90, 70), Image.Resampling.BICUBIC))
+    (tmp_path / "maps").mkdir()
+    tifffile.imwrite(tmp_path / "maps/map.tif", picture, photometric="rgb", tile=(16, 16), extratags=GEO_TAGS)
+    return tmp_path / "maps/map.tif"
+
+
+def test_a_map_keeps_its_place_on_the_earth(
+    untrained_run: Path, map_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    kinds = "labels,overlay,geojson"
+    assert run("predict", untrained_run, map_file.parent, "--out", out, "--save", kinds, "--tile", 32) == 0
+    assert files(out) == ["map.geojson", "map.tif", "map_overlay.jpg"]
+    predictor = Predictor(untrained_run, tile=32)
+    np.testing.assert_array_equal(read_mask(out / "map.tif"), predictor(map_file).labels)
+    with open_source(out / "map.tif", indices=True) as labels:
+        assert labels.georeference is not None
+        assert labels.georeference.transform == (0.5, 0.0, 10.0, 0.0, -0.5, 50.0)
+    assert mask_palette(out / "map.tif")[:3] == predictor.label_space.colors
+    assert read_image(out / "map_overlay.jpg").shape == (3, 70, 90)
+    polygons = json.loads((out / "map.geojson").read_text())["features"]
+    assert sum(polygon["properties"]["pixels"] for polygon in polygons) == 70 * 90
+    corners = [corner for polygon in polygons for ring in polygon["geometry"]["coordinates"] for corner in ring]
+    assert np.min(corners, axis=0).tolist() == [10.0, 15.0]
+    assert np.max(corners, axis=0).tolist() == [55.0, 50.0]
+    said = capsys.readouterr().out
+    assert "70x90 pixels (height x width) in 9 tiles of 32x32, fast" in said
+    assert "times the arithmetic of the whole" in said
+    assert "seam error" in said
+
+
+def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path) -> None:
+    import zarr
+
+    picture = np.random.default_rng(2).integers(0, 256, (40, 52, 3), dtype=np.uint8)
+    root = tmp_path / "rasters"
+    (root / "sub").mkdir(parents=True)
+    stored = zarr.create_array(root / "sub/slide.zarr", shape=picture.shape, chunks=(16, 16, 3), dtype="u1")
+    stored[:] = picture
+    np.save(root / "array.npy", picture)
+    out = tmp_path / "out"
+    given = (root, root / "array.npy")
+    assert run("predict", untrained_run, *given, "--out", out, "--save", "labels", "--memory", 512) == 0
+    assert files(out) == ["array.tif", "sub/slide.tif"]
+    expected = Predictor(untrained_run)(picture).labels
+    for name in ("array.tif", "sub/slide.tif"):
+        np.testing.assert_array_equal(read_mask(out / name), expected)
+
+
+def test_an_ordinary_picture_in_tiles_says_so(
+    untrained_run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--save", "labels,geojson", "--tile", 32, "--mode", "exact")
+    assert run("predict", untrained_run, photos / "a.png", "--out", out, *arguments) == 0
+    assert files(out) == ["a.geojson", "a.png"]
+    said = capsys.readouterr().out
+    assert "40x50 pixels (height x width) in 4 tiles of 32x32, exact: tiles carry all" in said
+    assert "exact, as if computed whole" in said
+
+
+def test_views_and_several_models_are_averaged(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(untrained_run, tmp_path / "second, copy")
+    for models, tta, given in (
+        (f"{untrained_run},{untrained_run}", "", [untrained_run] * 2),
+        (tmp_path / "second, copy", "hflip, 0.5", untrained_run),
+    ):
+        arguments = ("--save", "labels,probabilities", "--tta", tta)
+        assert run("predict", models, photos / "a.png", "--out", out, *arguments) == 0
+        predictor = Predictor(given, tta=[word for word in tta.split(", ") if word])
+        expected = predictor(photos / "a.png", probabilities=True)
+        np.testing.assert_array_equal(read_mask(out / "a.png"), expected.labels)
+        np.testing.assert_allclose(np.load(out / "a_probabilities.npy"), expected.probabilities, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"), [("probabilities", "probabilities cannot be written"), ("crf", "--crf")]
+)
+def test_what_needs_the_whole_picture_is_refused_for_rasters(
+    option: str,
+    complaint: str,
+    untrained_run: Path,
+    map_file: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--crf", "--save", "labels") if option == "crf" else ("--save", "probabilities")
+    assert run("predict", untrained_run, map_file, photos / "a.png", "--out", out, *arguments) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert complaint in message
+    assert "map.tif" in message
+    assert files(out) == (["a.png"] if option == "crf" else ["a_probabilities.npy"])
+
+
+def test_a_stopped_raster_is_resumed(
+    untrained_run: Path, map_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+
+    def stopping(*arguments: object, **options: object) -> object:
+        def stop(done: int, of: int) -> None:
+            if done == 5:
+                raise KeyboardInterrupt
+
+        return label_raster(*arguments, **{**options, "progress": stop})  # type: ignore[arg-type]
+
+    def counting(*arguments: object, **options: object) -> object:
+        result = label_raster(*arguments, **options)  # type: ignore[arg-type]
+        computed.append(result.computed)
+        return result
+
+    command = ("predict", untrained_run, map_file, "--save", "labels", "--tile", "32")
+    assert run(*command, "--out", tmp_path / "unbroken") == 0
+    out = tmp_path / "out"
+    monkeypatch.setattr("pixelwise.inference.predictor.label_raster", stopping)
+    assert run(*command, "--out", out) == 130
+    assert not (out / "map.tif").exists()
+    monkeypatch.setattr("pixelwise.inference.predictor.label_raster", counting)
+    assert run(*command, "--out", out, "--resume") == 0
+    assert 0 < computed[0] < 9
+    assert files(out) == ["map.tif"]
+    assert (out / "map.tif").read_bytes() == (tmp_path / "unbroken/map.tif").read_bytes()
+
+
+def test_labels_never_take_the_place_of_a_map(
+    untrained_run: Path, map_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = map_file.read_bytes()
+    assert run("predict", untrained_run, map_file, "--out", map_file.parent, "--save", "overlay") == 2
+    assert "would overwrite a picture" in capsys.readouterr().err
+    assert map_file.read_bytes() == before
+
+
+def test_what_is_a_raster(photos: Path, map_file: Path, tmp_path: Path) -> None:
+    assert is_raster(map_file)
+    assert not is_raster(photos / "a.png")
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((20, 30, 3), np.uint8), photometric="rgb")
+    assert not is_raster(tmp_path / "plain.tif")
+    side = int(STREAMED_PIXELS**0.5)
+    assert not is_raster(_blank(tmp_path / "large.tif", side, side))
+    assert is_raster(_blank(tmp_path / "larger.tif", side, side + 1))
+
+
+def _blank(path: Path, height: int, width: int) -> Path:
+    """Write a large TIFF whose pixels take no room on the disk."""
+    tifffile.memmap(path, shape=(height, width), dtype=np.uint8)
+    return path

@@ -10,13 +10,18 @@ from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
 
+RASTER_SUFFIXES = (".npy", ".zarr")
+"""Suffixes that patterns match besides those of pictures; in a folder, .npy files may hold anything."""
+
+_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+
 
 @dataclass(frozen=True)
 class Job:
     """A picture to label.
 
     Args:
-        picture: the file.
+        picture: the file, or the folder of a Zarr store.
         name: where its results go, below the output folder and without suffix.
     """
 
@@ -31,14 +36,14 @@ def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:
     two pictures differ by suffix only, their results keep it.
 
     Args:
-        inputs: files, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
+        inputs: files, Zarr stores, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
         out: the output folder, which is not searched.
 
     Raises:
         DataError: an input matches nothing.
         SettingError: the results of two pictures would have one name.
     """
-    several = sum(Path(text).is_dir() for text in inputs) > 1
+    several = sum(Path(text).is_dir() and not is_zarr(Path(text)) for text in inputs) > 1
     found: dict[Path, tuple[Path, PurePath]] = {}
     for text in inputs:
         for picture, relative in _expand(text, out, keep_folder=several):
@@ -64,23 +69,25 @@ def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, Pure
     from pixelwise.io.images import IMAGE_SUFFIXES  # brings the decoders, which help need not wait for
 
     path = Path(text)
-    if path.is_file():
-        return [(path, PurePath(path.name))]
+    if path.is_file() or is_zarr(path):
+        return [(path, PurePath(path.resolve().name if path.is_dir() else path.name))]
     if path.is_dir():
         root, above = path, PurePath(path.resolve().name if keep_folder else ".")
-        candidates = sorted(path.rglob("*"))
+        candidates, suffixes = sorted(path.rglob("*")), IMAGE_SUFFIXES
     elif glob.has_magic(text):
         root, above = _fixed_part(path), PurePath(".")
         candidates = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        suffixes = IMAGE_SUFFIXES.union(RASTER_SUFFIXES)
     else:
         raise DataError(f"{text}: there is no such file or folder")
     written = out.resolve()
     has_written = root.resolve() in written.parents  # results of an earlier run, below what is searched
+    stores = {candidate for candidate in candidates if is_zarr(candidate)}
     pictures = [
         candidate
         for candidate in candidates
-        if candidate.suffix.lower() in IMAGE_SUFFIXES
-        and candidate.is_file()
+        if (candidate in stores or (candidate.suffix.lower() in suffixes and candidate.is_file()))
+        and stores.isdisjoint(candidate.parents)  # groups and pieces of a store
         and not any(part.startswith(".") for part in candidate.relative_to(root).parts)
         and not (has_written and written in candidate.resolve().parents)
     ]
@@ -88,6 +95,11 @@ def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, Pure
         what = "the folder holds" if path.is_dir() else "the pattern matches"
         raise DataError(f"{text}: {what} no pictures (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
     return [(picture, above / picture.relative_to(root)) for picture in pictures]
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr store."""
+    return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
 
 
 def _fixed_part(pattern: Path) -> Path:

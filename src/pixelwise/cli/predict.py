@@ -5,33 +5,62 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 
 from pixelwise.cli.inputs import Job, collect
 from pixelwise.cli.outputs import make_folder
+from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
 from pixelwise.errors import DataError, SettingError, unknown_name
 
 if TYPE_CHECKING:
-    from pixelwise.inference import Prediction
+    import numpy as np
+    from numpy.typing import NDArray
 
-ENDINGS = {"labels": ".png", "overlay": "_overlay.jpg", "probabilities": "_probabilities.npy"}
+    from pixelwise.cli.progress import Counter
+    from pixelwise.inference import Prediction, Predictor
+    from pixelwise.tiling import Mode
+
+ENDINGS = {
+    "labels": ".png",
+    "overlay": "_overlay.jpg",
+    "probabilities": "_probabilities.npy",
+    "geojson": ".geojson",
+}
 """What can be saved -> the ending of its file, after the name of the picture."""
 
 
 def predict(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Run folder or .safetensors file; several with commas are averaged.",
+            show_default=False,
+        ),
     ],
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, or patterns.", show_default=False)
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Pictures, rasters, folders, or patterns.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
     save: Annotated[
-        str, typer.Option(help="What to write, with commas: labels, overlay, probabilities.")
+        str, typer.Option(help="What to write, with commas: labels, overlay, probabilities, geojson.")
     ] = "labels,overlay",
+    mode: Annotated[
+        str, typer.Option(help="Tiles that equal the whole (exact), that see less around them (fast), or auto.")
+    ] = "auto",
+    tile: Annotated[
+        int | None, typer.Option(help="Side of tiles in pixels; chosen for the memory unless given.", min=1)
+    ] = None,
+    memory: Annotated[float, typer.Option(help="MiB that computing a tile may take.")] = 256,
+    tta: Annotated[
+        str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
+    ] = "",
+    runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with rasters that were stopped.")] = False,
     crf: Annotated[
         bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
     ] = False,
@@ -40,7 +69,11 @@ def predict(
 
     For photos/a.jpg: a.png holds class indices, with the colours of the classes as its palette;
 
-    a_overlay.jpg shows them on the picture; a_probabilities.npy is float16 (classes, height, width).
+    a_overlay.jpg shows them on the picture; a_probabilities.npy is float16 (classes, height, width);
+
+    a.geojson holds a polygon for each region.
+
+    GeoTIFF, Zarr, .npy and pictures above 67 megapixels are computed from file to file: a.tif holds their labels.
 
     A picture that cannot be read does not stop the others: it is named at the end, with exit status 2.
     """
@@ -52,29 +85,74 @@ def predict(
     from pixelwise.cli.progress import counting
     from pixelwise.inference import Predictor
     from pixelwise.inference.pictures import as_image
-    from pixelwise.inference.sharpen import sharpen
     from pixelwise.io.ahead import read_ahead
 
-    predictor = Predictor(model)
+    predictor = Predictor(
+        find_models(model),
+        runtime=runtime,
+        mode=cast("Mode", mode),
+        tile=tile,
+        memory=memory,
+        tta=[word.strip() for word in tta.split(",") if word.strip()],
+    )
     make_folder(out, "--out")
     started = time.monotonic()
     failed: list[str] = []
-    with counting("predicting", len(jobs)) as progress:
-        readings = read_ahead(lambda job: as_image(job.picture, predictor.preprocessing), jobs)
-        for done, (job, reading) in enumerate(zip(jobs, readings, strict=True), 1):
+
+    def read(job: Job) -> NDArray[np.uint8] | None:
+        return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)  # (C, H, W)
+
+    with counting("predicting", len(jobs)) as counter:
+        for done, (job, reading) in enumerate(zip(jobs, read_ahead(read, jobs), strict=True), 1):
             try:
-                image = reading.result().transpose(1, 2, 0)  # (H, W, C)
+                image = reading.result()
+                if image is None:
+                    if crf:
+                        raise DataError(
+                            f"{job.picture}: --crf needs the whole picture in memory; leave it out for rasters"
+                        )
+                    make_folder((out / job.name).parent, "--out")
+                    label_raster_file(predictor, job.picture, out / job.name, kinds, resume=resume, counter=counter)
+                else:
+                    prediction = label_picture(
+                        predictor, job, image, counter, with_scores=crf or "probabilities" in kinds
+                    )
+                    write(sharpened(prediction) if crf else prediction, out / job.name, kinds)
             except DataError as error:
                 failed.append(str(error))
-            else:
-                prediction = predictor(image, probabilities=crf or "probabilities" in kinds)
-                write(sharpen(prediction) if crf else prediction, out / job.name, kinds)
-            progress(done, len(jobs))
+            counter(done, len(jobs))
     good = len(jobs) - len(failed)
     done_in = f"{good} of {len(jobs)} pictures in {time.monotonic() - started:.1f} s: {out}"
     Console().print(done_in, highlight=False, markup=False)
     if failed:
         raise DataError(f"{len(failed)} of {len(jobs)} pictures could not be labelled:\n  " + "\n  ".join(failed))
+
+
+def find_models(text: str) -> list[str | Path]:
+    """Take apart the models of an ensemble; a path that exists as it stands is one model, commas and all."""
+    return [Path(text)] if Path(text).exists() else [Path(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def label_picture(
+    predictor: Predictor, job: Job, image: NDArray[np.uint8], counter: Counter, *, with_scores: bool
+) -> Prediction:
+    """Label a picture (C, H, W) that is in memory, and say how where it needs tiles."""
+    plan = predictor.plan((image.shape[1], image.shape[2]))
+    pixels = image.transpose(1, 2, 0)  # (H, W, C)
+    if plan.whole:
+        return predictor(pixels, probabilities=with_scores)
+    counter.say(f"{job.picture}: {describe_plan(plan)}")
+    with counter.tiles(job.picture.name, len(plan)) as progress:
+        prediction = predictor(pixels, probabilities=with_scores, progress=progress)
+    counter.say(f"{job.picture}: {describe_seams(prediction.exact, prediction.seam_error)}")
+    return prediction
+
+
+def sharpened(prediction: Prediction) -> Prediction:
+    """Let the labels of a prediction follow the colours of its picture."""
+    from pixelwise.inference.sharpen import sharpen
+
+    return sharpen(prediction)
 
 
 def parse_kinds(save: str) -> tuple[str, ...]:
@@ -100,8 +178,12 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
     """
     pictures = {job.picture.resolve() for job in jobs}
     for job in jobs:
-        for kind in kinds:
-            result = result_path(out / job.name, kind)
+        name = out / job.name
+        results = [result_path(name, kind) for kind in kinds]
+        labels = name.with_name(name.name + ".tif")
+        if labels.resolve() in pictures and is_raster(job.picture):
+            results.append(labels)
+        for result in results:
             if result.resolve() in pictures:
                 raise SettingError(f"{result}: this result would overwrite a picture; choose another folder with --out")
 
@@ -123,6 +205,7 @@ def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
     from PIL import Image
 
     from pixelwise.io.atomic import atomic_path
+    from pixelwise.io.polygons import write_polygons
 
     make_folder(name.parent, "--out")
     if "labels" in kinds:
@@ -133,3 +216,5 @@ def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
     if "probabilities" in kinds and prediction.probabilities is not None:
         with atomic_path(result_path(name, "probabilities")) as beside, beside.open("wb") as opened:
             np.save(opened, prediction.probabilities.astype(np.float16))
+    if "geojson" in kinds:
+        write_polygons(result_path(name, "geojson"), prediction.labels, prediction.label_space)
