@@ -1,10 +1,10 @@
 """The networks of the papers, each trained from scratch for the same short time, as one Markdown table.
 
-``python benchmarks/classical.py CAMVID --membranes MEMBRANES --minutes 10 --out runs/classical`` trains every network of
-a paper by ``pixelwise train`` with the settings it plans itself, one after the other. What has been trained is kept in
-the folder and not trained again; a run that was broken off goes on. The table is printed in full at the end, and again
-whenever the command is repeated. Networks on VGG16 take a minute and more to score CamVid on two cores, twice in a run;
-give them ten minutes at least.
+``python benchmarks/classical.py CAMVID --membranes MEMBRANES --minutes 10 --out runs/classical`` trains every network
+of a paper by ``pixelwise train`` with the settings it plans itself, one after the other. What has been trained is kept
+in the folder and not trained again; a run that was broken off goes on. The table is printed in full at the end, and
+again whenever the command is repeated. Networks on VGG16 take a minute and more to score CamVid on two cores, twice in
+a run; give them ten minutes at least.
 """
 
 from __future__ import annotations
