@@ -8,15 +8,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from pixelwise.cli.progress import counting
+from pixelwise.cli.rasters import describe_plan, describe_seams
 from pixelwise.cli.tables import print_scores
 from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
 from pixelwise.data.source import open_data
 from pixelwise.evaluation import Evaluation
 from pixelwise.inference import Predictor
+from pixelwise.inference.overlay import paint
 from pixelwise.io.atomic import atomic_path, write_json
+from pixelwise.io.georeference import Georeference
+from pixelwise.io.masks import read_mask
+from pixelwise.io.raster_source import ArrayPixels, Raster
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops import confusion_counts
 from pixelwise.report import make_example, write_report
@@ -63,27 +70,62 @@ def learn_and_map(out: Path, console: Console) -> None:
         console.print(f"[dim]all of it took {(time.monotonic() - started) / 60:.1f} minutes[/]", highlight=False)
 
 
+def map_raster(predictor: Predictor, image: NDArray[np.uint8], path: Path, console: Console) -> NDArray[Any]:
+    """Label a map of the whole Earth in plate carree projection by windows, into a GeoTIFF.
+
+    Args:
+        predictor: the model.
+        image: uint8 (H, W, 3), north up, from 180 degrees west to 180 degrees east.
+        path: the file to write.
+        console: says how it is done, and how long it took.
+
+    Returns:
+        The labels (H, W).
+    """
+    started = time.monotonic()
+    size = (image.shape[0], image.shape[1])
+    source = Raster("the Earth", size, 3, image.dtype, ArrayPixels(image), georeference=plate_carree(size))
+    plan = predictor.plan(size)
+    console.print(f"mapping the whole Earth, {describe_plan(plan)}", highlight=False)
+    with counting("mapping", len(plan)) as progress:
+        result = predictor.raster(source, path, progress=progress)
+    seconds, megapixels = time.monotonic() - started, image[..., 0].size / 1e6
+    console.print(
+        f"mapped {megapixels:.1f} megapixels in {seconds:.1f} s ({megapixels / seconds:.1f} a second), "
+        f"{describe_seams(result.exact, result.seam_error)}",
+        highlight=False,
+    )
+    return read_mask(path)
+
+
+def plate_carree(size: tuple[int, int]) -> Georeference:
+    """Lay a map (height, width) over the whole Earth: longitude and latitude of WGS 84, north up."""
+    height, width = size
+    return Georeference(
+        {
+            33550: (360 / width, 180 / height, 0.0),  # size of a pixel in degrees
+            33922: (0.0, 0.0, 0.0, -180.0, 90.0, 0.0),  # the upper left corner
+            # Four GeoKeys (GeoTIFF 1.1): geographic, pixels are areas, EPSG 4326, degrees.
+            34735: (1, 1, 0, 4, 1024, 0, 1, 2, 1025, 0, 1, 1, 2048, 0, 1, 4326, 2054, 0, 1, 9102),
+        }
+    )
+
+
 def _map_the_earth(out: Path, earth: BlueMarble, fitted: Fitted, console: Console) -> None:
     """Label the whole map, score its eastern half, and leave pictures, a report and what to type next."""
-    predictor = Predictor(fitted.run.path)
-    with console.status("mapping the whole Earth"):
-        started = time.monotonic()
-        prediction = predictor(earth.image)
-        seconds = time.monotonic() - started
-    console.print(f"mapped {earth.mask.size / 1e6:.1f} megapixels in {seconds:.1f} s", highlight=False)
+    labels = map_raster(Predictor(fitted.run.path), earth.image, out / "earth-labels.tif", console)
     east = np.s_[:, earth.mask.shape[1] // 2 :]
     counts = confusion_counts(
-        torch.from_numpy(earth.mask[east].copy()), torch.from_numpy(prediction.labels[east].copy()), len(LABELS)
+        torch.from_numpy(earth.mask[east].copy()), torch.from_numpy(labels[east].copy()), len(LABELS)
     )
     scores = Scores.from_counts(counts.numpy(), LABELS, images=1)
     print_scores(console, scores, LABELS)
 
-    prediction.save(out / "earth-labels.png")
     with atomic_path(out / "earth-overlay.png") as beside:
-        Image.fromarray(prediction.overlay()[::2, ::2]).save(beside, format="PNG")
+        Image.fromarray(paint(earth.image, labels, LABELS)[::2, ::2]).save(beside, format="PNG")
     pictures = {"The whole Earth": np.s_[:, :], "Europe, never seen in training": EUROPE, "Great Lakes": GREAT_LAKES}
     examples = [
-        make_example(name, earth.image[at], earth.mask[at], prediction.labels[at], LABELS, longest=1000)
+        make_example(name, earth.image[at], earth.mask[at], labels[at], LABELS, longest=1000)
         for name, at in pictures.items()
     ]
     write_report(
@@ -99,7 +141,10 @@ def _map_the_earth(out: Path, earth: BlueMarble, fitted: Fitted, console: Consol
     )
     write_json(fitted.run.scores_file, scores.to_dict())
     console.print(
-        f"\noverlay: {out / 'earth-overlay.png'}\nreport:  {out / 'report.html'}", highlight=False, markup=False
+        f"\nlabels:  {out / 'earth-labels.tif'} (GeoTIFF)\noverlay: {out / 'earth-overlay.png'}\n"
+        f"report:  {out / 'report.html'}",
+        highlight=False,
+        markup=False,
     )
     console.print(
         "\nnow with your own pictures (images/ and masks/ of the same names):\n"
