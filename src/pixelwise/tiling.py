@@ -139,6 +139,7 @@ def choose_tiles(
     mode: Mode = "auto",
     tile: int | None = None,
     memory: int = 256 << 20,
+    border: int = 0,
 ) -> TilePlan:
     """Choose the tiles for a picture; the same arguments give the same tiles everywhere.
 
@@ -153,6 +154,7 @@ def choose_tiles(
         mode: ``"auto"``, ``"exact"`` or ``"fast"``.
         tile: side in pixels of the windows that are written; None fits them into the memory.
         memory: bytes that computing a tile may take.
+        border: pixels that are added at each side of what the network is shown, which take memory as well.
 
     Raises:
         SettingError: exact tiles are asked for and the network sees the whole picture, or they do not fit into the
@@ -163,10 +165,11 @@ def choose_tiles(
     if tile is not None and tile < 1:
         raise SettingError(f"a tile is at least 1 pixel, got {tile}")
     padded = (geometry.padded_size(size[0]), geometry.padded_size(size[1]))
-    fits = padded[0] * padded[1] * bytes_per_pixel <= memory if tile is None else tile >= max(size)
+    shown = (padded[0] + 2 * border) * (padded[1] + 2 * border)
+    fits = shown * bytes_per_pixel <= memory if tile is None else tile >= max(size)
     if fits:
         return _plan(size, padded, geometry, None, exact=True, reason="the picture fits into one tile")
-    exact = None if mode == "fast" else _exact_plan(size, geometry, bytes_per_pixel, tile, memory)
+    exact = None if mode == "fast" else _exact_plan(size, geometry, bytes_per_pixel, tile, memory, border)
     if mode == "exact":
         if geometry.whole:
             raise SettingError(
@@ -174,7 +177,7 @@ def choose_tiles(
                 "it; take --mode fast or auto, or a memory that holds the picture"
             )
         if exact is None:
-            needed = _side_needed(geometry) ** 2 * bytes_per_pixel / 2**20
+            needed = (_side_needed(geometry) + 2 * border) ** 2 * bytes_per_pixel / 2**20
             raise SettingError(
                 f"exact tiles need about {math.ceil(needed)} MiB for what this network reads around a tile, more than "
                 f"{memory >> 20} MiB; raise --memory, or take --mode fast"
@@ -185,7 +188,7 @@ def choose_tiles(
     halo = -(-FAST_HALO // geometry.period) * geometry.period
     if geometry.context is not None:
         halo = min(halo, geometry.context)
-    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory) or (geometry.period,) * 2
+    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory, border) or (geometry.period,) * 2
     if mode == "fast":
         reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
     elif geometry.whole:
@@ -201,12 +204,12 @@ def choose_tiles(
 
 
 def _exact_plan(
-    size: tuple[int, int], geometry: Geometry, bytes_per_pixel: float, tile: int | None, memory: int
+    size: tuple[int, int], geometry: Geometry, bytes_per_pixel: float, tile: int | None, memory: int, border: int
 ) -> TilePlan | None:
     if geometry.whole:
         return None
     assert geometry.context is not None
-    sides = _sides(size, geometry, geometry.context + geometry.margin, bytes_per_pixel, tile, memory)
+    sides = _sides(size, geometry, geometry.context + geometry.margin, bytes_per_pixel, tile, memory, border)
     if sides is None:
         return None
     reason = f"tiles carry all {geometry.context + geometry.margin} pixels that the network reads around them"
@@ -214,14 +217,20 @@ def _exact_plan(
 
 
 def _sides(
-    size: tuple[int, int], geometry: Geometry, halo: int, bytes_per_pixel: float, tile: int | None, memory: int
+    size: tuple[int, int],
+    geometry: Geometry,
+    halo: int,
+    bytes_per_pixel: float,
+    tile: int | None,
+    memory: int,
+    border: int,
 ) -> tuple[int, int] | None:
     """Height and width of tiles which, with the halo around, fit into the memory; None where none do."""
     if tile is not None:
         return tile, tile
     period = geometry.period
     # Reads begin and end at periods, which may add most of one at each side.
-    around = 2 * (-(-halo // period) * period)
+    around = 2 * (-(-halo // period) * period + border)
     largest = int(math.sqrt(memory / bytes_per_pixel) - around) // period * period
     if largest < period:
         return None

@@ -135,3 +135,16 @@ def test_models_that_do_not_agree_are_refused(by_brightness) -> None:
         Predictor([one, grey], device="cpu")
     with pytest.raises(SettingError, match="no model"):
         Predictor([], device="cpu")
+
+
+def test_memory_counts_the_borders_that_views_are_mirrored_by(networks) -> None:
+    mirroring = networks[1]
+    turned = Predictor(mirroring, device="cpu", memory=32, tta=("rotations",))
+    size = (1000, 1000)
+    limit = 32 * 2**20 / turned.runtime.bytes_per_pixel
+    for tile in turned.plan(size):
+        height, width = (read.stop - read.start + 2 * turned.runtime.border for read in tile.read)
+        assert height * width <= limit
+    assert turned.runtime.border == mirroring.geometry.margin > 0
+    turned.runtime.border = 0
+    assert max(read.stop - read.start for tile in turned.plan(size) for read in tile.read) > limit**0.5 - 184

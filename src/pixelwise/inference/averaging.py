@@ -46,6 +46,7 @@ class AveragingRuntime:
         self.aligned = all(view.plain for view in views)
         # Each network borders what it is shown by itself, so that one tile serves them all.
         unbordered = [_count_border_as_padding(member.geometry) for member in members]
+        self.border = max(member.geometry.margin for member in members)
         self.geometry = reduce(Geometry.join, unbordered)
         zoom = max(view.zoom for view in views)
         self.bytes_per_pixel = (

@@ -160,6 +160,7 @@ class Predictor:
             mode=mode,
             tile=self.tile,
             memory=int(self.memory * 2**20),
+            border=self.runtime.border,
         )
 
     def raster(

@@ -20,6 +20,8 @@ class Runtime(Protocol):
     geometry: Geometry
     bytes_per_pixel: float
     """Memory that computing takes for each pixel that is shown."""
+    border: int
+    """Pixels that the runtime itself adds at each side of what it is shown, and computes as well."""
     aligned: bool
     """Whether tiles that begin on the period and carry all that is read equal the whole; not so for turned views."""
 

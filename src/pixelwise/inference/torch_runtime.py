@@ -63,7 +63,7 @@ class TorchRuntime:
         )
         self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
         self.bytes_per_pixel = self._count_bytes(probe)
-        self.aligned = True
+        self.border, self.aligned = 0, True
 
     @cached_property
     def fingerprint(self) -> str:
