@@ -13,9 +13,10 @@ import tifffile
 from PIL import Image
 
 from pixelwise.cli import main
+from pixelwise.cli.finished import RECORD, Finished
 from pixelwise.cli.rasters import STREAMED_PIXELS, is_raster
 from pixelwise.inference import Predictor
-from pixelwise.inference.raster import label_raster
+from pixelwise.inference.raster import label_raster, stamped
 from pixelwise.inference.sharpen import sharpen
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
@@ -265,6 +266,54 @@ def test_a_stopped_raster_is_resumed(
     assert 0 < computed[0] < 9
     assert files(out) == ["map.tif"]
     assert (out / "map.tif").read_bytes() == (tmp_path / "unbroken/map.tif").read_bytes()
+
+
+def test_a_stopped_job_over_many_pictures_skips_what_is_finished(
+    untrained_run: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    computed: list[tuple[int, int]] = []
+    call = Predictor.__call__
+
+    def stopping(self: Predictor, picture: np.ndarray, **options: object) -> object:
+        if len(computed) == 1 and not resumed:
+            raise KeyboardInterrupt
+        computed.append(picture.shape[:2])
+        return call(self, picture, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Predictor, "__call__", stopping)
+    out = tmp_path / "out"
+    command = ("predict", untrained_run, photos, "--out", out, "--save", "labels")
+    resumed = False
+    assert run(*command) == 130
+    assert files(out) == [RECORD, "a.png"]
+    resumed = True
+    assert run(*command, "--resume") == 0
+    assert computed == [(40, 50), (33, 17)]
+    assert files(out) == ["a.png", "sub/b.png"], "the record goes with the end of the job"
+    assert "2 of 2 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["settings", "picture", "result", "not resumed", "cut record"])
+def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
+    picture, result = tmp_path / "a.png", tmp_path / "result.png"
+    for file in (picture, result):
+        file.write_bytes(b"1")
+    first = Finished(tmp_path, {"mode": "auto"}, resume=False)
+    first.add(stamped(str(picture)), [result])
+    assert Finished(tmp_path, {"mode": "auto"}, resume=True).holds(stamped(str(picture)))
+    if change == "picture":
+        picture.write_bytes(b"12")
+    elif change == "result":
+        result.unlink()
+    elif change == "cut record":
+        record = tmp_path / RECORD
+        record.write_bytes(record.read_bytes()[:-9])
+    again = Finished(tmp_path, {"mode": "exact" if change == "settings" else "auto"}, resume=change != "not resumed")
+    assert not again.holds(stamped(str(picture)))
 
 
 def test_labels_never_take_the_place_of_a_map(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
+from pixelwise.cli.finished import Finished
 from pixelwise.cli.inputs import Job, collect
 from pixelwise.cli.outputs import make_folder
 from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
@@ -60,7 +61,7 @@ def predict(
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",
     runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with rasters that were stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
         bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
     ] = False,
@@ -85,6 +86,7 @@ def predict(
     from pixelwise.cli.progress import counting
     from pixelwise.inference import Predictor
     from pixelwise.inference.pictures import as_image
+    from pixelwise.inference.raster import stamped
     from pixelwise.io.ahead import read_ahead
 
     predictor = Predictor(
@@ -96,16 +98,25 @@ def predict(
         tta=[word.strip() for word in tta.split(",") if word.strip()],
     )
     make_folder(out, "--out")
+    settings = {"model": predictor.runtime.fingerprint, "save": kinds, "mode": mode, "tile": tile, "memory": memory}
+    finished = Finished(out, {**settings, "crf": crf}, resume=resume)
     started = time.monotonic()
     failed: list[str] = []
+    skipped = 0
 
     def read(job: Job) -> NDArray[np.uint8] | None:
+        if finished.holds(stamped(str(job.picture))):
+            return None
         return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)  # (C, H, W)
 
     with counting("predicting", len(jobs)) as counter:
         for done, (job, reading) in enumerate(zip(jobs, read_ahead(read, jobs), strict=True), 1):
+            source = stamped(str(job.picture))
             try:
                 image = reading.result()
+                if finished.holds(source):
+                    skipped += 1
+                    continue
                 if image is None:
                     if crf:
                         raise DataError(
@@ -118,11 +129,15 @@ def predict(
                         predictor, job, image, counter, with_scores=crf or "probabilities" in kinds
                     )
                     write(sharpened(prediction) if crf else prediction, out / job.name, kinds)
+                finished.add(source, filter(Path.exists, results_of(out / job.name, kinds)))
             except DataError as error:
                 failed.append(str(error))
             counter(done, len(jobs))
+    finished.remove()
     good = len(jobs) - len(failed)
     done_in = f"{good} of {len(jobs)} pictures in {time.monotonic() - started:.1f} s: {out}"
+    if skipped:
+        done_in += f" ({skipped} of them were finished before)"
     Console().print(done_in, highlight=False, markup=False)
     if failed:
         raise DataError(f"{len(failed)} of {len(jobs)} pictures could not be labelled:\n  " + "\n  ".join(failed))
@@ -191,6 +206,11 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
 def result_path(name: Path, kind: str) -> Path:
     """Name the file of a result."""
     return name.with_name(name.name + ENDINGS[kind])
+
+
+def results_of(name: Path, kinds: Sequence[str]) -> list[Path]:
+    """Name all files that a picture may leave: those that are asked for, and the labels of rasters."""
+    return [*(result_path(name, kind) for kind in kinds), name.with_name(name.name + ".tif")]
 
 
 def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
