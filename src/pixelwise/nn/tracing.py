@@ -15,13 +15,13 @@ from fractions import Fraction
 from math import gcd, lcm, prod
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.nn.costs import multiply_adds
+from pixelwise.nn.meta import run_on_meta
 from pixelwise.nn.places import EVERYWHERE, Operation, Places, Where
 from pixelwise.nn.reads import rule_of
 
@@ -70,19 +70,13 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
         ModelError: an output is no map of places, or has different strides along rows and columns.
     """
     tracer = _Tracer((images[2], images[3]))
-    named = [*module.named_parameters(), *module.named_buffers()]
-    state = {name: _shape_of(value) for name, value in named}
-    was_training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        # Places are followed beside values, so the picture has to exist before the mode that watches operators.
-        picture = torch.empty(images, device="meta")
-        tracer.place(picture, Places(Geometry.identity(), Geometry.identity(), (prod(images[:2]), *images[2:], 1)))
-        with torch.no_grad(), tracer.watch(module), tracer:
-            result = torch.func.functional_call(module, state, (picture,))
-    finally:
-        for part in was_training:
-            part.training = True
+
+    def begin(picture: Tensor) -> None:
+        whole = Geometry.identity()
+        tracer.place(picture, Places(whole, whole, (prod(images[:2]), *images[2:], 1)))
+
+    with tracer.watch(module):
+        result = run_on_meta(module, images, tracer, begin=begin)
     maps = list(result) if isinstance(result, list | tuple) else [result]
     for output in maps:
         geometry = tracer.geometry_of(output)
@@ -93,10 +87,6 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
         tracer.trace.outputs.append(geometry)
         tracer.trace.shapes.append(tuple(output.shape))
     return tracer.trace
-
-
-def _shape_of(value: Tensor) -> Tensor:
-    return torch.empty_like(value, device="meta", dtype=torch.float32 if value.is_floating_point() else value.dtype)
 
 
 class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
