@@ -96,4 +96,4 @@ def test_tiles_equal_the_whole_on_a_real_picture(name: str, street: np.ndarray) 
             assert (found.argmax(0) == expected.argmax(0))[clear].all()
             shown = (piece.read[0].stop - piece.read[0].start) * (piece.read[1].stop - piece.read[1].start)
             shares.append(shown / (street.shape[1] * street.shape[2]))
-    assert min(shares) < 0.9, "some tile must be shown less than the picture"
+    assert min(shares) < 1, "some tile must be shown less than the picture"
