@@ -39,7 +39,8 @@ class ModelEntry:
     output_stride: int = 32
     """Stride of the encoder's deepest map, where the encoder can be dilated to it."""
     recipe: Mapping[str, float] = field(default_factory=dict)
-    """Settings that its paper trains it with and that training therefore proposes: ``elastic``, ``border_weight``."""
+    """What training proposes for it: ``elastic`` and ``border_weight`` of its paper, a ``learning_rate`` that was seen
+    to suit it."""
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -95,7 +96,7 @@ MODELS: dict[str, ModelEntry] = {
         paper="Ronneberger et al.",
         year=2015,
         encoder=None,
-        recipe={"elastic": 10.0, "border_weight": 10.0},
+        recipe={"elastic": 10.0, "border_weight": 10.0, "learning_rate": 1e-3},
     ),
     "segnet": ModelEntry(
         segnet,

@@ -218,7 +218,8 @@ def _choose_optimisation(draft: Draft, nature: Nature) -> None:
         draft.set("warmup", 0.03 if pretrained else 0.05, "the first steps of a fresh decoder are rough")
         draft.set("gradient_clip", 0.0, "batch norm keeps gradients in bounds")
     else:
-        draft.set("learning_rate", 2e-4, "AdamW on a network without norms, which large steps would throw off")
+        rate = MODELS[draft.values["model"]].recipe.get("learning_rate", 2e-4)
+        draft.set("learning_rate", rate, "AdamW on a network without norms, which large steps would throw off")
         draft.set("warmup", 0.1, "without norms the first steps are the dangerous ones")
         draft.set("gradient_clip", 1.0, "nothing else bounds the gradients of a network without norms")
 
