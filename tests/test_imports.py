@@ -60,6 +60,7 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not astray, f"{here} must not import {sorted(astray)}"
 
 
-def test_the_ground_floor_loads_without_torch() -> None:
-    program = "import sys, pixelwise, pixelwise.types, pixelwise.geometry; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["types", "geometry", "tiling", "io.raster", "inference.predictor"])
+def test_what_people_import_first_loads_without_torch(module: str) -> None:
+    program = f"import sys, pixelwise, pixelwise.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
