@@ -11,23 +11,25 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
-GROUND = {"errors", "types", "geometry", "tiling"}
+GROUND = {"errors", "types", "instances", "geometry", "tiling"}
 MAY_IMPORT = {
     "errors": set(),
     "types": {"errors"},
+    "instances": {"errors"},
     "geometry": {"errors"},
     "tiling": {"errors", "geometry"},
     "ops": GROUND,
     "io": GROUND,
     "nn": GROUND | {"ops", "io"},
     "encoders": GROUND | {"ops", "io", "nn"},
-    "models": GROUND | {"ops", "io", "nn", "encoders"},
+    "detection": GROUND | {"ops", "io", "nn", "encoders"},
+    "models": GROUND | {"ops", "io", "nn", "encoders", "detection"},
     "data": GROUND | {"ops", "io"},
     "losses": GROUND | {"ops", "io"},
     "metrics": GROUND | {"ops", "io"},
-    "inspection": GROUND | {"ops", "io", "nn", "encoders", "models"},
-    "training": GROUND | {"ops", "io", "nn", "encoders", "models", "data", "losses", "metrics"},
-    "inference": GROUND | {"ops", "io", "nn", "models"},
+    "inspection": GROUND | {"ops", "io", "nn", "encoders", "detection", "models"},
+    "training": GROUND | {"ops", "io", "nn", "encoders", "detection", "models", "data", "losses", "metrics"},
+    "inference": GROUND | {"ops", "io", "nn", "detection", "models"},
     "evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "evaluation"},
 }
@@ -60,7 +62,7 @@ def test_imports_run_one_way(path: Path) -> None:
     assert not astray, f"{here} must not import {sorted(astray)}"
 
 
-@pytest.mark.parametrize("module", ["types", "geometry", "tiling", "io.raster", "inference.predictor"])
+@pytest.mark.parametrize("module", ["types", "instances", "geometry", "tiling", "io.raster", "inference.predictor"])
 def test_what_people_import_first_loads_without_torch(module: str) -> None:
     program = f"import sys, pixelwise, pixelwise.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pixelwise.inference.prediction import Prediction as Prediction
     from pixelwise.inference.predictor import Predictor as Predictor
+    from pixelwise.instances import Instances as Instances
     from pixelwise.metrics.confusion import ConfusionMatrix as ConfusionMatrix
     from pixelwise.models import MODELS as MODELS
     from pixelwise.models import build_model as build_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "MODELS": "pixelwise.models",
     "ConfusionMatrix": "pixelwise.metrics.confusion",
+    "Instances": "pixelwise.instances",
     "LabelSpace": "pixelwise.types",
     "Prediction": "pixelwise.inference.prediction",
     "Predictor": "pixelwise.inference.predictor",

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pixelwise.errors import DataError
+from pixelwise.instances import Instances
 from pixelwise.io.images import IMAGE_SUFFIXES
 
 SPLIT_NAMES: Mapping[str, str] = {
@@ -24,19 +26,33 @@ SPLIT_NAMES: Mapping[str, str] = {
 _MASK_ENDING = re.compile(r"[-_](mask|masks|seg|segmentation|label|labels|gt|annotation|ann)$", re.IGNORECASE)
 
 
+class ObjectReader(Protocol):
+    """Knows where the objects of one picture are annotated."""
+
+    def read(self) -> Instances:
+        """Read them, at the size of the picture.
+
+        Raises:
+            DataError: the annotation is missing or damaged; the message names its file.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Pair:
-    """A picture file and the mask file that annotates it.
+    """A picture file and what annotates it: a mask of classes, or objects.
 
     Args:
         id: path of the picture relative to the root of the data, with forward slashes; it names the pair everywhere.
         image: the picture.
         mask: the mask, or None where there is none.
+        objects: reads the objects of the picture, in data that annotates objects.
     """
 
     id: str
     image: Path
     mask: Path | None
+    objects: ObjectReader | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

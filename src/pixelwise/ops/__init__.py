@@ -3,9 +3,9 @@
 from pixelwise.ops.border import border_weight_map as border_weight_map
 from pixelwise.ops.confusion import confusion_counts as confusion_counts
 from pixelwise.ops.depthwise import depthwise_conv2d as depthwise_conv2d
-from pixelwise.ops.masks import BoxMask as BoxMask
 from pixelwise.ops.masks import paste_masks as paste_masks
 from pixelwise.ops.rle import Rle as Rle
+from pixelwise.ops.rle import decode_box_mask as decode_box_mask
 from pixelwise.ops.rle import decode_rle as decode_rle
 from pixelwise.ops.rle import encode_rle as encode_rle
 from pixelwise.ops.tail import upsample_argmax as upsample_argmax

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixelwise.errors import SettingError
+from pixelwise.instances import boxes_of_ids
 
 NEGLIGIBLE = 1e-4
 """A border weight below this share of ``w0`` is left out, which bounds how far an object reaches."""
@@ -58,7 +59,7 @@ def _two_nearest(objects: NDArray[Any], reach: float) -> tuple[NDArray[np.float3
     nearest = np.full(objects.shape, np.inf, np.float32)
     second = nearest.copy()
     margin = math.ceil(reach)
-    for identity, (rows, columns) in _bounding_boxes(objects):
+    for identity, (rows, columns) in boxes_of_ids(objects):
         window = (
             slice(max(rows.start - margin, 0), rows.stop + margin),
             slice(max(columns.start - margin, 0), columns.stop + margin),
@@ -69,17 +70,3 @@ def _two_nearest(objects: NDArray[Any], reach: float) -> tuple[NDArray[np.float3
         second[window] = np.minimum(second[window], np.maximum(nearest[window], distance))
         nearest[window] = np.minimum(nearest[window], distance)
     return nearest, second
-
-
-def _bounding_boxes(objects: NDArray[Any]) -> list[tuple[Any, tuple[slice, slice]]]:
-    """Find the rows and columns of every object, in one pass over the pixels that belong to objects."""
-    rows, columns = np.nonzero(objects)
-    identities, number = np.unique(objects[rows, columns], return_inverse=True)
-    low = np.full((len(identities), 2), max(objects.shape, default=0))
-    high = np.zeros((len(identities), 2), np.int64)
-    np.minimum.at(low, number, np.stack([rows, columns], 1))
-    np.maximum.at(high, number, np.stack([rows, columns], 1))
-    return [
-        (identity, (slice(top, bottom + 1), slice(left, right + 1)))
-        for identity, (top, left), (bottom, right) in zip(identities.tolist(), low.tolist(), high.tolist(), strict=True)
-    ]

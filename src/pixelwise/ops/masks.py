@@ -11,52 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixelwise.errors import SettingError
+from pixelwise.instances import BoxMask
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.native import native_for, threads
 from pixelwise.ops.tail_torch import upsample_window
-
-
-@dataclass(frozen=True)
-class BoxMask:
-    """A binary mask that is stored only where it is: everything outside its box is 0.
-
-    Args:
-        mask: bool (h, w), the pixels of the box.
-        top: picture row of the first row of the box.
-        left: picture column of the first column of the box.
-        size: height and width of the picture.
-
-    Raises:
-        SettingError: the mask is not bool (h, w), or reaches beyond the picture.
-    """
-
-    mask: Tensor
-    top: int
-    left: int
-    size: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        if self.mask.ndim != 2 or self.mask.dtype != torch.bool:
-            raise SettingError(f"mask must be bool (h, w), got {self.mask.dtype} {tuple(self.mask.shape)}")
-        height, width = self.mask.shape
-        inside = 0 <= self.top <= self.size[0] - height and 0 <= self.left <= self.size[1] - width
-        if not inside:
-            raise SettingError(
-                f"a mask of {height}x{width} at row {self.top}, column {self.left} reaches beyond a picture of "
-                f"{self.size[0]}x{self.size[1]}"
-            )
-
-    @property
-    def area(self) -> int:
-        """The number of pixels of the object."""
-        return int(self.mask.sum())
-
-    def full(self) -> Tensor:
-        """Give the mask of the whole picture, bool (H, W)."""
-        full = self.mask.new_zeros(self.size)
-        height, width = self.mask.shape
-        full[self.top : self.top + height, self.left : self.left + width] = self.mask
-        return full
 
 
 def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshold: float = 0.5) -> list[BoxMask]:
@@ -89,7 +47,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
     native = native_for(padded)
     paste = _paste if native is None else partial(_paste_native, native)
     crops = paste(padded, windows, threshold)
-    return [BoxMask(crop, window.y, window.x, size) for crop, window in zip(crops, windows, strict=True)]
+    return [BoxMask(crop.cpu().numpy(), window.y, window.x, size) for crop, window in zip(crops, windows, strict=True)]
 
 
 @dataclass(frozen=True)

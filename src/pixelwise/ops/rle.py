@@ -7,7 +7,7 @@ first, the last of which carries the sign; a group plus 32 if more follow is a c
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.ops.masks import BoxMask
+from pixelwise.instances import BoxMask
 from pixelwise.ops.native import native_for
 
 _FIRST, _MORE, _SIGN = 48, 32, 16
@@ -28,26 +28,27 @@ class Rle(TypedDict):
     counts: str
 
 
-def encode_rle(mask: Tensor | BoxMask) -> Rle:
+def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
     """Encode a binary mask in COCO's compressed form.
 
     Args:
         mask: bool or 0 and 1 (H, W), or a box-local mask, which takes time for its box only.
 
     Raises:
-        SettingError: a tensor is not (H, W) or holds other values than 0 and 1.
+        SettingError: a mask is not (H, W) or holds other values than 0 and 1.
     """
-    if isinstance(mask, Tensor):
-        if mask.ndim != 2 or not bool(((mask == 0) | (mask == 1)).all()):
-            raise SettingError(f"mask must be (H, W) of 0 and 1, got {mask.dtype} {tuple(mask.shape)}")
-        mask = BoxMask(mask.detach().bool(), 0, 0, (mask.shape[0], mask.shape[1]))
+    if not isinstance(mask, BoxMask):
+        whole = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+        if whole.ndim != 2 or not ((whole == 0) | (whole == 1)).all():
+            raise SettingError(f"mask must be (H, W) of 0 and 1, got {whole.dtype} {whole.shape}")
+        mask = BoxMask(whole.astype(np.bool_), 0, 0, (whole.shape[0], whole.shape[1]))
     height, width = mask.size
-    columns = mask.mask.cpu().t().contiguous().view(torch.uint8)  # (columns, rows)
-    native = native_for(columns)
+    columns = np.ascontiguousarray(mask.pixels.T).view(np.uint8)  # (columns, rows)
+    native = native_for()
     if native is not None:
         counts: str = native.encode_runs(columns, mask.top, mask.left, height, width)
     else:
-        counts = _compress(_runs(columns.numpy(), mask.top, mask.left, height, width))
+        counts = _compress(_runs(columns, mask.top, mask.left, height, width))
     return {"size": [height, width], "counts": counts}
 
 
@@ -58,6 +59,31 @@ def decode_rle(rle: Rle) -> Tensor:
         DataError: the runs do not add up to the size, or the text is no run-length encoding.
     """
     height, width = rle["size"]
+    runs = _parse(rle)
+    values = np.arange(len(runs)) % 2 == 1
+    return torch.from_numpy(np.repeat(values, runs).reshape(width, height)).t()  # (H, W)
+
+
+def decode_box_mask(rle: Rle) -> BoxMask:
+    """Decode a mask of COCO's JSON into its smallest box, without the rest of the picture; raises as decode_rle."""
+    height, width = rle["size"]
+    runs = _parse(rle)
+    ends = np.cumsum(runs)
+    starts, stops = ends[0::2][: len(ends) // 2], ends[1::2]  # of the runs of ones
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not len(starts):
+        return BoxMask(np.zeros((0, 0), np.bool_), 0, 0, (height, width))
+    left, right = int(starts[0] // height), int((stops[-1] - 1) // height) + 1
+    changes = np.stack([starts, stops], 1).reshape(-1) - left * height
+    lengths = np.diff(changes, prepend=0, append=(right - left) * height)
+    values = np.arange(len(lengths)) % 2 == 1
+    columns = np.repeat(values, lengths).reshape(right - left, height)
+    return BoxMask(columns.T, 0, left, (height, width)).trimmed()
+
+
+def _parse(rle: Rle) -> NDArray[np.int64]:
+    """Read the run lengths, which must add up to the picture."""
+    height, width = rle["size"]
     counts = rle["counts"]
     runs = _decompress(counts) if isinstance(counts, str | bytes) else np.asarray(counts, np.int64)
     if (runs < 0).any() or runs.sum() != height * width:
@@ -65,8 +91,7 @@ def decode_rle(rle: Rle) -> Tensor:
             f"a run-length encoded mask of {height}x{width} needs runs that add up to {height * width}, "
             f"got {len(runs)} runs of {int(runs.sum())} pixels in all; the annotation is damaged"
         )
-    values = np.arange(len(runs)) % 2 == 1
-    return torch.from_numpy(np.repeat(values, runs).reshape(width, height)).t()  # (H, W)
+    return runs
 
 
 def _runs(columns: NDArray[np.uint8], top: int, left: int, height: int, width: int) -> NDArray[np.int64]:
