@@ -10,8 +10,8 @@ from torch import Tensor
 class ObjectTarget(NamedTuple):
     """The objects of one training picture (h, w).
 
-    Masks are not kept one by one: objects that do not overlap share a layer, a map of ids, so that a crowd of them takes
-    the memory of one picture.
+    Masks are not kept one by one: objects that do not overlap share a layer, a map of ids, so that a crowd of them
+    takes the memory of one picture.
     """
 
     boxes: Tensor
