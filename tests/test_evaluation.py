@@ -88,7 +88,7 @@ def test_bad_pairs_are_named(by_brightness, pairs: list[Pair]) -> None:
         evaluate(predictor, [], space)
     with pytest.raises(SettingError, match="label space of the model"):
         evaluate(predictor, pairs, LabelSpace(("a", "b")))
-    with pytest.raises(DataError, match=r"0\.png: there is no mask"):
+    with pytest.raises(DataError, match=r"0\.png: the picture has no mask"):
         evaluate(predictor, [Pair("0.png", pairs[0].image, None)], space)
     with pytest.raises(DataError, match=r"0\.png.*mask is 9x31 but the image 16x24"):
         evaluate(predictor, [Pair("0.png", pairs[0].image, pairs[1].mask)], space)

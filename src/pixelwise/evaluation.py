@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.source import Pair
-from pixelwise.errors import DataError, SettingError
+from pixelwise.data.targets import read_target
+from pixelwise.errors import SettingError
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.predictor import Predictor
 from pixelwise.io.ahead import read_ahead
 from pixelwise.io.atomic import atomic_path
-from pixelwise.io.masks import read_mask
 from pixelwise.metrics.scores import Scores
 from pixelwise.types import LabelSpace, Preprocessing, Sample
 
@@ -134,7 +134,5 @@ def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing)
     Raises:
         DataError: a file is missing or cannot be read, the sizes differ, or the mask holds an unknown value.
     """
-    if pair.mask is None:
-        raise DataError(f"{pair.image}: there is no mask to score against; add one, or leave the picture out")
-    mask = label_space.encode(read_mask(pair.mask), source=str(pair.mask))
+    mask = read_target(pair, label_space)
     return Sample(as_image(Path(pair.image), preprocessing), mask, pair.id)

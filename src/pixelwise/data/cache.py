@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
+from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError
 from pixelwise.io.images import read_image
-from pixelwise.io.masks import read_mask
 from pixelwise.types import LabelSpace, Sample
 
 POSITIONS_A_CLASS = 1000
@@ -67,7 +67,7 @@ class PictureCache:
         if not pairs:
             raise DataError("there are no pictures in this split; expected at least one")
         for pair in pairs:
-            if pair.mask is None:
+            if pair.mask is None and pair.objects is None:
                 raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
         self.pairs = tuple(pairs)
         self.label_space = label_space
@@ -131,10 +131,8 @@ class PictureCache:
 
     def _read(self, index: int) -> Sample:
         pair = self.pairs[index]
-        assert pair.mask is not None
         image = read_image(pair.image, channels=self.channels, value_range=self.value_range)
-        mask = self.label_space.encode(read_mask(pair.mask), source=str(pair.mask))
-        return Sample(image, mask, pair.id)
+        return Sample(image, read_target(pair, self.label_space), pair.id)
 
     def _keep(self, index: int, sample: Sample) -> None:
         assert sample.mask is not None

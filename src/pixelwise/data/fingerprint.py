@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.data.survey import in_threads
+from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError
 from pixelwise.io.images import image_info, read_stored
-from pixelwise.io.masks import read_mask
 from pixelwise.types import LabelSpace
 
 _VALUES_A_PICTURE = 16384  # sampled from each deep picture to find the range of values
@@ -38,6 +38,7 @@ class Fingerprint:
         class_images: int64 (K,) pictures that have the class.
         ignored_pixels: pixels without a class.
         pixels: all pixels of the pictures.
+        objects: whether objects were annotated, and the classes painted from them.
     """
 
     images: int
@@ -51,6 +52,7 @@ class Fingerprint:
     class_images: NDArray[np.int64]
     ignored_pixels: int
     pixels: int
+    objects: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the fingerprint in plain JSON types; :meth:`from_dict` reads it back."""
@@ -103,6 +105,7 @@ def fingerprint(
         class_images=(class_pixels > 0).sum(0, dtype=np.int64),
         ignored_pixels=pixels - int(class_pixels.sum()),
         pixels=pixels,
+        objects=any(pair.objects is not None for pair in pairs),
     )
 
 
@@ -118,9 +121,7 @@ class _Measured:
 
 def _measure(pair: Pair, space: LabelSpace) -> _Measured:
     info = image_info(pair.image)
-    if pair.mask is None:
-        raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
-    mask = space.encode(read_mask(pair.mask), source=str(pair.mask))
+    mask = read_target(pair, space)
     class_pixels = np.bincount(mask.ravel(), minlength=len(space))[: len(space)].astype(np.int64)
     values = None
     if info.bits > 8:

@@ -1,0 +1,120 @@
+"""The class of every pixel of an annotated picture, whether its classes were drawn or its objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.pairs import Pair
+from pixelwise.errors import DataError
+from pixelwise.instances import Instances
+from pixelwise.io.masks import read_mask
+from pixelwise.types import LabelSpace
+
+Mask = NDArray[np.unsignedinteger[Any]]
+
+BACKGROUND = "background"
+"""Name of what is no object, in the label space that objects are painted in."""
+
+_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with their opposites, all eight
+
+
+def semantic_space(objects: LabelSpace) -> LabelSpace:
+    """Give the classes of objects a background before them, so that every pixel has a class.
+
+    Raises:
+        DataError: a class of objects is called background already.
+    """
+    if BACKGROUND in objects.names:
+        raise DataError(f"a class of objects is called '{BACKGROUND}'; give it another name in the annotation")
+    ignore_index = 255 if len(objects) < 255 else 65535
+    return LabelSpace(
+        (BACKGROUND, *objects.names), ((0, 0, 0), *objects.colors), ignore_index=ignore_index, background=0
+    )
+
+
+def read_target(pair: Pair, label_space: LabelSpace) -> Mask:
+    """Read the class of every pixel of a picture.
+
+    Args:
+        pair: a picture with its mask or its objects.
+        label_space: what the stored values of masks mean; for objects, their classes and a background.
+
+    Returns:
+        (H, W) class indices and the ignore value.
+
+    Raises:
+        DataError: the picture has no annotation, or it cannot be read.
+    """
+    if pair.objects is not None:
+        return paint_objects(pair.objects.read(), label_space)
+    if pair.mask is None:
+        raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
+    return label_space.encode(read_mask(pair.mask), source=str(pair.mask))
+
+
+def paint_objects(instances: Instances, label_space: LabelSpace) -> Mask:
+    """Paint objects as classes, with a line of background between those of one class that touch.
+
+    So the connected parts of a class are its objects again, which is how a semantic network finds objects (Ronneberger
+    et al. 2015, section 3). Each of two touching objects gives up the pixels at the other, unless it has no others.
+    Where objects overlap, the smaller is in front. Groups have no known objects, and are ignored.
+
+    Args:
+        instances: with masks.
+        label_space: the background, and the classes of the objects in their order.
+
+    Returns:
+        (H, W) class indices, and the ignore value in groups.
+
+    Raises:
+        DataError: the objects have boxes only, or there is no background to paint them on.
+    """
+    if label_space.background is None:
+        raise DataError("objects can only be painted in a label space with a background")
+    crowd = instances.is_crowd
+    ids = instances[~crowd].id_map()
+    classes = instances.labels[~crowd]
+    values = np.concatenate([[label_space.background], classes + (classes >= label_space.background)])
+    ids[touching(ids, values)] = 0
+    painted = values.astype(label_space.dtype)[ids]  # (H, W)
+    for mask in instances[crowd].masks or ():
+        window = painted[mask.window]
+        window[mask.pixels & (window == label_space.background)] = label_space.ignore_index
+    return painted
+
+
+def touching(ids: NDArray[np.int32], classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Find the pixels of objects that have a pixel of another object of their class among their eight neighbours.
+
+    Args:
+        ids: (H, W), 0 is background.
+        classes: class of each id, that of the background first.
+
+    Returns:
+        (H, W); objects of which nothing would be left are spared.
+    """
+    found = np.zeros(ids.shape, np.bool_)
+    for down, right in _NEIGHBOURS:
+        here, there = _pair(ids, down, right)
+        meet = (here != there) & (here > 0) & (there > 0)
+        rows, columns = np.nonzero(meet)
+        same = classes[here[rows, columns]] == classes[there[rows, columns]]
+        rows, columns = rows[same], columns[same]
+        here_found, there_found = _pair(found, down, right)
+        here_found[rows, columns] = True
+        there_found[rows, columns] = True
+    lost = np.bincount(ids[found], minlength=len(classes))
+    whole = np.bincount(ids.ravel(), minlength=len(classes))
+    found &= (lost < whole)[ids]
+    return found
+
+
+def _pair(values: NDArray[Any], down: int, right: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Views of all pixels that have a neighbour in a direction, and of those neighbours."""
+    height, width = values.shape
+    here = values[: height - down, max(0, -right) : width - max(0, right)]
+    there = values[down:, max(0, right) : width - max(0, -right)]
+    return here, there
