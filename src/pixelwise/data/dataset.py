@@ -20,7 +20,29 @@ from pixelwise.data.transforms import Augmentation, augment
 from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 
-_ORDER, _ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
+_ORDER, ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
+
+
+class Turns:
+    """Which picture each item of an endless stream takes: all of them in ever new orders.
+
+    Args:
+        count: number of pictures.
+        seed: decides the orders.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count = count
+        self.seed = seed
+        self._epoch_order = (-1, np.zeros(0, np.int64))
+
+    def __getitem__(self, index: int) -> int:
+        epoch, turn = divmod(index, self.count)
+        known, order = self._epoch_order
+        if known != epoch:
+            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.count)
+            self._epoch_order = (epoch, order)
+        return int(order[turn])
 
 
 class TrainingCrops(Dataset[tuple[Tensor, ...]]):
@@ -73,7 +95,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
             self._holders, self._bounds = _class_draw(cache, class_weights)
             if not self._bounds[-1]:  # no class with a weight occurs
                 self.rare_class_probability = 0.0
-        self._epoch_order = (-1, np.zeros(0, np.int64))
+        self._turns = Turns(len(cache), seed)
 
     def __len__(self) -> int:
         return self.length
@@ -81,14 +103,13 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         if not 0 <= index < self.length:
             raise IndexError(f"crop {index} of {self.length}")
-        _keep_to_one_thread_in_workers()
-        rng = np.random.default_rng((self.seed, _ITEM, index))
+        keep_to_one_thread_in_workers()
+        rng = np.random.default_rng((self.seed, ITEM, index))
         place = None
         if rng.random() < self.rare_class_probability:
             picture, place = self._draw_rare(rng)
         else:
-            epoch, turn = divmod(index, len(self.cache))
-            picture = int(self._order(epoch)[turn])
+            picture = self._turns[index]
         sample = self.cache[picture]
         center = None if place is None else divmod(place, sample.size[1])  # row, column
         ignore_index = self.cache.label_space.ignore_index
@@ -97,18 +118,11 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         tensors = _image_tensor(crop.image), _mask_tensor(crop.mask)
         return tensors if crop.weights is None else (*tensors, torch.from_numpy(crop.weights))
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        known, order = self._epoch_order
-        if known != epoch:
-            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(len(self.cache))
-            self._epoch_order = (epoch, order)
-        return order
-
     def _draw_rare(self, rng: np.random.Generator) -> tuple[int, int]:
         """Draw a class, a picture that has it, and a flat pixel index of it there."""
         index = int(np.searchsorted(self._bounds, rng.random(), side="right"))
-        picture = _one_of(self._holders[index], rng)
-        return picture, _one_of(self.cache.class_places(picture).positions[index], rng)
+        picture = one_of(self._holders[index], rng)
+        return picture, one_of(self.cache.class_places(picture).positions[index], rng)
 
 
 class Pictures(Dataset[tuple[Tensor, Tensor]]):
@@ -158,13 +172,14 @@ def _class_draw(
     return holders, bounds / (bounds[-1] or 1.0)
 
 
-def _one_of(values: NDArray[Any], rng: np.random.Generator) -> int:
+def one_of(values: NDArray[Any], rng: np.random.Generator) -> int:
+    """Draw one of the values (N,), each with the same chance."""
     return int(values[rng.integers(len(values))])  # Generator.choice does the same ten times slower
 
 
 @lru_cache(maxsize=1)
-def _keep_to_one_thread_in_workers() -> None:
-    # Workers share the machine already; threads of OpenCV's own would only get in each other's way.
+def keep_to_one_thread_in_workers() -> None:
+    """Let OpenCV start no threads in a data worker: workers share the machine already."""
     if get_worker_info() is not None:
         cv2.setNumThreads(0)
 

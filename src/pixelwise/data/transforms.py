@@ -99,14 +99,14 @@ def augment(
         weights: of the pixels of the picture (H, W); they go where the mask goes, and are 0 beyond the border.
     """
     assert sample.mask is not None
-    view = _draw_view(sample.size, augmentation, rng, center)
+    view = draw_view(sample.size, augmentation, rng, center)
     size = augmentation.crop
     bend = draw_bend(size, augmentation.elastic, rng) if augmentation.elastic > 0 else None
     pixels = view_image(sample.image.transpose(1, 2, 0), view, size, bend)  # (h, w, C)
     mask = view_mask(sample.mask, view, size, ignore_index, bend)  # (h, w)
     seen_weights = None if weights is None else view_mask(weights, view, size, 0, bend)  # (h, w)
     if augmentation.color > 0:
-        pixels = _change_color(pixels, augmentation.color, rng)
+        pixels = change_color(pixels, augmentation.color, rng)
     return Crop(pixels.transpose(2, 0, 1), mask, seen_weights)  # (C, h, w), (h, w), (h, w)
 
 
@@ -128,9 +128,17 @@ def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator)
     return np.asarray(cv2.resize(knots, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _draw_view(
-    size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator, center: tuple[int, int] | None
+def draw_view(
+    size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator, center: tuple[int, int] | None = None
 ) -> View:
+    """Draw the part of a picture that a crop shows, by all of an augmentation but colour and bending.
+
+    Args:
+        size: height and width of the picture.
+        augmentation: what varies.
+        rng: where the random numbers come from; seven are taken.
+        center: row and column of a pixel to have near the middle of the crop; anywhere when None.
+    """
     zoom, stretch, turn, hflip, vflip, row, column = rng.random(7).tolist()
     low, high = augmentation.scale
     zoom = low * (high / low) ** zoom
@@ -156,7 +164,8 @@ def _start(chance: float, length: int, extent: float, pixel: int | None) -> floa
     return min(max(pixel + 0.5 - extent * (near + chance * (far - near)), low), high)
 
 
-def _change_color(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+def change_color(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+    """Change brightness, contrast and saturation of pixels (h, w, C) by factors within 1 - strength .. 1 + strength."""
     brightness, contrast, saturation = (1 + strength * (2 * rng.random(3) - 1)).tolist()
     channels = pixels.shape[2]
     mix = np.eye(channels, channels + 1, dtype=np.float32)  # (C, C + 1): the last column is added
