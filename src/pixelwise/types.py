@@ -192,6 +192,40 @@ class LabelSpace:
         )
 
 
+BACKGROUND = "background"
+"""Name of what is no object, in the label space that objects are painted in."""
+
+
+def semantic_space(objects: LabelSpace) -> LabelSpace:
+    """Give the classes of objects a background before them, so that every pixel has a class.
+
+    Raises:
+        DataError: a class of objects is called background already.
+    """
+    if BACKGROUND in objects.names:
+        raise DataError(f"a class of objects is called '{BACKGROUND}'; give it another name in the annotation")
+    ignore_index = 255 if len(objects) < 255 else 65535
+    return LabelSpace(
+        (BACKGROUND, *objects.names), ((0, 0, 0), *objects.colors), ignore_index=ignore_index, background=0
+    )
+
+
+def object_space(label_space: LabelSpace) -> LabelSpace:
+    """Give the classes that objects of a label space may have: all but its background.
+
+    Raises:
+        SettingError: there are none.
+    """
+    kept = [index for index in range(len(label_space)) if index != label_space.background]
+    if not kept:
+        raise SettingError(f"the only class, {label_space.names[0]}, is the background, so there are no objects")
+    return LabelSpace(
+        tuple(label_space.names[index] for index in kept),
+        tuple(label_space.colors[index] for index in kept),
+        ignore_index=label_space.ignore_index,
+    )
+
+
 def pack_colors(colors: NDArray[Any]) -> NDArray[np.int64]:
     """Pack (..., 3) RGB colours into one integer each, ``red << 16 | green << 8 | blue``."""
     wide = colors.astype(np.int64)

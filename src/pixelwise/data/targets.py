@@ -12,27 +12,11 @@ from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.masks import read_mask
 from pixelwise.types import LabelSpace
+from pixelwise.types import semantic_space as semantic_space
 
 Mask = NDArray[np.unsignedinteger[Any]]
 
-BACKGROUND = "background"
-"""Name of what is no object, in the label space that objects are painted in."""
-
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with their opposites, all eight
-
-
-def semantic_space(objects: LabelSpace) -> LabelSpace:
-    """Give the classes of objects a background before them, so that every pixel has a class.
-
-    Raises:
-        DataError: a class of objects is called background already.
-    """
-    if BACKGROUND in objects.names:
-        raise DataError(f"a class of objects is called '{BACKGROUND}'; give it another name in the annotation")
-    ignore_index = 255 if len(objects) < 255 else 65535
-    return LabelSpace(
-        (BACKGROUND, *objects.names), ((0, 0, 0), *objects.colors), ignore_index=ignore_index, background=0
-    )
 
 
 def read_target(pair: Pair, label_space: LabelSpace) -> Mask:

@@ -4,46 +4,58 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
+from pixelwise.inference.components import labels_of, objects_of
+from pixelwise.inference.object_overlay import paint_objects
 from pixelwise.inference.overlay import paint
+from pixelwise.instances import Instances
 from pixelwise.io.masks import write_labels
-from pixelwise.types import LabelSpace
+from pixelwise.types import LabelSpace, object_space
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The labels of one picture.
+    """What was found in one picture: a class for every pixel, or objects.
 
     Args:
-        labels: (H, W) class indices, of the integer type of the label space.
-        label_space: what the indices mean.
+        computed: (H, W) class indices, of the integer type of the label space; None for a network that finds objects,
+            from which :attr:`labels` are painted when they are asked for.
+        label_space: what the indices mean; where objects were found, their classes with a background before them.
         exact: whether this is what the network gives for the whole picture at once; False where the picture was
             computed in tiles that see less than the network does.
         probabilities: float32 (K, H, W), summing to 1 over the classes, where they were asked for.
         image: the picture as uint8 (H, W, 3), RGB, for the overlay.
-        seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
-            where the result is exact.
+        seam_error: how much the result depends on the tiles. Of classes: share of the pixels looked at, at seams of
+            tiles, that come out otherwise with twice the halo. Of objects: share of those whole in several tiles that
+            the tiles do not agree on. None where the result is exact, or there was nothing to compare.
+        instances: the objects that the network found; None for a network that gives every pixel a class.
 
     Raises:
-        SettingError: shapes do not fit each other.
+        SettingError: there are neither labels nor objects, or shapes do not fit each other.
     """
 
-    labels: NDArray[np.unsignedinteger[Any]]
+    computed: NDArray[np.unsignedinteger[Any]] | None
     label_space: LabelSpace
     exact: bool = True
     probabilities: NDArray[np.float32] | None = None
     image: NDArray[np.uint8] | None = None
     seam_error: float | None = None
+    instances: Instances | None = None
 
     def __post_init__(self) -> None:
-        size = self.labels.shape
-        if len(size) != 2:
-            raise SettingError(f"labels are (H, W), got {size}")
+        if self.computed is None and self.instances is None:
+            raise SettingError("a prediction holds labels or objects; give one of them")
+        if self.computed is not None and self.computed.ndim != 2:
+            raise SettingError(f"labels are (H, W), got {self.computed.shape}")
+        size = self.size
+        if self.instances is not None and tuple(self.instances.size) != size:
+            raise SettingError(f"the objects belong to a picture of {self.instances.size}, the labels are {size}")
         if self.probabilities is not None and self.probabilities.shape != (len(self.label_space), *size):
             raise SettingError(
                 f"probabilities are (K, H, W) = {(len(self.label_space), *size)}, got {self.probabilities.shape}"
@@ -54,18 +66,59 @@ class Prediction:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.labels.shape[0], self.labels.shape[1]
+        if self.computed is not None:
+            return self.computed.shape[0], self.computed.shape[1]
+        assert self.instances is not None
+        return self.instances.size
+
+    @cached_property
+    def labels(self) -> NDArray[np.unsignedinteger[Any]]:
+        """(H, W) class indices; of a network that finds objects, :func:`~pixelwise.inference.components.labels_of`."""
+        if self.computed is not None:
+            return self.computed
+        assert self.instances is not None
+        return labels_of(self.instances, self.label_space)
+
+    @property
+    def object_space(self) -> LabelSpace:
+        """What the labels of the objects mean: the classes without background.
+
+        Raises:
+            SettingError: there are none.
+        """
+        return object_space(self.label_space)
+
+    def objects(self) -> Instances:
+        """The objects that the network found, or else the connected parts of the classes.
+
+        See :func:`pixelwise.inference.components.objects_of`; parts have scores where probabilities were asked for.
+        """
+        return self._objects
+
+    @cached_property
+    def _objects(self) -> Instances:
+        if self.instances is not None:
+            return self.instances
+        return objects_of(self.labels, self.label_space, self.probabilities)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the labels as an index PNG with the palette of the classes; raises like :func:`write_labels`."""
         write_labels(path, self.labels, self.label_space)
 
-    def overlay(self, alpha: float = 0.5) -> NDArray[np.uint8]:
-        """Paint the labels over the picture: uint8 (H, W, 3); see :func:`pixelwise.inference.overlay.paint`.
+    def overlay(self, alpha: float = 0.5, *, objects: bool | None = None) -> NDArray[np.uint8]:
+        """Paint what was found over the picture: uint8 (H, W, 3).
+
+        Args:
+            alpha: how strong the colours are, from 0 (not there) to 1 (opaque).
+            objects: whether to paint objects with their numbers, by
+                :func:`pixelwise.inference.object_overlay.paint_objects`, or classes, by
+                :func:`pixelwise.inference.overlay.paint`; None paints what the network finds.
 
         Raises:
             SettingError: the prediction does not hold its picture.
         """
         if self.image is None:
             raise SettingError("this prediction does not hold its picture; use pixelwise.inference.overlay.paint")
+        if objects if objects is not None else self.instances is not None:
+            return paint_objects(self.image, self.objects(), self.object_space, alpha=alpha)
         return paint(self.image, self.labels, self.label_space, alpha=alpha)

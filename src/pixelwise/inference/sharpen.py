@@ -27,4 +27,4 @@ def sharpen(prediction: Prediction) -> Prediction:
 
     probabilities = dense_crf(prediction.image, prediction.probabilities)
     labels = probabilities.argmax(0).astype(prediction.label_space.dtype)
-    return dataclasses.replace(prediction, labels=labels, probabilities=probabilities)
+    return dataclasses.replace(prediction, computed=labels, probabilities=probabilities)
