@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
-from pixelwise.io.images import ImageInfo, image_info
+from pixelwise.instances import Size
+from pixelwise.io.images import image_info
+
+
+@runtime_checkable
+class StatesSize(Protocol):
+    """Reads objects from an annotation that may say how large its picture is."""
+
+    def size(self) -> Size | None:
+        """Height and width, without reading the objects; None where it does not say."""
+        ...
 
 
 def with_masks(
@@ -19,14 +30,16 @@ def with_masks(
     Returns:
         The splits that are left, and notes on those left out.
 
+    A picture whose objects are annotated has no mask and needs none.
+
     Raises:
         DataError: some pictures of a split have masks and others none; the message counts them and names the first.
     """
     kept: dict[str, tuple[Pair, ...]] = {}
     notes = []
     for name, pairs in splits.items():
-        missing = [pair.id for pair in pairs if pair.mask is None]
-        if pairs and len(missing) == len(pairs) and any(p.mask for other in splits.values() for p in other):
+        missing = [pair.id for pair in pairs if not _annotated(pair)]
+        if pairs and len(missing) == len(pairs) and any(_annotated(p) for other in splits.values() for p in other):
             notes.append(f"split {name}: none of its {len(pairs)} pictures has a mask, so it is left out")
         elif missing:
             shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
@@ -40,17 +53,17 @@ def with_masks(
 
 
 def check_sizes(pairs: tuple[Pair, ...]) -> None:
-    """Refuse pairs whose picture and mask differ in size, by their headers alone.
+    """Refuse pairs whose picture and annotation differ in size, by their headers alone.
 
     Raises:
         DataError: some do; the message counts them and names the first.
     """
     differing = []
     exchanged = False
-    for pair, (image, mask) in zip(pairs, in_threads(_infos, pairs), strict=True):
-        if image.size != mask.size:
+    for pair, (image, mask) in zip(pairs, in_threads(_sizes, pairs), strict=True):
+        if mask is not None and image != mask:
             differing.append(f"{pair.id} {_text(image)} with mask {_text(mask)}")
-            exchanged |= image.size == mask.size[::-1]
+            exchanged |= image == mask[::-1]
     if differing:
         shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
         mend = "export each mask at the size of its picture"
@@ -62,10 +75,19 @@ def check_sizes(pairs: tuple[Pair, ...]) -> None:
         )
 
 
-def _infos(pair: Pair) -> tuple[ImageInfo, ImageInfo]:
-    assert pair.mask is not None
-    return image_info(pair.image), image_info(pair.mask)
+def _annotated(pair: Pair) -> bool:
+    return pair.mask is not None or pair.objects is not None
 
 
-def _text(info: ImageInfo) -> str:
-    return f"{info.size[0]}x{info.size[1]}"
+def _sizes(pair: Pair) -> tuple[Size, Size | None]:
+    """The size of a picture, and that of its annotation where it states one."""
+    annotated: Size | None = None
+    if pair.mask is not None:
+        annotated = image_info(pair.mask).size
+    elif isinstance(pair.objects, StatesSize):
+        annotated = pair.objects.size()
+    return image_info(pair.image).size, annotated
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -27,13 +27,13 @@ LOOKED_FOR = (
 def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another."""
     images, masks = subfolder(root, IMAGE_FOLDERS), subfolder(root, MASK_FOLDERS)
-    splits = _splits(root, images, masks) if images and masks else _splits_above(root)
+    splits = paired_splits(root, images, masks) if images and masks else splits_above(root)
     if not splits:
         return None
-    return Found("folder", splits, read_names(root / "classes.txt"), notes=_left_out(images, splits))
+    return Found("folder", splits, read_names(root / "classes.txt"), notes=left_out(images, splits))
 
 
-def _left_out(images: Path | None, splits: dict[str, tuple[Pair, ...]]) -> tuple[str, ...]:
+def left_out(images: Path | None, splits: dict[str, tuple[Pair, ...]]) -> tuple[str, ...]:
     """Tell of pictures that lie outside every split."""
     taken = {pair.image for pairs in splits.values() for pair in pairs}
     others = [path for path in list_pictures(images) if path not in taken] if images is not None else []
@@ -54,7 +54,8 @@ def pair_folders(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair,
     return splits
 
 
-def _splits(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:
+def paired_splits(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:
+    """Pair two folders, split by folders below them or by the lists ``train.txt``, ``val.txt``, ``test.txt``."""
     splits = pair_folders(root, images, masks)
     lists = {SPLIT_NAMES[name]: root / f"{name}.txt" for name in SPLIT_NAMES if (root / f"{name}.txt").is_file()}
     if set(splits) != {"all"} or not lists:
@@ -93,13 +94,14 @@ def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: 
     return tuple(chosen.values())
 
 
-def _splits_above(root: Path) -> dict[str, tuple[Pair, ...]]:
+def splits_above(root: Path, mask_folders: tuple[str, ...] = MASK_FOLDERS) -> dict[str, tuple[Pair, ...]]:
+    """Pair the two folders within each of the folders ``train``, ``val`` and ``test``."""
     splits: dict[str, tuple[Pair, ...]] = {}
     for folder in sorted(root.iterdir()):
         name = SPLIT_NAMES.get(folder.name.lower())
         if name is None or not folder.is_dir():
             continue
-        images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
+        images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, mask_folders)
         if images is not None and masks is not None:
             splits[name] = match_stems(root, images, masks)
     return splits

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixelwise.data import camvid, folder, voc
+from pixelwise.data import camvid, coco, folder, id_masks, voc
 from pixelwise.data.dataset_yaml import Description, read_description
 from pixelwise.data.pairs import Found, read_list, read_names
 from pixelwise.errors import DataError
 
 DESCRIPTION = "dataset.yaml"
-_LAYOUTS = (camvid, voc, folder)
+_LAYOUTS = (camvid, voc, coco, id_masks, folder)  # the first that fits; objects go before masks of classes
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixelwise.data.checks import check_sizes, with_masks
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.merging import apply_description, explicit_space
+from pixelwise.data.object_classes import LEFT_OUT, match_classes, object_space, relabel
 from pixelwise.data.pairs import Pair
 from pixelwise.data.splits import carve
 from pixelwise.data.survey import Survey, survey_masks
+from pixelwise.data.targets import semantic_space
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
 from pixelwise.types import LabelSpace
@@ -30,7 +32,7 @@ class DataSource:
     Args:
         root: the folder it lies in.
         layout: name of the layout that was recognised.
-        label_space: its classes and how its masks encode them.
+        label_space: its classes and how its masks encode them; of annotated objects, their classes without background.
         splits: split name -> pairs.
         notes: what was recognised or decided, in words for the user.
     """
@@ -45,6 +47,17 @@ class DataSource:
     def pairs(self) -> tuple[Pair, ...]:
         """All pairs, split after split."""
         return tuple(pair for pairs in self.splits.values() for pair in pairs)
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether objects are annotated, rather than the class of every pixel."""
+        return any(pair.objects is not None for pair in self.pairs)
+
+    def semantic(self) -> DataSource:
+        """Give the same data for networks that learn the class of every pixel: objects on a background."""
+        if not self.has_objects or self.label_space.background is not None:
+            return self
+        return replace(self, label_space=semantic_space(self.label_space))
 
     def split(self, name: str) -> tuple[Pair, ...]:
         """Give the pairs of one split.
@@ -64,7 +77,7 @@ def open_data(
     val_fraction: float = 0.2,
     seed: int = 0,
 ) -> DataSource:
-    """Recognise the layout of a data set, its splits and the encoding of its masks.
+    """Recognise the layout of a data set, its splits, and the encoding of its masks or the classes of its objects.
 
     Splits on disk are taken as they are. Without any, ``train`` and ``val`` are made from the ids of the pictures and
     the seed; where there is a ``train`` but no ``val``, ``val`` is carved from it in the same way.
@@ -72,12 +85,13 @@ def open_data(
     Args:
         path: the folder, or a ``dataset.yaml`` that describes it; one in the folder is read of itself.
         label_space: classes and mapping to use, normally those of a model; they win over everything found on disk.
+            Classes of objects are found in it by their names.
         val_fraction: expected share of pictures in a ``val`` made here, above 0 and below 1.
         seed: another seed makes another ``val``.
 
     Raises:
         DataError: the folder is missing or fits no layout, pictures have no mask or one of another size, or the masks
-            cannot be understood.
+            cannot be understood, or objects are of a class that ``label_space`` does not have.
         SettingError: ``val_fraction`` is out of range.
     """
     if not 0 < val_fraction < 1:
@@ -87,16 +101,32 @@ def open_data(
     splits, dropped = with_masks(found.splits, root)
     every = tuple({pair.id: pair for pairs in splits.values() for pair in pairs}.values())
     check_sizes(every)
-    notes = [f"layout {found.layout}: {len(every)} pictures with masks", *found.notes, *dropped]
+    objects = any(pair.objects is not None for pair in every)
+    annotation = "objects" if objects else "masks"
+    notes = [f"layout {found.layout}: {len(every)} pictures with {annotation}", *found.notes, *dropped]
     splits, made = _with_val(splits, val_fraction, seed)
     notes += made
-    if label_space is None:
+    if objects:
+        splits, label_space = _with_classes(splits, located, label_space)
+    elif label_space is None:
         masks, sampled = _for_survey(every)
         label_space, understood = _understand(survey_masks(masks), located)
         notes += understood
         if sampled:
             notes.append(f"{len(masks)} of the masks were looked into; training checks each as it reads it")
     return DataSource(root, found.layout, label_space, splits, tuple(notes))
+
+
+def _with_classes(
+    splits: Mapping[str, tuple[Pair, ...]], located: Located, label_space: LabelSpace | None
+) -> tuple[dict[str, tuple[Pair, ...]], LabelSpace]:
+    """Give objects the classes that the description or the given label space wants."""
+    assert located.found.names is not None, "layouts of objects know their classes"
+    space, table = object_space(located.found.names, located.description, located.described_in)
+    if label_space is None:
+        return relabel(splits, table), space
+    matched = match_classes(space, label_space, located.root)
+    return relabel(splits, tuple(LEFT_OUT if new == LEFT_OUT else matched[new] for new in table)), label_space
 
 
 def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:

@@ -1,0 +1,155 @@
+"""COCO JSON beside its pictures: polygons, run lengths, crowds and boxes.
+
+The format is the one of https://cocodataset.org/#format-data; CVAT, Label Studio and Roboflow export it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pixelwise.data.coco_file import CocoFile, CocoPicture, read_coco
+from pixelwise.data.json_files import beside_its_picture, json_files
+from pixelwise.data.labels import BACKGROUND_NAMES
+from pixelwise.data.outlines import OutlinedObjects
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
+from pixelwise.errors import DataError
+
+LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
+
+_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
+_WHOLE = "all"
+
+
+def find(root: Path) -> Found | None:
+    """Recognise COCO JSON in ``root``; None where there is none.
+
+    A file belongs to the split that its name or its folder says (``instances_train2017.json``, ``valid/_annotations
+    .coco.json``). Classes are the categories in the order of their ids, whether or not an object has them.
+
+    Raises:
+        DataError: a file is damaged, files disagree, or a picture is missing.
+    """
+    files = [read for read in map(read_coco, _candidates(root)) if read is not None]
+    if not files:
+        return None
+    names = _names(files)
+    notes = []
+    outlined = any(_has_shape(raw) for file in files for picture in file.pictures for raw in picture.annotations)
+    if not outlined:
+        notes.append("the annotations are boxes without outlines")
+    splits: dict[str, dict[str, Pair]] = {}
+    for split, members in _by_split(files).items():
+        pairs: dict[str, Pair] = {}
+        for file in members:
+            places = _Places(root, file.path, split)
+            found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
+            missing = [picture for picture, path in found if path is None]
+            if len(missing) == len(found) and len(files) > 1:
+                notes.append(f"{file.path.name}: none of its {len(found)} pictures is here, so it is left out")
+                continue
+            if missing:
+                raise DataError(_missing(file, missing, places))
+            for picture, path in found:
+                assert path is not None
+                pair = _pair(root, path, file, picture, names, outlined)
+                if pair.id in pairs:
+                    raise DataError(
+                        f"{file.path}: image {picture.id}: '{pair.id}' is annotated twice in split {split}; "
+                        "remove one of the two"
+                    )
+                pairs[pair.id] = pair
+        splits[split] = pairs
+    listed = {name: tuple(pairs.values()) for name, pairs in splits.items() if pairs}
+    empty = sum(not picture.annotations for file in files for picture in file.pictures)
+    if empty:
+        notes.append(f"{empty} pictures have no objects")
+    return Found("coco", listed, names, notes=tuple(notes))
+
+
+def _candidates(root: Path) -> list[Path]:
+    """List the JSON files that may hold annotations of the whole set; of those of the COCO site, the outlines."""
+    folders = [root, root / "annotations", root / "images"]
+    folders += [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_NAMES]
+    files = [path for folder in folders for path in json_files(folder) if not beside_its_picture(path)]
+    instances = [path for path in files if path.stem.startswith("instances")]
+    return instances or files
+
+
+def _names(files: Sequence[CocoFile]) -> tuple[str, ...]:
+    used: dict[str, None] = {}
+    for file in files:
+        with_objects = {raw.get("category_id") for picture in file.pictures for raw in picture.annotations}
+        for number, name in file.categories.items():
+            if name.lower() not in BACKGROUND_NAMES or number in with_objects:
+                used[name] = None
+    if not used:
+        raise DataError(f"{files[0].path}: `categories` is empty; expected the classes of the objects")
+    return tuple(used)
+
+
+def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
+    splits: dict[str, list[CocoFile]] = {}
+    for file in files:
+        splits.setdefault(_split_of(file.path), []).append(file)
+    if "trainval" in splits:
+        both = splits.pop("trainval")
+        if "train" not in splits:
+            splits["train" if splits else _WHOLE] = both
+    if len(splits) > 1:
+        splits.pop(_WHOLE, None)
+    return splits
+
+
+def _split_of(path: Path) -> str:
+    words = re.findall("[a-z]+", path.stem.lower())
+    for word in words:
+        if word in SPLIT_NAMES or word == "trainval":
+            return SPLIT_NAMES.get(word, word)
+    return SPLIT_NAMES.get(path.parent.name.lower(), _WHOLE)
+
+
+class _Places:
+    """Where the pictures of a file may lie; the place that had the last one is tried first."""
+
+    def __init__(self, root: Path, path: Path, split: str) -> None:
+        words = path.stem.split("_")
+        named = {split, words[-1], *(name for name, meaning in SPLIT_NAMES.items() if meaning == split)}
+        below = [*_FOLDERS, *(f"{above}{name}" for name in sorted(named) for above in ("", "images/"))]
+        bases = dict.fromkeys((path.parent, root))
+        places = [base / name for base in bases for name in below]
+        self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]
+
+    def find(self, file_name: str) -> Path | None:
+        given = PurePosixPath(file_name.replace("\\", "/"))
+        inside = not given.is_absolute() and ".." not in given.parts
+        for name in dict.fromkeys((str(given), given.name) if inside else (given.name,)):
+            for number, folder in enumerate(self.folders):
+                if (folder / name).is_file():
+                    self.folders.insert(0, self.folders.pop(number))
+                    return folder / name
+        return None
+
+
+def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: _Places) -> str:
+    first = missing[0]
+    looked = ", ".join(str(folder) for folder in sorted(places.folders))
+    annotation = f", which annotation {first.annotations[0].get('id')} belongs to," if first.annotations else ""
+    return (
+        f"{file.path}: {len(missing)} of its {len(file.pictures)} pictures are missing: image {first.id} "
+        f"'{first.file_name}'{annotation} is in none of {looked}; add the pictures, or take them out of the file"
+    )
+
+
+def _pair(root: Path, path: Path, file: CocoFile, picture: CocoPicture, names: tuple[str, ...], masks: bool) -> Pair:
+    label = {number: names.index(name) for number, name in file.categories.items() if name in names}
+    outlines = tuple(file.outline(raw, label) for raw in picture.annotations)
+    reader = OutlinedObjects(outlines, path, file.path, picture.size, masks)
+    return Pair(path.relative_to(root).as_posix(), path, None, reader)
+
+
+def _has_shape(raw: dict[str, Any]) -> bool:
+    shape = raw.get("segmentation")
+    return bool(shape) and shape != [[]]

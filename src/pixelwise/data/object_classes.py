@@ -1,0 +1,122 @@
+"""The classes of objects: as the data names them, as a ``dataset.yaml`` merges them, as a model knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pixelwise.data.checks import StatesSize
+from pixelwise.data.dataset_yaml import Description
+from pixelwise.data.id_masks import UNNAMED
+from pixelwise.data.merging import apply_description
+from pixelwise.data.pairs import ObjectReader, Pair
+from pixelwise.errors import DataError, unknown_name
+from pixelwise.instances import Instances, Size
+from pixelwise.types import LabelSpace
+
+LEFT_OUT = -1
+"""What a class becomes whose objects do not count."""
+
+Table = tuple[int, ...]
+"""Class as the layout numbers it -> class as it is used, or LEFT_OUT."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relabelled:
+    """Reads objects and exchanges their classes; those of a class that is left out are not given.
+
+    Args:
+        reader: reads them with their own classes.
+        table: own class -> class.
+    """
+
+    reader: ObjectReader
+    table: Table
+
+    def size(self) -> Size | None:
+        """Height and width as the annotation states them."""
+        return self.reader.size() if isinstance(self.reader, StatesSize) else None
+
+    def read(self) -> Instances:
+        """Read them; raises what the reader raises."""
+        own = self.reader.read()
+        labels = np.array(self.table, np.int64)[own.labels]
+        return replace(own, labels=labels)[labels != LEFT_OUT]
+
+
+def object_space(
+    names: tuple[str, ...], description: Description | None = None, described_in: Path | None = None
+) -> tuple[LabelSpace, Table]:
+    """Make the classes of objects, renamed, merged and coloured as a ``dataset.yaml`` says.
+
+    Args:
+        names: the classes that the annotation has, in index order.
+        description: what the file says.
+        described_in: the file, for errors.
+
+    Raises:
+        DataError: the file names classes that are not there, or leaves none.
+    """
+    if description is None or described_in is None:
+        return _space(names), tuple(range(len(names)))
+    if description.classes is not None:
+        if description.names is None or len(description.names) != len(names):
+            raise DataError(
+                f"{described_in}: `classes`: the objects are of {len(names)} classes ({', '.join(names[:8])}"
+                f"{', ...' if len(names) > 8 else ''}); list as many names to rename them, or use `merge`"
+            )
+        names = description.names
+    base = replace(_space(names), mapping={index: index for index in range(len(names))})
+    space = apply_description(base, description, described_in)
+    kept = [index for index in range(len(space)) if index != space.background]
+    if not kept:
+        raise DataError(f"{described_in}: it leaves no class of objects; correct `merge`, `ignore` or `background`")
+    new = {old: place for place, old in enumerate(kept)}
+    table = tuple(new.get(space.mapping[index], LEFT_OUT) for index in range(len(names)))
+    colors = tuple(space.colors[index] for index in kept)
+    return replace(_space([space.names[index] for index in kept]), colors=colors), table
+
+
+def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> Table:
+    """Find the classes of a model for the classes of data, by their names.
+
+    The single unnamed class of a map of ids fits a model of one class whatever its name.
+
+    Args:
+        space: the classes of the objects.
+        model: those of the model; a background among them is no class of objects.
+        root: the data, for errors.
+
+    Raises:
+        DataError: the model does not know a class.
+    """
+    known = [name for index, name in enumerate(model.names) if index != model.background]
+    if space.names == (UNNAMED,) and len(known) == 1:
+        return (0,)
+    unknown = [name for name in space.names if name not in known]
+    if unknown:
+        listed = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        raise DataError(
+            f"{root}: {unknown_name('class', unknown[0], known)} in the model, but objects of the data may be "
+            f"{listed}; merge, rename or ignore these in a dataset.yaml"
+        )
+    return tuple(known.index(name) for name in space.names)
+
+
+def relabel(splits: Mapping[str, tuple[Pair, ...]], table: Table) -> dict[str, tuple[Pair, ...]]:
+    """Exchange the classes of all objects; pairs stay as they are where that changes nothing."""
+    if table == tuple(range(len(table))):
+        return dict(splits)
+    return {
+        name: tuple(
+            pair if pair.objects is None else replace(pair, objects=Relabelled(pair.objects, table)) for pair in pairs
+        )
+        for name, pairs in splits.items()
+    }
+
+
+def _space(names: Sequence[str]) -> LabelSpace:
+    return LabelSpace(tuple(names), ignore_index=255 if len(names) <= 255 else 65535)

@@ -1,0 +1,222 @@
+"""Objects as annotation files state them: polygons, run lengths or a box, made into masks when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from faster_coco_eval.core import mask as coco_mask
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.instances import BoxMask, Instances, Size
+from pixelwise.io.images import image_info
+from pixelwise.ops.rle import Rle, decode_box_mask
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge."""
+
+Points = NDArray[np.float64]
+"""(n, 2): x and y of each corner, in pixels unless said otherwise."""
+
+_BOX_TOLERANCE = 2.0  # pixels that a stated box may differ from its mask: tools round, or take centres for edges
+_FAR = 100  # sizes of the picture: points farther off are no drawing, and filling such a polygon would take the memory
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outline:
+    """One annotated object. Its mask is the run lengths, else what any of the polygons holds, else the box.
+
+    Args:
+        label: its class.
+        name: what to call it in errors, such as ``"annotation 17"``.
+        polygons: outlines of its parts.
+        rle: its mask as COCO's run lengths.
+        box: the box that the file states.
+        crowd: whether it stands for a group.
+        normalised: whether polygons are in shares of the picture's width and height.
+    """
+
+    label: int
+    name: str
+    polygons: tuple[Points, ...] = ()
+    rle: Rle | None = None
+    box: Box | None = None
+    crowd: bool = False
+    normalised: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class OutlinedObjects:
+    """Reads the objects of one picture from outlines that are known already.
+
+    Args:
+        outlines: the objects.
+        image: the picture.
+        origin: the file that holds the annotation, for errors.
+        stated: height and width of the picture as the file has them, if it does.
+        masks: whether to make masks, or to give boxes only.
+    """
+
+    outlines: tuple[Outline, ...]
+    image: Path
+    origin: Path
+    stated: Size | None = None
+    masks: bool = True
+
+    def size(self) -> Size | None:
+        """Height and width as the annotation states them."""
+        return self.stated
+
+    def read(self) -> Instances:
+        """Make the masks; see :func:`draw`."""
+        return draw(self.outlines, self.stated or image_info(self.image).size, self.origin, masks=self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationFile:
+    """Reads the objects of one picture from a file of its own.
+
+    Args:
+        path: the file.
+        image: the picture.
+        names: the classes in index order.
+        parse: gives the outlines that a file holds, and the size of the picture if it states one; a function of a
+            module, so that workers can be handed it.
+    """
+
+    path: Path
+    image: Path
+    names: tuple[str, ...]
+    parse: Callable[[Path, tuple[str, ...]], tuple[tuple[Outline, ...], Size | None]]
+
+    def read(self) -> Instances:
+        """Read the file and make the masks; see :func:`draw`.
+
+        Raises:
+            DataError: the file is damaged, or states another size than the picture's.
+        """
+        outlines, stated = self.parse(self.path, self.names)
+        size = image_info(self.image).size
+        if stated is not None and stated != size:
+            raise DataError(
+                f"{self.path}: it states a picture of {stated[0]}x{stated[1]}, but {self.image.name} is "
+                f"{size[0]}x{size[1]} (height x width); annotate the picture as it is now"
+            )
+        return draw(outlines, size, self.path)
+
+
+def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool = True) -> Instances:
+    """Make the masks of outlined objects, polygons filled exactly as pycocotools fills them.
+
+    What reaches beyond the picture is cut. An object that lies outside of it is left out; one that covers no pixel but
+    lies on the picture becomes the pixel under its middle. The box is the stated one where it fits the mask, else the
+    extent of the mask.
+
+    Args:
+        outlines: the objects.
+        size: height and width of the picture.
+        origin: the file that holds them, for errors.
+        masks: whether to make masks, or to give boxes only.
+
+    Raises:
+        DataError: run lengths are damaged or belong to a picture of another size, or a point is far outside.
+    """
+    drawn: list[tuple[Outline, BoxMask, Box]] = []
+    for outline in outlines:
+        try:
+            mask = _mask_of(outline, size)
+        except DataError as error:
+            raise DataError(f"{origin}: {outline.name}: {error}") from error
+        if mask is not None:
+            drawn.append((outline, mask, _box_of(outline, mask, size)))
+    return Instances(
+        size,
+        np.array([outline.label for outline, _, _ in drawn], np.int64),
+        np.array([box for _, _, box in drawn], np.float32).reshape(-1, 4),
+        tuple(mask for _, mask, _ in drawn) if masks else None,
+        crowd=np.array([outline.crowd for outline, _, _ in drawn], np.bool_),
+    )
+
+
+def fill(polygons: Sequence[Points], size: Size) -> BoxMask:
+    """Fill polygons, each (n, 2) of x and y in pixels; the mask holds what any of them does.
+
+    Raises:
+        DataError: a point is not finite, or so far outside that it cannot be meant.
+    """
+    flat = [polygon.ravel().tolist() for polygon in polygons if len(polygon) >= 3]  # fewer corners have no area
+    for polygon in polygons:
+        reach = np.abs(polygon).max(initial=0)
+        if not reach <= _FAR * max(size):
+            raise DataError(f"a point lies at {reach:.6g}, on a picture of {size[0]}x{size[1]}; correct the outline")
+    if not flat:
+        return BoxMask(np.zeros((0, 0), np.bool_), 0, 0, size)
+    runs = coco_mask.frPyObjects(flat, *size)
+    whole = runs[0] if len(runs) == 1 else coco_mask.merge(runs)
+    return decode_box_mask(Rle(size=list(size), counts=whole["counts"]))
+
+
+def ellipse(middle: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Points:
+    """Give the corners of an ellipse as a polygon that strays from it by less than a tenth of a pixel.
+
+    Args:
+        middle: x and y.
+        radii: half of the width and half of the height, before it is turned.
+        turn: angle in radians, from x towards y.
+    """
+    corners = int(np.clip(np.ceil(np.pi * np.sqrt(5 * max(*radii, 1.0))), 16, 2048))
+    angle = np.arange(corners) * (2 * np.pi / corners)
+    along, across = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
+    x = middle[0] + along * np.cos(turn) - across * np.sin(turn)
+    y = middle[1] + along * np.sin(turn) + across * np.cos(turn)
+    return np.stack([x, y], 1)
+
+
+def rectangle(box: Box) -> Points:
+    """Give the corners of a box as a polygon."""
+    left, top, right, bottom = box
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+
+
+def _mask_of(outline: Outline, size: Size) -> BoxMask | None:
+    """Make the mask of an object, None if it lies outside the picture."""
+    if outline.rle is not None:
+        if tuple(outline.rle["size"]) != size:
+            raise DataError(
+                f"its run lengths are for a picture of {'x'.join(map(str, outline.rle['size']))}, but this one is "
+                f"{size[0]}x{size[1]} (height x width)"
+            )
+        mask = decode_box_mask(outline.rle)
+        middle = None
+    else:
+        polygons = outline.polygons
+        if outline.normalised:
+            polygons = tuple(polygon * (size[1], size[0]) for polygon in polygons)
+        if not polygons and outline.box is not None:
+            polygons = (rectangle(outline.box),)
+        mask = fill(polygons, size)
+        points = np.concatenate(polygons) if polygons else np.zeros((0, 2))
+        middle = (points.min(0) + points.max(0)) / 2 if len(points) else None
+    if mask.area:
+        return mask
+    if middle is None and outline.box is not None:
+        middle = rectangle(outline.box).mean(0)
+    if middle is None:
+        return None
+    column, row = np.floor(middle).astype(np.int64).tolist()
+    if not (0 <= row < size[0] and 0 <= column < size[1]):
+        return None
+    return BoxMask(np.ones((1, 1), np.bool_), row, column, size)
+
+
+def _box_of(outline: Outline, mask: BoxMask, size: Size) -> Box:
+    extent: Box = mask.box
+    if outline.box is None:
+        return extent
+    left, top, right, bottom = outline.box
+    cut = max(left, 0.0), max(top, 0.0), min(right, float(size[1])), min(bottom, float(size[0]))
+    fits = all(abs(stated - found) <= _BOX_TOLERANCE for stated, found in zip(cut, extent, strict=True))
+    return cut if fits and cut[0] < cut[2] and cut[1] < cut[3] else extent
