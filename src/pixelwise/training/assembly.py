@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pixelwise.data.cache import PictureCache
-from pixelwise.data.dataset import Pictures, TrainingCrops
+from pixelwise.data.dataset import Pictures, TrainingCrops, collate_crops
 from pixelwise.data.gaps import GapWeights
 from pixelwise.data.source import DataSource, Pair
 from pixelwise.data.transforms import Augmentation
@@ -114,4 +114,4 @@ def make_stream(settings: Settings, caches: Caches) -> Stream:
         rare_class_probability=settings.rare_class_probability,
         gaps=gaps,
     )
-    return Stream(crops, Pictures(caches[1]), settings)
+    return Stream(crops, Pictures(caches[1]), settings, collate=collate_crops)

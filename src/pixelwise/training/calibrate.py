@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from pixelwise.data.dataset import collate_crops
 from pixelwise.training.stream import Stream
-from pixelwise.training.task import SegmentationTask
 
 WARM_STEPS = 3
 TIMED_STEPS = 8
@@ -23,19 +22,19 @@ MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
 """Steps that a stream must hold for the pace to be measured."""
 
 
-def measure_pace(task: SegmentationTask, stream: Stream, device: torch.device) -> tuple[float, float]:
+def measure_pace(task: Any, stream: Stream, device: torch.device) -> tuple[float, float]:
     """Measure seconds a step and seconds a whole validation.
 
     The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
 
     Args:
-        task: what a step does; its model is copied.
+        task: what a step does, a :class:`~pixelwise.training.task_parts.Task`; its model is copied.
         stream: what it reads, at least :data:`MEASURED_STEPS` steps long.
         device: where to measure.
     """
     settings = task.settings
     model = copy.deepcopy(task.model).to(device)
-    trial = SegmentationTask(model, settings).to(device)
+    trial = type(task)(model, settings).to(device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters())
@@ -44,21 +43,21 @@ def measure_pace(task: SegmentationTask, stream: Stream, device: torch.device) -
 
     def step(number: int) -> None:
         items = [stream.crops[number * share + k] for k in range(share)]
-        images, target, *gaps = (part.to(device) for part in collate_crops(items))
+        batch = trial.transfer_batch_to_device(stream.collate(items), device, 0)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss = trial.loss(model.coarse(trial.normalise(images)), target, *gaps)
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss = trial.loss_of(batch)
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
     def validate(number: int) -> None:
-        batch = [part.to(device) for part in stream.pictures[number]]
+        batch = trial.transfer_batch_to_device(stream.pictures[number], device, 0)
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             trial.validation_step(batch, number)
 
-    model.train()
+    trial.train()
     step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
-    model.eval()
+    trial.eval()
     pictures = len(stream.pictures)
     timed = min(TIMED_PICTURES, pictures)
     picture_seconds = _median_seconds(lambda number: validate(number % pictures), 1, timed, device)

@@ -6,14 +6,14 @@ import signal
 import threading
 import time
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models import save_model
 from pixelwise.training.run_folder import RunFolder
-from pixelwise.training.task import SegmentationTask
+from pixelwise.training.task_parts import Task
 
 
 class KeepBest(pl.Callback):
@@ -29,24 +29,27 @@ class KeepBest(pl.Callback):
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self.best = -1.0
+        self.name = ""
+        """What the score is called; empty before the first."""
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the model if no earlier one scored better."""
-        assert isinstance(pl_module, SegmentationTask)
-        miou = pl_module.confusion.scores().miou  # callbacks come before the task, which logs the same figure
-        # With nothing but ignored pixels there is no score; the newest weights are then as good as any.
-        if not miou < self.best:
-            self.best = max(miou, self.best)
+        task = cast(Task, pl_module)
+        score = task.score()  # callbacks come before the task, which logs the same figure
+        self.name = score.name
+        # With nothing to be found there is no score; the newest weights are then as good as any.
+        if not score.value < self.best:
+            self.best = max(score.value, self.best)
             if trainer.is_global_zero:
-                save_model(pl_module.model, self.run.model_file)
+                save_model(task.model, self.run.model_file)
 
     def state_dict(self) -> dict[str, Any]:
         """Remember the best score across a resume."""
-        return {"best": self.best}
+        return {"best": self.best, "name": self.name}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best score of the run so far."""
-        self.best = state_dict["best"]
+        self.best, self.name = state_dict["best"], state_dict.get("name", "mIoU")
 
 
 class KeepState(pl.Callback):

@@ -101,7 +101,8 @@ def fit(
     best, state = KeepBest(run), KeepState(run)
     stop = StopGently(state)
     average = EMAWeightAveraging(decay=settings.ema_decay)
-    journal = [MetricsFile(run, every=max(1, min(50, settings.steps // 100))), ProgressBar(console, best)]
+    every = max(1, min(50, settings.steps // 100))
+    journal = [MetricsFile(run, every=every, figures=SegmentationTask.figures), ProgressBar(console, best)]
     with _quiet_libraries():
         # The order matters: the best model is saved before averaging puts the raw weights back after a validation,
         # and a state is saved after averaging has taken in the step.

@@ -6,6 +6,7 @@ import csv
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -23,13 +24,18 @@ class MetricsFile(pl.Callback):
     """Append loss, learning rate and scores to ``metrics.csv``, one row every few steps and one a validation.
 
     After a resume the rows of steps that are done again are dropped, so the file reads like that of an unbroken run.
+
+    Args:
+        run: where the file lies.
+        every: steps from one row to the next.
+        figures: what a validation logs, each as ``val/NAME``.
     """
 
-    columns = ("step", "seconds", "loss", "learning_rate", "miou", "pixel_accuracy")
-
-    def __init__(self, run: RunFolder, *, every: int) -> None:
+    def __init__(self, run: RunFolder, *, every: int, figures: Sequence[str]) -> None:
         self.run = run
         self.every = every
+        self.figures = tuple(figures)
+        self.columns = ("step", "seconds", "loss", "learning_rate", *figures)
         self.seconds = 0.0
         self._losses: list[Tensor] = []
         self._resumed_at = time.monotonic()
@@ -58,10 +64,9 @@ class MetricsFile(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the scores of a validation."""
-        if trainer.state.fn != "fit" or "val/miou" not in trainer.callback_metrics:
-            return
         metrics = trainer.callback_metrics
-        self._write(trainer, miou=f"{metrics['val/miou']:.6f}", pixel_accuracy=f"{metrics['val/pixel_accuracy']:.6f}")
+        if trainer.state.fn == "fit" and all(f"val/{name}" in metrics for name in self.figures):
+            self._write(trainer, **{name: f"{metrics[f'val/{name}']:.6f}" for name in self.figures})
 
     def _write(self, trainer: pl.Trainer, **values: str) -> None:
         if trainer.is_global_zero:
@@ -90,7 +95,7 @@ def read_metrics(run: RunFolder) -> list[dict[str, str]]:
 
 
 class ProgressBar(pl.Callback):
-    """One line: step, loss, best mIoU, time gone and time left; plain lines where there is no terminal."""
+    """One line: step, loss, best score, time gone and time left; plain lines where there is no terminal."""
 
     def __init__(self, console: Console, best: KeepBest) -> None:
         self.console = console
@@ -129,7 +134,7 @@ class ProgressBar(pl.Callback):
         self._shown_at = self._times[-1]
         pace = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
         left = _duration(pace * (trainer.max_steps - trainer.global_step))
-        best = f", best mIoU {self.best.best:.3f}" if self.best.best >= 0 else ""
+        best = f", best {self.best.name} {self.best.best:.3f}" if self.best.best >= 0 else ""
         status = f"loss {float(outputs['loss']):.3f}{best}, {left} left"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, status=status)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pixelwise.data.dataset import Pictures, TrainingCrops, collate_crops
 from pixelwise.training.settings import Settings
+
+Collate = Callable[[Sequence[Any]], Any]
+"""Makes a batch of crops."""
 
 
 class StepSampler(Sampler[list[int]]):
@@ -44,11 +46,13 @@ class StepLoader(DataLoader[Any]):
     tell Lightning that this is known and meant.
     """
 
-    def __init__(self, dataset: Dataset[Any], sampler: StepSampler, *, workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self, dataset: Dataset[Any], sampler: StepSampler, *, collate: Collate, workers: int, pin_memory: bool
+    ) -> None:
         super().__init__(
             dataset,
             batch_sampler=sampler,
-            collate_fn=collate_crops,
+            collate_fn=collate,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
@@ -66,16 +70,18 @@ class Stream(pl.LightningDataModule):
     """The crops and the validation pictures of a run, shared out among its processes.
 
     Args:
-        crops: training set, as long as the run has steps times crops a step.
-        pictures: validation set.
+        crops: training set, a ``Dataset`` as long as the run has steps times crops a step.
+        pictures: validation set, a ``Dataset``.
         settings: batch, steps and workers.
+        collate: makes a batch of crops.
     """
 
-    def __init__(self, crops: TrainingCrops, pictures: Pictures, settings: Settings) -> None:
+    def __init__(self, crops: Any, pictures: Any, settings: Settings, *, collate: Collate) -> None:
         super().__init__()
         self.crops = crops
         self.pictures = pictures
         self.settings = settings
+        self.collate = collate
 
     def train_dataloader(self) -> StepLoader:
         """Crops from the step that the run is at."""
@@ -88,7 +94,7 @@ class Stream(pl.LightningDataModule):
             replicas=self.trainer.world_size,
         )
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
-        return StepLoader(self.crops, sampler, workers=self.settings.workers, pin_memory=on_gpu)
+        return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Whole pictures one by one, each process its share; none is scored twice."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import SegmentationModel
 from pixelwise.models.base import Coarse
 from pixelwise.ops import upsample_confusion, upsample_cross_entropy
-from pixelwise.training.schedule import rate_factor
 from pixelwise.training.settings import Settings
+from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 
 
 class SegmentationTask(pl.LightningModule):
@@ -29,23 +29,16 @@ class SegmentationTask(pl.LightningModule):
         settings: how.
     """
 
+    figures: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy")
+
     def __init__(self, model: SegmentationModel, settings: Settings) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
         self.confusion = ConfusionMatrix(model.label_space)
-        preprocessing = model.preprocessing
-        self.mean: Tensor
-        self.std: Tensor
+        self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
         self.class_weights: Tensor
-        self.register_buffer("mean", 255 * torch.tensor(preprocessing.mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(preprocessing.std).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("class_weights", torch.tensor(settings.class_weights), persistent=False)
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Turn uint8 images (N, C, H, W) into what the model takes, in the memory order it computes fastest."""
-        memory_format = torch.channels_last if self.settings.channels_last else torch.contiguous_format
-        return ((images - self.mean) / self.std).contiguous(memory_format=memory_format)
 
     def loss(self, coarse: Coarse, target: Tensor, gaps: Tensor | None = None) -> Tensor:
         """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths.
@@ -79,10 +72,14 @@ class SegmentationTask(pl.LightningModule):
 
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and the learning rate."""
-        images, target, *gaps = batch
-        loss = self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
+        loss = self.loss_of(batch)
         self.log("train/loss", loss.detach())
         return loss
+
+    def loss_of(self, batch: Sequence[Tensor]) -> Tensor:
+        """Compute the loss of a batch of crops."""
+        images, target, *gaps = batch
+        return self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Count labels against one picture at its own size."""
@@ -98,6 +95,10 @@ class SegmentationTask(pl.LightningModule):
         ignored = int((target == self.model.label_space.ignore_index).sum())
         self.confusion.update_counts(counts, images=1, ignored_pixels=ignored)
 
+    def score(self) -> Score:
+        """Score what has been counted since the last validation was logged."""
+        return Score("mIoU", self.confusion.scores().miou)
+
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the whole validation set."""
         scores = self.confusion.scores()
@@ -106,25 +107,5 @@ class SegmentationTask(pl.LightningModule):
         self.log("val/pixel_accuracy", scores.pixel_accuracy, rank_zero_only=False, sync_dist=False)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; no decay on biases and norms; the encoder at its own rate."""
-        groups = []
-        trunk = self.model.encoder
-        encoder = set() if trunk is None else {id(parameter) for parameter in trunk.parameters()}
-        for of_encoder in (True, False):
-            rate = self.settings.learning_rate * (self.settings.encoder_rate if of_encoder else 1.0)
-            for matrices in (True, False):
-                chosen: list[nn.Parameter] = [
-                    p
-                    for p in self.model.parameters()
-                    if p.requires_grad and (id(p) in encoder) == of_encoder and (p.ndim > 1) == matrices
-                ]
-                decay = self.settings.weight_decay if matrices else 0.0
-                if chosen:
-                    groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
-        settings = self.settings
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: rate_factor(step, settings.steps, schedule=settings.schedule, warmup=settings.warmup),
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """AdamW; see :func:`~pixelwise.training.task_parts.make_optimizer`."""
+        return make_optimizer(self.model, self.settings)
