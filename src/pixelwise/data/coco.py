@@ -36,37 +36,53 @@ def find(root: Path) -> Found | None:
     if not files:
         return None
     names = _names(files)
-    notes = []
     outlined = any(_has_shape(raw) for file in files for picture in file.pictures for raw in picture.annotations)
-    if not outlined:
-        notes.append("the annotations are boxes without outlines")
-    splits: dict[str, dict[str, Pair]] = {}
+    notes = [] if outlined else ["the annotations are boxes without outlines"]
+    splits: dict[str, tuple[Pair, ...]] = {}
+    absent: list[DataError] = []
     for split, members in _by_split(files).items():
         pairs: dict[str, Pair] = {}
         for file in members:
-            places = _Places(root, file.path, split)
-            found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
-            missing = [picture for picture, path in found if path is None]
-            if len(missing) == len(found) and len(files) > 1:
-                notes.append(f"{file.path.name}: none of its {len(found)} pictures is here, so it is left out")
+            try:
+                found = _pairs(root, file, split, names, outlined)
+            except _NoneHere as error:
+                absent.append(error)
+                notes.append(f"{file.path.name}: none of its {len(file.pictures)} pictures is here, so it is left out")
                 continue
-            if missing:
-                raise DataError(_missing(file, missing, places))
-            for picture, path in found:
-                assert path is not None
-                pair = _pair(root, path, file, picture, names, outlined)
+            for pair in found:
                 if pair.id in pairs:
                     raise DataError(
-                        f"{file.path}: image {picture.id}: '{pair.id}' is annotated twice in split {split}; "
-                        "remove one of the two"
+                        f"{file.path}: '{pair.id}' is annotated twice in split {split}; remove one of the two"
                     )
                 pairs[pair.id] = pair
-        splits[split] = pairs
-    listed = {name: tuple(pairs.values()) for name, pairs in splits.items() if pairs}
+        if pairs:
+            splits[split] = tuple(pairs.values())
+    if absent and not splits:
+        raise absent[0]
     empty = sum(not picture.annotations for file in files for picture in file.pictures)
     if empty:
         notes.append(f"{empty} pictures have no objects")
-    return Found("coco", listed, names, notes=tuple(notes))
+    return Found("coco", splits, names, notes=tuple(notes))
+
+
+class _NoneHere(DataError):
+    """Not one picture of a file is there: it describes another part of the data."""
+
+
+def _pairs(root: Path, file: CocoFile, split: str, names: tuple[str, ...], masks: bool) -> list[Pair]:
+    places = _Places(root, file.path, split)
+    found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
+    missing = [picture for picture, path in found if path is None]
+    if missing:
+        raise (_NoneHere if len(missing) == len(found) else DataError)(_missing(file, missing, places))
+    labels = {number: names.index(name) for number, name in file.categories.items() if name in names}
+    pairs = []
+    for picture, path in found:
+        assert path is not None
+        outlines = tuple(file.outline(raw, labels) for raw in picture.annotations)
+        reader = OutlinedObjects(outlines, path, file.path, picture.size, masks)
+        pairs.append(Pair(path.relative_to(root).as_posix(), path, None, reader))
+    return pairs
 
 
 def _candidates(root: Path) -> list[Path]:
@@ -141,13 +157,6 @@ def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: _Places) ->
         f"{file.path}: {len(missing)} of its {len(file.pictures)} pictures are missing: image {first.id} "
         f"'{first.file_name}'{annotation} is in none of {looked}; add the pictures, or take them out of the file"
     )
-
-
-def _pair(root: Path, path: Path, file: CocoFile, picture: CocoPicture, names: tuple[str, ...], masks: bool) -> Pair:
-    label = {number: names.index(name) for number, name in file.categories.items() if name in names}
-    outlines = tuple(file.outline(raw, label) for raw in picture.annotations)
-    reader = OutlinedObjects(outlines, path, file.path, picture.size, masks)
-    return Pair(path.relative_to(root).as_posix(), path, None, reader)
 
 
 def _has_shape(raw: dict[str, Any]) -> bool:

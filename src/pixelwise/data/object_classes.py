@@ -13,7 +13,7 @@ from pixelwise.data.dataset_yaml import Description
 from pixelwise.data.id_masks import UNNAMED
 from pixelwise.data.merging import apply_description
 from pixelwise.data.pairs import ObjectReader, Pair
-from pixelwise.errors import DataError, unknown_name
+from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
 from pixelwise.types import LabelSpace
 
@@ -98,10 +98,10 @@ def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> Table:
         return (0,)
     unknown = [name for name in space.names if name not in known]
     if unknown:
-        listed = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        listed, classes = (", ".join(names[:8]) + (", ..." if len(names) > 8 else "") for names in (unknown, known))
         raise DataError(
-            f"{root}: {unknown_name('class', unknown[0], known)} in the model, but objects of the data may be "
-            f"{listed}; merge, rename or ignore these in a dataset.yaml"
+            f"{root}: the objects are of classes that the model does not know: {listed} (it knows {classes}); merge, "
+            "rename or ignore them in a dataset.yaml"
         )
     return tuple(known.index(name) for name in space.names)
 
