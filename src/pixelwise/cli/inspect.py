@@ -16,7 +16,7 @@ from pixelwise.errors import SettingError
 
 if TYPE_CHECKING:
     from pixelwise.inspection import Inspection, Row
-    from pixelwise.models import SegmentationModel
+    from pixelwise.models import Model
 
 CLASSES = 21
 SIZE = (512, 512)
@@ -81,7 +81,7 @@ def inspect(
     print(f"\nwhat a pixel sees: {file}")
 
 
-def find_model(name: str, *, encoder: str | None, classes: int | None) -> SegmentationModel:
+def find_model(name: str, *, encoder: str | None, classes: int | None) -> Model:
     """Build a model by name on shapes alone, or load it from a run folder or a file.
 
     Raises:
@@ -134,6 +134,10 @@ def show(inspection: Inspection, console: Console) -> None:
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     facts.add_row("parameters", f"{inspection.parameters:,}")
+    if inspection.regions is not None:
+        facts.add_row(
+            "heads", "counted on {} proposals and {} detections, the most there may be".format(*inspection.regions)
+        )
     facts.add_row("sizes", inspection.sizes)
     facts.add_row("tiles", inspection.tiling)
     facts.add_row(

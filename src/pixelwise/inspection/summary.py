@@ -9,7 +9,7 @@ from typing import Any
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inspection.table import Row, stage_rows
-from pixelwise.models import SegmentationModel
+from pixelwise.models import DetectionModel, Model
 from pixelwise.nn.memory import peak_bytes
 from pixelwise.nn.tracing import trace
 
@@ -44,6 +44,8 @@ class Inspection:
     """Whether pictures are mirrored at their borders, as networks of unpadded convolutions need it."""
     stretch: str | None
     """How scores are stretched over the picture where they lie on no exact grid."""
+    regions: tuple[int, int] | None = None
+    """Most proposals and detections of a picture, which the heads are counted on; None where pixels are labelled."""
 
     @property
     def receptive_field(self) -> int | None:
@@ -68,6 +70,8 @@ class Inspection:
         period = self.geometry.period
         if self.stretch is not None:
             return "scores are stretched over the picture as it is cut, so that tiles cannot equal the whole"
+        if self.regions is not None:
+            return "objects are suppressed by others all over the picture, so that tiles cannot equal the whole"
         if self.geometry.whole:
             return (
                 "every pixel sees the whole picture: tiles cannot equal it, and begin at multiples of "
@@ -105,14 +109,16 @@ class Inspection:
             "margin": geometry.margin,
             "legal_sizes": {"least": least, "step": step, "text": self.sizes},
             "tiling": self.tiling,
+            "proposals": None if self.regions is None else self.regions[0],
+            "detections": None if self.regions is None else self.regions[1],
         }
 
 
-def inspect_model(model: SegmentationModel, *, size: tuple[int, int] = (512, 512)) -> Inspection:
+def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspection:
     """Trace a model on shapes alone.
 
     Args:
-        model: any semantic model; those built under ``torch.device("meta")`` will do.
+        model: any model; those built under ``torch.device("meta")`` will do.
         size: height and width of the picture in pixels.
 
     Raises:
@@ -146,7 +152,15 @@ def inspect_model(model: SegmentationModel, *, size: tuple[int, int] = (512, 512
         first=float(model.first),
         mirrored=model.border == "mirror",
         stretch=model.stretch,
+        regions=_regions(model),
     )
+
+
+def _regions(model: Model) -> tuple[int, int] | None:
+    """Most proposals and detections of a picture."""
+    if not isinstance(model, DetectionModel):
+        return None
+    return model.network.rpn.after, model.network.heads.detections
 
 
 def _row_dict(row: Row) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pixelwise.models.deeplab_v3 import deeplabv3, fcn_dilated
 from pixelwise.models.deeplab_v3plus import deeplabv3plus
 from pixelwise.models.fcn import fcn
 from pixelwise.models.fcn2015 import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn_alexnet
+from pixelwise.models.mask_rcnn import DetectionModel, faster_rcnn, mask_rcnn
 from pixelwise.models.segnet import segnet, segnet_basic
 from pixelwise.models.unet import unet
 from pixelwise.models.unet2015 import unet2015
@@ -23,12 +24,15 @@ from pixelwise.types import LabelSpace, Preprocessing
 
 DEFAULT_ENCODER = "tf_efficientnet_lite0"
 
+Model = SegmentationModel | DetectionModel
+"""Either kind: what labels pixels, and what finds objects."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
     """What the table knows about a model before it is built."""
 
-    build: Callable[..., SegmentationModel]
+    build: Callable[..., Any]
     """Called with encoder (if it takes one), label space, preprocessing, and options of the model by keyword."""
     summary: str
     paper: str
@@ -41,6 +45,8 @@ class ModelEntry:
     recipe: Mapping[str, float] = field(default_factory=dict)
     """What training proposes for it: ``elastic`` and ``border_weight`` of its paper, a ``learning_rate`` that was seen
     to suit it."""
+    objects: bool = False
+    """Whether it finds objects (:class:`.mask_rcnn.DetectionModel`) instead of labelling pixels."""
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -112,6 +118,20 @@ MODELS: dict[str, ModelEntry] = {
         year=2017,
         encoder=None,
     ),
+    "faster_rcnn": ModelEntry(
+        faster_rcnn,
+        "Faster R-CNN on a pretrained encoder with a feature pyramid: a box for every object",
+        paper="Ren et al.",
+        year=2015,
+        objects=True,
+    ),
+    "mask_rcnn": ModelEntry(
+        mask_rcnn,
+        "Mask R-CNN on a pretrained encoder with a feature pyramid: a mask for every object",
+        paper="He et al.",
+        year=2017,
+        objects=True,
+    ),
 }
 
 
@@ -124,16 +144,18 @@ def build_model(
     in_channels: int = 3,
     preprocessing: Preprocessing | None = None,
     **options: Any,
-) -> SegmentationModel:
+) -> Model:
     """Build a model by name.
 
     Args:
         name: a key of :data:`MODELS`.
-        classes: the number of classes, or a label space, which then travels with the model.
+        classes: the number of classes, or a label space, which then travels with the model; for networks that find
+            objects, those of the objects, without background.
         encoder: a convolutional timm model or a trunk of a classical paper, for networks that take one; by default the
             entry's own. Networks of a paper that come on several trunks take its name for their option ``trunk``.
         pretrained: whether to fill the encoder with ImageNet weights; see
-            :func:`pixelwise.encoders.load_encoder_weights`.
+            :func:`pixelwise.encoders.load_encoder_weights`. Networks that find objects then keep the encoder's batch
+            norms as they are, unless an option ``norm`` says otherwise.
         in_channels: channels of the pictures.
         preprocessing: how pictures are normalised; by default as the encoder's published weights expect.
         **options: options of the model, such as ``decoder_channels``.
@@ -152,6 +174,7 @@ def build_model(
     if in_channels < 1:
         raise SettingError(f"in_channels is {in_channels}; a picture has at least 1 channel")
     label_space = LabelSpace.of(classes)
+    model: Model
     if preprocessing is not None and preprocessing.channels != in_channels:
         raise SettingError(f"preprocessing is for {preprocessing.channels} channels, but in_channels is {in_channels}")
     if entry.encoder is None:
@@ -165,6 +188,8 @@ def build_model(
         model.options = {"in_channels": in_channels, **options}
     else:
         encoder = encoder or entry.encoder
+        if entry.objects and pretrained:
+            options.setdefault("norm", "frozen")
         trunk = build_encoder(encoder, in_channels=in_channels, output_stride=entry.output_stride)
         if pretrained:
             load_encoder_weights(trunk)

@@ -14,15 +14,14 @@ from safetensors.torch import save
 from pixelwise import __version__
 from pixelwise.errors import ModelError
 from pixelwise.io.atomic import atomic_path
-from pixelwise.models.base import SegmentationModel
-from pixelwise.models.build import build_model
+from pixelwise.models.build import Model, build_model
 from pixelwise.types import LabelSpace, Preprocessing
 
 MODEL_FILE = "model.safetensors"
 """Name of the model file in a run folder."""
 
 
-def save_model(model: SegmentationModel, path: str | Path) -> None:
+def save_model(model: Model, path: str | Path) -> None:
     """Write a model as one ``.safetensors`` file: weights, name, options, label space and preprocessing.
 
     The file appears whole or not at all.
@@ -61,7 +60,7 @@ def find_model_file(path: str | Path) -> Path:
     return path
 
 
-def load_model(path: str | Path) -> SegmentationModel:
+def load_model(path: str | Path) -> Model:
     """Read a model file, or the one inside a run folder, and return the model in evaluation mode on the CPU.
 
     Raises:

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.models.base import SegmentationModel
-from pixelwise.models.build import build_model
+from pixelwise.models.build import Model, build_model
 from pixelwise.models.checkpoint import read_checkpoint
 from pixelwise.models.recipe import Recipe
 from pixelwise.models.sources import find_recipe
@@ -33,7 +32,7 @@ COUNTER = ".num_batches_tracked"
 class Imported:
     """A model that was made from the tensors of another library."""
 
-    model: SegmentationModel
+    model: Model
     """In evaluation mode, on the CPU."""
     recipe: Recipe
     mapped: int
@@ -128,12 +127,10 @@ def _score_nothing_too(renamed: Mapping[str, Tensor], heads: Sequence[str]) -> d
     return changed
 
 
-def _build(
-    recipe: Recipe, renamed: Mapping[str, Tensor], label_space: LabelSpace, options: Mapping[str, Any]
-) -> SegmentationModel:
+def _build(recipe: Recipe, renamed: Mapping[str, Tensor], label_space: LabelSpace, options: Mapping[str, Any]) -> Model:
     """Build our form; the weight of its first convolution tells the channels of its pictures."""
 
-    def build(channels: int) -> SegmentationModel:
+    def build(channels: int) -> Model:
         mean, std = recipe.normalisation
         if channels != len(mean):  # as for any picture that is not RGB
             mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+from torchvision.ops import roi_align
 
 
 class ObjectTarget(NamedTuple):
@@ -24,3 +27,37 @@ class ObjectTarget(NamedTuple):
     """int64 (M,): the layer of each object."""
     ids: Tensor
     """int32 (M,): the id that each object has there."""
+
+
+def sample_targets(
+    target: ObjectTarget, boxes: Tensor, matched: Tensor, cells: int, *, half_pixel: bool = True
+) -> Tensor:
+    """Draw the masks of objects as the cells of boxes: what a mask head is to answer there.
+
+    A cell is the mean of samples that are at most one pixel apart, each interpolated between the pixels of the
+    object's mask (1 inside, 0 outside). No mask is ever larger than its box.
+
+    Args:
+        target: the objects of a picture.
+        boxes: left, top, right and bottom in pixels (P, 4).
+        matched: (P,) number of the object that each box is to show.
+        cells: side of the masks.
+        half_pixel: whether pixel ``i`` reaches from ``i`` to ``i + 1``; else samples are taken as if it lay around
+            ``i``, as torchvision's ``project_masks_on_boxes`` has it.
+
+    Returns:
+        float32 (P, cells, cells), 0 .. 1.
+    """
+    drawn = boxes.new_zeros(len(boxes), cells, cells, dtype=torch.float32)  # (P, cells, cells)
+    height, width = target.layers.shape[1:]
+    layers, ids = target.layer[matched].tolist(), target.ids[matched].tolist()
+    for number, (box, layer, identity) in enumerate(zip(boxes.tolist(), layers, ids, strict=True)):
+        # Two pixels more than the box on each side are all that its samples can read.
+        left, right = (min(max(0, edge), width) for edge in (math.floor(box[0]) - 2, math.ceil(box[2]) + 3))
+        top, bottom = (min(max(0, edge), height) for edge in (math.floor(box[1]) - 2, math.ceil(box[3]) + 3))
+        if left >= right or top >= bottom:
+            continue
+        crop = (target.layers[layer, top:bottom, left:right] == identity).float()[None, None]  # (1, 1, h, w)
+        roi = crop.new_tensor([[0, box[0] - left, box[1] - top, box[2] - left, box[3] - top]])
+        drawn[number] = roi_align(crop, roi, cells, 1.0, -1, half_pixel)[0, 0]
+    return drawn

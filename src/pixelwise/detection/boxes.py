@@ -1,0 +1,119 @@
+"""Boxes as numbers a network can learn, and which box belongs to which object."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+LARGEST_STEP = math.log(1000 / 16)
+"""Most by which a side is stretched, as a logarithm: what a network says before it has learnt is bounded by it."""
+
+CHUNK = 32
+"""Objects that are held against all anchors at a time; bounds the memory of crowded pictures."""
+
+
+def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1, 1, 1, 1)) -> Tensor:
+    """Say by how much boxes differ from those they are predicted from (Girshick et al. 2014, appendix C).
+
+    Args:
+        boxes: left, top, right, bottom (P, 4), with sides above 0.
+        origins: anchors or proposals (P, 4), likewise.
+        weights: factors on the shift along x and y and on the logarithms of width and height.
+
+    Returns:
+        (P, 4): shift of the centre in sides of the origin, and the logarithm of how the sides grow.
+    """
+    sides, from_sides = boxes[:, 2:] - boxes[:, :2], origins[:, 2:] - origins[:, :2]
+    shift = (boxes[:, :2] + sides / 2 - origins[:, :2] - from_sides / 2) / from_sides
+    return torch.cat([shift, (sides / from_sides).log()], 1) * boxes.new_tensor(weights)
+
+
+def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (1, 1, 1, 1)) -> Tensor:
+    """Undo :func:`encode_boxes`: deltas (P, 4) and origins (P, 4) give boxes (P, 4)."""
+    deltas = deltas / deltas.new_tensor(weights)
+    from_sides = origins[:, 2:] - origins[:, :2]
+    middle = deltas[:, :2] * from_sides + origins[:, :2] + from_sides / 2
+    reach = deltas[:, 2:].clamp(max=LARGEST_STEP).exp() * from_sides / 2
+    return torch.cat([middle - reach, middle + reach], 1)
+
+
+def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut boxes (P, 4) to a picture of height and width ``size``."""
+    height, width = size
+    return torch.stack(
+        [
+            boxes[:, 0].clamp(0, width),
+            boxes[:, 1].clamp(0, height),
+            boxes[:, 2].clamp(0, width),
+            boxes[:, 3].clamp(0, height),
+        ],
+        1,
+    )
+
+
+def match_boxes(
+    boxes: Tensor, objects: Tensor, *, high: float, low: float, best_too: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the object of each box.
+
+    Args:
+        boxes: anchors or proposals (P, 4).
+        objects: boxes of the objects (M, 4); M may be 0.
+        high: IoU from which a box belongs to an object.
+        low: IoU below which it belongs to the background; between the two it counts for neither.
+        best_too: whether boxes that overlap an object most of all belong to some object, however little that is.
+
+    Returns:
+        The number of the object that each box overlaps most (P,), 0 where there is none; whether it belongs to it (P,);
+        and whether it belongs to the background (P,).
+    """
+    best = boxes.new_full((len(boxes),), -1.0 if len(objects) else 0.0)  # (P,)
+    number = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)  # (P,)
+    chosen = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)  # (P,)
+    for start in range(0, len(objects), CHUNK):
+        overlap = pairwise_iou(objects[start : start + CHUNK], boxes)  # (chunk, P)
+        if not len(boxes):
+            break
+        value, place = overlap.max(0)
+        better = value > best
+        best, number = torch.where(better, value, best), torch.where(better, place + start, number)
+        if best_too:
+            most = overlap.amax(1, keepdim=True)  # (chunk, 1)
+            chosen |= ((overlap == most) & (most > 0)).any(0)
+    positive = (best >= high) | chosen
+    if not len(objects):
+        positive = torch.zeros_like(chosen)
+    return number, positive, (best < low) & ~positive
+
+
+def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of boxes (M, 4) and (P, 4): (M, P); 0 where both are empty."""
+    width = torch.minimum(first[:, None, 2], second[:, 2]) - torch.maximum(first[:, None, 0], second[:, 0])
+    height = torch.minimum(first[:, None, 3], second[:, 3]) - torch.maximum(first[:, None, 1], second[:, 1])
+    shared = width.clamp_(min=0).mul_(height.clamp_(min=0))  # (M, P)
+    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
+    union = (areas[0][:, None] + areas[1]).sub_(shared)
+    return shared.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
+
+
+def sample(positive: Tensor, negative: Tensor, *, count: int, share: float) -> tuple[Tensor, Tensor]:
+    """Draw boxes to learn from, of which at most a ``share`` is positive; the rest is negative.
+
+    Args:
+        positive: (P,) bool.
+        negative: (P,) bool.
+        count: how many to draw.
+        share: of positive ones, at most.
+
+    Returns:
+        Numbers of the positive and of the negative boxes drawn.
+    """
+    numbers = torch.where(positive)[0], torch.where(negative)[0]
+    wanted = min(int(count * share), len(numbers[0]))
+    drawn = []
+    for candidates, most in zip(numbers, (wanted, count - wanted), strict=True):
+        order = torch.randperm(len(candidates), device=candidates.device)[:most]
+        drawn.append(candidates[order])
+    return drawn[0], drawn[1]

@@ -1,0 +1,91 @@
+"""What is computed for each region: a class and a box, and a mask for every class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.nn.blocks import initialise
+
+MASK_CHANNELS = 256
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers, then scores and boxes: (P, C, cells, cells) -> (P, K + 1), (P, 4 * (K + 1)).
+
+    Lin et al. 2017, section 4.2. With ``width`` None the layers are left out and regions are averaged (He et al. 2016,
+    for regions that a stage of the trunk has gone over).
+
+    Args:
+        channels: of the regions.
+        cells: side of the regions.
+        classes: K; class 0 inside is the background.
+        width: values of the hidden layers.
+    """
+
+    def __init__(self, channels: int, cells: int, classes: int, *, width: int | None = 1024) -> None:
+        super().__init__()
+        self.fc6 = self.fc7 = None
+        if width is not None:
+            self.fc6, self.fc7 = nn.Linear(channels * cells * cells, width), nn.Linear(width, width)
+        features = channels if width is None else width
+        self.cls_score = nn.Linear(features, classes + 1)
+        self.bbox_pred = nn.Linear(features, 4 * (classes + 1))
+        for layer, deviation in ((self.cls_score, 0.01), (self.bbox_pred, 0.001)):
+            nn.init.normal_(layer.weight, std=deviation)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Score regions and move their boxes."""
+        if self.fc6 is None or self.fc7 is None:
+            features = regions.mean((2, 3))  # (P, C)
+        else:
+            features = F.relu(self.fc6(regions.flatten(1)))  # (P, width)
+            features = F.relu(self.fc7(features))
+        return self.cls_score(features), self.bbox_pred(features)
+
+
+class MaskHead(nn.Module):
+    """Convolutions, a step up, and a mask for every class: (P, C, m, m) -> (P, K + 1, 2m, 2m).
+
+    He et al. 2017, figure 4; masks of classes do not compete (a sigmoid each).
+
+    Args:
+        channels: of the regions.
+        classes: K; mask 0 is that of the background and means nothing.
+        convolutions: channels of the 3x3 convolutions before the step up.
+    """
+
+    def __init__(self, channels: int, classes: int, *, convolutions: Sequence[int] = (MASK_CHANNELS,) * 4) -> None:
+        super().__init__()
+        widths = [channels, *convolutions]
+        self.convolutions = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths))
+        self.up = nn.ConvTranspose2d(widths[-1], MASK_CHANNELS, 2, 2)
+        self.logits = nn.Conv2d(MASK_CHANNELS, classes + 1, 1)
+        initialise(self)
+        nn.init.kaiming_normal_(self.up.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
+        nn.init.normal_(self.logits.weight, std=0.001)
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """Score every cell of every class."""
+        logits: Tensor = self.logits(self._features(regions))
+        return logits
+
+    def of_class(self, regions: Tensor, labels: Tensor) -> Tensor:
+        """Score the cells of one class a region alone: labels (P,) with the background as 0 -> (P, 2m, 2m)."""
+        features = self._features(regions)  # (P, 256, 2m, 2m)
+        side = features.shape[2]
+        weight = self.logits.weight.flatten(1)[labels][:, None]  # (P, 1, 256)
+        assert self.logits.bias is not None
+        scores = torch.bmm(weight, features.flatten(2)) + self.logits.bias[labels][:, None, None]  # (P, 1, 2m * 2m)
+        return scores.view(-1, side, side)
+
+    def _features(self, regions: Tensor) -> Tensor:
+        for convolution in self.convolutions:
+            regions = F.relu(convolution(regions))
+        return F.relu(self.up(regions))  # (P, 256, 2m, 2m)

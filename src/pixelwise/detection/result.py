@@ -1,0 +1,59 @@
+"""What a detection network gives for a picture, and how it becomes objects."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from pixelwise.instances import Instances, Size
+from pixelwise.ops.masks import paste_masks
+
+
+class Detections(NamedTuple):
+    """The objects that a network found in one picture, best first; D of them."""
+
+    boxes: Tensor
+    """float (D, 4): left, top, right and bottom edge in pixels of the input."""
+    labels: Tensor
+    """int64 (D,): class indices without background."""
+    scores: Tensor
+    """float (D,): confidence 0 .. 1."""
+    masks: Tensor | None
+    """(D, M, M): probability of each cell of the box to belong to the object; None where only boxes are found."""
+
+
+def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) -> Instances:
+    """Turn detections into objects with masks no larger than their boxes.
+
+    Args:
+        detections: of one picture.
+        size: height and width of the picture; boxes are cut to it.
+        threshold: a pixel belongs to the object where its probability is greater.
+
+    Returns:
+        The objects in the order of the detections. One whose box lies outside of the picture is dropped, and so is one
+        of whose mask no pixel passes the threshold.
+
+    Raises:
+        SettingError: a box is not finite.
+    """
+    height, width = size
+    boxes = detections.boxes.detach().float().cpu().clone()
+    boxes[:, 0::2].clamp_(0, width)
+    boxes[:, 1::2].clamp_(0, height)
+    kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])).numpy()
+    masks = None
+    if detections.masks is not None:
+        # Masks are pasted by the box that was found: cutting it first would squeeze them.
+        masks = [mask.trimmed() for mask in paste_masks(detections.masks, detections.boxes, size, threshold=threshold)]
+        kept &= np.array([mask.pixels.size > 0 for mask in masks], np.bool_)
+    chosen = np.flatnonzero(kept)
+    return Instances(
+        size,
+        detections.labels.cpu().numpy()[chosen],
+        boxes.numpy()[chosen],
+        None if masks is None else tuple(masks[number] for number in chosen),
+        detections.scores.detach().float().cpu().numpy()[chosen],
+    )

@@ -1,0 +1,230 @@
+"""How the features inside a box become a map of a fixed size: RoI pooling, RoI warping and RoIAlign.
+
+A box, on a map with cells of ``stride`` pixels, is cut into ``cells`` x ``cells`` bins, and each becomes one value:
+
+``pool``  (Girshick 2015) rounds the edges of the box to whole cells, and those of the bins again; a bin holds whole
+          cells and becomes their largest value, or their mean.
+``warp``  (Dai, He and Sun 2016) rounds the box likewise, and interpolates at regular points inside each bin.
+``align`` (He, Gkioxari, Dollar and Girshick 2017) rounds nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.ops import roi_align, roi_pool
+
+from pixelwise.errors import SettingError
+
+Operation = Literal["pool", "warp", "align"]
+Reduce = Literal["avg", "max"]
+OPERATIONS: tuple[Operation, ...] = ("pool", "warp", "align")
+REDUCES: tuple[Reduce, ...] = ("avg", "max")
+
+CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
+"""A box of 224 x 224 pixels is read off the map of stride 2**4 (Lin et al. 2017, equation 1)."""
+
+
+def read_regions(
+    features: Tensor,
+    rois: Tensor,
+    *,
+    cells: int,
+    stride: float,
+    operation: Operation = "align",
+    reduce: Reduce = "avg",
+    samples: int = 2,
+    half_pixel: bool = True,
+) -> Tensor:
+    """Read boxes off a feature map.
+
+    Args:
+        features: (N, C, h, w).
+        rois: (P, 5): number of the picture, then left, top, right and bottom in pixels.
+        cells: side of the result, and number of bins along a side of each box.
+        stride: pixels from one cell of the map to the next.
+        operation: ``"pool"``, ``"warp"`` or ``"align"``; see the head of this file.
+        reduce: what becomes of the samples of a bin (of its cells, for ``"pool"``): their mean or the largest.
+        samples: points along a side of a bin where ``"warp"`` and ``"align"`` interpolate.
+        half_pixel: whether cell ``i`` of the map lies from ``i`` to ``i + 1`` (``aligned`` in torchvision), or around
+            ``i``, as in networks that were trained with RoIAlign's first code; for ``"align"`` alone.
+
+    Returns:
+        (P, C, cells, cells). Points outside of the map read 0 from one cell on.
+
+    Raises:
+        SettingError: there is no such operation, or a number below 1.
+    """
+    check_operation(operation, reduce)
+    if min(cells, samples) < 1 or stride <= 0:
+        raise SettingError(f"cells {cells}, samples {samples} and stride {stride} must be above 0")
+    scale = 1 / stride
+    if operation == "pool":
+        if reduce == "max":
+            pooled: Tensor = roi_pool(features, rois, (cells, cells), scale)
+            return pooled
+        return _pool_mean(features, rois, cells, scale)
+    if operation == "warp":
+        rois, scale, half_pixel = _rounded(rois, scale), 1.0, True
+    if reduce == "avg":
+        mean: Tensor = roi_align(features, rois, (cells, cells), scale, samples, half_pixel)
+        return mean
+    # One sample a bin, of which there are more: each is then a value of its own.
+    single = roi_align(features, rois, (cells * samples,) * 2, scale, 1, half_pixel)  # (P, C, cells * s, cells * s)
+    return F.max_pool2d(single, samples)
+
+
+def check_operation(operation: str, reduce: str) -> None:
+    """Refuse names that there are not.
+
+    Raises:
+        SettingError: no such operation, or no such way to reduce.
+    """
+    if operation not in OPERATIONS:
+        raise SettingError(f"there is no RoI operation '{operation}'; choose one of {', '.join(OPERATIONS)}")
+    if reduce not in REDUCES:
+        raise SettingError(f"samples of a bin cannot be reduced by '{reduce}'; choose one of {', '.join(REDUCES)}")
+
+
+def _round(values: Tensor) -> Tensor:
+    """Round to the nearest, halves away from 0, as C does and RoI pooling with it."""
+    return values.sign() * (values.abs() + 0.5).floor()
+
+
+def _rounded(rois: Tensor, scale: float) -> Tensor:
+    """Round boxes to whole cells, the first and the last of which belong to them: edges in cells."""
+    edges = _round(rois[:, 1:] * scale)
+    first = edges[:, :2]
+    return torch.cat([rois[:, :1], first, torch.maximum(edges[:, 2:], first) + 1], 1)
+
+
+def _pool_mean(features: Tensor, rois: Tensor, cells: int, scale: float) -> Tensor:
+    """Mean over the bins of RoI pooling, whose edges are rounded outwards to whole cells.
+
+    The mean of a rectangle comes from four sums that begin at the map's corner, in float64: their differences are
+    exact to what float32 features hold.
+    """
+    boxes = _rounded(rois, scale)
+    sums = F.pad(features.double().cumsum(2).cumsum(3), (1, 0, 1, 0))  # (N, C, h + 1, w + 1)
+    picture = boxes[:, 0].long()
+    step = torch.arange(cells, device=rois.device, dtype=rois.dtype)
+    edges = []
+    for axis, side in ((1, features.shape[2]), (0, features.shape[3])):  # rows, columns
+        start, bins = boxes[:, 1 + axis, None], (boxes[:, 3 + axis] - boxes[:, 1 + axis])[:, None] / cells
+        first = (start + (step * bins).floor()).clamp(0, side).long()  # (P, cells)
+        last = (start + ((step + 1) * bins).ceil()).clamp(0, side).long()  # (P, cells)
+        edges.append((first, last))
+    (top, bottom), (left, right) = edges
+    rows, columns = (bottom - top)[:, :, None], (right - left)[:, None, :]
+    picture = picture[:, None, None]
+
+    def corner(row: Tensor, column: Tensor) -> Tensor:
+        return sums[picture, :, row[:, :, None], column[:, None, :]]  # (P, cells, cells, C)
+
+    total = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
+    count = (rows.clamp(min=0) * columns.clamp(min=0))[..., None]  # (P, cells, cells, 1)
+    mean = torch.where(count > 0, total / count.clamp(min=1), 0.0)
+    return mean.permute(0, 3, 1, 2).to(features.dtype)  # (P, C, cells, cells)
+
+
+def levels_of(boxes: Tensor, strides: Sequence[int]) -> Tensor:
+    """Choose the feature map that each box is read off: the larger the box, the coarser the map.
+
+    A box goes to the map of stride 2**k with k = floor(4 + log2(sqrt(area) / 224)), cut to the maps that there are
+    (Lin et al. 2017, equation 1).
+
+    Args:
+        boxes: (P, 4) in pixels.
+        strides: of the maps, rising powers of 2.
+
+    Returns:
+        int64 (P,): number of the map.
+    """
+    side = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
+    # The small number keeps boxes of exactly 112, 224, 448 pixels from falling to the finer map by rounding.
+    level = (CANONICAL_LEVEL + (side / CANONICAL_SIDE).log2() + 1e-6).floor()
+    known = [int(math.log2(stride)) for stride in strides]
+    level = level.clamp(known[0], known[-1])
+    return torch.bucketize(level, torch.tensor(known, dtype=level.dtype, device=level.device)).clamp(max=len(known) - 1)
+
+
+class RegionReader:
+    """Reads boxes off a pyramid of feature maps, each off the map that fits its size; has no parameters.
+
+    Args:
+        cells: side of the result.
+        strides: of the maps that it reads, finest first.
+        operation: as of :func:`read_regions`; likewise the rest.
+        reduce: how samples become one value.
+        samples: points along a side of a bin.
+        half_pixel: where the cells of a map lie.
+    """
+
+    def __init__(
+        self,
+        cells: int,
+        strides: Sequence[int],
+        *,
+        operation: Operation = "align",
+        reduce: Reduce = "avg",
+        samples: int = 2,
+        half_pixel: bool = True,
+    ) -> None:
+        check_operation(operation, reduce)
+        self.cells = cells
+        self.strides = tuple(strides)
+        self.operation: Operation = operation
+        self.reduce: Reduce = reduce
+        self.samples = samples
+        self.half_pixel = half_pixel
+
+    def __call__(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """Read the boxes of all pictures.
+
+        Args:
+            maps: (N, C, h, w) each; as many as there are strides are read, from the first on.
+            boxes: (P, 4) in pixels, for each of the N pictures.
+
+        Returns:
+            (sum of P, C, cells, cells), picture by picture.
+        """
+        rois = _numbered(boxes)  # (P, 5)
+        if len(self.strides) == 1:
+            return self.at_level(maps[0], rois, 0)
+        levels = levels_of(rois[:, 1:], self.strides)
+        result: Tensor | None = None
+        for number, features in enumerate(maps[: len(self.strides)]):
+            chosen = torch.where(levels == number)[0]
+            part = self.at_level(features, rois[chosen], number)
+            if result is None:
+                result = part.new_zeros(len(rois), *part.shape[1:])
+            result = result.index_put((chosen,), part)
+        assert result is not None
+        return result
+
+    def at_level(self, features: Tensor, rois: Tensor, level: int) -> Tensor:
+        """Read regions (P, 5) off one map (N, C, h, w), whatever their size: (P, C, cells, cells)."""
+        # The operations have no form in half precision on a CPU.
+        half = features.dtype in (torch.bfloat16, torch.float16)
+        read = read_regions(
+            features.float() if half else features,
+            rois.to(torch.float32 if half else features.dtype),
+            cells=self.cells,
+            stride=self.strides[level],
+            operation=self.operation,
+            reduce=self.reduce,
+            samples=self.samples,
+            half_pixel=self.half_pixel,
+        )
+        return read.to(features.dtype)
+
+
+def _numbered(boxes: Sequence[Tensor]) -> Tensor:
+    """Put the number of its picture before each box: (P, 5)."""
+    numbers = [box.new_full((len(box), 1), number) for number, box in enumerate(boxes)]
+    return torch.cat([torch.cat([number, box], 1) for number, box in zip(numbers, boxes, strict=True)])

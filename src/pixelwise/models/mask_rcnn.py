@@ -1,0 +1,350 @@
+"""Faster R-CNN (Ren, He, Girshick and Sun 2015) and Mask R-CNN (He, Gkioxari, Dollar and Girshick 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelwise.detection.anchors import AnchorGrid
+from pixelwise.detection.heads import BoxHead, MaskHead
+from pixelwise.detection.regions import RegionHeads
+from pixelwise.detection.result import Detections
+from pixelwise.detection.roi import Operation, Reduce, RegionReader
+from pixelwise.detection.rpn import ProposalNetwork
+from pixelwise.detection.trunk import C4Trunk, FpnTrunk
+from pixelwise.encoders import Encoder
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.geometry import Geometry
+from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
+from pixelwise.ops.object_targets import ObjectTarget
+from pixelwise.types import LabelSpace, Preprocessing
+
+BOX_CELLS, MASK_CELLS = 7, 14
+"""Sides of the regions that boxes and masks are computed from."""
+
+SMALLEST_OBJECT = 0.1
+"""Objects with a side below, in pixels, as cropping and scaling may leave them, are not learnt."""
+
+
+class RegionNetwork(nn.Module):
+    """Trunk, proposals and heads, on pictures whose sides are multiples of the period.
+
+    Args:
+        trunk: images -> feature maps.
+        rpn: feature maps -> proposals.
+        heads: proposals -> objects.
+    """
+
+    def __init__(self, trunk: FpnTrunk | C4Trunk, rpn: ProposalNetwork, heads: RegionHeads) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.rpn = rpn
+        self.heads = heads
+
+    @property
+    def encoder(self) -> Encoder:
+        """The part that may carry ImageNet weights."""
+        return self.trunk.encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Run every layer once, on as many regions as there may be; what they are is not looked at.
+
+        This is how the network is traced on shapes and its cost counted: the regions that it truly reads depend on
+        what it finds.
+
+        Args:
+            images: (N, C, H, W).
+
+        Returns:
+            Mask logits (detections, K + 1, M, M), or class logits (proposals, K + 1, 1, 1) where there are no masks.
+        """
+        maps = self.trunk(images)
+        self.rpn(maps)
+        heads = self.heads
+        regions = heads.box_reader.at_level(maps[0], images.new_zeros(self.rpn.after, 5), 0)
+        scores: Tensor = heads.box_head(self.trunk.finish(regions))[0]
+        if heads.mask_head is None:
+            return scores[:, :, None, None]
+        regions = heads.mask_reader.at_level(maps[0], images.new_zeros(heads.detections, 5), 0)
+        masks: Tensor = heads.mask_head(self.trunk.finish(regions))
+        return masks
+
+    def anchors(self, maps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, ...]:
+        """Lay anchors on the maps of images."""
+        cells = [(features.shape[2], features.shape[3]) for features in maps]
+        exact = torch.float64 if images.dtype == torch.float64 else torch.float32
+        like = torch.empty(0, dtype=exact, device=images.device)
+        return self.rpn.anchors(cells, (images.shape[2], images.shape[3]), like)
+
+
+class DetectionModel(nn.Module):
+    """A network that finds objects, on pictures of any size.
+
+    Pictures are padded at the bottom and the right (with the mean colour, after normalising) to the next multiple of
+    the network's period, in training, evaluation and prediction alike.
+
+    Args:
+        network: what finds them.
+        label_space: the classes of objects, without background; travels with the model and its files.
+        preprocessing: how pictures are normalised before; likewise.
+    """
+
+    border: Literal["zeros"] = "zeros"
+    stretch = None
+
+    def __init__(self, network: RegionNetwork, *, label_space: LabelSpace, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.network = network
+        self.label_space = label_space
+        self.preprocessing = preprocessing
+        self.name = ""
+        self.options: dict[str, Any] = {}
+        # Suppression compares all objects of a picture with each other, so that each may depend on all of it.
+        self.geometry = Geometry(1, None, None, max(network.encoder.strides))
+        self.stride = network.trunk.strides[0]
+        self.first = (self.stride - 1) / 2
+
+    @property
+    def encoder(self) -> Encoder:
+        """The part that may carry ImageNet weights."""
+        return self.network.encoder
+
+    @property
+    def period(self) -> int:
+        """What sides are padded to multiples of, in pixels."""
+        return self.geometry.period
+
+    @property
+    def masks(self) -> bool:
+        """Whether it gives masks beside boxes."""
+        return self.network.heads.mask_head is not None
+
+    def train(self, mode: bool = True) -> DetectionModel:
+        """Set the mode of all parts; batch norms that are frozen stay as in evaluation."""
+        super().train(mode)
+        hold_frozen(self)
+        return self
+
+    def losses(self, images: Tensor, targets: Sequence[ObjectTarget]) -> dict[str, Tensor]:
+        """Compare what the network finds with the objects; the sum of the losses is what training makes small.
+
+        Which anchors and proposals are looked at is drawn from torch's generator.
+
+        Args:
+            images: normalised float (N, C, H, W), of any height and width.
+            targets: the objects of each picture; those thinner than a tenth of a pixel are passed over.
+
+        Returns:
+            Scalars ``objectness``, ``proposal_boxes``, ``classes``, ``boxes``, and with masks ``masks``.
+
+        Raises:
+            ModelError: the images are not (N, C, H, W) with the channels the model was built for, or not as many as
+                there are targets, or masks are to be learnt and a target has none.
+        """
+        self._check(images)
+        if len(targets) != len(images):
+            raise ModelError(f"{len(images)} images but {len(targets)} targets; give one an image")
+        if self.masks and any(len(target.boxes) and not len(target.layers) for target in targets):
+            raise ModelError(f"model '{self.name}' learns masks, but a target has boxes only; train faster_rcnn on it")
+        network, padded = self.network, self._extend(images)
+        learnt = [_without_slivers(target) for target in targets]
+        maps = network.trunk(padded)
+        logits, deltas = network.rpn(maps)
+        anchors = network.anchors(maps, padded)
+        objects = [target.boxes.to(anchors[0]) for target in learnt]
+        proposals = network.rpn.propose(logits, deltas, anchors, (images.shape[2], images.shape[3]))
+        return network.rpn.losses(logits, deltas, anchors, objects) | network.heads.losses(maps, proposals, learnt)
+
+    @torch.no_grad()
+    def detect(self, images: Tensor) -> list[Detections]:
+        """Find the objects of each picture; call it in evaluation mode.
+
+        Args:
+            images: normalised float (N, C, H, W), of any height and width.
+
+        Raises:
+            ModelError: the images are not (N, C, H, W) with the channels the model was built for.
+        """
+        self._check(images)
+        network, padded = self.network, self._extend(images)
+        size = (images.shape[2], images.shape[3])
+        maps = network.trunk(padded)
+        logits, deltas = network.rpn(maps)
+        proposals = network.rpn.propose(logits, deltas, network.anchors(maps, padded), size)
+        return network.heads.detect(maps, proposals, size)
+
+    def forward(self, images: Tensor) -> list[Detections]:
+        """Find the objects of each picture, as :meth:`detect`.
+
+        Raises:
+            ModelError: the model is in training mode, or as :meth:`detect`.
+        """
+        if self.training:
+            raise ModelError("a detection model gives losses in training: call losses(), or eval() before")
+        return self.detect(images)
+
+    def _check(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != self.preprocessing.channels:
+            raise ModelError(
+                f"model '{self.name}' takes images (N, {self.preprocessing.channels}, H, W), got {tuple(images.shape)}"
+            )
+
+    def _extend(self, images: Tensor) -> Tensor:
+        """Pad images (N, C, H, W) at the bottom and the right to the period."""
+        height, width = images.shape[2:]
+        return F.pad(
+            images, (0, self.geometry.padded_size(width) - width, 0, self.geometry.padded_size(height) - height)
+        )
+
+
+def mask_rcnn(
+    encoder: Encoder,
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    masks: bool = True,
+    neck: Literal["fpn", "c4"] = "fpn",
+    form: Literal["exact", "torchvision"] = "exact",
+    roi: Operation = "align",
+    reduce: Reduce = "avg",
+    samples: int = 2,
+    anchor_sizes: Sequence[Sequence[float]] | None = None,
+    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    proposals: int | None = None,
+    detections: int = 100,
+    nms: float = 0.5,
+    score: float = 0.05,
+    channels: int = 256,
+    head: int = 1024,
+    norm: Literal["frozen", "batch"] = "batch",
+) -> DetectionModel:
+    """Build Mask R-CNN.
+
+    Args:
+        encoder: gives the feature maps.
+        label_space: the classes of objects, without background.
+        preprocessing: how pictures are normalised.
+        masks: whether it gives masks beside boxes.
+        neck: ``"fpn"`` builds a pyramid of maps; ``"c4"`` reads regions off the map of stride 16 and lets the
+            encoder's last stage go over each.
+        form: ``"exact"`` has anchors at multiples of each stride and cells between their edges; ``"torchvision"``
+            computes what networks that were trained there expect: anchors step by quotients of sizes, cells lie half
+            a cell off.
+        roi: how regions are read: ``"pool"``, ``"warp"`` or ``"align"``; see :mod:`pixelwise.detection.roi`.
+        reduce: what becomes of the samples of a bin, ``"avg"`` or ``"max"``.
+        samples: points along a side of a bin.
+        anchor_sizes: for each map, square roots of the anchors' areas in pixels; by default 8 times its stride (32 to
+            512 for a pyramid), and all of 32 to 512 for ``"c4"``.
+        anchor_ratios: height over width.
+        proposals: most proposals of a picture, in training twice as many; by default 1000, and 300 for ``"c4"``, where
+            each costs a stage of the encoder.
+        detections: most detections of a picture.
+        nms: IoU above which the worse of two detections of a class is dropped.
+        score: least confidence of a detection.
+        channels: of the pyramid's maps.
+        head: values of the hidden layers of the box head on a pyramid.
+        norm: ``"frozen"`` keeps the encoder's batch norms as they are, for batches of few pictures on pretrained
+            weights; ``"batch"`` trains them.
+
+    Raises:
+        ModelError: the encoder does not fit the neck.
+        SettingError: an option that makes no sense.
+    """
+    fpn, exact, classes = neck == "fpn", form == "exact", len(label_space)
+    proposals = (1000 if fpn else 300) if proposals is None else proposals
+    _check_options(locals())
+    if norm == "frozen":
+        freeze_batch_norm(encoder)  # type: ignore[arg-type]
+    trunk = FpnTrunk(encoder, channels=channels) if fpn else C4Trunk(encoder)
+    if anchor_sizes is None:
+        anchor_sizes = tuple((8 * s,) for s in trunk.strides) if fpn else ((32, 64, 128, 256, 512),)
+    anchors = AnchorGrid(anchor_sizes, anchor_ratios, trunk.strides, rule="exact" if exact else "torchvision")
+    rpn = ProposalNetwork(trunk.channels, anchors, before=max(1000, proposals), after=proposals)
+
+    def reader(cells: int) -> RegionReader:
+        return RegionReader(
+            cells, trunk.region_strides, operation=roi, reduce=reduce, samples=samples, half_pixel=exact
+        )
+
+    heads = RegionHeads(
+        BoxHead(trunk.region_channels, BOX_CELLS, classes, width=head if fpn else None),
+        MaskHead(trunk.region_channels, classes, **({} if fpn else {"convolutions": ()})) if masks else None,
+        box_reader=reader(BOX_CELLS if fpn else MASK_CELLS),
+        mask_reader=reader(MASK_CELLS),
+        finish=trunk.finish,
+        score=score,
+        overlap=nms,
+        detections=detections,
+        batch=512 if fpn else 64,
+    )
+    return DetectionModel(RegionNetwork(trunk, rpn, heads), label_space=label_space, preprocessing=preprocessing)
+
+
+def faster_rcnn(
+    encoder: Encoder,
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    neck: Literal["fpn", "c4"] = "fpn",
+    form: Literal["exact", "torchvision"] = "exact",
+    roi: Operation = "align",
+    reduce: Reduce = "avg",
+    samples: int = 2,
+    anchor_sizes: Sequence[Sequence[float]] | None = None,
+    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    proposals: int | None = None,
+    detections: int = 100,
+    nms: float = 0.5,
+    score: float = 0.05,
+    channels: int = 256,
+    head: int = 1024,
+    norm: Literal["frozen", "batch"] = "batch",
+) -> DetectionModel:
+    """Build Faster R-CNN: :func:`mask_rcnn` without masks, with the same options."""
+    return mask_rcnn(
+        encoder,
+        label_space,
+        preprocessing,
+        masks=False,
+        neck=neck,
+        form=form,
+        roi=roi,
+        reduce=reduce,
+        samples=samples,
+        anchor_sizes=anchor_sizes,
+        anchor_ratios=anchor_ratios,
+        proposals=proposals,
+        detections=detections,
+        nms=nms,
+        score=score,
+        channels=channels,
+        head=head,
+        norm=norm,
+    )
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    for name, known in (("neck", ("fpn", "c4")), ("form", ("exact", "torchvision")), ("norm", ("frozen", "batch"))):
+        if options[name] not in known:
+            raise SettingError(f"{name} is '{options[name]}'; choose {' or '.join(known)}")
+    for name in ("samples", "proposals", "detections", "channels", "head"):
+        if options[name] < 1:
+            raise SettingError(f"{name} is {options[name]}; it must be at least 1")
+    for name in ("nms", "score"):
+        if not 0 <= options[name] <= 1:
+            raise SettingError(f"{name} is {options[name]}; it must lie between 0 and 1")
+
+
+def _without_slivers(target: ObjectTarget) -> ObjectTarget:
+    """Leave out objects that are thinner than any cell could show."""
+    sides = target.boxes[:, 2:] - target.boxes[:, :2]
+    kept = torch.where((sides >= SMALLEST_OBJECT).all(1))[0]
+    if len(kept) == len(target.boxes):
+        return target
+    return target._replace(
+        boxes=target.boxes[kept], labels=target.labels[kept], layer=target.layer[kept], ids=target.ids[kept]
+    )
