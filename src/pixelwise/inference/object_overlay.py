@@ -12,7 +12,7 @@ from pixelwise.errors import SettingError
 from pixelwise.instances import Instances
 from pixelwise.types import Color, LabelSpace
 
-TONES = ((0.0, 1.0), (0.06, 1.35), (-0.06, 0.75), (0.11, 1.1), (-0.11, 0.9), (0.03, 0.6))
+TONES = ((0.0, 1.0), (0.06, 1.35), (-0.06, 0.8), (0.11, 1.15), (-0.11, 0.9), (0.03, 0.75))
 """Turn of the hue and factor on the brightness of the first, second ... object of a class, over and over."""
 
 SMALLEST_TEXT = 9
@@ -108,7 +108,7 @@ def _write_numbers(painted: NDArray[np.uint8], instances: Instances) -> None:
         scale = height / _FONT_HEIGHT
         (width, up), down = cv2.getTextSize(text, _FONT, scale, 1)
         place = _widest(instances, number)
-        if place is None or areas[number] < 2 * width * up:  # half of it is to be seen
+        if place is None or areas[number] < 1.2 * width * up:
             continue
         left = int(np.clip(place[0] - width // 2, 0, max(0, instances.size[1] - width)))
         base = int(np.clip(place[1] + up // 2, up, instances.size[0] - 1))

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
+from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.georeference import Georeference, Transform
+from pixelwise.io.outlines import outline
 from pixelwise.io.raster import Openable, RasterSource, open_source
 from pixelwise.io.rings import OUTSIDE, Region, trace
 from pixelwise.types import LabelSpace
@@ -85,6 +87,80 @@ def write_polygons(
             source.close()
 
 
+def write_object_polygons(
+    path: str | os.PathLike[str],
+    instances: Instances,
+    label_space: LabelSpace,
+    *,
+    georeference: Georeference | None = None,
+) -> int:
+    """Write every object as a polygon with its holes, exactly along the edges of its pixels.
+
+    Coordinates and rings are those of :func:`write_polygons`. An object of several parts is a MultiPolygon, the largest
+    part first; one of which only the box is known is its box; one without pixels has no feature. Properties are ``id``,
+    from 1 in the order of the objects, ``class``, ``name``, ``color``, ``score`` (null where none is known) and
+    ``area`` in pixels.
+
+    Args:
+        path: the file to write.
+        instances: the objects.
+        label_space: classes of the objects, without background.
+        georeference: where the picture lies on the Earth.
+
+    Returns:
+        How many objects were written.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    transform = georeference.transform if georeference is not None else None
+    areas = instances.areas
+    count = 0
+    with atomic_path(Path(path)) as beside, open(beside, "w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection",\n')
+        file.write(_system(georeference) if transform is not None else "")
+        file.write('"features": [')
+        for number, label in enumerate(instances.labels.tolist()):
+            rings = _box_rings(instances, number) if instances.masks is None else _mask_rings(instances.masks[number])
+            if not rings:
+                continue
+            polygons = [[_ring(ring, transform) for ring in polygon] for polygon in rings]
+            score = None if instances.scores is None else round(float(instances.scores[number]), 6)
+            feature = {
+                "type": "Feature",
+                "properties": {
+                    "id": number + 1,
+                    **_class(label, label_space),
+                    "score": score,
+                    "area": float(areas[number]),
+                },
+                "geometry": {"type": "Polygon", "coordinates": polygons[0]}
+                if len(polygons) == 1
+                else {"type": "MultiPolygon", "coordinates": polygons},
+            }
+            file.write(",\n" if count else "\n")
+            json.dump(feature, file, ensure_ascii=False)
+            count += 1
+        file.write("\n]}\n")
+    return count
+
+
+def _mask_rings(mask: BoxMask) -> list[tuple[NDArray[Any], ...]]:
+    """The rings of each part of an object, shell first."""
+    return [(part.shell, *part.holes) for part in outline(mask)] if mask.pixels.any() else []
+
+
+def _box_rings(instances: Instances, number: int) -> list[tuple[NDArray[Any], ...]]:
+    left, top, right, bottom = instances.boxes[number].tolist()
+    ring = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    return [(ring,)] if right > left and bottom > top else []
+
+
+def _class(label: int, label_space: LabelSpace) -> dict[str, Any]:
+    red, green, blue = label_space.colors[label]
+    return {"class": label, "name": label_space.names[label], "color": f"#{red:02x}{green:02x}{blue:02x}"}
+
+
 def _system(georeference: Georeference | None) -> str:
     code = georeference.epsg if georeference is not None else None
     if code is None or code == _LONGITUDE_LATITUDE:
@@ -115,15 +191,9 @@ def _bands(source: RasterSource, label_space: LabelSpace, background: bool) -> I
 
 
 def _feature(region: Region, label_space: LabelSpace, transform: Transform | None) -> dict[str, Any]:
-    red, green, blue = label_space.colors[region.label]
     return {
         "type": "Feature",
-        "properties": {
-            "class": region.label,
-            "name": label_space.names[region.label],
-            "color": f"#{red:02x}{green:02x}{blue:02x}",
-            "pixels": region.pixels,
-        },
+        "properties": {**_class(region.label, label_space), "pixels": region.pixels},
         "geometry": {
             "type": "Polygon",
             "coordinates": [_ring(ring, transform) for ring in (region.shell, *region.holes)],
@@ -131,7 +201,7 @@ def _feature(region: Region, label_space: LabelSpace, transform: Transform | Non
     }
 
 
-def _ring(points: NDArray[np.int64], transform: Transform | None) -> list[list[float]]:
+def _ring(points: NDArray[Any], transform: Transform | None) -> list[list[float]]:
     """Close a ring and bring it to map coordinates; in pixels, shells are counterclockwise as numbers already."""
     closed = np.concatenate([points, points[:1]])
     if transform is None:
