@@ -256,7 +256,7 @@ def test_masks_equal_those_of_pycocotools(pictures: Path) -> None:
         for mask, box, annotation in zip(masks(objects), objects.boxes, annotations, strict=True):
             np.testing.assert_array_equal(mask, theirs.annToMask(annotation))
             x, y, width, height = annotation["bbox"]
-            np.testing.assert_allclose(box, [x, y, x + width, y + height], atol=2)
+            np.testing.assert_allclose(box, [x, y, x + width, y + height], atol=0.02)  # some pass the edge by 0.01
             count += 1
     assert count == 1712
     assert len(source.pairs) == 190
