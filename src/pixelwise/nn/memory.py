@@ -55,8 +55,12 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        # What was never watched is a parameter, and so is a view of it, such as the transpose that a product takes.
+        keys = {tensor.untyped_storage()._cdata for tensor in _tensors([*args, *(kwargs or {}).values()])}
+        parameters = keys - self.users.keys()
         for tensor in _tensors(result):
-            self.watch(tensor)
+            if tensor.untyped_storage()._cdata not in parameters:
+                self.watch(tensor)
         return result
 
 
