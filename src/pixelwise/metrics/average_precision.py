@@ -1,0 +1,191 @@
+"""COCO's average precision over a set of pictures, by faster-coco-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
+from numpy.typing import NDArray
+
+from pixelwise.instances import Instances
+from pixelwise.metrics.overlaps import Overlaps, has_masks
+
+Kind = Literal["mask", "box", "boundary"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What the figures of a set need to know of one picture; masks are not kept.
+
+    Predictions are in the order of falling scores, which COCO's evaluation needs.
+
+    Args:
+        labels: int64 (N,) classes of the annotations.
+        areas: (N,) their pixels, or the areas of their boxes.
+        crowd: bool (N,), which of them stand for groups.
+        predicted: int64 (M,) classes of the predictions.
+        scores: (M,).
+        mask_areas: (M,) their pixels, or the areas of their boxes.
+        box_areas: (M,) the areas of their boxes.
+        overlaps: how they lie on each other.
+    """
+
+    labels: NDArray[np.int64]
+    areas: Floats
+    crowd: NDArray[np.bool_]
+    predicted: NDArray[np.int64]
+    scores: Floats
+    mask_areas: Floats
+    box_areas: Floats
+    overlaps: Overlaps
+
+    @classmethod
+    def of(cls, truth: Instances, prediction: Instances, found: Overlaps) -> Compared:
+        """Take from the objects of a picture what is needed; predictions without scores count as sure."""
+        scores = np.ones(len(prediction)) if prediction.scores is None else prediction.scores.astype(np.float64)
+        order = np.argsort(-scores, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        pairs = np.stack([place[found.pairs[:, 0]], found.pairs[:, 1]], 1)
+        sides = (prediction.boxes[:, 2:] - prediction.boxes[:, :2]).astype(np.float64)
+        return cls(
+            truth.labels,
+            truth.areas,
+            truth.is_crowd,
+            prediction.labels[order],
+            scores[order],
+            (prediction.areas if has_masks(prediction) else sides.prod(1))[order],
+            sides.prod(1)[order],
+            Overlaps(pairs, found.box, found.mask, found.boundary),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePrecision:
+    """COCO's figures; NaN where there is nothing to find.
+
+    Args:
+        precision: (10, 101, K, 4), precision at each IoU 0.5, 0.55 .. 0.95, recall 0, 0.01 .. 1, class, and range of
+            areas (all, small, medium, large).
+        recall: (10, K, 4, 3), recall with at most 1, 10 and ``max_detections`` predictions a class and picture.
+        max_detections: the last of these; it holds for precision, too.
+    """
+
+    precision: Floats
+    recall: Floats
+    max_detections: int
+
+    @property
+    def ap(self) -> float:
+        """Mean over IoU 0.5 .. 0.95 and the classes."""
+        return mean(self.precision[..., 0])
+
+    @property
+    def ap50(self) -> float:
+        """At IoU 0.5."""
+        return mean(self.precision[0, ..., 0])
+
+    @property
+    def ap75(self) -> float:
+        """At IoU 0.75."""
+        return mean(self.precision[5, ..., 0])
+
+    @property
+    def by_area(self) -> dict[str, float]:
+        """``small`` below 32 x 32 pixels, ``medium`` below 96 x 96, and ``large``."""
+        return {
+            name: mean(self.precision[..., place]) for place, name in enumerate(("small", "medium", "large"), start=1)
+        }
+
+    @property
+    def by_class(self) -> list[float]:
+        """AP of each class."""
+        return [mean(self.precision[:, :, index, 0]) for index in range(self.precision.shape[2])]
+
+    @property
+    def recalls(self) -> tuple[float, float, float]:
+        """Mean recall with at most 1, 10 and ``max_detections`` predictions a class and picture."""
+        return mean(self.recall[:, :, 0, 0]), mean(self.recall[:, :, 0, 1]), mean(self.recall[:, :, 0, 2])
+
+
+def average_precision(
+    pictures: Sequence[Compared], classes: int, kind: Kind, *, max_detections: int = 100
+) -> AveragePrecision:
+    """Score predictions as COCO does: matched at ten IoUs, precision read at 101 recalls.
+
+    The IoUs are those that were found in the objects' boxes, so that no mask is decoded here. As in COCO, areas decide
+    on pixels for masks and outlines; for boxes, of annotations by pixels and of predictions by their boxes.
+
+    Args:
+        pictures: the set.
+        classes: number of classes.
+        kind: what is compared.
+        max_detections: the best predictions of a class on a picture that count.
+    """
+    numbers = range(1, len(pictures) + 1)  # 0 would mean "without a match" there
+    header = {
+        "images": [{"id": number, "height": 1, "width": 1} for number in numbers],
+        "categories": [{"id": index, "name": str(index)} for index in range(classes)],
+    }
+    truth = [
+        {"image_id": number, "category_id": label, "area": area, "iscrowd": int(crowd), "bbox": [0, 0, 1, 1]}
+        for number, picture in zip(numbers, pictures, strict=True)
+        for label, area, crowd in zip(
+            picture.labels.tolist(), picture.areas.tolist(), picture.crowd.tolist(), strict=True
+        )
+    ]
+    predicted = [
+        {"image_id": number, "category_id": label, "area": area, "iscrowd": 0, "bbox": [0, 0, 1, 1], "score": score}
+        for number, picture in zip(numbers, pictures, strict=True)
+        for label, area, score in zip(
+            picture.predicted.tolist(),
+            (picture.box_areas if kind == "box" else picture.mask_areas).tolist(),
+            picture.scores.tolist(),
+            strict=True,
+        )
+    ]
+    evaluation = _Evaluation(_data(header, truth), _data(header, predicted), iouType="bbox", rle_iou_max_workers=1)
+    evaluation.pictures, evaluation.kind = pictures, kind
+    # The three must rise; more than one of the same are the same.
+    evaluation.params.maxDets = [min(1, max_detections), min(10, max_detections), max_detections]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    shape = (10, 101, classes, 4, 3)
+    precision = np.asarray(evaluation.eval["precision"], np.float64).reshape(shape)[..., 2]
+    recall = np.asarray(evaluation.eval["recall"], np.float64).reshape(10, classes, 4, 3)
+    return AveragePrecision(
+        np.where(precision < 0, np.nan, precision), np.where(recall < 0, np.nan, recall), max_detections
+    )
+
+
+class _Evaluation(COCOeval_faster):  # type: ignore[misc]
+    """COCO's matching and curves on IoUs that are known already."""
+
+    pictures: Sequence[Compared]
+    kind: Kind
+
+    def computeIoU(self, imgId: int, catId: int) -> Floats:
+        """Lay out the IoUs of one class on one picture: predictions by falling score, annotations in their order."""
+        picture = self.pictures[imgId - 1]
+        of_class, true_of_class = picture.predicted == catId, picture.labels == catId
+        rows, columns = np.cumsum(of_class) - 1, np.cumsum(true_of_class) - 1
+        ious = np.zeros((int(of_class.sum()), int(true_of_class.sum())))
+        mine, its = picture.overlaps.pairs[of_class[picture.overlaps.pairs[:, 0]]].T  # a pair is of one class
+        values = getattr(picture.overlaps, self.kind)[of_class[picture.overlaps.pairs[:, 0]]]
+        ious[rows[mine], columns[its]] = values
+        return ious[: self.params.maxDets[-1]]
+
+
+def _data(header: dict[str, Any], annotations: list[dict[str, Any]]) -> COCO:
+    numbered = [{"id": number, **annotation} for number, annotation in enumerate(annotations, start=1)]
+    return COCO({**header, "annotations": numbered})
+
+
+def mean(values: Floats) -> float:
+    """The mean over what is defined; NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
