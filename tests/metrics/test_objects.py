@@ -39,7 +39,7 @@ def reference(truths: list[Instances], predictions: list[Instances], classes: in
     sides: list[list[dict[str, Any]]] = []
     for pictures in (truths, predictions):
         annotations: list[dict[str, Any]] = []
-        for number, objects in enumerate(scenes, start=1):
+        for number, objects in enumerate(pictures, start=1):
             for index in range(len(objects)):
                 left, top, right, bottom = objects.boxes[index].astype(float).tolist()
                 mask = objects.masks[index]
