@@ -1,0 +1,145 @@
+"""The traits of annotated objects that a detection network is planned from: how many, how large, of what shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.pairs import Pair
+from pixelwise.data.survey import in_threads
+from pixelwise.errors import DataError
+from pixelwise.instances import Instances
+
+PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
+"""The percentiles that a spread consists of."""
+
+Spread = tuple[float, float, float, float, float, float, float]
+"""Values at :data:`PERCENTILES`."""
+
+_PICTURES = 2000  # read at most: seconds, and percentiles hardly change with more
+
+
+@dataclass(frozen=True)
+class ObjectSurvey:
+    """The objects of a set of pictures. Groups count in ``crowd_share`` only.
+
+    Args:
+        images: pictures read.
+        of: pictures there are; more than ``images`` where only evenly spread ones were read.
+        objects: objects found.
+        empty_images: pictures without an object.
+        per_image_median: objects a picture, 0 where it has none.
+        per_image_p99: the 99th percentile of these.
+        per_image_max: the most in one picture.
+        sizes: spread of the side in pixels of a square as large as the box, ``sqrt(width * height)``.
+        aspects: spread of height over width of the boxes.
+        coverage: share of its box that the median object fills; 1 where there are no masks.
+        class_objects: objects of each class.
+        crowd_share: share of annotations that stand for a group.
+        masks: whether there are masks, rather than boxes only.
+    """
+
+    images: int
+    of: int
+    objects: int
+    empty_images: int
+    per_image_median: float
+    per_image_p99: float
+    per_image_max: int
+    sizes: Spread
+    aspects: Spread
+    coverage: float
+    class_objects: tuple[int, ...]
+    crowd_share: float
+    masks: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the survey in plain JSON types; :meth:`from_dict` reads it back."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> ObjectSurvey:
+        """Build a survey from what :meth:`to_dict` wrote."""
+        values: dict[str, Any] = dict(described)
+        for key in ("sizes", "aspects", "class_objects"):
+            values[key] = tuple(values[key])
+        return cls(**values)
+
+
+def survey_objects(
+    pairs: Sequence[Pair],
+    classes: int,
+    *,
+    pictures: int = _PICTURES,
+    progress: Callable[[int, int], Any] | None = None,
+) -> ObjectSurvey:
+    """Read the objects of pictures, in threads, and measure them.
+
+    Args:
+        pairs: pictures whose objects are annotated.
+        classes: number of classes of objects.
+        pictures: how many to read at most; of more, evenly spread ones are taken.
+        progress: called with (done, total) after each picture.
+
+    Raises:
+        DataError: a picture has no annotation of objects, one cannot be read, or there is no object in all of them.
+    """
+    for pair in pairs:
+        if pair.objects is None:
+            raise DataError(f"{pair.image}: no objects are annotated in this picture, only the class of its pixels")
+    places = np.linspace(0, len(pairs) - 1, min(len(pairs), pictures)).round().astype(np.int64)
+    chosen = [pairs[place] for place in places.tolist()]
+    measured = list(in_threads(_measure, chosen, progress))
+    counts = np.array([len(one.sides) for one in measured])
+    if not counts.sum():
+        raise DataError(
+            f"none of {len(chosen)} pictures has an object ({chosen[0].image if chosen else 'no picture'} the first), "
+            "so there is nothing to learn; check that these are the annotations"
+        )
+    sides = np.concatenate([one.sides for one in measured])  # (objects, 2): height, width
+    labels = np.concatenate([one.labels for one in measured])
+    crowds = sum(one.crowds for one in measured)
+    return ObjectSurvey(
+        images=len(chosen),
+        of=len(pairs),
+        objects=len(sides),
+        empty_images=int((counts == 0).sum()),
+        per_image_median=float(np.median(counts)),
+        per_image_p99=float(np.percentile(counts, 99)),
+        per_image_max=int(counts.max()),
+        sizes=_spread(np.sqrt(sides.prod(1))),
+        aspects=_spread(sides[:, 0] / sides[:, 1]),
+        coverage=float(np.median(np.concatenate([one.coverage for one in measured]))),
+        class_objects=tuple(np.bincount(labels, minlength=classes).tolist()),
+        crowd_share=crowds / (len(sides) + crowds),
+        masks=any(one.masks for one in measured),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    sides: NDArray[np.float64]  # (N, 2): height and width of each box
+    labels: NDArray[np.int64]  # (N,)
+    coverage: NDArray[np.float64]  # (N,)
+    crowds: int
+    masks: bool
+
+
+def _measure(pair: Pair) -> _Measured:
+    assert pair.objects is not None
+    every: Instances = pair.objects.read()
+    boxes = every.boxes.astype(np.float64)
+    sides = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], 1)
+    single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and nothing could find it
+    sides = sides[single]
+    coverage = np.minimum(every.areas[single] / sides.prod(1), 1)
+    return _Measured(sides, every.labels[single], coverage, int(every.is_crowd.sum()), every.masks is not None)
+
+
+def _spread(values: NDArray[np.float64]) -> Spread:
+    first, fifth, quarter, half, most, nearly, last = np.percentile(values, PERCENTILES).tolist()
+    return first, fifth, quarter, half, most, nearly, last
