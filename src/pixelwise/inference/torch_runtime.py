@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelwise.errors import SettingError
 from pixelwise.models import Coarse, SegmentationModel, load_model
+from pixelwise.nn.doubled import DoubledConv2d, fuse_doublings
 from pixelwise.nn.folding import fold_batch_norm
 from pixelwise.nn.memory import peak_bytes
 from pixelwise.ops import upsample_argmax, upsample_confusion
@@ -26,6 +27,9 @@ PRECISIONS = ("auto", "bfloat16", "float32", "float64")
 
 PROBE = 256
 """Side in pixels of the picture on which memory is counted; what a pixel needs does not depend on it."""
+
+BAND = 64
+"""Rows of a picture that are normalised at a time."""
 
 
 class TorchRuntime:
@@ -56,7 +60,11 @@ class TorchRuntime:
         self.preprocessing = loaded.preprocessing
         probe = (1, self.preprocessing.channels, *(max(PROBE, self.geometry.input_size(PROBE)),) * 2)
         fold_batch_norm(loaded.network, probe)
+        if loaded.encoder is None or loaded.encoder.exact:
+            fuse_doublings(loaded.network)
         self.model = loaded.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+        if self.bfloat16:
+            _hold_in_bfloat16(self.model)
         mean, std = (
             torch.tensor(values, device=self.device, dtype=self.dtype)
             for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
@@ -108,7 +116,8 @@ class TorchRuntime:
     def coarse(self, image: NDArray[np.uint8]) -> Coarse:
         """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            return self.model.coarse(self._normalised(image))
+            coarse: Coarse = self.model.coarse(self._normalised(image))
+            return coarse
 
     def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
         """Compute coarse logits of what a tile is shown, laid on the pixels of a window alone."""
@@ -119,8 +128,16 @@ class TorchRuntime:
             return on_window(self.model.score(normalised, (window[0].stop, window[1].stop)), window)
 
     def _normalised(self, image: NDArray[np.uint8]) -> Tensor:
-        pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)
-        return ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        """Normalise an image (C, H, W) to (1, C, H, W) in the precision that the network computes in."""
+        dtype = torch.bfloat16 if self.bfloat16 else self.dtype
+        size = (1, *image.shape)
+        normalised = torch.empty(size, dtype=dtype, device=self.device, memory_format=torch.channels_last)
+        # Rows by rows, because floats of all pixels would take more memory than some of the network's own maps.
+        for top in range(0, image.shape[1], BAND):
+            band = slice(top, top + BAND)
+            pixels = torch.from_numpy(np.array(image[:, band])).to(self.device)  # (C, rows of the band, W)
+            normalised[0, :, band] = (pixels - self._mean) / self._std
+        return normalised
 
     def _labels(self, coarse: Coarse) -> NDArray[np.integer]:
         labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
@@ -130,9 +147,16 @@ class TorchRuntime:
         """Memory for each pixel shown to the network: feature maps, and the picture before and after normalising."""
         dtype = torch.bfloat16 if self.bfloat16 else self.dtype
         pixels = probe[2] * probe[3]
-        # The picture exists as bytes, twice as floats while it is normalised, and once padded.
-        picture = probe[1] * (1 + 3 * self.dtype.itemsize)
+        # The picture exists as bytes, here and twice read ahead, and normalised before it is padded.
+        picture = probe[1] * (3 + dtype.itemsize)
         return peak_bytes(self.model.network, probe, dtype=dtype) / pixels + picture
+
+
+def _hold_in_bfloat16(model: nn.Module) -> None:
+    """Keep what autocast would turn into bfloat16 for every tile as bfloat16; the results are the same."""
+    for part in model.modules():
+        if type(part) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, DoubledConv2d):
+            part.to(torch.bfloat16)
 
 
 def on_window(coarse: Coarse, window: Window) -> Coarse:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
+from pixelwise.nn.doubled import DoubledConv2d
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -62,16 +63,39 @@ class UNetDecoder(nn.Module):
         initialise(self.steps)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Decode the encoder's maps, finest first, to (N, channels[-1], H, W)."""
+        """Decode the encoder's maps, finest first, to (N, channels[-1], H, W); the list is emptied."""
         *skips, decoded = maps
         skip_at = dict(zip(self.skip_strides, skips, strict=True))
+        # Maps are let go as soon as they are used: in prediction they are most of the memory.
+        maps.clear()
+        skips.clear()
         for stride, doubling, step in zip(self.strides, self.doublings, self.steps, strict=True):
-            skip = skip_at.get(stride)
-            decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w)
-            if skip is not None:
-                decoded = torch.cat([decoded, skip], 1)
-            decoded = step(decoded)
+            convolve, *rest = [part for half in step.children() for part in half.children()]
+            skip = skip_at.pop(stride, None)
+            if isinstance(convolve, DoubledConv2d):
+                decoded = convolve(decoded, skip)  # (N, C, h, w) -> (N, C'', 2h, 2w)
+            else:
+                decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w)
+                if skip is not None:
+                    decoded = torch.cat([decoded, skip], 1)
+                decoded = convolve(decoded)
+            del skip
+            for part in rest:
+                decoded = part(decoded)
         return decoded
+
+    def fuse(self) -> None:
+        """Convolve without building doubled maps, where they are copies; for prediction alone.
+
+        Maps of the encoder must be exactly twice as large from one to the next.
+        """
+        for doubling, step in zip(self.doublings, self.steps, strict=True):
+            assert isinstance(doubling, Doubling)
+            assert isinstance(step, nn.Sequential)
+            first = step[0]
+            assert isinstance(first, nn.Sequential)
+            if doubling.upsampling == "nearest" and isinstance(first[0], nn.Conv2d):
+                first[0] = DoubledConv2d(first[0], doubling.out_channels)
 
 
 def unet(
