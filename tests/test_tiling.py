@@ -159,3 +159,16 @@ def test_a_short_reach_makes_fast_tiles_exact() -> None:
 
 def test_tiles_do_not_depend_on_anything_but_the_arguments() -> None:
     assert choose((5000, 3000), GEOMETRIES["unet"]) == choose((5000, 3000), GEOMETRIES["unet"])
+
+
+def test_a_memory_that_no_tile_fits_into_is_told() -> None:
+    far = Geometry(1, -180, 180, 32)
+    plan = choose((5000, 5000), far, mode="fast", memory=100 * 150**2)
+    assert plan.tile == (32, 32)
+    assert "takes about 5 MiB, more than the 2.1" in plan.reason  # (32 + 2 * 96) squared times 100 bytes
+    assert "asked for" not in choose((5000, 5000), far).reason
+
+
+def test_a_memory_below_the_smallest_picture_is_refused() -> None:
+    with pytest.raises(SettingError, match="smallest picture"):
+        choose((5000, 5000), Geometry(1, -180, 180, 32), bytes_per_pixel=2000, memory=1 << 20)

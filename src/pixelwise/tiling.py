@@ -156,9 +156,11 @@ def choose_tiles(
         memory: bytes that computing a tile may take.
         border: pixels that are added at each side of what the network is shown, which take memory as well.
 
+    Where not even the smallest fast tile fits, it is taken all the same, and the reason says by how much it exceeds.
+
     Raises:
         SettingError: exact tiles are asked for and the network sees the whole picture, or they do not fit into the
-            memory.
+            memory; or the memory is less than the smallest picture takes.
     """
     if mode not in ("auto", "exact", "fast"):
         raise SettingError(f"there is no mode '{mode}'; choose auto, exact or fast")
@@ -188,7 +190,11 @@ def choose_tiles(
     halo = -(-FAST_HALO // geometry.period) * geometry.period
     if geometry.context is not None:
         halo = min(halo, geometry.context)
-    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory, border) or (geometry.period,) * 2
+    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory, border)
+    excess = ""
+    if sides is None:
+        sides = (geometry.period, geometry.period)
+        excess = _tell_excess(geometry, halo, bytes_per_pixel, memory, border)
     if mode == "fast":
         reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
     elif geometry.whole:
@@ -200,7 +206,25 @@ def choose_tiles(
             f"exact tiles would cost {exact.cost:.1f} times the arithmetic: tiles see {halo} of {geometry.context} "
             "pixels around them"
         )
-    return _plan(size, sides, geometry, halo, exact=geometry.margin > 0 or geometry.context == halo, reason=reason)
+    whole_reach = geometry.margin > 0 or geometry.context == halo
+    return _plan(size, sides, geometry, halo, exact=whole_reach, reason=reason + excess)
+
+
+def _tell_excess(geometry: Geometry, halo: int, bytes_per_pixel: float, memory: int, border: int) -> str:
+    """Say how far the smallest tile exceeds the memory.
+
+    Raises:
+        SettingError: the memory does not even hold the smallest picture that the network computes.
+    """
+    least = math.ceil((2 * geometry.period + 2 * border) ** 2 * bytes_per_pixel / 2**20)
+    if least << 20 > max(memory, 1 << 20):
+        raise SettingError(
+            f"{memory / 2**20:g} MiB of memory do not hold the smallest picture that this network computes, about "
+            f"{least} MiB; raise --memory, or give --tile"
+        )
+    around = 2 * (-(-halo // geometry.period) * geometry.period + border) + 2 * geometry.margin
+    needed = math.ceil((geometry.period + around) ** 2 * bytes_per_pixel / 2**20)
+    return f"; the smallest tile takes about {needed} MiB, more than the {memory / 2**20:g} MiB asked for"
 
 
 def _exact_plan(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from torch.nn import functional as F
 
 from pixelwise.inference import Predictor
 from pixelwise.inference.raster import label_raster
-from pixelwise.inference.tiles import Seams, inside, show
+from pixelwise.inference.tiles import Seams, inside, release_free_memory, show
 from pixelwise.inference.torch_runtime import TorchRuntime
 from pixelwise.io.raster import open_source
 from pixelwise.models import SegmentationModel
@@ -165,3 +168,17 @@ def test_less_memory_means_smaller_tiles(wide: SegmentationModel) -> None:
     ]
     assert sides == sorted(sides)
     assert all(tile + 2 * 24 <= side for tile, side in zip(sides, (200, 400, 800), strict=True))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap is another one without glibc")
+def test_free_blocks_inside_the_heap_are_given_back() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    blocks = [np.ones(8192) for _ in range(1600)]  # 64 KiB each, too small to be mapped one by one
+    last = np.ones(8192)  # keeps the end of the heap
+    full = resident()
+    blocks.clear()
+    release_free_memory()
+    assert full - resident() > 60 << 20
+    assert last[0] == 1
