@@ -104,7 +104,7 @@ def test_empty_pictures_stay(tmp_path: Path, write: Any, image: Any) -> None:
         write(f"{name}.png", image)
     write("all.json", coco([{"segmentation": [SQUARE]}], ("a.png", "b.png")))
     assert len(read(tmp_path, "b.png")) == 0
-    assert "1 pictures have no objects" in open_data(tmp_path).notes
+    assert "pictures without objects: 1" in open_data(tmp_path).notes
 
 
 def test_degenerate_objects_are_a_pixel_or_nothing(tmp_path: Path, write: Any, image: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pixelwise.data.coco_file import CocoFile, CocoPicture, read_coco
@@ -15,11 +15,11 @@ from pixelwise.data.json_files import beside_its_picture, json_files
 from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.outlines import OutlinedObjects
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
+from pixelwise.data.picture_places import PicturePlaces
 from pixelwise.errors import DataError
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
 
-_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
 _WHOLE = "all"
 
 
@@ -61,7 +61,7 @@ def find(root: Path) -> Found | None:
         raise absent[0]
     empty = sum(not picture.annotations for file in files for picture in file.pictures)
     if empty:
-        notes.append(f"{empty} pictures have no objects")
+        notes.append(f"pictures without objects: {empty}")
     return Found("coco", splits, names, notes=tuple(notes))
 
 
@@ -70,7 +70,7 @@ class _NoneHere(DataError):
 
 
 def _pairs(root: Path, file: CocoFile, split: str, names: tuple[str, ...], masks: bool) -> list[Pair]:
-    places = _Places(root, file.path, split)
+    places = PicturePlaces(root, file.path, split)
     found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
     missing = [picture for picture, path in found if path is None]
     if missing:
@@ -127,29 +127,7 @@ def _split_of(path: Path) -> str:
     return SPLIT_NAMES.get(path.parent.name.lower(), _WHOLE)
 
 
-class _Places:
-    """Where the pictures of a file may lie; the place that had the last one is tried first."""
-
-    def __init__(self, root: Path, path: Path, split: str) -> None:
-        words = path.stem.split("_")
-        named = {split, words[-1], *(name for name, meaning in SPLIT_NAMES.items() if meaning == split)}
-        below = [*_FOLDERS, *(f"{above}{name}" for name in sorted(named) for above in ("", "images/"))]
-        bases = dict.fromkeys((path.parent, root))
-        places = [base / name for base in bases for name in below]
-        self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]
-
-    def find(self, file_name: str) -> Path | None:
-        given = PurePosixPath(file_name.replace("\\", "/"))
-        inside = not given.is_absolute() and ".." not in given.parts
-        for name in dict.fromkeys((str(given), given.name) if inside else (given.name,)):
-            for number, folder in enumerate(self.folders):
-                if (folder / name).is_file():
-                    self.folders.insert(0, self.folders.pop(number))
-                    return folder / name
-        return None
-
-
-def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: _Places) -> str:
+def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces) -> str:
     first = missing[0]
     looked = ", ".join(str(folder) for folder in sorted(places.folders))
     annotation = f", which annotation {first.annotations[0].get('id')} belongs to," if first.annotations else ""

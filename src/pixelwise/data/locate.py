@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixelwise.data import camvid, coco, folder, id_masks, voc
+from pixelwise.data import camvid, coco, deepfashion2, folder, id_masks, labelme, object_files, via, voc, yolo
 from pixelwise.data.dataset_yaml import Description, read_description
 from pixelwise.data.pairs import Found, read_list, read_names
 from pixelwise.errors import DataError
 
 DESCRIPTION = "dataset.yaml"
-_LAYOUTS = (camvid, voc, coco, id_masks, folder)  # the first that fits; objects go before masks of classes
+# The first that fits; objects go before masks of classes.
+_LAYOUTS = (camvid, voc, coco, id_masks, deepfashion2, via, labelme, yolo, object_files, folder)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Outline:
         rle: its mask as COCO's run lengths.
         box: the box that the file states.
         crowd: whether it stands for a group.
-        normalised: whether polygons are in shares of the picture's width and height.
+        normalised: whether polygons and box are in shares of the picture's width and height.
     """
 
     label: int
@@ -87,12 +87,14 @@ class AnnotationFile:
         names: the classes in index order.
         parse: gives the outlines that a file holds, and the size of the picture if it states one; a function of a
             module, so that workers can be handed it.
+        masks: whether to make masks, or to give boxes only.
     """
 
     path: Path
     image: Path
     names: tuple[str, ...]
     parse: Callable[[Path, tuple[str, ...]], tuple[tuple[Outline, ...], Size | None]]
+    masks: bool = True
 
     def read(self) -> Instances:
         """Read the file and make the masks; see :func:`draw`.
@@ -107,7 +109,7 @@ class AnnotationFile:
                 f"{self.path}: it states a picture of {stated[0]}x{stated[1]}, but {self.image.name} is "
                 f"{size[0]}x{size[1]} (height x width); annotate the picture as it is now"
             )
-        return draw(outlines, size, self.path)
+        return draw(outlines, size, self.path, masks=self.masks)
 
 
 def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool = True) -> Instances:
@@ -127,7 +129,7 @@ def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool =
         DataError: run lengths are damaged or belong to a picture of another size, or a point is far outside.
     """
     drawn: list[tuple[Outline, BoxMask, Box]] = []
-    for outline in outlines:
+    for outline in (_in_pixels(outline, size) for outline in outlines):
         try:
             mask = _mask_of(outline, size)
         except DataError as error:
@@ -183,6 +185,17 @@ def rectangle(box: Box) -> Points:
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
 
 
+def _in_pixels(outline: Outline, size: Size) -> Outline:
+    if not outline.normalised:
+        return outline
+    height, width = size
+    polygons = tuple(polygon * (width, height) for polygon in outline.polygons)
+    box = outline.box
+    if box is not None:
+        box = box[0] * width, box[1] * height, box[2] * width, box[3] * height
+    return replace(outline, polygons=polygons, box=box, normalised=False)
+
+
 def _mask_of(outline: Outline, size: Size) -> BoxMask | None:
     """Make the mask of an object, None if it lies outside the picture."""
     if outline.rle is not None:
@@ -195,8 +208,6 @@ def _mask_of(outline: Outline, size: Size) -> BoxMask | None:
         middle = None
     else:
         polygons = outline.polygons
-        if outline.normalised:
-            polygons = tuple(polygon * (size[1], size[0]) for polygon in polygons)
         if not polygons and outline.box is not None:
             polygons = (rectangle(outline.box),)
         mask = fill(polygons, size)

@@ -1,0 +1,38 @@
+"""Where the pictures lie that an annotation file names."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from pixelwise.data.pairs import SPLIT_NAMES
+
+_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
+
+
+class PicturePlaces:
+    """Finds pictures in the folders that tools put them in, never outside of the data.
+
+    Args:
+        root: the folder of the data.
+        path: the annotation file; folders may be called as the last word of its name, ``train2017`` for instance.
+        split: the split that it belongs to.
+    """
+
+    def __init__(self, root: Path, path: Path, split: str) -> None:
+        words = path.stem.split("_")
+        named = {split, words[-1], *(name for name, meaning in SPLIT_NAMES.items() if meaning == split)}
+        below = [*_FOLDERS, *(f"{above}{name}" for name in sorted(named) for above in ("", "images/"))]
+        bases = dict.fromkeys((path.parent, root))
+        places = [base / name for base in bases for name in below]
+        self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]
+
+    def find(self, file_name: str) -> Path | None:
+        """Find a picture by its name or its path in the file; the folder that had the last one is tried first."""
+        given = PurePosixPath(file_name.replace("\\", "/"))
+        inside = not given.is_absolute() and ".." not in given.parts
+        for name in dict.fromkeys((str(given), given.name) if inside else (given.name,)):
+            for number, folder in enumerate(self.folders):
+                if (folder / name).is_file():
+                    self.folders.insert(0, self.folders.pop(number))
+                    return folder / name
+        return None
