@@ -121,14 +121,21 @@ class _Measured:
 
 def _measure(pair: Pair, space: LabelSpace) -> _Measured:
     info = image_info(pair.image)
-    mask = read_target(pair, space)
-    class_pixels = np.bincount(mask.ravel(), minlength=len(space))[: len(space)].astype(np.int64)
+    class_pixels = _class_pixels(pair, space)
     values = None
     if info.bits > 8:
         stored = read_stored(pair.image)[0]
         every = max(1, stored.size // _VALUES_A_PICTURE)
         values = stored.ravel()[::every].astype(np.float64)
     return _Measured(pair.image, info.size, info.channels, info.bits, class_pixels, values)
+
+
+def _class_pixels(pair: Pair, space: LabelSpace) -> NDArray[np.int64]:
+    if pair.objects is not None and space.background is None:  # the classes of objects alone, which cannot be painted
+        objects = pair.objects.read()
+        return np.bincount(objects.labels, objects.areas, minlength=len(space)).astype(np.int64)
+    mask = read_target(pair, space)
+    return np.bincount(mask.ravel(), minlength=len(space))[: len(space)].astype(np.int64)
 
 
 def _common_channels(measured: list[_Measured]) -> int:

@@ -58,14 +58,22 @@ class MaskHead(nn.Module):
         channels: of the regions.
         classes: K; mask 0 is that of the background and means nothing.
         convolutions: channels of the 3x3 convolutions before the step up.
+        width: channels after it.
     """
 
-    def __init__(self, channels: int, classes: int, *, convolutions: Sequence[int] = (MASK_CHANNELS,) * 4) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        *,
+        convolutions: Sequence[int] = (MASK_CHANNELS,) * 4,
+        width: int = MASK_CHANNELS,
+    ) -> None:
         super().__init__()
         widths = [channels, *convolutions]
         self.convolutions = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths))
-        self.up = nn.ConvTranspose2d(widths[-1], MASK_CHANNELS, 2, 2)
-        self.logits = nn.Conv2d(MASK_CHANNELS, classes + 1, 1)
+        self.up = nn.ConvTranspose2d(widths[-1], width, 2, 2)
+        self.logits = nn.Conv2d(width, classes + 1, 1)
         initialise(self)
         nn.init.kaiming_normal_(self.up.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
@@ -78,9 +86,9 @@ class MaskHead(nn.Module):
 
     def of_class(self, regions: Tensor, labels: Tensor) -> Tensor:
         """Score the cells of one class a region alone: labels (P,) with the background as 0 -> (P, 2m, 2m)."""
-        features = self._features(regions)  # (P, 256, 2m, 2m)
+        features = self._features(regions)  # (P, width, 2m, 2m)
         side = features.shape[2]
-        weight = self.logits.weight.flatten(1)[labels][:, None]  # (P, 1, 256)
+        weight = self.logits.weight.flatten(1)[labels][:, None]  # (P, 1, width)
         assert self.logits.bias is not None
         scores = torch.bmm(weight, features.flatten(2)) + self.logits.bias[labels][:, None, None]  # (P, 1, 2m * 2m)
         return scores.view(-1, side, side)
@@ -88,4 +96,4 @@ class MaskHead(nn.Module):
     def _features(self, regions: Tensor) -> Tensor:
         for convolution in self.convolutions:
             regions = F.relu(convolution(regions))
-        return F.relu(self.up(regions))  # (P, 256, 2m, 2m)
+        return F.relu(self.up(regions))  # (P, width, 2m, 2m)

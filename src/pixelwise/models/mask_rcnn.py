@@ -220,7 +220,9 @@ def mask_rcnn(
     score: float = 0.05,
     channels: int = 256,
     head: int = 1024,
+    mask_head: int = 256,
     norm: Literal["frozen", "batch"] = "batch",
+    norm_eps: float | None = None,
 ) -> DetectionModel:
     """Build Mask R-CNN.
 
@@ -247,8 +249,11 @@ def mask_rcnn(
         score: least confidence of a detection.
         channels: of the pyramid's maps.
         head: values of the hidden layers of the box head on a pyramid.
+        mask_head: channels of the mask head on a pyramid.
         norm: ``"frozen"`` keeps the encoder's batch norms as they are, for batches of few pictures on pretrained
             weights; ``"batch"`` trains them.
+        norm_eps: what is added to the variances of the encoder's batch norms; its own by default. torchvision's
+            networks with its first COCO weights have 0.
 
     Raises:
         ModelError: the encoder does not fit the neck.
@@ -257,6 +262,10 @@ def mask_rcnn(
     fpn, exact, classes = neck == "fpn", form == "exact", len(label_space)
     proposals = (1000 if fpn else 300) if proposals is None else proposals
     _check_options(locals())
+    if norm_eps is not None:
+        for part in encoder.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eps = norm_eps
     if norm == "frozen":
         freeze_batch_norm(encoder)  # type: ignore[arg-type]
     trunk = FpnTrunk(encoder, channels=channels) if fpn else C4Trunk(encoder)
@@ -270,9 +279,10 @@ def mask_rcnn(
             cells, trunk.region_strides, operation=roi, reduce=reduce, samples=samples, half_pixel=exact
         )
 
+    shape: dict[str, Any] = {"convolutions": (mask_head,) * 4, "width": mask_head} if fpn else {"convolutions": ()}
     heads = RegionHeads(
         BoxHead(trunk.region_channels, BOX_CELLS, classes, width=head if fpn else None),
-        MaskHead(trunk.region_channels, classes, **({} if fpn else {"convolutions": ()})) if masks else None,
+        MaskHead(trunk.region_channels, classes, **shape) if masks else None,
         box_reader=reader(BOX_CELLS if fpn else MASK_CELLS),
         mask_reader=reader(MASK_CELLS),
         finish=trunk.finish,
@@ -303,6 +313,7 @@ def faster_rcnn(
     channels: int = 256,
     head: int = 1024,
     norm: Literal["frozen", "batch"] = "batch",
+    norm_eps: float | None = None,
 ) -> DetectionModel:
     """Build Faster R-CNN: :func:`mask_rcnn` without masks, with the same options."""
     return mask_rcnn(
@@ -324,6 +335,7 @@ def faster_rcnn(
         channels=channels,
         head=head,
         norm=norm,
+        norm_eps=norm_eps,
     )
 
 
@@ -331,7 +343,7 @@ def _check_options(options: dict[str, Any]) -> None:
     for name, known in (("neck", ("fpn", "c4")), ("form", ("exact", "torchvision")), ("norm", ("frozen", "batch"))):
         if options[name] not in known:
             raise SettingError(f"{name} is '{options[name]}'; choose {' or '.join(known)}")
-    for name in ("samples", "proposals", "detections", "channels", "head"):
+    for name in ("samples", "proposals", "detections", "channels", "head", "mask_head"):
         if options[name] < 1:
             raise SettingError(f"{name} is {options[name]}; it must be at least 1")
     for name in ("nms", "score"):

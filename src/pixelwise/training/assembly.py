@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,7 +15,9 @@ from pixelwise.data.source import DataSource, Pair
 from pixelwise.data.transforms import Augmentation
 from pixelwise.encoders import load_encoder_weights
 from pixelwise.errors import ModelError
-from pixelwise.models import SegmentationModel, build_model, load_model
+from pixelwise.models import build_model, load_model
+from pixelwise.models.build import Model
+from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Stream
 from pixelwise.types import LabelSpace
@@ -23,8 +26,11 @@ Caches = tuple[PictureCache, PictureCache]
 """Training and validation pictures."""
 
 
-def make_model(label_space: LabelSpace, settings: Settings) -> SegmentationModel:
-    """Build the model of the settings with fresh weights, normalising as published weights of its encoder expect."""
+def make_model(label_space: LabelSpace, settings: Settings) -> Any:
+    """Build the model of the settings with fresh weights, normalising as published weights of its encoder expect.
+
+    It labels pixels or finds objects; what it is has the type of ``MODELS``.
+    """
     model = build_model(
         settings.model,
         classes=label_space,
@@ -33,10 +39,12 @@ def make_model(label_space: LabelSpace, settings: Settings) -> SegmentationModel
         **settings.model_options,
     )
     model.preprocessing = replace(model.preprocessing, value_range=settings.value_range)
+    if isinstance(model, DetectionModel):
+        model.network.heads.batch = settings.regions
     return model
 
 
-def fill_weights(model: SegmentationModel, weights: str, console: Console) -> None:
+def fill_weights(model: Model, weights: str, console: Console) -> None:
     """Give a model the weights a run starts from, and say where they come from.
 
     Args:
@@ -71,7 +79,7 @@ def fill_weights(model: SegmentationModel, weights: str, console: Console) -> No
         console.print(f"starting from {weights}: {len(taken)} of {len(wanted)} tensors fit")
 
 
-def _kind(model: SegmentationModel) -> str:
+def _kind(model: Model) -> str:
     encoder = model.options.get("encoder")
     return model.name if encoder is None else f"{model.name} on {encoder}"
 
@@ -92,9 +100,9 @@ def open_caches(source: DataSource, settings: Settings) -> Caches:
     return open_cache(train), open_cache(val)
 
 
-def make_stream(settings: Settings, caches: Caches) -> Stream:
-    """What a run of these settings reads."""
-    augmentation = Augmentation(
+def make_augmentation(settings: Settings) -> Augmentation:
+    """How the crops of a run vary."""
+    return Augmentation(
         crop=settings.crop,
         scale=settings.scale,
         rotation=settings.rotation,
@@ -103,12 +111,16 @@ def make_stream(settings: Settings, caches: Caches) -> Stream:
         color=settings.color,
         elastic=settings.elastic,
     )
+
+
+def make_stream(settings: Settings, caches: Caches, model: Model | None = None) -> Stream:
+    """What a run of these settings reads, whatever the model."""
     gaps = None
     if settings.border_weight > 0:
         gaps = GapWeights(caches[0], w0=settings.border_weight, budget_bytes=settings.cache_bytes // 2)
     crops = TrainingCrops(
         caches[0],
-        augmentation,
+        make_augmentation(settings),
         length=settings.steps * settings.batch,
         seed=settings.seed,
         rare_class_probability=settings.rare_class_probability,

@@ -18,19 +18,17 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 from rich.console import Console
 from rich.table import Table
 
-from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
-from pixelwise.models import SegmentationModel
-from pixelwise.training.assembly import Caches, fill_weights, make_model, make_stream, open_caches
+from pixelwise.training.assembly import fill_weights, make_model
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.journal import MetricsFile, ProgressBar
 from pixelwise.training.machine import Machine
-from pixelwise.training.plan import plan, plan_steps
+from pixelwise.training.plan import DEFAULT_MODEL, plan_steps
+from pixelwise.training.roads import road_of
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
-from pixelwise.training.task import SegmentationTask
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
@@ -90,7 +88,9 @@ def fit(
         settings, model, caches = _prepare_new(source, run, fixed, minutes, epochs, started, console)
     else:
         settings = run.await_settings()
-        model, caches = make_model(source.label_space, settings), open_caches(source, settings)
+        road = road_of(settings.model)
+        source = road.see(source)
+        model, caches = make_model(source.label_space, settings), road.open_caches(source, settings)
     checkpoint = run.checkpoint if run.checkpoint.is_file() else None
     if resume and first:
         where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
@@ -98,18 +98,19 @@ def fit(
 
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)
+    road = road_of(settings.model)
     best, state = KeepBest(run), KeepState(run)
     stop = StopGently(state)
     average = EMAWeightAveraging(decay=settings.ema_decay)
     every = max(1, min(50, settings.steps // 100))
-    journal = [MetricsFile(run, every=every, figures=SegmentationTask.figures), ProgressBar(console, best)]
+    journal = [MetricsFile(run, every=every, figures=road.task.figures), ProgressBar(console, best)]
     with _quiet_libraries():
         # The order matters: the best model is saved before averaging puts the raw weights back after a validation,
         # and a state is saved after averaging has taken in the step.
         trainer = _make_trainer(run, settings, [best, average, state, stop, *journal])
         trainer.fit(
-            SegmentationTask(model, settings),
-            datamodule=make_stream(settings, caches),
+            road.task(model, settings),
+            datamodule=road.make_stream(settings, caches, model),
             ckpt_path=checkpoint,
             weights_only=False if checkpoint else None,
         )
@@ -132,21 +133,23 @@ def _prepare_new(
     epochs: float | None,
     started: float,
     console: Console,
-) -> tuple[Settings, SegmentationModel, Caches]:
+) -> tuple[Settings, Any, Any]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
+    road = road_of(str(fixed.get("model", DEFAULT_MODEL)))
+    source = road.see(source)
     with console.status(f"reading {len(source.split('train'))} training pictures"):
-        traits = fingerprint(source)
-    draft = plan(traits, machine, fixed)
+        traits, draft = road.plan(source, machine, fixed)
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     _check_devices(trial)
     model = make_model(source.label_space, trial)
     fill_weights(model, trial.weights, console)
     with console.status("decoding pictures and timing a few steps"):
-        caches = open_caches(source, trial)
+        caches = road.open_caches(source, trial)
         for cache in caches:
             cache.warm()
-        pace = measure_pace(SegmentationTask(model, trial), make_stream(trial, caches), torch.device(machine.device))
+        stream = road.make_stream(trial, caches, model)
+        pace = measure_pace(road.task(model, trial), stream, torch.device(machine.device))
     if minutes is None and epochs is None:
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None

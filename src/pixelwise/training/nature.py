@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from pixelwise.errors import ModelError
 from pixelwise.models import SegmentationModel, build_model
 from pixelwise.nn.tracing import trace
 
@@ -69,6 +70,7 @@ def examine(name: str, *, classes: int, encoder: str | None, in_channels: int, o
 @lru_cache(maxsize=8)
 def _examine(name: str, classes: int, encoder: str | None, in_channels: int, options: str) -> Nature:
     with torch.device("meta"):
-        return Nature(
-            build_model(name, classes=classes, encoder=encoder, in_channels=in_channels, **json.loads(options))
-        )
+        model = build_model(name, classes=classes, encoder=encoder, in_channels=in_channels, **json.loads(options))
+    if not isinstance(model, SegmentationModel):
+        raise ModelError(f"model '{name}' finds objects; it is planned from them")
+    return Nature(model)

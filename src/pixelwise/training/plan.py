@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from pixelwise.data.fingerprint import Fingerprint
+from pixelwise.data.fingerprint import fingerprint as measure
+from pixelwise.data.source import DataSource
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.build import DEFAULT_ENCODER, MODELS
 from pixelwise.training.machine import Machine
 from pixelwise.training.nature import Nature, examine
+
+DEFAULT_MODEL = "deeplabv3plus"
 
 CROP_UNIT = 32
 """Crop sides are multiples of the period of the encoders, so that no step computes on padding."""
@@ -31,6 +35,9 @@ GPU_BYTES_A_PIXEL = 6_000
 """Assumed need of one crop pixel in training on a GPU, meant to be generous."""
 
 
+BORDER_WEIGHT = 10.0
+"""Weight of a gap between annotated objects, as U-Net's paper has it."""
+
 SAVING_SECONDS = 1.0
 """Rough time to write the state and the model after a validation."""
 
@@ -48,6 +55,12 @@ class Draft:
             self.values[name] = value
             self.reasons[name] = reason
         return self.values[name]
+
+
+def plan_source(source: DataSource, machine: Machine, fixed: Mapping[str, Any]) -> tuple[Fingerprint, Draft]:
+    """Measure the training pictures of a data set and plan from them; see :func:`plan`."""
+    traits = measure(source)
+    return traits, plan(traits, machine, fixed)
 
 
 def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
@@ -71,14 +84,26 @@ def plan(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -
     _choose_augmentation(draft, fingerprint)
     _choose_loss(draft, fingerprint)
     _choose_optimisation(draft, nature)
-    _choose_machine_use(draft, machine)
+    choose_machine_use(draft, machine)
     return draft
 
 
 def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> None:
-    draft.set("model", "deeplabv3plus", "sees context at several rates and scores at stride 4, which is cheap")
+    draft.set("model", DEFAULT_MODEL, "sees context at several rates and scores at stride 4, which is cheap")
     if draft.values["model"] not in MODELS:
         raise ModelError(unknown_name("model", str(draft.values["model"]), MODELS))
+    choose_encoder(draft)
+    if machine.device == "cpu" and draft.values["model"] == "deeplabv3plus":
+        draft.set(
+            "model_options", {"decoder_channels": 128}, "half the paper's 256: a fifth more steps in the same time"
+        )
+    else:
+        draft.set("model_options", {}, "as the model comes")
+    choose_channels(draft, fingerprint)
+
+
+def choose_encoder(draft: Draft) -> None:
+    """Choose what a model is built on, and the weights it starts from."""
     entry = MODELS[draft.values["model"]]
     if entry.encoder is None:
         draft.set("encoder", None, "the network has a trunk of its own")
@@ -86,15 +111,13 @@ def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> N
         draft.set("encoder", entry.encoder, "small and fast, and its ImageNet weights install as a package")
     else:
         draft.set("encoder", entry.encoder, "the trunk of the paper")
-    if machine.device == "cpu" and draft.values["model"] == "deeplabv3plus":
-        draft.set(
-            "model_options", {"decoder_channels": 128}, "half the paper's 256: a fifth more steps in the same time"
-        )
-    else:
-        draft.set("model_options", {}, "as the model comes")
     draft.set("weights", "auto", "ImageNet weights where they are at hand")
+
+
+def choose_channels(draft: Draft, fingerprint: Fingerprint) -> None:
+    """Choose how pictures are read: their channels, and the range of values of deep ones."""
     channels = fingerprint.channels
-    if channels in (1, 3) and entry.encoder is not None:
+    if channels in (1, 3) and MODELS[draft.values["model"]].encoder is not None:
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
     else:
         draft.set("in_channels", channels, f"the pictures have {channels} {'channel' if channels == 1 else 'channels'}")
@@ -183,7 +206,9 @@ def _choose_loss(draft: Draft, fingerprint: Fingerprint) -> None:
     draft.set("class_weights", weights, f"square root of median frequency balancing; heaviest to lightest {spread:.1f}")
     draft.set("label_smoothing", 0.0, "masks are taken at their word")
     border_weight = MODELS[draft.values["model"]].recipe.get("border_weight", 0.0)
-    if border_weight and len(weights) == 2:
+    if fingerprint.objects:
+        draft.set("border_weight", border_weight or BORDER_WEIGHT, "keeps touching objects apart (U-Net)")
+    elif border_weight and len(weights) == 2:
         draft.set("border_weight", border_weight, "keeps touching objects apart, as the network's paper has it")
     else:
         draft.set("border_weight", 0.0, "no objects to keep apart are known")
@@ -224,7 +249,8 @@ def _choose_optimisation(draft: Draft, nature: Nature) -> None:
         draft.set("gradient_clip", 1.0, "nothing else bounds the gradients of a network without norms")
 
 
-def _choose_machine_use(draft: Draft, machine: Machine) -> None:
+def choose_machine_use(draft: Draft, machine: Machine) -> None:
+    """Choose precision, memory order, workers and memory by the machine."""
     if machine.native_bfloat16:
         draft.set("precision", "bf16-mixed", f"this {machine.device} computes in bfloat16")
     elif machine.device == "cuda":

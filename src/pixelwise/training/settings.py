@@ -46,10 +46,12 @@ class Settings(BaseModel):
     elastic: float = Field(default=0.0, ge=0)
     """Deviation in pixels of the displacements that bend a crop; 0 for none."""
     rare_class_probability: float = Share
-    """Share of crops that are centred on a pixel of a class drawn with favour for rare ones."""
+    """Share of crops that are centred on a pixel, or an object, of a class drawn with favour for rare ones."""
 
-    class_weights: tuple[float, ...]
-    """Weight of each class in the loss."""
+    class_weights: tuple[float, ...] = ()
+    """Weight of each class in the loss of networks that label pixels."""
+    regions: int = Field(default=512, gt=0)
+    """Proposals of a crop that a network which finds objects learns from in a step."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     border_weight: float = Field(default=0.0, ge=0)
     """What a pixel between two touching objects weighs beside its class (w0 of U-Net); 0 for no such weights."""
@@ -103,11 +105,18 @@ class Settings(BaseModel):
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, value and reason of every setting that was decided, for people to read."""
         values = self.model_dump(exclude={"reasons"})
-        return [
-            (name.replace("_", " "), _show(value), self.reasons[name])
-            for name, value in values.items()
-            if name in self.reasons and value is not None
-        ]
+        rows = []
+        for name, value in values.items():
+            if name in self.reasons and value is not None:
+                rows.append((name.replace("_", " "), _show(value), self.reasons[name]))
+            if name == "model_options":  # those with a reason of their own follow one by one
+                of_options = {option: self.reasons.get(f"{name}.{option}") for option in value}
+                rows += [
+                    (option.replace("_", " "), _show(value[option]), reason)
+                    for option, reason in of_options.items()
+                    if reason is not None
+                ]
+        return rows
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML, reasons last."""

@@ -1,0 +1,159 @@
+"""Settings of networks that find objects, each with its reason: anchors and bounds from the objects themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pixelwise.data.fingerprint import Fingerprint, fingerprint
+from pixelwise.data.object_survey import PERCENTILES, ObjectSurvey, survey_objects
+from pixelwise.data.source import DataSource
+from pixelwise.errors import DataError
+from pixelwise.training.machine import Machine
+from pixelwise.training.plan import Draft, choose_channels, choose_encoder, choose_machine_use, crop_size
+
+CPU_CROP_PIXELS, GPU_CROP_PIXELS = 256 * 256, 640 * 640
+CPU_BATCH, GPU_BATCH = 2, 8
+CPU_REGIONS, GPU_REGIONS = 128, 512
+"""Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
+
+LEVELS = 5
+"""Maps of a feature pyramid, strides 4 to 64: each has anchors twice as large as the one before."""
+LEAST_ANCHOR, LARGEST_ANCHOR = 8, 64
+"""Bounds on the smallest anchors: two cells of stride 4, and what the largest map of 1,024 pixels still holds."""
+ROOM = 1.3
+"""Detections for each object of the most crowded picture: others may be more crowded, and some detections are wrong."""
+FEWEST_DETECTIONS = 100
+"""COCO's bound, which AP has everywhere unless pictures hold more."""
+
+
+def plan_object_source(source: DataSource, machine: Machine, fixed: Mapping[str, Any]) -> tuple[Fingerprint, Draft]:
+    """Measure the training pictures and objects of a data set and plan from them; see :func:`plan_objects`.
+
+    Raises:
+        DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or masks are to be learnt from boxes.
+    """
+    traits = fingerprint(source)
+    survey = survey_objects(source.split("train"), len(source.label_space))
+    if fixed["model"] == "mask_rcnn" and not survey.masks:
+        raise DataError(f"{source.root}: only boxes are annotated, no masks; train faster_rcnn on it")
+    return traits, plan_objects(traits, survey, machine, fixed)
+
+
+def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
+    """Choose every setting except the number of steps.
+
+    Args:
+        traits: what the training pictures are like.
+        survey: what their objects are like.
+        machine: what they are trained on.
+        fixed: settings that were given by hand; they win and steer the others. Options of the model are planned one by
+            one beside those given.
+    """
+    draft = Draft(fixed)
+    cpu = machine.device == "cpu"
+    choose_encoder(draft)
+    choose_channels(draft, traits)
+    _choose_options(draft, survey, cpu=cpu)
+    height, width = traits.median_size
+    limit = CPU_CROP_PIXELS if cpu else GPU_CROP_PIXELS
+    crop = draft.set(
+        "crop",
+        crop_size(height, width, limit),
+        f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this {machine.device}",
+    )
+    devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
+    batch = CPU_BATCH if cpu else GPU_BATCH
+    draft.set(
+        "batch", devices * batch, "the heads run on every region of a crop; more steps teach more than more crops"
+    )
+    draft.set(
+        "regions",
+        CPU_REGIONS if cpu else GPU_REGIONS,
+        "a quarter of the paper's 512: the heads run on each" if cpu else "as the paper has it on a pyramid",
+    )
+    _choose_augmentation(draft, traits, survey, crop)
+    draft.set("encoder_rate", 1.0, "the encoder learns at the rate of the heads")
+    draft.set("weight_decay", 0.01, "AdamW's usual")
+    draft.set("schedule", "poly", "falls to zero over the run (DeepLab)")
+    draft.set("learning_rate", 1e-3, "AdamW on fresh heads without norms")
+    draft.set("warmup", 0.1, "the heads learn from proposals that are no good at first")
+    draft.set("gradient_clip", 5.0, "nothing else bounds the gradients of heads without norms")
+    draft.set("label_smoothing", 0.0, "annotations are taken at their word")
+    choose_machine_use(draft, machine)
+    return draft
+
+
+def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:
+    given = dict(draft.values.get("model_options", {}))
+    planned: dict[str, tuple[Any, str]] = {}
+    pretrained = draft.values["weights"] != "none"
+    planned["norm"] = (
+        ("frozen", "a few crops are too few to measure statistics; those of ImageNet stay")
+        if pretrained
+        else ("batch", "nothing published to keep")
+    )
+    if given.get("neck", "fpn") == "fpn":
+        planned["anchor_sizes"] = plan_anchors(survey)
+    planned["anchor_ratios"] = plan_ratios(survey)
+    detections = plan_detections(survey)
+    planned["detections"] = detections, f"the most crowded picture holds {survey.per_image_max} objects"
+    proposals = max(1000, 2 * detections)
+    planned["proposals"] = proposals, "two a detection at least" if proposals > 1000 else "the usual"
+    if cpu:
+        planned["channels"] = 128, "half the paper's 256: a quarter of the work of a pyramid's convolutions"
+        planned["head"] = 512, "half the paper's 1024: a quarter of the work on a proposal"
+        if draft.values["model"] == "mask_rcnn":
+            planned["mask_head"] = 128, "half the paper's 256: a quarter of the work on a mask"
+    draft.values["model_options"] = {name: value for name, (value, _) in planned.items()} | given
+    for name, (_, reason) in planned.items():
+        draft.reasons[f"model_options.{name}"] = "set by hand" if name in given else reason
+
+
+def plan_detections(survey: ObjectSurvey) -> int:
+    """Choose the most detections of a picture, which is also the bound of AP: a multiple of 50, 100 at least."""
+    return max(FEWEST_DETECTIONS, 50 * math.ceil(ROOM * survey.per_image_max / 50))
+
+
+def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
+    """Choose one size of anchors a map, each twice the one before, so that most objects are near one of them.
+
+    A box is within reach of an anchor whose side is up to 1.4 times larger or smaller: their IoU is then a half at
+    least, however they are called small. The finest anchors reach down to the smallest twentieth of the objects, unless
+    the largest would then be out of reach.
+
+    Returns:
+        Sizes, and the reason.
+    """
+    small, large = (survey.sizes[PERCENTILES.index(percentile)] for percentile in (5, 95))
+    reach = math.sqrt(2)
+    first = max(reach * small, large / reach / 2 ** (LEVELS - 1))
+    first = round(min(max(first, LEAST_ANCHOR), LARGEST_ANCHOR))
+    sizes = [[first * 2**level] for level in range(LEVELS)]
+    return sizes, f"nine in ten objects measure {small:.0f} to {large:.0f} pixels"
+
+
+def plan_ratios(survey: ObjectSurvey) -> tuple[list[float], str]:
+    """Choose height over width of the anchors: those of the paper, and longer ones where a tenth of the objects is."""
+    flat, tall = (survey.aspects[PERCENTILES.index(percentile)] for percentile in (5, 95))
+    ratios = [0.5, 1.0, 2.0]
+    ratios = [0.25, *ratios] if flat < 0.35 else ratios
+    ratios = [*ratios, 4.0] if tall > 1 / 0.35 else ratios
+    return ratios, f"nine in ten objects are {flat:.2g} to {tall:.2g} times as high as wide"
+
+
+def _choose_augmentation(draft: Draft, traits: Fingerprint, survey: ObjectSurvey, crop: tuple[int, int]) -> None:
+    draft.set("scale", (0.7, 1.5), "objects vary in size; anchors are laid for the size they have")
+    draft.set("rotation", 0.0, "pictures taken upright stay upright")
+    draft.set("hflip", True, "left and right rarely matter")
+    draft.set("vflip", False, "up and down usually matter")
+    draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
+    draft.set("elastic", 0.0, "things keep their shapes")
+    shown = survey.objects / survey.images * survey.of / traits.pixels * crop[0] * crop[1]
+    classes = sum(count > 0 for count in survey.class_objects)
+    if shown < 2 or classes > 1:
+        reason = f"a crop anywhere would show {shown:.2g} objects of {classes} classes; half the crops seek one"
+        draft.set("rare_class_probability", 0.5, reason)
+    else:
+        draft.set("rare_class_probability", 0.0, f"a crop anywhere shows {shown:.0f} objects")
