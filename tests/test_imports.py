@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "training": GROUND | {"ops", "io", "nn", "encoders", "detection", "models", "data", "losses", "metrics"},
     "inference": GROUND | {"ops", "io", "nn", "detection", "models"},
     "evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
-    "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "evaluation"},
+    "object_evaluation": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
+    "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "evaluation", "object_evaluation"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.source import Pair
+from pixelwise.data.pairs import Pair
 from pixelwise.data.targets import read_target
 from pixelwise.errors import SettingError
 from pixelwise.inference.pictures import as_image
