@@ -150,6 +150,7 @@ def test_a_stated_box_is_taken_where_it_fits_the_mask(tmp_path: Path, write: Any
     [
         ({"image_id": 99}, r"annotation 100: image_id is 99"),
         ({"category_id": 5}, r"annotation 100: category_id is 5"),
+        ({"category_id": []}, r"annotation 100: category_id is \[\]"),
         ({"segmentation": []}, r"annotation 100: it has neither a segmentation nor a bbox"),
         ({"segmentation": [[1, 2, 3]]}, r"annotation 100: segmentation: a polygon of 3 numbers"),
         ({"segmentation": [[1, 2, 3, "x", 5, 6]]}, r"annotation 100: segmentation: expected finite numbers, found 'x'"),

@@ -91,6 +91,21 @@ def test_unnamed_objects_fit_a_model_of_one_class(tmp_path: Path, write: Any, im
         open_data(tmp_path, label_space=LabelSpace(("cell", "stone")))
 
 
+def test_folders_named_in_a_description(tmp_path: Path, write: Any, image: Any, ids: Any) -> None:
+    write("photos/a.png", image)
+    write("cells/a.png", ids)
+    write("dataset.yaml", "images: photos\nobjects: cells\nclasses: [cell]")
+    source = open_data(tmp_path)
+    assert source.has_objects
+    assert source.label_space.names == ("cell",)
+    write("dataset.yaml", "objects: cells")
+    with pytest.raises(DataError, match="`images` is missing; give `images` and `objects` together"):
+        open_data(tmp_path)
+    write("dataset.yaml", "images: photos\nobjects: cells\nmasks: cells")
+    with pytest.raises(DataError, match="`masks` and `objects` are both given"):
+        open_data(tmp_path)
+
+
 def test_the_nuclei(pictures: Path) -> None:
     source = open_data(pictures / "nuclei")
     assert len(source.pairs) == 393

@@ -97,6 +97,8 @@ def test_what_names_the_class(tmp_path: Path, write: Any, image: Any, attributes
         ({"name": "circle", "cx": 1, "cy": 2, "r": -3}, "below 0"),
         ({**SQUARE, "all_points_x": [1, 2]}, "2 values of x but 4 of y"),
         ({**SQUARE, "all_points_x": [1, 2], "all_points_y": [1, 2]}, "a polygon of 2 points has no area"),
+        ({**SQUARE, "name": []}, r"region 1 of a\.png: a shape of type \[\]"),
+        ({**SQUARE, "is": 3}, r"a region of a\.png: region_attributes: expected keys and values, found 3"),
         ({**SQUARE, "is": {"class": ""}}, "its attribute 'class' does not name one class"),
         ({**SQUARE, "is": {"label": {"nut": True, "fig": True}}}, "its attribute 'label' does not name one class"),
         ({**SQUARE, "is": {"colour": "red", "shape": "round"}}, "regions have the attributes colour, shape"),

@@ -5,6 +5,7 @@ All keys are optional::
     path: ../pictures            # the folder, relative to this file; the file's own folder when left out
     images: photos               # folders of pictures and masks in it, where their names are none of the usual ones
     masks: photos_annotated
+    objects: photos_ids          # in place of masks: a folder of maps of object ids
     splits: {train: train.txt, val: [a, b, c]}
     classes: [sky, road, tree]   # by index; or by stored value: {0: sky, 7: road}, {"#ff0000": road, "0 0 255": sky}
     merge: {ground: [road, tree], other: rest}
@@ -56,6 +57,7 @@ class Description(BaseModel):
     path: str = "."
     images: str | None = None
     masks: str | None = None
+    objects: str | None = None
     splits: dict[Literal["train", "val", "test"], str | list[NameField]] = Field(default_factory=dict)
     classes: list[NameField] | dict[ValueField, NameField] | None = None
     merge: dict[NameField, Literal["rest", "others"] | list[ValueField | str]] = Field(default_factory=dict)

@@ -46,17 +46,18 @@ class IdMask:
 
 
 def find(root: Path) -> Found | None:
-    """Recognise the layout in ``root``; None where it is another.
+    """Recognise the layout in ``root``; None where it is another. Raises as :func:`found`."""
+    images, masks = subfolder(root, folder.IMAGE_FOLDERS), subfolder(root, ID_FOLDERS)
+    splits = folder.paired_splits(root, images, masks) if images and masks else folder.splits_above(root, ID_FOLDERS)
+    return found(root, with_ids(splits), folder.left_out(images, splits)) if splits else None
 
-    All objects are of one class, which a ``classes.txt`` of one line may name.
+
+def found(root: Path, splits: Mapping[str, tuple[Pair, ...]], notes: tuple[str, ...] = ()) -> Found:
+    """Give what was found: all objects are of one class, which a ``classes.txt`` of one line may name.
 
     Raises:
         DataError: ``classes.txt`` names several classes.
     """
-    images, masks = subfolder(root, folder.IMAGE_FOLDERS), subfolder(root, ID_FOLDERS)
-    splits = folder.paired_splits(root, images, masks) if images and masks else folder.splits_above(root, ID_FOLDERS)
-    if not splits:
-        return None
     path = root / "classes.txt"
     names = read_names(path) or (UNNAMED,)
     if len(names) > 1:
@@ -64,7 +65,7 @@ def find(root: Path) -> Found | None:
             f"{path}: it names {len(names)} classes, but maps of ids do not tell the class of an object; name one "
             "class, or give objects with classes as COCO JSON"
         )
-    return Found("id masks", with_ids(splits), names, notes=folder.left_out(images, splits))
+    return Found("id masks", splits, names, notes=notes)
 
 
 def with_ids(splits: Mapping[str, tuple[Pair, ...]]) -> dict[str, tuple[Pair, ...]]:

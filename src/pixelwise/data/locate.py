@@ -61,7 +61,7 @@ def locate(path: Path) -> Located:
 
 def _find(root: Path, description: Description, yaml_path: Path) -> Found:
     """Find pictures and masks where the description says, else as the first layout that fits."""
-    if description.images is None and description.masks is None:
+    if description.images is None and description.masks is None and description.objects is None:
         found = _find_layout(root)
     else:
         found = _find_named(root, description, yaml_path)
@@ -79,14 +79,20 @@ def _find(root: Path, description: Description, yaml_path: Path) -> Found:
 
 
 def _find_named(root: Path, description: Description, yaml_path: Path) -> Found:
+    if description.masks is not None and description.objects is not None:
+        raise DataError(f"{yaml_path}: `masks` and `objects` are both given; keep one: classes of pixels, or objects")
+    second = "masks" if description.objects is None else "objects"
     folders = []
-    for key, name in (("images", description.images), ("masks", description.masks)):
+    for key, name in (("images", description.images), (second, description.masks or description.objects)):
         if name is None:
-            raise DataError(f"{yaml_path}: `{key}` is missing; give `images` and `masks` together")
+            raise DataError(f"{yaml_path}: `{key}` is missing; give `images` and `{second}` together")
         if not (root / name).is_dir():
             raise DataError(f"{yaml_path}: `{key}`: there is no folder {root / name}")
         folders.append(root / name)
-    return Found("folder", folder.pair_folders(root, *folders), read_names(root / "classes.txt"))
+    splits = folder.pair_folders(root, *folders)
+    if second == "objects":
+        return id_masks.found(root, id_masks.with_ids(splits))
+    return Found("folder", splits, read_names(root / "classes.txt"))
 
 
 def _find_layout(root: Path) -> Found:

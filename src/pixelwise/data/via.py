@@ -85,7 +85,10 @@ def _regions(entry: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
     listed = list(regions.values()) if isinstance(regions, dict) else regions
     if not isinstance(listed, list):
         raise DataError(f"{path}: {entry['filename']}: regions: expected a list, found {shown(regions)}")
-    return [as_dict(region, f"{path}: a region of {entry['filename']}") for region in listed]
+    where = f"{path}: a region of {entry['filename']}"
+    for region in listed:
+        as_dict(as_dict(region, where).get("region_attributes", {}), f"{where}: region_attributes")
+    return listed
 
 
 def _class_key(path: Path, pictures: Sequence[Mapping[str, Any]]) -> str | None:
@@ -93,7 +96,7 @@ def _class_key(path: Path, pictures: Sequence[Mapping[str, Any]]) -> str | None:
     keys: dict[str, None] = {}
     for entry in pictures:
         for region in _regions(entry, path):
-            keys |= dict.fromkeys(region.get("region_attributes") or {})
+            keys |= dict.fromkeys(region.get("region_attributes", {}))
     by_lower = {key.lower(): key for key in keys}
     for known in _CLASS_KEYS:
         if known in by_lower:
@@ -110,7 +113,7 @@ def _object(region: Mapping[str, Any], key: str | None, name: str, path: Path) -
     where = f"{path}: {name}"
     class_name: Any = UNNAMED
     if key is not None:
-        class_name = as_dict(region.get("region_attributes"), where).get(key)
+        class_name = region.get("region_attributes", {}).get(key)
         if isinstance(class_name, dict):  # check boxes
             chosen = [option for option, state in class_name.items() if state]
             class_name = chosen[0] if len(chosen) == 1 else None
@@ -127,7 +130,7 @@ def _polygon(shape: Mapping[str, Any], where: str) -> Points:
             raise DataError(f"{where}: a {kind} of {len(points)} points has no area; give it 3 or more")
         return points
     keys = {"rect": ("x", "y", "width", "height"), "circle": ("cx", "cy", "r"), "ellipse": ("cx", "cy", "rx", "ry")}
-    if kind not in keys:
+    if not isinstance(kind, str) or kind not in keys:
         raise DataError(f"{where}: a shape of type {shown(kind)} has no area; draw a polygon, rect, circle or ellipse")
     values = as_numbers([shape.get(key) for key in keys[kind]], f"{where}: {', '.join(keys[kind])}")
     if min(values[2:]) < 0:
