@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,19 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError, unknown_name
-from pixelwise.inference.pictures import Picture, as_image, as_rgb
+from pixelwise.inference.pictures import Picture, as_image
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult, label_raster, stamped
-from pixelwise.inference.runtime import Runtime
-from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.inference.raster import Progress, RasterResult, stamped
+from pixelwise.inference.runtime import ObjectRuntime, Runtime
 from pixelwise.inference.views import parse_views
 from pixelwise.io.raster import Openable, open_source
 from pixelwise.io.raster_sink import LabelSink, open_sink
-from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
+from pixelwise.tiling import Mode, TilePlan
 from pixelwise.types import LabelSpace, Preprocessing
 
 if TYPE_CHECKING:
-    from pixelwise.models import SegmentationModel
+    from pixelwise.models import Model
 
 RUNTIMES = ("torch",)
 
@@ -33,11 +31,13 @@ MEMORY = 256.0
 
 
 class Predictor:
-    """Labels pictures of any size with a trained model.
+    """Labels pictures of any size, or finds their objects, with a trained model.
 
-    Labels come straight from the coarse logits: scores of all classes never exist at full size, unless probabilities
-    are asked for. Pictures that do not fit into the memory are computed in tiles; see
-    :func:`pixelwise.tiling.choose_tiles`.
+    What the model is decides between the two: see :class:`pixelwise.inference.label_task.LabelTask` and
+    :class:`pixelwise.inference.object_task.ObjectTask`. Labels come straight from the coarse logits: scores of all
+    classes never exist at full size, unless probabilities are asked for. Pictures that do not fit into the memory are
+    computed in tiles; see :func:`pixelwise.tiling.choose_tiles` and
+    :func:`pixelwise.inference.object_tiles.choose_object_tiles`.
 
     Args:
         model: a model, of which a copy is used; or a model file or run folder; or several, whose probabilities are
@@ -61,7 +61,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: SegmentationModel | str | Path | Sequence[SegmentationModel | str | Path],
+        model: Model | str | Path | Sequence[Model | str | Path],
         *,
         device: str = "auto",
         runtime: str = "auto",
@@ -80,31 +80,38 @@ class Predictor:
             raise SettingError("there is no model to predict with; give at least one")
         views = parse_views(tta)
         # Imported here, so that importing the predictor does not wait for torch.
-        from pixelwise.inference.averaging import AveragingRuntime
-        from pixelwise.inference.torch_runtime import TorchRuntime
+        from pixelwise.inference.opening import open_task
 
-        members = [TorchRuntime(one, device=device, precision=precision) for one in models]
-        averaged = len(members) > 1 or len(views) > 1
-        self.runtime: Runtime = AveragingRuntime(members, views) if averaged else members[0]
+        self._task = open_task(models, views, device=device, precision=precision)
         self.mode = mode
         self.tile = tile
         self.memory = memory
         self.plan((1, 1))  # an unknown mode fails here, not at the first picture
 
     @property
+    def runtime(self) -> Runtime | ObjectRuntime:
+        """What computes."""
+        return self._task.runtime
+
+    @property
+    def finds_objects(self) -> bool:
+        """Whether the network finds objects, rather than giving every pixel a class."""
+        return self._task.finds_objects
+
+    @property
     def label_space(self) -> LabelSpace:
-        """The classes of the model, and how masks of its data encode them."""
-        return self.runtime.label_space
+        """The classes of the model, and how masks encode them; those of objects have a background before them."""
+        return self._task.label_space
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How pictures are brought to what the model was trained on."""
-        return self.runtime.preprocessing
+        return self._task.preprocessing
 
     def __call__(
         self, picture: Picture, *, probabilities: bool = False, progress: Progress | None = None
     ) -> Prediction:
-        """Label every pixel of a picture.
+        """Label every pixel of a picture, or find its objects.
 
         Args:
             picture: a file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image.
@@ -113,26 +120,11 @@ class Predictor:
 
         Raises:
             DataError: the picture cannot be read, or has channels that the model was not trained on.
+            SettingError: probabilities of a network that finds objects.
         """
         image = as_image(picture, self.preprocessing)
         plan = self.plan((image.shape[1], image.shape[2]))
-        seams = Seams(plan, _reader(image), self.runtime)
-        labels = np.empty(plan.size, self.label_space.dtype)
-        softmax = np.empty((len(self.label_space), *plan.size), np.float32) if probabilities else None
-
-        def compute(part: NDArray[np.uint8], window: Window) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-            if probabilities:
-                return self.runtime.probabilities(part, window)
-            return self.runtime.labels(part, window), None
-
-        for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
-            labels[tile.write] = own
-            if softmax is not None and scores is not None:
-                softmax[:, tile.write[0], tile.write[1]] = scores
-            seams.look(tile, labels[tile.write])
-            if progress is not None:
-                progress(done, len(plan))
-        return Prediction(labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error)
+        return self._task.predict(image, plan, probabilities=probabilities, progress=progress)
 
     def plan(self, size: tuple[int, int]) -> TilePlan:
         """How a picture of a size would be computed.
@@ -140,28 +132,7 @@ class Predictor:
         Raises:
             SettingError: it cannot be computed as the predictor was asked to.
         """
-        plan = self._choose(size, self.mode)
-        if self.runtime.aligned or plan.whole:
-            return plan
-        if self.mode == "exact":
-            raise SettingError(
-                "views that are flipped, turned or zoomed do not begin where the network's cells do, so no tiles of "
-                "them equal the whole picture; take --mode fast or auto, or a memory that holds the picture"
-            )
-        fast = self._choose(size, "fast")
-        reason = f"tiles of flipped, turned or zoomed views are never exact: they see {fast.halo} pixels around them"
-        return dataclasses.replace(fast, exact=False, reason=reason)
-
-    def _choose(self, size: tuple[int, int], mode: Mode) -> TilePlan:
-        return choose_tiles(
-            size,
-            self.runtime.geometry,
-            bytes_per_pixel=self.runtime.bytes_per_pixel,
-            mode=mode,
-            tile=self.tile,
-            memory=int(self.memory * 2**20),
-            border=self.runtime.border,
-        )
+        return self._task.plan(size, mode=self.mode, tile=self.tile, memory=int(self.memory * 2**20))
 
     def raster(
         self,
@@ -189,7 +160,7 @@ class Predictor:
         with open_source(source) as raster:
             plan = self.plan(raster.size)
             if not isinstance(sink, str | os.PathLike):
-                return label_raster(self.runtime, plan, raster, sink, progress=progress)
+                return self._task.raster(plan, raster, sink, progress=progress)
             job = f"{stamped(raster.name)}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
             with open_sink(
                 sink,
@@ -199,7 +170,7 @@ class Predictor:
                 job=job,
                 resume=resume,
             ) as file:
-                return label_raster(self.runtime, plan, raster, file, finished=file.done, progress=progress)
+                return self._task.raster(plan, raster, file, finished=file.done, progress=progress)
 
     def confusion(self, picture: Picture, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count how the labels of a picture compare with its mask, without keeping the labels.
@@ -218,17 +189,4 @@ class Predictor:
         image = as_image(picture, self.preprocessing)
         if mask.shape != image.shape[1:]:
             raise SettingError(f"the mask is {mask.shape} but the picture {image.shape[1:]} (height, width)")
-        plan = self.plan((image.shape[1], image.shape[2]))
-        counts = np.zeros((len(self.label_space),) * 2, np.int64)
-        tiles = iter(plan)
-
-        def count(part: NDArray[np.uint8], window: Window) -> NDArray[np.int64]:
-            return self.runtime.confusion(part, window, mask[next(tiles).write])
-
-        for _, own in each_tile(plan, _reader(image), count):
-            counts += own
-        return counts
-
-
-def _reader(image: NDArray[np.uint8]) -> Reader:
-    return lambda rows, columns: image[:, rows, columns]
+        return self._task.confusion(image, mask, self.plan((image.shape[1], image.shape[2])))

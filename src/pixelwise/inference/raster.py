@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.inference.runtime import Runtime
-from pixelwise.inference.tiles import Seams, each_tile
+from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.instances import Instances
 from pixelwise.io.raster import RasterSource, read_uint8
 from pixelwise.io.raster_sink import LabelSink
 from pixelwise.tiling import Tile, TilePlan
+from pixelwise.types import Preprocessing
 
 Progress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""
@@ -35,12 +37,14 @@ class RasterResult:
         seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
             where the result is exact, and where a resumed job had nothing left to compute.
         computed: tiles that were computed; fewer than all where a job was resumed.
+        instances: the objects of the raster, from a network that finds objects.
     """
 
     plan: TilePlan
     exact: bool
     seam_error: float | None
     computed: int
+    instances: Instances | None = None
 
 
 def label_raster(
@@ -64,15 +68,9 @@ def label_raster(
         finished: windows that the sink holds already.
         progress: told after every tile, and at the start where some are finished.
     """
-    preprocessing, ignore = runtime.preprocessing, runtime.label_space.ignore_index
-
+    ignore = runtime.label_space.ignore_index
     alone = Lock()  # a source is read by one thread at a time; tiles are read ahead on another one
-
-    def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
-        with alone:
-            return read_uint8(
-                source, rows, columns, channels=preprocessing.channels, value_range=preprocessing.value_range
-            )
+    read = window_reader(source, runtime.preprocessing, alone)
 
     def write(tile: Tile, labels: NDArray[Any]) -> None:
         with alone:
@@ -99,6 +97,18 @@ def label_raster(
         if writing is not None:
             writing.result()
     return RasterResult(plan, plan.exact, seams.error, len(tiles))
+
+
+def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> Reader:
+    """Read windows of a raster as a network takes them, by one thread at a time."""
+
+    def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
+        with alone:
+            return read_uint8(
+                source, rows, columns, channels=preprocessing.channels, value_range=preprocessing.value_range
+            )
+
+    return read
 
 
 def _place(tile: Tile) -> FinishedWindow:

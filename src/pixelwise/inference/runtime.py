@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.geometry import Geometry
+from pixelwise.instances import Instances
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -42,4 +43,28 @@ class Runtime(Protocol):
 
     def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Counts (K, K) by ``[target, prediction]`` against a mask (h, w)."""
+        ...
+
+
+class ObjectRuntime(Protocol):
+    """Takes uint8 images (C, H, W) and gives their objects."""
+
+    label_space: LabelSpace
+    """The classes of objects, without background."""
+    preprocessing: Preprocessing
+    geometry: Geometry
+    bytes_per_pixel: float
+    """Memory that computing takes for each pixel that is shown."""
+    bytes_more: float
+    """Memory that computing takes besides, whatever is shown."""
+    largest: float
+    """Side in pixels of the largest objects that the network was made for."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells models and precisions apart: the same text means the same objects."""
+        ...
+
+    def objects(self, image: NDArray[np.uint8]) -> Instances:
+        """The objects of an image (C, H, W), with scores."""
         ...

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixelwise.errors import SettingError
-from pixelwise.models import Coarse, SegmentationModel, load_model
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.models import Coarse, Model, SegmentationModel, load_model
 from pixelwise.nn.doubled import DoubledConv2d, fuse_doublings
 from pixelwise.nn.folding import fold_batch_norm
 from pixelwise.nn.memory import peak_bytes
@@ -44,7 +44,7 @@ class TorchRuntime:
 
     Raises:
         SettingError: no such device or precision.
-        ModelError: the file is no pixelwise model.
+        ModelError: the file is no pixelwise model, or its network does not label pixels.
     """
 
     def __init__(self, model: SegmentationModel | str | Path, *, device: str, precision: str) -> None:
@@ -52,6 +52,8 @@ class TorchRuntime:
             raise SettingError(f"there is no precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
         self.device = choose_device(device)
         loaded = load_model(model) if isinstance(model, str | Path) else copy.deepcopy(model)
+        if not isinstance(loaded, SegmentationModel):
+            raise ModelError(f"{model}: this network finds objects; it does not label pixels")
         loaded.eval().requires_grad_(False)
         self.bfloat16 = precision == "bfloat16" or (precision == "auto" and has_native_bfloat16(self.device.type))
         self.dtype = torch.float64 if precision == "float64" else torch.float32
@@ -76,12 +78,7 @@ class TorchRuntime:
     @cached_property
     def fingerprint(self) -> str:
         """Name, weights and precision of the model, in short."""
-        digest = hashlib.sha256()
-        for key, value in self.model.state_dict().items():
-            digest.update(key.encode())
-            digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-        precision = "bfloat16" if self.bfloat16 else str(self.dtype).removeprefix("torch.")
-        return f"{self.model.name or 'model'} {digest.hexdigest()[:16]} {precision}"
+        return fingerprint_of(self.model, self.bfloat16, self.dtype)
 
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
         """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
@@ -169,6 +166,16 @@ def on_window(coarse: Coarse, window: Window) -> Coarse:
 
 def _both(value: float | tuple[float, float]) -> tuple[float, float]:
     return value if isinstance(value, tuple) else (value, value)
+
+
+def fingerprint_of(model: Model, bfloat16: bool, dtype: torch.dtype) -> str:
+    """Tell a model and its precision apart from others: name, digest of the weights, precision."""
+    digest = hashlib.sha256()
+    for key, value in model.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    precision = "bfloat16" if bfloat16 else str(dtype).removeprefix("torch.")
+    return f"{model.name or 'model'} {digest.hexdigest()[:16]} {precision}"
 
 
 def choose_device(device: str) -> torch.device:

@@ -1,0 +1,47 @@
+"""Things with boxes, found again by where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+Thing = TypeVar("Thing")
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels."""
+
+SIDE = 256
+"""Of a bucket, in pixels."""
+
+
+class Buckets(Generic[Thing]):
+    """Gives the things near a box without looking at all of them; iterates in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._things: list[tuple[Box, Thing]] = []
+        self._cells: dict[tuple[int, int], list[int]] = {}
+
+    def add(self, box: Box, thing: Thing) -> None:
+        """Keep a thing."""
+        for cell in _cells(box):
+            self._cells.setdefault(cell, []).append(len(self._things))
+        self._things.append((box, thing))
+
+    def near(self, box: Box) -> Iterator[Thing]:
+        """Give those whose boxes meet a box, the first ones first."""
+        numbers = {number for cell in _cells(box) for number in self._cells.get(cell, ())}
+        for number in sorted(numbers):
+            (left, top, right, bottom), thing = self._things[number]
+            if left <= box[2] and right >= box[0] and top <= box[3] and bottom >= box[1]:
+                yield thing
+
+    def __iter__(self) -> Iterator[Thing]:
+        return (thing for _, thing in self._things)
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+
+def _cells(box: Box) -> Iterator[tuple[int, int]]:
+    left, top, right, bottom = (int(edge) // SIDE for edge in box)
+    return ((row, column) for row in range(top, bottom + 1) for column in range(left, right + 1))

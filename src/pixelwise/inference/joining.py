@@ -1,0 +1,238 @@
+"""Objects that were found tile by tile, made into the objects of the picture: none twice, none in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pixelwise.inference.buckets import Box, Buckets
+from pixelwise.instances import BoxMask, Instances
+from pixelwise.tiling import Tile, TilePlan, Window
+
+EDGE = 2
+"""An object that comes this near to the edge of what a tile was shown, in pixels, may go on behind it."""
+
+JITTER = 8
+"""Tiles may see the centre of an object this many pixels apart, and each take it for the other's."""
+
+SAME = 0.5
+"""Two objects are one where they share this much of their union; two pieces, of the smaller one where both see."""
+
+INSIDE = 0.8
+"""What lies with this share of its pixels in a joined object is one more piece of it; so is a piece in any object."""
+
+COMPARED = 2000
+"""How many objects are compared between tiles at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """An object as one tile sees it, or several joined, in pixels of the picture."""
+
+    rank: int  # those of a lower one win
+    shown: Window | None  # what its tile was shown; None for a joined one
+    label: int
+    score: float
+    box: Box
+    mask: BoxMask
+
+
+_JOINED, _OWN, _NEIGHBOUR, _PIECE = range(4)
+"""Of pieces; seen by the tile that speaks for it; by another one; a piece that found no other."""
+
+
+class Joiner:
+    """Takes the objects of tiles and gives those of the picture.
+
+    What tiles are shown overlaps by twice the halo. The tile in whose window the centre of an object lies sees all of
+    an object up to twice the halo in size, so it alone speaks for it. A piece that is cut by the edge of what a tile
+    was shown is dropped where another tile sees all of it and more. What is left are pieces of larger objects: they are
+    joined where they agree on the pixels that both tiles see, and the object is their union, its score their mean by
+    area. Memory follows the boxes of the objects.
+
+    Args:
+        plan: how the picture is cut.
+    """
+
+    def __init__(self, plan: TilePlan) -> None:
+        self.plan = plan
+        shown = [{tile.write[axis].start: tile.read[axis] for tile in plan} for axis in (0, 1)]
+        self._rows, self._columns = ([(read.start, read.stop) for read in reads.values()] for reads in shown)
+        self._whole: list[_Found] = []
+        self._pieces: list[_Found] = []
+        self._compared: list[_Found] = []
+        self._masks = True
+
+    def add(self, tile: Tile, instances: Instances) -> None:
+        """Take the objects of a tile, in pixels of what it was shown."""
+        down, right = tile.read[0].start, tile.read[1].start
+        self._masks = self._masks and instances.masks is not None
+        for number in range(len(instances)):
+            left, top, far_right, bottom = (float(edge) for edge in instances.boxes[number])
+            box = (left + right, top + down, far_right + right, bottom + down)
+            local = instances.masks[number] if instances.masks is not None else _filled(instances, number)
+            score = 1.0 if instances.scores is None else float(instances.scores[number])
+            mask = local.moved(down, right, self.plan.size)
+            if not mask.pixels.size:
+                continue
+            found = _Found(_OWN, tile.read, int(instances.labels[number]), score, box, mask)
+            self._sort_in(tile, found)
+
+    def _sort_in(self, tile: Tile, found: _Found) -> None:
+        """Decide who speaks for an object: its tile, another one, or several together."""
+        rows, columns = (_span(found.box[1::2]), _span(found.box[0::2]))
+        seen_whole = self._seen(rows, self._rows, 0) and self._seen(columns, self._columns, 1)
+        if not all(
+            self._within(span, (read.start, read.stop), axis)
+            for axis, (span, read) in enumerate(zip((rows, columns), tile.read, strict=True))
+        ):
+            if not seen_whole:
+                self._pieces.append(replace(found, rank=_PIECE))
+            return
+        middle = ((found.box[1] + found.box[3]) / 2, (found.box[0] + found.box[2]) / 2)
+        away = max(max(write.start - at, at - write.stop, 0.0) for at, write in zip(middle, tile.write, strict=True))
+        owner_sees = all(
+            self._within(span, self._owner(at, axis), axis)
+            for axis, (at, span) in enumerate(zip(middle, (rows, columns), strict=True))
+        )
+        if away == 0:
+            self._whole.append(found)
+        elif away <= JITTER or not owner_sees:
+            self._whole.append(replace(found, rank=_NEIGHBOUR))
+        elif len(self._compared) < COMPARED:
+            self._compared.append(found)
+
+    def _owner(self, at: float, axis: int) -> tuple[int, int]:
+        """What the tile is shown, along an axis, that writes the pixel there."""
+        spans = (self._rows, self._columns)[axis]
+        return spans[min(len(spans) - 1, int(at) // self.plan.tile[axis])]
+
+    def _seen(self, span: tuple[float, float], reads: list[tuple[int, int]], axis: int) -> bool:
+        return any(self._within(span, read, axis) for read in reads)
+
+    def _within(self, span: tuple[float, float], read: tuple[int, int], axis: int) -> bool:
+        """Whether a span lies in what is shown, clear of its edges but for those of the picture."""
+        clear = span[0] >= read[0] + EDGE or (read[0] <= 0 and span[0] >= 0)
+        return clear and (span[1] <= read[1] - EDGE or read[1] >= self.plan.size[axis])
+
+    def finish(self) -> tuple[Instances, float | None]:
+        """Give the objects of the picture, the best score first, and how far tiles agree.
+
+        Returns:
+            The objects; and of those that several tiles see whole, the share that the tile which speaks for them does
+            not have likewise (same class, at least half of the union in common), None where there are none.
+        """
+        kept = Buckets[_Found]()
+        for found in sorted([*self._joined(), *self._whole], key=lambda one: (one.rank, -one.score)):
+            if not any(_is_one(found, other) for other in kept.near(found.box)):
+                kept.add(found.box, found)
+        objects = sorted(kept, key=lambda one: (-one.score, one.box[1], one.box[0], one.label))
+        missed = sum(not any(_overlap(one, other) >= SAME for other in kept.near(one.box)) for one in self._compared)
+        error = missed / len(self._compared) if self._compared else None
+        return self._instances(objects), error
+
+    def _instances(self, objects: list[_Found]) -> Instances:
+        return Instances(
+            self.plan.size,
+            np.array([one.label for one in objects], np.int64),
+            np.array([one.box for one in objects], np.float32).reshape(-1, 4),
+            tuple(one.mask for one in objects) if self._masks else None,
+            np.array([one.score for one in objects], np.float32),
+        )
+
+    def _joined(self) -> Iterator[_Found]:
+        """Join the pieces that agree."""
+        group = list(range(len(self._pieces)))
+
+        def root(number: int) -> int:
+            while group[number] != number:
+                group[number] = group[group[number]]
+                number = group[number]
+            return number
+
+        seen = Buckets[int]()
+        for number, piece in enumerate(self._pieces):
+            for other in seen.near(piece.box):
+                if root(other) != root(number) and _agree(piece, self._pieces[other]):
+                    group[root(other)] = root(number)
+            seen.add(piece.box, number)
+        members: dict[int, list[_Found]] = {}
+        for number, piece in enumerate(self._pieces):
+            members.setdefault(root(number), []).append(piece)
+        yield from map(_union, members.values())
+
+
+def _filled(instances: Instances, number: int) -> BoxMask:
+    """A mask for an object of which only the box is known: the pixels that the box touches."""
+    left, top, right, bottom = instances.boxes[number]
+    top, left = max(0, int(top)), max(0, int(left))
+    bottom, right = min(instances.size[0], int(np.ceil(bottom))), min(instances.size[1], int(np.ceil(right)))
+    return BoxMask(np.ones((max(0, bottom - top), max(0, right - left)), np.bool_), top, left, instances.size)
+
+
+def _span(edges: tuple[float, ...]) -> tuple[float, float]:
+    return edges[0], edges[1]
+
+
+def _overlap(one: _Found, other: _Found) -> float:
+    """IoU of two objects of a class; 0 for two classes."""
+    if one.label != other.label:
+        return 0.0
+    shared = one.mask.overlap(other.mask)
+    return shared / (one.mask.area + other.mask.area - shared) if shared else 0.0
+
+
+def _is_one(found: _Found, kept: _Found) -> bool:
+    """Whether an object is one that is kept already, as another tile or a join saw it."""
+    if found.label != kept.label or (found.shown is not None and found.shown == kept.shown):
+        return False
+    shared = found.mask.overlap(kept.mask)
+    if not shared:
+        return False
+    area = found.mask.area
+    in_pieces = kept.rank == _JOINED or found.rank == _PIECE
+    return shared >= SAME * (area + kept.mask.area - shared) or (in_pieces and shared >= INSIDE * area)
+
+
+def _agree(one: _Found, other: _Found) -> bool:
+    """Whether two pieces of two tiles are of one object: of a class, and alike where both tiles see."""
+    if one.label != other.label or one.shown == other.shown:
+        return False
+    shared = one.mask.overlap(other.mask)
+    if not shared:
+        return False
+    assert one.shown is not None
+    assert other.shown is not None
+    smaller = min(_area_in(one.mask, other.shown), _area_in(other.mask, one.shown))
+    return shared >= SAME * smaller
+
+
+def _area_in(mask: BoxMask, window: Window) -> int:
+    """The pixels of a mask in a window of the picture."""
+    rows, columns = (
+        slice(max(0, part.start - first), max(0, part.stop - first))
+        for part, first in zip(window, (mask.top, mask.left), strict=True)
+    )
+    return int(np.count_nonzero(mask.pixels[rows, columns]))
+
+
+def _union(pieces: list[_Found]) -> _Found:
+    """Put pieces together; a single one stays cut as it is."""
+    if len(pieces) == 1:
+        return pieces[0]
+    boxes = np.array([piece.box for piece in pieces])
+    windows = np.array([[mask.top, mask.left, *mask.pixels.shape] for mask in (piece.mask for piece in pieces)])
+    top, left = windows[:, :2].min(0).tolist()
+    height, width = ((windows[:, :2] + windows[:, 2:]).max(0) - (top, left)).tolist()
+    pixels = np.zeros((height, width), np.bool_)
+    for piece in pieces:
+        mask = piece.mask
+        rows, columns = mask.pixels.shape
+        pixels[mask.top - top :, mask.left - left :][:rows, :columns] |= mask.pixels
+    areas = np.array([piece.mask.area for piece in pieces], np.float64)
+    score = float(np.array([piece.score for piece in pieces]) @ areas / max(areas.sum(), 1))
+    low, high = boxes[:, :2].min(0).tolist(), boxes[:, 2:].max(0).tolist()
+    mask = BoxMask(pixels, top, left, pieces[0].mask.size)
+    return _Found(_JOINED, None, pieces[0].label, score, (low[0], low[1], high[0], high[1]), mask)

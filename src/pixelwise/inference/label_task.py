@@ -1,0 +1,110 @@
+"""Labelling every pixel of pictures of any size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import SettingError
+from pixelwise.inference.pictures import as_rgb
+from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
+from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.io.raster import RasterSource
+from pixelwise.io.raster_sink import LabelSink
+from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
+
+
+class LabelTask:
+    """What a predictor does with a network that gives every pixel a class.
+
+    Args:
+        runtime: what computes.
+    """
+
+    finds_objects = False
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.preprocessing = runtime.preprocessing
+        self.label_space = runtime.label_space
+
+    def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
+        """Choose tiles; raises as :func:`pixelwise.tiling.choose_tiles`."""
+        plan = self._choose(size, mode, tile, memory)
+        if self.runtime.aligned or plan.whole:
+            return plan
+        if mode == "exact":
+            raise SettingError(
+                "views that are flipped, turned or zoomed do not begin where the network's cells do, so no tiles of "
+                "them equal the whole picture; take --mode fast or auto, or a memory that holds the picture"
+            )
+        fast = self._choose(size, "fast", tile, memory)
+        reason = f"tiles of flipped, turned or zoomed views are never exact: they see {fast.halo} pixels around them"
+        return dataclasses.replace(fast, exact=False, reason=reason)
+
+    def _choose(self, size: tuple[int, int], mode: Mode, tile: int | None, memory: int) -> TilePlan:
+        return choose_tiles(
+            size,
+            self.runtime.geometry,
+            bytes_per_pixel=self.runtime.bytes_per_pixel,
+            mode=mode,
+            tile=tile,
+            memory=memory,
+            border=self.runtime.border,
+        )
+
+    def predict(
+        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None
+    ) -> Prediction:
+        """Label an image (C, H, W)."""
+        seams = Seams(plan, _reader(image), self.runtime)
+        labels = np.empty(plan.size, self.label_space.dtype)
+        softmax = np.empty((len(self.label_space), *plan.size), np.float32) if probabilities else None
+
+        def compute(part: NDArray[np.uint8], window: Window) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+            if probabilities:
+                return self.runtime.probabilities(part, window)
+            return self.runtime.labels(part, window), None
+
+        for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
+            labels[tile.write] = own
+            if softmax is not None and scores is not None:
+                softmax[:, tile.write[0], tile.write[1]] = scores
+            seams.look(tile, labels[tile.write])
+            if progress is not None:
+                progress(done, len(plan))
+        return Prediction(labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error)
+
+    def raster(
+        self,
+        plan: TilePlan,
+        source: RasterSource,
+        sink: LabelSink,
+        *,
+        finished: Collection[FinishedWindow] = (),
+        progress: Progress | None = None,
+    ) -> RasterResult:
+        """Label a raster; see :func:`pixelwise.inference.raster.label_raster`."""
+        return label_raster(self.runtime, plan, source, sink, finished=finished, progress=progress)
+
+    def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], plan: TilePlan) -> NDArray[np.int64]:
+        """Count the labels of an image (C, H, W) against a mask (H, W): int64 (K, K)."""
+        counts = np.zeros((len(self.label_space),) * 2, np.int64)
+        tiles = iter(plan)
+
+        def count(part: NDArray[np.uint8], window: Window) -> NDArray[np.int64]:
+            return self.runtime.confusion(part, window, mask[next(tiles).write])
+
+        for _, own in each_tile(plan, _reader(image), count):
+            counts += own
+        return counts
+
+
+def _reader(image: NDArray[np.uint8]) -> Reader:
+    return lambda rows, columns: image[:, rows, columns]

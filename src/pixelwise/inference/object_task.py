@@ -1,0 +1,132 @@
+"""Finding the objects of pictures of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import SettingError
+from pixelwise.inference.buckets import Buckets
+from pixelwise.inference.components import labels_of
+from pixelwise.inference.joining import Joiner
+from pixelwise.inference.object_tiles import choose_object_tiles
+from pixelwise.inference.pictures import as_rgb
+from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
+from pixelwise.inference.runtime import ObjectRuntime
+from pixelwise.inference.tiles import Reader, each_tile
+from pixelwise.instances import Instances
+from pixelwise.io.raster import RasterSource
+from pixelwise.io.raster_sink import LabelSink
+from pixelwise.tiling import Mode, TilePlan
+from pixelwise.types import semantic_space
+
+WINDOW = 2048
+"""Side in pixels of the windows of labels that are painted for rasters."""
+
+
+class ObjectTask:
+    """What a predictor does with a network that finds objects.
+
+    Args:
+        runtime: what computes.
+    """
+
+    finds_objects = True
+
+    def __init__(self, runtime: ObjectRuntime) -> None:
+        self.runtime = runtime
+        self.preprocessing = runtime.preprocessing
+        self.label_space = semantic_space(runtime.label_space)
+
+    def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
+        """Choose tiles; raises as :func:`pixelwise.inference.object_tiles.choose_object_tiles`."""
+        runtime = self.runtime
+        return choose_object_tiles(
+            size,
+            runtime.geometry,
+            bytes_per_pixel=runtime.bytes_per_pixel,
+            bytes_more=runtime.bytes_more,
+            largest=runtime.largest,
+            mode=mode,
+            tile=tile,
+            memory=memory,
+        )
+
+    def predict(
+        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None
+    ) -> Prediction:
+        """Find the objects of an image (C, H, W).
+
+        Raises:
+            SettingError: probabilities of pixels are asked for, which such a network does not give.
+        """
+        if probabilities:
+            raise SettingError(
+                "a network that finds objects gives each object a score, but no probabilities of pixels; leave them out"
+            )
+        found, error = self._find(lambda rows, columns: image[:, rows, columns], plan, progress)
+        return Prediction(None, self.label_space, plan.exact, image=as_rgb(image), seam_error=error, instances=found)
+
+    def raster(
+        self,
+        plan: TilePlan,
+        source: RasterSource,
+        sink: LabelSink,
+        *,
+        finished: Collection[FinishedWindow] = (),
+        progress: Progress | None = None,
+    ) -> RasterResult:
+        """Find the objects of a raster and paint them window by window; memory follows the boxes of the objects.
+
+        Pixels that hold no data become the ignore value. A stopped job begins again: which tile speaks for an object is
+        known at the end only, so ``finished`` windows are written once more.
+        """
+        del finished
+        alone = Lock()
+        found, error = self._find(window_reader(source, self.preprocessing, alone), plan, progress)
+        near = Buckets[int]()
+        for number, box in enumerate(found.boxes.tolist()):
+            near.add((box[0], box[1], box[2], box[3]), number)
+        for top in range(0, plan.size[0], WINDOW):
+            for left in range(0, plan.size[1], WINDOW):
+                rows = slice(top, min(top + WINDOW, plan.size[0]))
+                columns = slice(left, min(left + WINDOW, plan.size[1]))
+                here = list(near.near((left, top, columns.stop, rows.stop)))
+                labels = labels_of(_moved(found[np.array(here, np.int64)], rows, columns), self.label_space)
+                valid = source.valid(rows, columns)
+                if valid is not None:
+                    labels[~valid] = self.label_space.ignore_index
+                sink.write(top, left, labels)
+        return RasterResult(plan, plan.exact, error, len(plan), found)
+
+    def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], plan: TilePlan) -> NDArray[np.int64]:
+        """Count the classes that objects are painted in against a mask (H, W): int64 (K, K)."""
+        labels = self.predict(image, plan, probabilities=False, progress=None).labels
+        classes = len(self.label_space)
+        counted = mask != self.label_space.ignore_index
+        pairs = mask[counted].astype(np.int64) * classes + labels[counted]
+        return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+
+    def _find(self, read: Reader, plan: TilePlan, progress: Progress | None) -> tuple[Instances, float | None]:
+        joiner = Joiner(plan)
+        for done, (tile, found) in enumerate(each_tile(plan, read, lambda part, _: self.runtime.objects(part)), 1):
+            if not plan.whole:
+                joiner.add(tile, found)
+            if progress is not None:
+                progress(done, len(plan))
+        return (found, None) if plan.whole else joiner.finish()
+
+
+def _moved(found: Instances, rows: slice, columns: slice) -> Instances:
+    """Give objects as a window of the picture shows them."""
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    corner = np.array([columns.start, rows.start] * 2, np.float32)
+    limits = np.array([size[1], size[0]] * 2, np.float32)
+    masks = None if found.masks is None else [mask.moved(-rows.start, -columns.start, size) for mask in found.masks]
+    boxes = np.clip(found.boxes - corner, 0, limits)
+    return Instances(size, found.labels, boxes, None if masks is None else tuple(masks), found.scores)

@@ -1,0 +1,85 @@
+"""Tiles for networks that find objects: they overlap, so that each object lies whole in one of them."""
+
+from __future__ import annotations
+
+import math
+
+from pixelwise.errors import SettingError
+from pixelwise.geometry import Geometry
+from pixelwise.tiling import Mode, TilePlan
+
+SHARE = 6
+"""The halo takes at most this part of what a tile is shown, so that tiles cost at most 2.25 times the whole."""
+
+LEAST = 32
+"""Pixels of halo at least."""
+
+
+def choose_object_tiles(
+    size: tuple[int, int],
+    geometry: Geometry,
+    *,
+    bytes_per_pixel: float,
+    bytes_more: float,
+    largest: float,
+    mode: Mode = "auto",
+    tile: int | None = None,
+    memory: int = 256 << 20,
+) -> TilePlan:
+    """Choose tiles for a picture; the same arguments give the same tiles everywhere.
+
+    A picture that fits into the memory is one tile. Others are cut into tiles which are shown a halo of half the side
+    of the largest objects, at most a sixth of what fits into the memory: objects up to twice the halo in size then lie
+    whole in the tile that holds their centre. They are never exact, because a network that finds objects compares all
+    objects of a picture with each other.
+
+    Args:
+        size: height and width of the picture in pixels.
+        geometry: gives the period.
+        bytes_per_pixel: memory that the network takes for each pixel it is shown.
+        bytes_more: memory that it takes besides.
+        largest: side of the largest objects in pixels.
+        mode: ``"auto"``, ``"fast"``, or ``"exact"``, which is the whole picture or nothing.
+        tile: side in pixels of the windows whose objects a tile speaks for; None fits them into the memory.
+        memory: bytes that computing a tile may take.
+
+    Raises:
+        SettingError: the picture does not fit and exact tiles are asked for, or there is no such mode or tile.
+    """
+    if mode not in ("auto", "exact", "fast"):
+        raise SettingError(f"there is no mode '{mode}'; choose auto, exact or fast")
+    if tile is not None and tile < 1:
+        raise SettingError(f"a tile is at least 1 pixel, got {tile}")
+    padded = [geometry.padded_size(side) for side in size]
+    fits = math.prod(padded) * bytes_per_pixel + bytes_more <= memory if tile is None else tile >= max(size)
+    if fits:
+        return TilePlan(size, size, geometry, None, True, 1.0, "the picture fits into one tile")
+    if mode == "exact":
+        raise SettingError(
+            "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take --mode "
+            "fast or auto, or a memory that holds the picture"
+        )
+    period = geometry.period
+    wanted = _up(max(largest / 2, LEAST), period)
+    if tile is None:
+        shown = int(math.sqrt(max(0.0, memory - bytes_more) / bytes_per_pixel)) // period * period
+        halo = max(_up(LEAST, period), min(wanted, shown // SHARE // period * period))
+        room = max(period, shown - 2 * halo)
+        sides = [_up(math.ceil(side / math.ceil(side / room)), period) for side in size]
+    else:
+        halo, sides = max(_up(LEAST, period), min(wanted, _up(tile / (SHARE - 2), period))), [tile, tile]
+        shown = tile + 2 * halo
+    plan = TilePlan(size, (sides[0], sides[1]), geometry, halo, False, 0.0, "")
+    cost = sum(
+        (min(cut.read[0].stop, padded[0]) - cut.read[0].start) * (min(cut.read[1].stop, padded[1]) - cut.read[1].start)
+        for cut in plan
+    ) / math.prod(padded)
+    needed = math.prod(side + 2 * halo for side in sides) * bytes_per_pixel + bytes_more
+    over = f"; they take {needed / 2**20:.0f} MiB, for smaller ones would see too little" if needed > memory else ""
+    reason = f"tiles see {halo} pixels around them, so that objects up to {2 * halo} pixels lie whole in one{over}"
+    return TilePlan(size, plan.tile, geometry, halo, False, cost, reason)
+
+
+def _up(value: float, period: int) -> int:
+    """The next multiple of the period."""
+    return math.ceil(value / period) * period
