@@ -42,8 +42,10 @@ class FindsObjects:
     found: list[Instances]
     label_space = semantic_space(SPACE)
     preprocessing = Preprocessing()
+    finds_objects = True
 
     def __call__(self, picture: np.ndarray, *, probabilities: bool = False) -> Prediction:
+        assert not probabilities
         return Prediction(None, self.label_space, image=picture, instances=self.found[int(picture[0, 0, 0])])
 
 

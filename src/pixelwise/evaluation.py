@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,10 @@ class Evaluation:
         """Pictures from the worst mIoU to the best; those that are all ignored have no place."""
         scored = [picture for picture in self.pictures if not math.isnan(picture.miou)]
         return sorted(scored, key=lambda picture: (picture.miou, picture.id))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the scores of the set in plain JSON types."""
+        return self.scores.to_dict()
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a row a picture: size, mIoU, pixel accuracy, then IoU and accuracy of each class.

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ class ObjectEvaluation:
         scored = [picture for picture in self.pictures if not math.isnan(picture.score)]
         return sorted(scored, key=lambda picture: (picture.score, -picture.fp - picture.fn, picture.id))
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Describe the scores in plain JSON types; those of pixels and of objects have keys of their own."""
         return (self.semantic.to_dict() if self.semantic else {}) | self.scores.to_dict()
 
@@ -142,6 +143,8 @@ def evaluate_objects(
             f"the objects are read as {', '.join(space.names)}, but the model knows {', '.join(known.names)}; open the "
             "data with the label space of the model"
         )
+    if threshold is None:
+        threshold = SHOWN if predictor.finds_objects else 0.0
     compared: list[PictureObjects] = []
     pictures: list[ObjectPictureScore] = []
     counts: list[NDArray[np.int64]] = []
@@ -150,11 +153,9 @@ def evaluate_objects(
     for pair, reading in zip(pairs, readings, strict=True):
         image, truth = reading.result()
         prediction = predict_objects(predictor, image)
-        found = prediction.objects()
-        least = shown_from(prediction) if threshold is None else threshold
-        compared.append(compare_objects(truth, found, len(space), threshold=least))
+        compared.append(compare_objects(truth, prediction.objects(), len(space), threshold=threshold))
         miou = math.nan
-        if prediction.instances is None and prediction.label_space.background is not None and has_masks(truth):
+        if not predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
             counts.append(_count_pixels(prediction, truth))
             pixels += prediction.labels.size
             miou = Scores.from_counts(counts[-1], prediction.label_space).miou
@@ -162,7 +163,7 @@ def evaluate_objects(
         if progress is not None:
             progress(len(pictures), len(pairs))
     most = max(COCO_DETECTIONS, *(len(picture.compared.scores) for picture in compared))
-    scores = score_pictures(compared, space, max_detections=most, threshold=least)
+    scores = score_pictures(compared, space, max_detections=most, threshold=threshold)
     semantic = None
     if counts:
         total = np.stack(counts).sum(0)
@@ -174,12 +175,7 @@ def evaluate_objects(
 
 def predict_objects(predictor: Predictor, image: NDArray[np.uint8]) -> Prediction:
     """Predict a picture (C, H, W) with what ranks its objects: parts of classes get scores from probabilities."""
-    return predictor(image.transpose(1, 2, 0), probabilities=True)
-
-
-def shown_from(prediction: Prediction) -> float:
-    """The score that an object needs at least to be counted one by one: see :func:`evaluate_objects`."""
-    return SHOWN if prediction.instances is not None else 0.0
+    return predictor(image.transpose(1, 2, 0), probabilities=not predictor.finds_objects)
 
 
 def read_objects(pair: Pair, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], Instances]:

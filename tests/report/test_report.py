@@ -13,7 +13,8 @@ from pixelwise.errors import PixelwiseError
 from pixelwise.evaluation import Evaluation, PictureScore
 from pixelwise.metrics.scores import Scores
 from pixelwise.report import Example, make_example, write_report
-from pixelwise.report.examples import IGNORED, WRONG, _choose
+from pixelwise.report.example import choose
+from pixelwise.report.examples import IGNORED, WRONG
 from pixelwise.report.figures import draw_curves
 from pixelwise.report.page import confusion_shares, distribution, largest_confusions
 from pixelwise.types import LabelSpace
@@ -190,13 +191,13 @@ def test_noise_can_be_shown(evaluation: Evaluation, tmp_path: Path) -> None:
 
 def test_worst_median_and_best_never_show_a_picture_twice() -> None:
     ranked = list(picture_scores([n / 20 for n in range(20)]))
-    groups = _choose(ranked, 2)
+    groups = choose(ranked, 2)
     assert [(name, [score.id for score in chosen]) for name, chosen in groups] == [
         ("Worst", ["0.png", "1.png"]),
         ("Median", ["9.png", "10.png"]),
         ("Best", ["19.png", "18.png"]),
     ]
-    assert [len(chosen) for _, chosen in _choose(ranked[:6], 2)] == [6]
+    assert [len(chosen) for _, chosen in choose(ranked[:6], 2)] == [6]
 
 
 def test_curves_follow_the_page_and_pass_over_empty_cells() -> None:

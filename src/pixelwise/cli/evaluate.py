@@ -1,4 +1,4 @@
-"""``pixelwise evaluate``: score a model on pictures with masks."""
+"""``pixelwise evaluate``: score a model on pictures with masks or objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def evaluate(
     ],
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA", help="Folder of pictures and masks, or a dataset.yaml.", show_default=False),
+        typer.Argument(
+            metavar="DATA", help="Folder of pictures and masks or objects, or a dataset.yaml.", show_default=False
+        ),
     ],
     split: Annotated[str | None, typer.Option(help="Score this split only.")] = None,
     json_file: Annotated[
@@ -31,17 +33,23 @@ def evaluate(
         typer.Option("--json", metavar="FILE", help="Write the scores as JSON; - prints them and only them."),
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row a picture: IoU and accuracy by class.")
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            help="Write a row a picture: its scores by class or by object.",
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write report.html with pictures into this folder.")
     ] = None,
 ) -> None:
-    """Score a model on pictures with masks, each at its own size.
+    """Score a model on pictures with masks or objects, each at its own size.
 
     Without --split: the pictures kept for validation where DATA is what the model was trained on, else all.
 
-    Masks are read by the mapping that the model was trained with.
+    Masks are read by the mapping that the model was trained with. Where objects are annotated, AP and its relatives are
+    computed for every model: of one that gives every pixel a class, the connected parts of the classes are the objects.
     """
     if json_file not in (None, "-"):
         check_file(Path(str(json_file)), "--json")
@@ -51,10 +59,8 @@ def evaluate(
         make_folder(report, "--report")
 
     # Imported here, so that help and usage errors do not wait for torch.
-    from pixelwise.cli.progress import counting
-    from pixelwise.cli.tables import print_scores
+    from pixelwise.cli.scoring import score_and_print
     from pixelwise.data.source import open_data
-    from pixelwise.evaluation import evaluate as evaluate_pairs
     from pixelwise.inference import Predictor
     from pixelwise.io.atomic import write_json
 
@@ -63,14 +69,12 @@ def evaluate(
     source = open_data(data, label_space=predictor.label_space)
     pairs, chosen = choose_pairs(model, source, split)
     console.print(f"{len(pairs)} pictures: {chosen}", highlight=False, markup=False)
-    with counting("scoring", len(pairs)) as progress:
-        evaluation = evaluate_pairs(predictor, pairs, predictor.label_space, progress=progress)
-    print_scores(console, evaluation.scores, predictor.label_space)
+    evaluation = score_and_print(predictor, pairs, console)
 
     if json_file == "-":
-        print(json.dumps(evaluation.scores.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     elif json_file is not None:
-        write_json(json_file, evaluation.scores.to_dict())
+        write_json(json_file, evaluation.to_dict())
     if csv_file is not None:
         evaluation.write_csv(csv_file)
     if report is not None:

@@ -7,10 +7,8 @@ import sys
 
 from rich.console import Console
 
-from pixelwise.cli.progress import counting
-from pixelwise.cli.tables import print_scores
+from pixelwise.cli.scoring import score_and_print
 from pixelwise.data.source import DataSource
-from pixelwise.evaluation import evaluate
 from pixelwise.inference import Predictor
 from pixelwise.io.atomic import write_json
 from pixelwise.report import make_examples, write_report
@@ -26,9 +24,7 @@ def finish(fitted: Fitted, source: DataSource, console: Console) -> None:
     run = fitted.run
     predictor = Predictor(run.path)
     pairs = source.split("val")
-    with counting("scoring", len(pairs)) as progress:
-        evaluation = evaluate(predictor, pairs, predictor.label_space, progress=progress)
-    print_scores(console, evaluation.scores, predictor.label_space)
+    evaluation = score_and_print(predictor, pairs, console)
     write_report(
         run.report_file,
         title=f"{fitted.settings.model} on {source.root.resolve().name}",
@@ -40,5 +36,5 @@ def finish(fitted: Fitted, source: DataSource, console: Console) -> None:
         notes=(f"Scored on the {len(pairs)} validation pictures, which chose the best weights but taught none.",),
         commands=("pixelwise " + shlex.join(sys.argv[1:]),),
     )
-    write_json(run.scores_file, evaluation.scores.to_dict())
+    write_json(run.scores_file, evaluation.to_dict())
     console.print(f"\nmodel:  {run.model_file}\nreport: {run.report_file}", highlight=False, markup=False)

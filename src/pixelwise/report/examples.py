@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,37 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.source import Pair
-from pixelwise.evaluation import Evaluation, PictureScore, read_pair
+from pixelwise.evaluation import Evaluation, read_pair
 from pixelwise.inference.overlay import paint
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.predictor import Predictor
+from pixelwise.object_evaluation import ObjectEvaluation
+from pixelwise.report.example import Example, choose
+from pixelwise.report.object_examples import make_object_examples
 from pixelwise.types import LabelSpace
 
 WRONG = (229, 57, 53)
 IGNORED = (96, 125, 158)
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A picture beside its truth and its prediction, at the size it is shown; all four are uint8 (H, W, 3).
-
-    Args:
-        id: the picture's path relative to its data set.
-        caption: figures to print below.
-        group: heading that it stands under, such as ``"Worst"``.
-        image: the picture.
-        truth: the mask painted over it.
-        prediction: the labels painted over it.
-        errors: the picture in grey, with wrong pixels in red and ignored ones in blue.
-    """
-
-    id: str
-    caption: str
-    group: str
-    image: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
-    prediction: NDArray[np.uint8]
-    errors: NDArray[np.uint8]
 
 
 def make_example(
@@ -85,12 +64,17 @@ def make_example(
 
 
 def make_examples(
-    predictor: Predictor, pairs: Sequence[Pair], evaluation: Evaluation, *, each: int = 2
+    predictor: Predictor, pairs: Sequence[Pair], evaluation: Evaluation | ObjectEvaluation, *, each: int = 2
 ) -> tuple[Example, ...]:
-    """Paint the worst, the median and the best pictures of an evaluation, ``each`` of them, by their mIoU."""
+    """Paint the worst, the median and the best pictures of an evaluation, ``each`` of them.
+
+    Ranked by their mIoU, or by TP / (TP + FP + FN) where objects were evaluated.
+    """
+    if isinstance(evaluation, ObjectEvaluation):
+        return make_object_examples(predictor, pairs, evaluation, each=each)
     by_id = {pair.id: pair for pair in pairs}
     examples = []
-    for group, scores in _choose(evaluation.ranked(), each):
+    for group, scores in choose(evaluation.ranked(), each):
         for score in scores:
             sample = read_pair(by_id[score.id], predictor.label_space, predictor.preprocessing)
             assert sample.mask is not None
@@ -108,14 +92,6 @@ def make_examples(
                 )
             )
     return tuple(examples)
-
-
-def _choose(ranked: Sequence[PictureScore], each: int) -> list[tuple[str, Sequence[PictureScore]]]:
-    """Take pictures from both ends and the middle of a ranking, none twice."""
-    if len(ranked) <= 3 * each:
-        return [("All pictures, from the worst to the best", ranked)]
-    middle = (len(ranked) - each) // 2
-    return [("Worst", ranked[:each]), ("Median", ranked[middle : middle + each]), ("Best", ranked[-each:][::-1])]
 
 
 def _reduced(

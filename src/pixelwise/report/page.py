@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -21,8 +22,10 @@ from PIL import Image
 from pixelwise.evaluation import Evaluation
 from pixelwise.io.atomic import write_text
 from pixelwise.metrics.scores import Scores
-from pixelwise.report.examples import Example
+from pixelwise.object_evaluation import ObjectEvaluation
+from pixelwise.report.example import Example
 from pixelwise.report.figures import draw_curves
+from pixelwise.report.object_figures import object_context
 from pixelwise.types import LabelSpace
 
 NUMBERED_CLASSES = 20
@@ -61,7 +64,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     title: str,
-    evaluation: Evaluation,
+    evaluation: Evaluation | ObjectEvaluation,
     label_space: LabelSpace,
     examples: Sequence[Example] = (),
     history: Sequence[Mapping[str, str]] = (),
@@ -74,7 +77,8 @@ def write_report(
     Args:
         path: the file to write; it appears whole or not at all.
         title: heading of the page.
-        evaluation: the scores; those of single pictures are shown as a distribution where there are enough.
+        evaluation: the scores, of pixels or of objects; those of single pictures are shown as a distribution where
+            there are enough.
         label_space: gives the colours of the classes.
         examples: pictures beside their truth.
         history: rows of ``metrics.csv``; see :func:`pixelwise.report.figures.draw_curves`.
@@ -93,16 +97,20 @@ def write_report(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"ratio": _ratio, "percent": _percent, "picture": _data_uri}
-    scores = evaluation.scores
-    page = environment.get_template("page.html.j2").render(
+    if isinstance(evaluation, ObjectEvaluation):
+        template, measure = "objects.html.j2", "TP / (TP + FP + FN)"
+        context = object_context(evaluation, label_space)
+        alone = [picture.score for picture in evaluation.pictures]
+    else:
+        template, measure = "page.html.j2", "mIoU"
+        context = pixel_context(evaluation, label_space)
+        alone = [picture.miou for picture in evaluation.pictures]
+    page = environment.get_template(template).render(
+        context,
         title=title,
         style=resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8"),
-        scores=scores,
-        classes=class_rows(scores, label_space),
-        shares=confusion_shares(scores) if 1 < len(label_space) <= DRAWN_CLASSES else None,
-        numbered=len(label_space) <= NUMBERED_CLASSES,
-        confusions=largest_confusions(scores),
-        distribution=distribution([picture.miou for picture in evaluation.pictures]),
+        measure=measure,
+        distribution=distribution(alone),
         curves=draw_curves(history),
         examples=examples,
         groups=list(dict.fromkeys(example.group for example in examples)),
@@ -113,6 +121,18 @@ def write_report(
         date=datetime.now().astimezone(),
     )
     write_text(path, page)
+
+
+def pixel_context(evaluation: Evaluation, label_space: LabelSpace) -> dict[str, Any]:
+    """Lay out what the page says of classes of pixels."""
+    scores = evaluation.scores
+    return {
+        "scores": scores,
+        "classes": class_rows(scores, label_space),
+        "shares": confusion_shares(scores) if 1 < len(label_space) <= DRAWN_CLASSES else None,
+        "numbered": len(label_space) <= NUMBERED_CLASSES,
+        "confusions": largest_confusions(scores),
+    }
 
 
 def class_rows(scores: Scores, label_space: LabelSpace) -> tuple[ClassRow, ...]:
@@ -153,9 +173,9 @@ def largest_confusions(scores: Scores, *, limit: int = 8) -> tuple[Confusion, ..
     return tuple(found)
 
 
-def distribution(mious: Sequence[float], *, bins: int = 20, fewest: int = 8) -> list[int] | None:
-    """Count pictures by mIoU in equal steps from 0 to 1; None where there are too few to speak of a distribution."""
-    defined = [miou for miou in mious if not math.isnan(miou)]
+def distribution(figures: Sequence[float], *, bins: int = 20, fewest: int = 8) -> list[int] | None:
+    """Count figures of pictures in equal steps from 0 to 1; None where they are too few for a distribution."""
+    defined = [figure for figure in figures if not math.isnan(figure)]
     if len(defined) < fewest:
         return None
     counts: list[int] = np.histogram(defined, bins=bins, range=(0, 1))[0].tolist()

@@ -1,0 +1,153 @@
+"""Pictures for the report on objects: what is annotated, what was predicted, and what was found, missed or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.pairs import Pair
+from pixelwise.inference.object_overlay import paint_objects
+from pixelwise.inference.pictures import as_rgb
+from pixelwise.inference.predictor import Predictor
+from pixelwise.instances import BoxMask, Instances
+from pixelwise.metrics.matching import Match, match_objects
+from pixelwise.object_evaluation import ObjectEvaluation, ObjectPictureScore, predict_objects, read_objects
+from pixelwise.report.example import Example, choose
+from pixelwise.types import Color, LabelSpace
+
+FOUND: Color = (30, 142, 80)
+WRONG: Color = (229, 57, 53)
+MISSED: Color = (37, 99, 201)
+CROWD: Color = (130, 130, 136)
+
+LONGEST = 640
+"""Longer side in pixels that larger pictures are reduced to."""
+
+
+def make_object_example(
+    id: str,
+    image: NDArray[np.uint8],
+    truth: Instances,
+    prediction: Instances,
+    label_space: LabelSpace,
+    *,
+    threshold: float = 0.5,
+    caption: str = "",
+    group: str = "",
+) -> Example:
+    """Paint a picture with its objects for the report.
+
+    Args:
+        id: what to call the picture.
+        image: uint8 (H, W, 3), RGB.
+        truth: its annotated objects.
+        prediction: the predicted ones; those with a lower score than the threshold are not shown.
+        label_space: classes of the objects, without background.
+        threshold: as said.
+        caption: figures to print below.
+        group: heading that it stands under.
+    """
+    shown = prediction if prediction.scores is None else prediction[prediction.scores >= threshold]
+    match = match_objects(truth, shown, threshold=threshold)
+    views = [image] + [
+        paint_objects(image, objects, label_space, alpha=0.55, numbers=False) for objects in (truth, shown)
+    ]
+    views.append(paint_match(image, truth, shown, match))
+    picture, annotated, predicted, verdict = (_reduced(view) for view in views)
+    return Example(id, caption, group, picture, annotated, predicted, verdict)
+
+
+def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instances, match: Match) -> NDArray[np.uint8]:
+    """Paint what became of each object over a picture in grey, uint8 (H, W, 3).
+
+    Predictions that are an object are outlined in green, those that are none are red, missed objects are blue. Crowds
+    and what was found in them are grey: they count for nothing.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        truth: the annotated objects.
+        prediction: the predicted objects.
+        match: of the two.
+    """
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    painted = np.asarray(cv2.addWeighted(grey, 0.6, np.full_like(grey, 255), 0.4, 0), np.uint8)
+    line = max(1, round(1.4 * max(image.shape[:2]) / LONGEST))
+    crowds = np.flatnonzero(truth.is_crowd)
+    for color, strength, objects, numbers in (
+        (CROWD, 0.35, truth, crowds),
+        (CROWD, 0.15, prediction, match.ignored),
+        (MISSED, 0.5, truth, match.missed),
+        (WRONG, 0.5, prediction, match.wrong),
+        (FOUND, 0.12, prediction, match.found[:, 1]),
+    ):
+        for mask in _masks(objects, numbers):
+            _paint(painted, mask, color, strength, line)
+    return painted
+
+
+def make_object_examples(
+    predictor: Predictor, pairs: Sequence[Pair], evaluation: ObjectEvaluation, *, each: int = 2
+) -> tuple[Example, ...]:
+    """Paint the worst, the median and the best pictures of an evaluation, ``each`` of them.
+
+    They are ranked by :meth:`pixelwise.object_evaluation.ObjectEvaluation.ranked`.
+    """
+    by_id = {pair.id: pair for pair in pairs}
+    examples = []
+    for group, scores in choose(evaluation.ranked(), each):
+        for score in scores:
+            image, truth = read_objects(by_id[score.id], predictor.preprocessing)
+            prediction = predict_objects(predictor, image)
+            examples.append(
+                make_object_example(
+                    score.id,
+                    as_rgb(image),
+                    truth,
+                    prediction.objects(),
+                    prediction.object_space,
+                    threshold=evaluation.scores.threshold,
+                    caption=_caption(score),
+                    group=group,
+                )
+            )
+    return tuple(examples)
+
+
+def _caption(score: ObjectPictureScore) -> str:
+    counted = f"{score.tp} found · {score.fn} missed · {score.fp} wrong"
+    return f"TP / (TP + FP + FN) {score.score:.3f} · {counted}"
+
+
+def _masks(objects: Instances, numbers: NDArray[np.int64]) -> Iterable[BoxMask]:
+    for number in numbers.tolist():
+        if objects.masks is not None:
+            yield objects.masks[number]
+            continue
+        left, top, right, bottom = np.rint(objects.boxes[number]).astype(int).tolist()
+        height, width = objects.size
+        top, left = min(max(top, 0), height - 1), min(max(left, 0), width - 1)
+        sides = max(1, min(bottom, height) - top), max(1, min(right, width) - left)
+        yield BoxMask(np.ones(sides, np.bool_), top, left, objects.size)
+
+
+def _paint(painted: NDArray[np.uint8], mask: BoxMask, color: Color, strength: float, line: int) -> None:
+    """Blend a mask into a picture, and draw its outline inside of it."""
+    if not mask.pixels.size:
+        return
+    inside = cv2.erode(np.pad(mask.pixels, line).view(np.uint8), np.ones((2 * line + 1,) * 2, np.uint8))
+    edge = mask.pixels & ~inside[line:-line, line:-line].view(np.bool_)
+    window = painted[mask.window]
+    window[mask.pixels] = np.rint(window[mask.pixels] * (1 - strength) + np.array(color) * strength).astype(np.uint8)
+    window[edge] = color
+
+
+def _reduced(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = view.shape[:2]
+    factor = LONGEST / max(height, width)
+    if factor >= 1:
+        return view
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
