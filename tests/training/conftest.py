@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from pixelwise.data.pairs import Pair
+from pixelwise.data.source import DataSource
+from pixelwise.instances import BoxMask, Instances
+from pixelwise.types import LabelSpace
 
 
 @pytest.fixture
@@ -56,5 +62,56 @@ def small_paper() -> dict[str, Any]:
         "precision": "32-true",
         "elastic": 2.0,
         "border_weight": 10.0,
+        "steps": 8,
+    }
+
+
+@dataclass(frozen=True)
+class Known:
+    """A reader of objects that are known."""
+
+    objects: Instances
+
+    def read(self) -> Instances:
+        return self.objects
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> DataSource:
+    """Pictures of one to three circles and squares of 64x64, one picture empty, as objects of two classes."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "toys"
+    folder.mkdir()
+    rows, columns = np.mgrid[:64, :64]
+    pairs = []
+    for number in range(16):
+        image = rng.integers(0, 60, (64, 64, 3))
+        masks, labels = [], []
+        for place in range(0 if number == 5 else rng.integers(1, 4)):
+            y, x = (16, 16, 48)[place] + rng.integers(-4, 5), (16, 48, 32)[place] + rng.integers(-4, 5)
+            label, radius = int(rng.integers(2)), int(rng.integers(7, 12))
+            near = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+            mask = near if label == 0 else (abs(rows - y) < radius) & (abs(columns - x) < radius)
+            image[mask] += ((150, 20, 20), (20, 150, 150))[label]
+            masks.append(BoxMask.of(mask))
+            labels.append(label)
+        Image.fromarray(image.astype(np.uint8)).save(folder / f"{number:02}.png")
+        objects = Instances.of_masks((64, 64), masks, labels)
+        pairs.append(Pair(f"{number:02}.png", folder / f"{number:02}.png", None, Known(objects)))
+    splits = {"train": tuple(pairs[:12]), "val": tuple(pairs[12:])}
+    return DataSource(folder, "toys", LabelSpace(("circle", "square")), splits)
+
+
+@pytest.fixture
+def small_objects() -> dict[str, Any]:
+    return {
+        "model": "mask_rcnn",
+        "encoder": "mobilenetv3_small_050",
+        "model_options": {"channels": 32, "head": 64, "mask_head": 32, "proposals": 100},
+        "weights": "none",
+        "crop": (64, 64),
+        "batch": 4,
+        "regions": 32,
+        "precision": "32-true",
         "steps": 8,
     }

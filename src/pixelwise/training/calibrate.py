@@ -58,6 +58,7 @@ def measure_pace(task: Any, stream: Stream, device: torch.device) -> tuple[float
     trial.train()
     step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
     trial.eval()
+    trial.pose_as_trained(stream.pictures)
     pictures = len(stream.pictures)
     timed = min(TIMED_PICTURES, pictures)
     picture_seconds = _median_seconds(lambda number: validate(number % pictures), 1, timed, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -16,6 +17,11 @@ from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.training.settings import Settings
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
+
+LOOKED_AT = 20
+"""Pictures that tell how many objects there are."""
+DOUBTFUL = 2.0
+"""Detections of a trained network for each object of a picture; those with low scores are counted, too."""
 
 Batch = tuple[Tensor, Sequence[ObjectTarget]]
 
@@ -75,6 +81,17 @@ class DetectionTask(pl.LightningModule):
         (detections,) = self.model.detect(self.normalise(image[None]))
         found = to_instances(detections, truth.size)
         self._compared.append(compare_objects(truth, found, len(self.model.label_space)))
+
+    def pose_as_trained(self, pictures: Any) -> None:
+        """Bound the detections by some for each object: a fresh network takes every region for an object.
+
+        Args:
+            pictures: the validation set, of which a few are looked at.
+        """
+        looked_at = range(min(LOOKED_AT, len(pictures)))
+        objects = sum(len(pictures[number][1]) for number in looked_at) / len(looked_at)
+        heads = self.model.network.heads
+        heads.detections = min(heads.detections, math.ceil(DOUBTFUL * objects) + 10)
 
     def score(self) -> Score:
         """Score the pictures seen since the last validation was logged, by those of all processes."""

@@ -95,6 +95,9 @@ class SegmentationTask(pl.LightningModule):
         ignored = int((target == self.model.label_space.ignore_index).sum())
         self.confusion.update_counts(counts, images=1, ignored_pixels=ignored)
 
+    def pose_as_trained(self, pictures: Any) -> None:
+        """Do nothing: scoring every pixel takes the same time whatever the weights."""
+
     def score(self) -> Score:
         """Score what has been counted since the last validation was logged."""
         return Score("mIoU", self.confusion.scores().miou)

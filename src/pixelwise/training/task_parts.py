@@ -31,6 +31,10 @@ class Task(Protocol):
         """Compute the loss of a batch of crops on the device."""
         ...
 
+    def pose_as_trained(self, pictures: Any) -> None:
+        """Let a fresh model take about as long for the pictures of the validation set as one that has learnt."""
+        ...
+
     def score(self) -> Score:
         """Score the validation whose last picture has been seen, before it is logged and forgotten."""
         ...
