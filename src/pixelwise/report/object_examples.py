@@ -73,7 +73,7 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         match: of the two.
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    painted = np.asarray(cv2.addWeighted(grey, 0.6, np.full_like(grey, 255), 0.4, 0), np.uint8)
+    painted = np.asarray(cv2.addWeighted(grey, 0.4, np.full_like(grey, 255), 0.6, 0), np.uint8)
     line = max(1, round(1.4 * max(image.shape[:2]) / LONGEST))
     crowds = np.flatnonzero(truth.is_crowd)
     for color, strength, objects, numbers in (
@@ -81,7 +81,7 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         (CROWD, 0.15, prediction, match.ignored),
         (MISSED, 0.5, truth, match.missed),
         (WRONG, 0.5, prediction, match.wrong),
-        (FOUND, 0.12, prediction, match.found[:, 1]),
+        (FOUND, 0.25, prediction, match.found[:, 1]),
     ):
         for mask in _masks(objects, numbers):
             _paint(painted, mask, color, strength, line)
