@@ -25,7 +25,12 @@ def import_(
     ],
     source: Annotated[
         str,
-        typer.Option("--as", metavar="NAME", help="fcn_resnet50, ..., smp-unet-resnet34, ...", show_default=False),
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="fcn_resnet50, maskrcnn_resnet50_fpn, ..., smp-unet-resnet34, ...",
+            show_default=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The model file to write, .safetensors.", show_default=False)],
     labels: Annotated[
@@ -44,7 +49,9 @@ def import_(
 
     The model file computes what the network computed. Tensors without a place are named, and nothing is written then.
 
-    NAME is torchvision's (fcn_resnet50, deeplabv3_resnet101, deeplabv3_mobilenet_v3_large) or smp-ARCHITECTURE-ENCODER
+    NAME is torchvision's (fcn_resnet50, deeplabv3_resnet101, deeplabv3_mobilenet_v3_large, maskrcnn_resnet50_fpn),
+
+    or smp-ARCHITECTURE-ENCODER
 
     (smp-unet-resnet34, smp-deeplabv3-resnet50, smp-deeplabv3plus-resnet101, smp-unet-tu-convnext_tiny).
     """
@@ -128,9 +135,14 @@ def check_written(imported: Imported, path: Path) -> None:
 
     images = torch.randn(1, imported.model.preprocessing.channels, *PROBE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        same = torch.equal(load_model(path)(images), imported.model(images))
-    if not same:
+        outputs = [_tensors(model(images)) for model in (load_model(path), imported.model)]
+    if not all(torch.equal(written, made) for written, made in zip(*outputs, strict=True)):
         raise ModelError(f"{path}: the file does not compute what the imported model computes; do not use it")
+
+
+def _tensors(output: Any) -> list[Any]:
+    """Logits as they are, or the tensors of what was detected."""
+    return [part for found in output for part in found if part is not None] if isinstance(output, list) else [output]
 
 
 def print_summary(console: Console, imported: Imported, source: str, named_by: str) -> None:

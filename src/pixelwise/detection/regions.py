@@ -71,7 +71,7 @@ class RegionHeads(nn.Module):
             Class logits (sum of P, K + 1), background first, and deltas (sum of P, K + 1, 4).
         """
         logits, deltas = self.box_head(self._finish(self.box_reader(maps, proposals)))
-        return logits, deltas.view(len(logits), -1, 4)
+        return logits, deltas.view(*logits.shape, 4)
 
     @torch.no_grad()
     def detect(self, maps: Sequence[Tensor], proposals: Sequence[Tensor], size: tuple[int, int]) -> list[Detections]:

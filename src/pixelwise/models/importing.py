@@ -100,13 +100,15 @@ def import_tensors(
 
     renamed = {ours: tensors[theirs] for ours, theirs in places.items()}
     classes = len(renamed.get(f"{recipe.heads[0]}.weight", (0, 0)))
-    if classes == 1:
+    if recipe.background:
+        classes -= recipe.background
+    elif classes == 1:
         renamed, classes = _score_nothing_too(renamed, recipe.heads), 2
         notes.append("it scores one class: the model has two, and the first one, nothing, always scores 0")
     if label_space is not None and len(label_space) != classes:
         raise SettingError(f"{len(label_space)} classes are named, but this network has {classes}; name these")
 
-    model = _build(recipe, renamed, label_space or LabelSpace.of(classes), options)
+    model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), options)
     wanted = model.network.state_dict()
     counters = {name: value for name, value in wanted.items() if name.endswith(COUNTER) and name not in renamed}
     if counters:

@@ -33,3 +33,5 @@ class Recipe:
     """Mean and standard deviation (0 .. 1 scale, RGB) that the library normalises with."""
     assumed: Mapping[str, Any] = field(default_factory=dict)
     """Options of our model that tensors do not tell, and what the library has by default."""
+    background: int = 0
+    """Scores of the library that stand for no class of ours: 1 where objects have a background beside them."""

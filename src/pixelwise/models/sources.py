@@ -7,6 +7,7 @@ from typing import Any
 
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.deeplab_names import deeplabv3_from_torchvision, fcn_from_torchvision
+from pixelwise.models.detection_names import rcnn_from_torchvision
 from pixelwise.models.recipe import Recipe, Rename, Tensors
 from pixelwise.models.smp_sources import ARCHITECTURES, smp_recipe
 
@@ -18,6 +19,9 @@ TORCHVISION = {
     "deeplabv3_mobilenet_v3_large": ("deeplabv3", "mobilenetv3_large_100"),
 }
 """Name of a network in torchvision -> our model and its trunk."""
+
+OBJECTS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
+"""Likewise for networks that find objects, all on a ResNet-50."""
 
 
 def find_recipe(source: str, tensors: Tensors) -> Recipe:
@@ -33,11 +37,25 @@ def find_recipe(source: str, tensors: Tensors) -> Recipe:
     """
     if source in TORCHVISION:
         return _torchvision(source, tensors)
+    if source in OBJECTS:
+        return _rcnn(source)
     matched = re.fullmatch(r"smp-([^-]+)-(.+)", source)
     if matched is not None and matched[1] in ARCHITECTURES:
         return smp_recipe(matched[1], matched[2], tensors)
-    known = [*TORCHVISION, *(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)]
+    known = [*TORCHVISION, *OBJECTS, *(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)]
     raise ModelError(f"{unknown_name('source', source, known)} (ENCODER as the library names it: resnet34, ...)")
+
+
+def _rcnn(source: str) -> Recipe:
+    return Recipe(
+        library="torchvision",
+        model=OBJECTS[source],
+        rename=rcnn_from_torchvision,
+        heads=("heads.box_head.cls_score",),
+        options={"encoder": "resnet50", "form": "torchvision", "norm": "frozen"},
+        assumed={"norm_eps": 1e-5},
+        background=1,
+    )
 
 
 def _torchvision(source: str, tensors: Tensors) -> Recipe:
