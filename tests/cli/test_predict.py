@@ -258,10 +258,10 @@ def test_a_stopped_raster_is_resumed(
     command = ("predict", untrained_run, map_file, "--save", "labels", "--tile", "32")
     assert run(*command, "--out", tmp_path / "unbroken") == 0
     out = tmp_path / "out"
-    monkeypatch.setattr("pixelwise.inference.predictor.label_raster", stopping)
+    monkeypatch.setattr("pixelwise.inference.label_task.label_raster", stopping)
     assert run(*command, "--out", out) == 130
     assert not (out / "map.tif").exists()
-    monkeypatch.setattr("pixelwise.inference.predictor.label_raster", counting)
+    monkeypatch.setattr("pixelwise.inference.label_task.label_raster", counting)
     assert run(*command, "--out", out, "--resume") == 0
     assert 0 < computed[0] < 9
     assert files(out) == ["map.tif"]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pixelwise.cli.finished import Finished
 from pixelwise.cli.inputs import Job, collect
+from pixelwise.cli.object_lists import FILES, ObjectLists
 from pixelwise.cli.outputs import make_folder
 from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
 from pixelwise.errors import DataError, SettingError, unknown_name
@@ -30,7 +31,10 @@ ENDINGS = {
     "probabilities": "_probabilities.npy",
     "geojson": ".geojson",
 }
-"""What can be saved -> the ending of its file, after the name of the picture."""
+"""What can be saved for each picture -> the ending of its file, after the name of the picture."""
+
+SCORED = 2**29
+"""Up to so many numbers, pixels times classes, the parts of classes are scored: that takes all probabilities."""
 
 
 def predict(
@@ -48,7 +52,7 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
     save: Annotated[
-        str, typer.Option(help="What to write, with commas: labels, overlay, probabilities, geojson.")
+        str, typer.Option(help="What to write, with commas: labels, overlay, probabilities, geojson, coco, table.")
     ] = "labels,overlay",
     mode: Annotated[
         str, typer.Option(help="Tiles that equal the whole (exact), that see less around them (fast), or auto.")
@@ -66,13 +70,17 @@ def predict(
         bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
     ] = False,
 ) -> None:
-    """Label every pixel of pictures: files, folders with their sub-folders, or patterns such as 'photos/*.jpg'.
+    """Label every pixel of pictures, or find their objects, as the model does.
+
+    Pictures are files, folders with their sub-folders, or patterns such as 'photos/*.jpg'.
 
     For photos/a.jpg: a.png holds class indices, with the colours of the classes as its palette;
 
     a_overlay.jpg shows them on the picture; a_probabilities.npy is float16 (classes, height, width);
 
-    a.geojson holds a polygon for each region.
+    a.geojson holds a polygon for each region or object.
+
+    For all pictures together, coco writes predictions.json and table writes objects.csv: a row for each object.
 
     GeoTIFF, Zarr, .npy and pictures above 67 megapixels are computed from file to file: a.tif holds their labels.
 
@@ -87,7 +95,9 @@ def predict(
     from pixelwise.inference import Predictor
     from pixelwise.inference.pictures import as_image
     from pixelwise.inference.raster import stamped
+    from pixelwise.inference.records import object_records
     from pixelwise.io.ahead import read_ahead
+    from pixelwise.types import object_space
 
     predictor = Predictor(
         find_models(model),
@@ -97,9 +107,11 @@ def predict(
         memory=memory,
         tta=[word.strip() for word in tta.split(",") if word.strip()],
     )
+    check_possible(predictor, kinds, crf=crf)
     make_folder(out, "--out")
     settings = {"model": predictor.runtime.fingerprint, "save": kinds, "mode": mode, "tile": tile, "memory": memory}
     finished = Finished(out, {**settings, "crf": crf}, resume=resume)
+    lists = ObjectLists(out, kinds)
     started = time.monotonic()
     failed: list[str] = []
     skipped = 0
@@ -123,17 +135,26 @@ def predict(
                             f"{job.picture}: --crf needs the whole picture in memory; leave it out for rasters"
                         )
                     make_folder((out / job.name).parent, "--out")
-                    label_raster_file(predictor, job.picture, out / job.name, kinds, resume=resume, counter=counter)
+                    with label_raster_file(
+                        predictor, job.picture, out / job.name, kinds, resume=resume, counter=counter
+                    ) as (size, records):
+                        lists.add(job, size, records)
                 else:
-                    prediction = label_picture(
-                        predictor, job, image, counter, with_scores=crf or "probabilities" in kinds
-                    )
-                    write(sharpened(prediction) if crf else prediction, out / job.name, kinds)
-                finished.add(source, filter(Path.exists, results_of(out / job.name, kinds)))
+                    with_scores = crf or "probabilities" in kinds or scores_parts(predictor, image, lists)
+                    prediction = label_picture(predictor, job, image, counter, with_scores=with_scores)
+                    prediction = sharpened(prediction) if crf else prediction
+                    write(prediction, out / job.name, kinds)
+                    if lists.kinds:
+                        lists.add(job, prediction.size, object_records(prediction.objects()))
+                finished.add(source, filter(Path.exists, [*results_of(out / job.name, kinds), lists.path_of(job)]))
             except DataError as error:
+                lists.drop(job)
                 failed.append(str(error))
             counter(done, len(jobs))
+    if lists.kinds:
+        lists.write(jobs, object_space(predictor.label_space))
     finished.remove()
+    lists.remove()
     good = len(jobs) - len(failed)
     done_in = f"{good} of {len(jobs)} pictures in {time.monotonic() - started:.1f} s: {out}"
     if skipped:
@@ -163,6 +184,31 @@ def label_picture(
     return prediction
 
 
+def check_possible(predictor: Predictor, kinds: Sequence[str], *, crf: bool) -> None:
+    """Make sure that the model gives what is to be saved.
+
+    Raises:
+        SettingError: it does not.
+    """
+    if not predictor.finds_objects:
+        return
+    if "probabilities" in kinds:
+        raise SettingError(
+            "--save probabilities: this network finds objects and gives each a score, but no probabilities of pixels; "
+            "--save table holds the scores"
+        )
+    if crf:
+        raise SettingError("--crf needs probabilities of pixels, which a network that finds objects does not give")
+
+
+def scores_parts(predictor: Predictor, image: NDArray[np.uint8], lists: ObjectLists) -> bool:
+    """Whether probabilities of an image (C, H, W) are computed for the scores of the parts of its classes."""
+    if predictor.finds_objects or not lists.kinds:
+        return False
+    numbers: int = image.shape[1] * image.shape[2] * len(predictor.label_space)
+    return numbers <= SCORED
+
+
 def sharpened(prediction: Prediction) -> Prediction:
     """Let the labels of a prediction follow the colours of its picture."""
     from pixelwise.inference.sharpen import sharpen
@@ -178,10 +224,10 @@ def parse_kinds(save: str) -> tuple[str, ...]:
     """
     kinds = tuple(kind.strip() for kind in save.split(",") if kind.strip())
     for kind in kinds:
-        if kind not in ENDINGS:
-            raise SettingError(f"--save {save}: {unknown_name('output', kind, ENDINGS)}")
+        if kind not in ENDINGS and kind not in FILES:
+            raise SettingError(f"--save {save}: {unknown_name('output', kind, (*ENDINGS, *FILES))}")
     if not kinds:
-        raise SettingError(f"--save names nothing; give some of {', '.join(ENDINGS)}")
+        raise SettingError(f"--save names nothing; give some of {', '.join((*ENDINGS, *FILES))}")
     return kinds
 
 
@@ -194,7 +240,7 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
     pictures = {job.picture.resolve() for job in jobs}
     for job in jobs:
         name = out / job.name
-        results = [result_path(name, kind) for kind in kinds]
+        results = [result_path(name, kind) for kind in kinds if kind in ENDINGS]
         labels = name.with_name(name.name + ".tif")
         if labels.resolve() in pictures and is_raster(job.picture):
             results.append(labels)
@@ -210,31 +256,35 @@ def result_path(name: Path, kind: str) -> Path:
 
 def results_of(name: Path, kinds: Sequence[str]) -> list[Path]:
     """Name all files that a picture may leave: those that are asked for, and the labels of rasters."""
-    return [*(result_path(name, kind) for kind in kinds), name.with_name(name.name + ".tif")]
+    return [*(result_path(name, kind) for kind in kinds if kind in ENDINGS), name.with_name(name.name + ".tif")]
 
 
 def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
     """Write the results of a picture, each whole or not at all.
 
     Args:
-        prediction: with probabilities, where they are to be written.
+        prediction: with its picture for the overlay, and with probabilities where they are to be written.
         name: path without suffix; its folder is made.
-        kinds: keys of :data:`ENDINGS`.
+        kinds: keys of :data:`ENDINGS`; others are passed over, but where files of objects are written, the overlay
+            shows the numbers of these objects.
     """
     import numpy as np
     from PIL import Image
 
     from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.polygons import write_polygons
+    from pixelwise.io.polygons import write_object_polygons, write_polygons
 
     make_folder(name.parent, "--out")
     if "labels" in kinds:
         prediction.save(result_path(name, "labels"))
     if "overlay" in kinds:
         with atomic_path(result_path(name, "overlay")) as beside:
-            Image.fromarray(prediction.overlay()).save(beside, "JPEG", quality=90, subsampling=0)
+            painted = prediction.overlay(objects=True if any(kind in FILES for kind in kinds) else None)
+            Image.fromarray(painted).save(beside, "JPEG", quality=90, subsampling=0)
     if "probabilities" in kinds and prediction.probabilities is not None:
         with atomic_path(result_path(name, "probabilities")) as beside, beside.open("wb") as opened:
             np.save(opened, prediction.probabilities.astype(np.float16))
-    if "geojson" in kinds:
+    if "geojson" in kinds and prediction.instances is not None:
+        write_object_polygons(result_path(name, "geojson"), prediction.instances, prediction.object_space)
+    elif "geojson" in kinds:
         write_polygons(result_path(name, "geojson"), prediction.labels, prediction.label_space)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pixelwise.errors import DataError
 if TYPE_CHECKING:
     from pixelwise.cli.progress import Counter
     from pixelwise.inference import Predictor
+    from pixelwise.io.object_records import ObjectRecord
     from pixelwise.tiling import TilePlan
 
 STREAMED_PIXELS = 2**26
@@ -46,18 +48,23 @@ def is_raster(path: Path) -> bool:
     return height * width > STREAMED_PIXELS
 
 
+@contextmanager
 def label_raster_file(
     predictor: Predictor, picture: Path, name: Path, kinds: Sequence[str], *, resume: bool, counter: Counter
-) -> None:
+) -> Iterator[tuple[tuple[int, int], Iterator[ObjectRecord]]]:
     """Label a raster, and make what else is asked for from its labels.
 
     Args:
         predictor: the model.
         picture: the raster.
         name: path of the results without suffix; NAME.tif holds the labels and is always written.
-        kinds: what is asked for besides: ``"overlay"``, reduced to 4,096 pixels, and ``"geojson"``.
+        kinds: what is asked for besides: ``"overlay"``, reduced to 4,096 pixels, and ``"geojson"``; files of objects
+            are left to the caller.
         resume: whether to go on with a stopped job.
         counter: shows tiles done, and says how the raster is computed.
+
+    Yields:
+        Height and width, and the objects one by one, which are read from the labels where the network finds none.
 
     Raises:
         DataError: the raster cannot be read, or something is asked for that is not written for rasters.
@@ -66,15 +73,17 @@ def label_raster_file(
     from PIL import Image
 
     from pixelwise.inference.preview import paint_preview
+    from pixelwise.inference.records import object_records, region_records
     from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.polygons import write_polygons
+    from pixelwise.io.polygons import write_object_polygons, write_polygons
     from pixelwise.io.raster import open_source
+    from pixelwise.types import object_space
 
     refused = [kind for kind in kinds if kind in NOT_STREAMED]
     if refused:
         raise DataError(
-            f"{picture}: {', '.join(refused)} cannot be written for a raster, only labels, overlay and geojson; "
-            "leave it out of --save, or cut the raster into pictures without a georeference"
+            f"{picture}: {', '.join(refused)} cannot be written for a raster, only labels, overlay, geojson, coco and "
+            "table; leave it out of --save, or cut the raster into pictures without a georeference"
         )
     with open_source(picture) as source:
         plan = predictor.plan(source.size)
@@ -88,8 +97,15 @@ def label_raster_file(
             painted = paint_preview(source, indices, predictor.label_space, predictor.preprocessing)
         with atomic_path(name.with_name(name.name + "_overlay.jpg")) as beside:
             Image.fromarray(painted).save(beside, "JPEG", quality=90)
-    if "geojson" in kinds:
-        write_polygons(name.with_name(name.name + ".geojson"), labels, predictor.label_space)
+    found = result.instances
+    polygons = name.with_name(name.name + ".geojson")
+    with open_source(labels, indices=True) as indices:
+        if "geojson" in kinds and found is not None:
+            space = object_space(predictor.label_space)
+            write_object_polygons(polygons, found, space, georeference=indices.georeference)
+        elif "geojson" in kinds:
+            write_polygons(polygons, labels, predictor.label_space)
+        yield indices.size, region_records(indices, predictor.label_space) if found is None else object_records(found)
 
 
 def describe_plan(plan: TilePlan) -> str:

@@ -75,7 +75,7 @@ def write_polygons(
             file.write(_system(georeference) if transform is not None else "")
             file.write('"features": [')
             count = 0
-            for region in trace(_bands(source, label_space, background), source.size[1]):
+            for region in trace(label_bands(source, label_space, background), source.size[1]):
                 if region.pixels >= min_pixels:
                     file.write(",\n" if count else "\n")
                     json.dump(_feature(region, label_space, transform), file, ensure_ascii=False)
@@ -169,8 +169,12 @@ def _system(georeference: Georeference | None) -> str:
     return f'"crs": {json.dumps(named)},\n'
 
 
-def _bands(source: RasterSource, label_space: LabelSpace, background: bool) -> Iterator[NDArray[np.int32]]:
-    """Read the labels from the top downwards; ignored pixels, and background that is not wanted, lie outside."""
+def label_bands(source: RasterSource, label_space: LabelSpace, background: bool) -> Iterator[NDArray[np.int32]]:
+    """Read labels from the top downwards, to be traced; ignored pixels, and background not wanted, lie outside.
+
+    Raises:
+        DataError: they hold a value that is no class.
+    """
     left_out = [label_space.ignore_index]
     if label_space.background is not None and not background:
         left_out.append(label_space.background)

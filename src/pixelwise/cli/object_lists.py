@@ -1,0 +1,74 @@
+"""The objects of a job over many pictures: listed picture by picture, and put into one file at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pixelwise.cli.inputs import Job
+from pixelwise.cli.outputs import make_folder
+from pixelwise.io.object_records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
+from pixelwise.types import LabelSpace
+
+FOLDER = ".pixelwise-objects"
+"""Where the lists wait in the output folder; it goes with the end of the job."""
+
+FILES = {"coco": "predictions.json", "table": "objects.csv"}
+"""What is written for all pictures of a job together -> its file in the output folder."""
+
+
+class ObjectLists:
+    """Keeps the objects of finished pictures on the disk, so that a stopped job can go on, and memory does not grow.
+
+    Args:
+        out: the output folder.
+        kinds: what the job saves; nothing is listed unless some of it is in :data:`FILES`.
+    """
+
+    def __init__(self, out: Path, kinds: Iterable[str]) -> None:
+        self.out = out
+        self.kinds = [kind for kind in kinds if kind in FILES]
+
+    def path_of(self, job: Job) -> Path:
+        """Name the list of a picture."""
+        return self.out / FOLDER / f"{hashlib.sha256(job.name.as_posix().encode()).hexdigest()[:24]}.jsonl"
+
+    def add(self, job: Job, size: tuple[int, int], records: Iterable[ObjectRecord]) -> None:
+        """List the objects of a picture, if the job wants them.
+
+        Raises:
+            PixelwiseError: the list cannot be written.
+        """
+        if self.kinds:
+            make_folder(self.out / FOLDER, "--out")
+            name = job.name.with_name(job.picture.name).as_posix()
+            write_records(self.path_of(job), PictureRecord(name, *size), records)
+
+    def drop(self, job: Job) -> None:
+        """Forget what an earlier job listed of a picture."""
+        self.path_of(job).unlink(missing_ok=True)
+
+    def write(self, jobs: Iterable[Job], label_space: LabelSpace) -> None:
+        """Write the files of the job from the lists of its pictures, in their order; one object in memory at a time.
+
+        Raises:
+            PixelwiseError: a file cannot be written.
+        """
+        from pixelwise.io.coco import write_coco
+        from pixelwise.io.object_table import write_object_table
+
+        paths = [path for path in map(self.path_of, jobs) if path.exists()]
+
+        def pictures() -> Iterator[tuple[PictureRecord, Iterator[ObjectRecord]]]:
+            return ((read_picture(path), read_records(path)) for path in paths)
+
+        if "coco" in self.kinds:
+            write_coco(self.out / FILES["coco"], pictures, label_space)
+        if "table" in self.kinds:
+            write_object_table(self.out / FILES["table"], pictures(), label_space)
+
+    def remove(self) -> None:
+        """Remove the lists: the job is done."""
+        shutil.rmtree(self.out / FOLDER, ignore_errors=True)

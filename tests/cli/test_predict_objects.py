@@ -1,0 +1,186 @@
+"""``pixelwise predict`` and objects: the files of a job hold those of all its pictures, also after it was stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from pixelwise.cli import main
+from pixelwise.cli.object_lists import FOLDER
+from pixelwise.inference import Predictor
+from pixelwise.inference.components import objects_of
+from pixelwise.io.masks import read_mask
+from pixelwise.io.raster import open_source
+from pixelwise.models import build_model, save_model
+from pixelwise.types import LabelSpace
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools, numpy 2
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return int(stopped.value.code or 0)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    root = tmp_path / "photos"
+    (root / "sub").mkdir(parents=True)
+    for name, size in (("a.png", (40, 50)), ("b.png", (64, 33)), ("sub/a.png", (33, 17))):
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("detector") / "model.safetensors"
+    model = build_model(
+        "mask_rcnn",
+        classes=LabelSpace(("cell", "dot")),
+        encoder="resnet18",
+        anchor_sizes=((8,), (16,), (32,), (64,), (128,)),
+        score=0.0,
+        detections=12,
+        proposals=50,
+        channels=16,
+        head=32,
+    )
+    save_model(model, path)
+    return path
+
+
+def check_against(expected: dict, out: Path) -> None:
+    """The job's files hold the objects of each picture, in the order of the pictures."""
+    coco = json.loads((out / "predictions.json").read_text())
+    with open(out / "objects.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [image["file_name"] for image in coco["images"]] == list(expected)
+    assert [note["id"] for note in coco["annotations"]] == list(range(1, len(rows) + 1))
+    at = 0
+    for number, (name, found) in enumerate(expected.items(), 1):
+        for index, mask in enumerate(found.masks):
+            note, row = coco["annotations"][at], rows[at]
+            at += 1
+            assert note["image_id"] == number
+            assert (row["picture"], row["id"]) == (name, str(index + 1))
+            assert note["category_id"] == found.labels[index] + 1
+            assert row["class"] == coco["categories"][found.labels[index]]["name"]
+            np.testing.assert_array_equal(coco_mask.decode(note["segmentation"]), mask.full())
+            if found.scores is not None:
+                assert note["score"] == pytest.approx(float(found.scores[index]), abs=1e-5)
+    assert at == len(rows) > 0
+
+
+def test_a_detection_model_writes_its_objects(detector: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    kinds = "labels,overlay,coco,geojson,table"
+    assert run("predict", detector, photos, "--out", out, "--save", kinds) == 0
+    of_pictures = [f"{name}{end}" for name in ("a", "b", "sub/a") for end in (".geojson", ".png", "_overlay.jpg")]
+    assert files(out) == sorted([*of_pictures, "objects.csv", "predictions.json", "sub"])
+    predictor = Predictor(detector)
+    predictions = {name: predictor(photos / name) for name in ("a.png", "b.png", "sub/a.png")}
+    check_against({name: one.objects() for name, one in predictions.items()}, out)
+    for name, one in predictions.items():
+        np.testing.assert_array_equal(read_mask(out / name), one.labels)
+    features = json.loads((out / "b.geojson").read_text())["features"]
+    assert [one["properties"]["id"] for one in features] == list(range(1, len(predictions["b.png"].objects()) + 1))
+
+
+def test_a_semantic_model_writes_the_parts_of_its_classes(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("predict", untrained_run, photos, "--out", out, "--save", "coco,table") == 0
+    assert [name for name in files(out) if name != "sub"] == ["objects.csv", "predictions.json"]
+    predictor = Predictor(untrained_run)
+    expected = {
+        name: predictor(photos / name, probabilities=True).objects() for name in ("a.png", "b.png", "sub/a.png")
+    }
+    check_against(expected, out)
+
+
+def test_a_stopped_job_goes_on_to_the_same_files(
+    untrained_run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    arguments = ("predict", untrained_run, photos, "--save", "coco,table,labels", "--out")
+    assert run(*arguments, whole) == 0
+
+    from pixelwise.cli import predict
+
+    label = predict.label_picture
+    calls = []
+
+    def stopped(predictor, job, *rest, **named):
+        calls.append(job.name.name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return label(predictor, job, *rest, **named)
+
+    monkeypatch.setattr(predict, "label_picture", stopped)
+    assert run(*arguments, out) != 0
+    assert not (out / "predictions.json").exists()
+    assert len(list((out / FOLDER).iterdir())) == 2
+    assert run(*arguments, out, "--resume") == 0
+    assert len(calls) == 4  # the two that were finished are not computed again
+    for name in ("predictions.json", "objects.csv"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert not (out / FOLDER).exists()
+
+
+def test_pictures_that_fail_are_not_listed(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    assert run("predict", untrained_run, photos, "--out", out, "--save", "coco") == 2
+    names = [image["file_name"] for image in json.loads((out / "predictions.json").read_text())["images"]]
+    assert names == ["a.png", "b.png", "sub/a.png"]
+
+
+def test_rasters_have_objects_too(untrained_run: Path, detector: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((120, 90), Image.Resampling.BICUBIC)
+    np.save(tmp_path / "map.npy", np.asarray(image))
+    out = tmp_path / "semantic"
+    assert run("predict", untrained_run, tmp_path / "map.npy", "--out", out, "--save", "coco,table", "--tile", 32) == 0
+    predictor = Predictor(untrained_run)
+    with open_source(out / "map.tif", indices=True) as labels:
+        found = objects_of(labels.read(slice(None), slice(None))[0], predictor.label_space, fill_gaps=False)
+    coco = json.loads((out / "predictions.json").read_text())
+    pairs = {(note["category_id"], tuple(note["bbox"]), note["area"]) for note in coco["annotations"]}
+    sides = np.concatenate([found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]], 1)
+    expected = zip(found.labels + 1, map(tuple, sides.tolist()), found.areas, strict=True)
+    assert pairs == {(int(label), side, area) for label, side, area in expected}
+    assert "score" not in coco["annotations"][0]
+
+    out = tmp_path / "found"
+    kinds = "coco,table,geojson,overlay"
+    assert run("predict", detector, tmp_path / "map.npy", "--out", out, "--save", kinds, "--tile", 64) == 0
+    coco = json.loads((out / "predictions.json").read_text())
+    features = json.loads((out / "map.geojson").read_text())["features"]
+    assert [one["properties"]["area"] for one in features] == [note["area"] for note in coco["annotations"]]
+    with open_source(out / "map.tif", indices=True) as labels:
+        painted = labels.read(slice(None), slice(None))[0]
+    covered = np.zeros(painted.shape, bool)
+    for note in coco["annotations"]:
+        covered |= coco_mask.decode(note["segmentation"]).astype(bool)
+    np.testing.assert_array_equal(painted > 0, covered)
+
+
+def test_what_a_detection_model_does_not_give_is_refused(
+    detector: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", detector, photos, "--out", tmp_path / "out", "--save", "probabilities") == 2
+    assert "gives each a score" in " ".join(capsys.readouterr().err.split())
+    assert run("predict", detector, photos, "--out", tmp_path / "out", "--crf") == 2
+    assert not (tmp_path / "out").exists()
