@@ -87,10 +87,10 @@ def check_against(expected: dict, out: Path) -> None:
 def test_a_detection_model_writes_its_objects(detector: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     kinds = "labels,overlay,coco,geojson,table"
-    assert run("predict", detector, photos, "--out", out, "--save", kinds) == 0
+    assert run("predict", detector, photos, "--out", out, "--save", kinds, "--score", 0) == 0
     of_pictures = [f"{name}{end}" for name in ("a", "b", "sub/a") for end in (".geojson", ".png", "_overlay.jpg")]
     assert files(out) == sorted([*of_pictures, "objects.csv", "predictions.json", "sub"])
-    predictor = Predictor(detector)
+    predictor = Predictor(detector, score=0)
     predictions = {name: predictor(photos / name) for name in ("a.png", "b.png", "sub/a.png")}
     check_against({name: one.objects() for name, one in predictions.items()}, out)
     for name, one in predictions.items():
@@ -165,7 +165,9 @@ def test_rasters_have_objects_too(untrained_run: Path, detector: Path, tmp_path:
 
     out = tmp_path / "found"
     kinds = "coco,table,geojson,overlay"
-    assert run("predict", detector, tmp_path / "map.npy", "--out", out, "--save", kinds, "--tile", 64) == 0
+    assert (
+        run("predict", detector, tmp_path / "map.npy", "--out", out, "--save", kinds, "--tile", 64, "--score", 0) == 0
+    )
     coco = json.loads((out / "predictions.json").read_text())
     features = json.loads((out / "map.geojson").read_text())["features"]
     assert [one["properties"]["area"] for one in features] == [note["area"] for note in coco["annotations"]]
@@ -175,6 +177,24 @@ def test_rasters_have_objects_too(untrained_run: Path, detector: Path, tmp_path:
     for note in coco["annotations"]:
         covered |= coco_mask.decode(note["segmentation"]).astype(bool)
     np.testing.assert_array_equal(painted > 0, covered)
+
+
+def test_objects_of_low_scores_stand_in_the_coco_file_alone(detector: Path, photos: Path, tmp_path: Path) -> None:
+    everything = Predictor(detector)(photos / "a.png").objects()
+    assert everything.scores is not None
+    score = float(np.sort(everything.scores)[-4:-2].mean())
+    out = tmp_path / "out"
+    kinds = "labels,geojson,coco,table"
+    assert run("predict", detector, photos / "a.png", "--out", out, "--save", kinds, "--score", score) == 0
+    annotations = json.loads((out / "predictions.json").read_text())["annotations"]
+    assert len(annotations) == len(everything)
+    with open(out / "objects.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert len(json.loads((out / "a.geojson").read_text())["features"]) == 3
+    assert everything.masks is not None
+    covered = np.any([mask.full() for mask in everything.masks[:3]], axis=0)
+    np.testing.assert_array_equal(read_mask(out / "a.png") > 0, covered)
 
 
 def test_what_a_detection_model_does_not_give_is_refused(

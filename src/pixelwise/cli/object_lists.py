@@ -50,8 +50,13 @@ class ObjectLists:
         """Forget what an earlier job listed of a picture."""
         self.path_of(job).unlink(missing_ok=True)
 
-    def write(self, jobs: Iterable[Job], label_space: LabelSpace) -> None:
+    def write(self, jobs: Iterable[Job], label_space: LabelSpace, *, score: float = 0) -> None:
         """Write the files of the job from the lists of its pictures, in their order; one object in memory at a time.
+
+        Args:
+            jobs: the pictures; those without a list are passed over.
+            label_space: classes of the objects, without background.
+            score: objects of a lower score stand in the COCO file, which is there to be scored, but not in the table.
 
         Raises:
             PixelwiseError: a file cannot be written.
@@ -67,7 +72,11 @@ class ObjectLists:
         if "coco" in self.kinds:
             write_coco(self.out / FILES["coco"], pictures, label_space)
         if "table" in self.kinds:
-            write_object_table(self.out / FILES["table"], pictures(), label_space)
+            shown = (
+                (picture, filter(lambda one: one.score is None or one.score >= score, objects))
+                for picture, objects in pictures()
+            )
+            write_object_table(self.out / FILES["table"], shown, label_space)
 
     def remove(self) -> None:
         """Remove the lists: the job is done."""

@@ -64,6 +64,9 @@ def predict(
     tta: Annotated[
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",
+    score: Annotated[
+        float, typer.Option(help="Objects found with a lower score stand in the COCO file only.", min=0, max=1)
+    ] = 0.5,
     runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
@@ -105,11 +108,19 @@ def predict(
         mode=cast("Mode", mode),
         tile=tile,
         memory=memory,
+        score=score,
         tta=[word.strip() for word in tta.split(",") if word.strip()],
     )
     check_possible(predictor, kinds, crf=crf)
     make_folder(out, "--out")
-    settings = {"model": predictor.runtime.fingerprint, "save": kinds, "mode": mode, "tile": tile, "memory": memory}
+    settings = {
+        "model": predictor.runtime.fingerprint,
+        "save": kinds,
+        "mode": mode,
+        "tile": tile,
+        "memory": memory,
+        "score": score,
+    }
     finished = Finished(out, {**settings, "crf": crf}, resume=resume)
     lists = ObjectLists(out, kinds)
     started = time.monotonic()
@@ -152,7 +163,7 @@ def predict(
                 failed.append(str(error))
             counter(done, len(jobs))
     if lists.kinds:
-        lists.write(jobs, object_space(predictor.label_space))
+        lists.write(jobs, object_space(predictor.label_space), score=score if predictor.finds_objects else 0)
     finished.remove()
     lists.remove()
     good = len(jobs) - len(failed)
@@ -285,6 +296,6 @@ def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
         with atomic_path(result_path(name, "probabilities")) as beside, beside.open("wb") as opened:
             np.save(opened, prediction.probabilities.astype(np.float16))
     if "geojson" in kinds and prediction.instances is not None:
-        write_object_polygons(result_path(name, "geojson"), prediction.instances, prediction.object_space)
+        write_object_polygons(result_path(name, "geojson"), prediction.shown, prediction.object_space)
     elif "geojson" in kinds:
         write_polygons(result_path(name, "geojson"), prediction.labels, prediction.label_space)

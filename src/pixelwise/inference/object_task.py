@@ -15,7 +15,7 @@ from pixelwise.inference.components import labels_of
 from pixelwise.inference.joining import Joiner
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
-from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.prediction import SHOWN, Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
 from pixelwise.inference.runtime import ObjectRuntime
 from pixelwise.inference.tiles import Reader, each_tile
@@ -34,11 +34,15 @@ class ObjectTask:
 
     Args:
         runtime: what computes.
+        score: objects of a lower score are not painted; they are found nevertheless.
     """
 
     finds_objects = True
 
-    def __init__(self, runtime: ObjectRuntime) -> None:
+    def __init__(self, runtime: ObjectRuntime, *, score: float = SHOWN) -> None:
+        if not 0 <= score <= 1:
+            raise SettingError(f"score is {score:g}; it lies between 0 and 1")
+        self.score = score
         self.runtime = runtime
         self.preprocessing = runtime.preprocessing
         self.label_space = semantic_space(runtime.label_space)
@@ -70,7 +74,9 @@ class ObjectTask:
                 "a network that finds objects gives each object a score, but no probabilities of pixels; leave them out"
             )
         found, error = self._find(lambda rows, columns: image[:, rows, columns], plan, progress)
-        return Prediction(None, self.label_space, plan.exact, image=as_rgb(image), seam_error=error, instances=found)
+        return Prediction(
+            None, self.label_space, plan.exact, image=as_rgb(image), seam_error=error, instances=found, score=self.score
+        )
 
     def raster(
         self,
@@ -90,14 +96,15 @@ class ObjectTask:
         alone = Lock()
         found, error = self._find(window_reader(source, self.preprocessing, alone), plan, progress)
         near = Buckets[int]()
-        for number, box in enumerate(found.boxes.tolist()):
+        shown = found if found.scores is None else found[found.scores >= self.score]
+        for number, box in enumerate(shown.boxes.tolist()):
             near.add((box[0], box[1], box[2], box[3]), number)
         for top in range(0, plan.size[0], WINDOW):
             for left in range(0, plan.size[1], WINDOW):
                 rows = slice(top, min(top + WINDOW, plan.size[0]))
                 columns = slice(left, min(left + WINDOW, plan.size[1]))
                 here = list(near.near((left, top, columns.stop, rows.stop)))
-                labels = labels_of(_moved(found[np.array(here, np.int64)], rows, columns), self.label_space)
+                labels = labels_of(_moved(shown[np.array(here, np.int64)], rows, columns), self.label_space)
                 valid = source.valid(rows, columns)
                 if valid is not None:
                     labels[~valid] = self.label_space.ignore_index

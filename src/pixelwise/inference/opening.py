@@ -16,7 +16,7 @@ from pixelwise.models import DetectionModel, Model, SegmentationModel, load_mode
 
 
 def open_task(
-    models: Sequence[Model | str | Path], views: Sequence[View], *, device: str, precision: str
+    models: Sequence[Model | str | Path], views: Sequence[View], *, device: str, precision: str, score: float
 ) -> LabelTask | ObjectTask:
     """Make what predicts with a model, or with several that are averaged.
 
@@ -32,7 +32,7 @@ def open_task(
     if finding and not all(view.plain for view in views):
         raise SettingError("networks that find objects take no --tta: objects of several views cannot be averaged")
     if finding:
-        return ObjectTask(DetectionRuntime(finding[0], device=device, precision=precision))
+        return ObjectTask(DetectionRuntime(finding[0], device=device, precision=precision), score=score)
     members = [TorchRuntime(model, device=device, precision=precision) for model in labelling]
     averaged = len(members) > 1 or len(views) > 1
     return LabelTask(AveragingRuntime(members, views) if averaged else members[0])

@@ -18,6 +18,9 @@ from pixelwise.instances import Instances
 from pixelwise.io.masks import write_labels
 from pixelwise.types import LabelSpace, object_space
 
+SHOWN = 0.5
+"""Score from which on objects are shown unless something else is asked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -34,7 +37,8 @@ class Prediction:
         seam_error: how much the result depends on the tiles. Of classes: share of the pixels looked at, at seams of
             tiles, that come out otherwise with twice the halo. Of objects: share of those whole in several tiles that
             the tiles do not agree on. None where the result is exact, or there was nothing to compare.
-        instances: the objects that the network found; None for a network that gives every pixel a class.
+        instances: all objects that the network found; None for a network that gives every pixel a class.
+        score: found objects of a lower score are neither painted as labels nor shown in the overlay.
 
     Raises:
         SettingError: there are neither labels nor objects, or shapes do not fit each other.
@@ -47,6 +51,7 @@ class Prediction:
     image: NDArray[np.uint8] | None = None
     seam_error: float | None = None
     instances: Instances | None = None
+    score: float = SHOWN
 
     def __post_init__(self) -> None:
         if self.computed is None and self.instances is None:
@@ -76,8 +81,14 @@ class Prediction:
         """(H, W) class indices; of a network that finds objects, :func:`~pixelwise.inference.components.labels_of`."""
         if self.computed is not None:
             return self.computed
-        assert self.instances is not None
-        return labels_of(self.instances, self.label_space)
+        return labels_of(self.shown, self.label_space)
+
+    @property
+    def shown(self) -> Instances:
+        """The objects whose score is high enough to be shown; all of them where they are parts of classes."""
+        if self.instances is None or self.instances.scores is None:
+            return self.objects()
+        return self.instances[self.instances.scores >= self.score]
 
     @property
     def object_space(self) -> LabelSpace:
@@ -120,5 +131,5 @@ class Prediction:
         if self.image is None:
             raise SettingError("this prediction does not hold its picture; use pixelwise.inference.overlay.paint")
         if objects if objects is not None else self.instances is not None:
-            return paint_objects(self.image, self.objects(), self.object_space, alpha=alpha)
+            return paint_objects(self.image, self.shown, self.object_space, alpha=alpha)
         return paint(self.image, self.labels, self.label_space, alpha=alpha)

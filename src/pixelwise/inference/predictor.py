@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image
-from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.prediction import SHOWN, Prediction
 from pixelwise.inference.raster import Progress, RasterResult, stamped
 from pixelwise.inference.runtime import ObjectRuntime, Runtime
 from pixelwise.inference.views import parse_views
@@ -53,6 +53,8 @@ class Predictor:
         memory: MiB that computing a tile may take.
         tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
             and zooms as numbers, in every combination; see :func:`pixelwise.inference.views.parse_views`.
+        score: of a network that finds objects: those of a lower score are among the instances of a prediction, but are
+            not painted as labels or shown in overlays.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.
@@ -70,6 +72,7 @@ class Predictor:
         tile: int | None = None,
         memory: float = MEMORY,
         tta: Sequence[str | float] = (),
+        score: float = SHOWN,
     ) -> None:
         if runtime not in ("auto", *RUNTIMES):
             raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)))
@@ -82,10 +85,11 @@ class Predictor:
         # Imported here, so that importing the predictor does not wait for torch.
         from pixelwise.inference.opening import open_task
 
-        self._task = open_task(models, views, device=device, precision=precision)
+        self._task = open_task(models, views, device=device, precision=precision, score=score)
         self.mode = mode
         self.tile = tile
         self.memory = memory
+        self.score = score
         self.plan((1, 1))  # an unknown mode fails here, not at the first picture
 
     @property
