@@ -117,6 +117,8 @@ class Instances:
         masks: one a box, or None where only boxes are known.
         scores: (N,) confidence 0 .. 1 of predictions; None for annotations.
         crowd: (N,) whether an annotation stands for a group; found or not, it counts for nothing. None means no.
+        stated_areas: (N,) the areas that an annotation states, by which COCO tells small objects from large; NaN where
+            it does not. None means that it states none.
 
     Raises:
         DataError: lengths differ, or a box is not finite or turned inside out.
@@ -128,6 +130,7 @@ class Instances:
     masks: tuple[BoxMask, ...] | None = None
     scores: NDArray[np.float32] | None = None
     crowd: NDArray[np.bool_] | None = None
+    stated_areas: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.labels)
@@ -140,6 +143,7 @@ class Instances:
             ("masks", self.masks),
             ("scores", self.scores),
             ("crowd", self.crowd),
+            ("stated areas", self.stated_areas),
         ):
             if part is not None and len(part) != count:
                 raise DataError(f"{count} labels but {len(part)} {name}; give one an object")
@@ -194,6 +198,7 @@ class Instances:
             None if self.masks is None else tuple(self.masks[number] for number in numbers),
             None if self.scores is None else self.scores[numbers],
             None if self.crowd is None else self.crowd[numbers],
+            None if self.stated_areas is None else self.stated_areas[numbers],
         )
 
     @property

@@ -15,6 +15,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pixelwise.data.source import open_data
 from pixelwise.errors import SettingError
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import match_objects
@@ -41,6 +42,7 @@ def reference(truths: list[Instances], predictions: list[Instances], classes: in
         annotations: list[dict[str, Any]] = []
         for number, objects in enumerate(pictures, start=1):
             for index in range(len(objects)):
+                stated = None if objects.stated_areas is None else float(objects.stated_areas[index])
                 left, top, right, bottom = objects.boxes[index].astype(float).tolist()
                 mask = objects.masks[index]
                 area = (right - left) * (bottom - top) if kind == "bbox" and pictures is predictions else mask.area
@@ -51,7 +53,7 @@ def reference(truths: list[Instances], predictions: list[Instances], classes: in
                         "category_id": int(objects.labels[index]) + 1,
                         "bbox": [left, top, right - left, bottom - top],
                         "segmentation": encode_rle(mask),
-                        "area": float(area),
+                        "area": float(area) if stated is None else stated,
                         "iscrowd": int(objects.is_crowd[index]),
                         "score": 1.0 if objects.scores is None else float(objects.scores[index]),
                     }
@@ -116,6 +118,22 @@ def test_ap_of_disturbed_coco_annotations_equals_pycocotools(pictures: Path) -> 
         assert 0.2 < scores["ap"] < 0.9
 
 
+@pytest.mark.data
+def test_data_that_is_opened_scores_as_the_file_does(pictures: Path) -> None:
+    """Classes, boxes, crowds and stated areas reach the scores as COCO's file has them."""
+    truths, predictions, names = disturbed_coco(pictures / "coco_mini" / "instances_train2017.json")
+    source = open_data(pictures / "coco_mini")
+    assert source.label_space.names == names
+    content = json.loads((pictures / "coco_mini" / "instances_train2017.json").read_text())
+    place = {image["file_name"]: number for number, image in enumerate(content["images"])}
+    opened = {place[pair.image.name]: pair.objects.read() for pair in source.pairs}
+    assert sorted(opened) == list(range(len(truths)))
+    scores = score_objects([opened[number] for number in range(len(truths))], predictions, source.label_space)
+    expected = score_objects(truths, predictions, source.label_space).to_dict()
+    for key, value in scores.to_dict().items():
+        assert value == (pytest.approx(expected[key], abs=1e-6) if isinstance(value, float) else expected[key]), key
+
+
 def disturbed_coco(path: Path) -> tuple[list[Instances], list[Instances], tuple[str, ...]]:
     """Annotations of COCO, and the same shifted by a twentieth of their boxes, some lost, some doubled."""
     from pycocotools import mask as coco_masks
@@ -142,7 +160,10 @@ def disturbed_coco(path: Path) -> tuple[list[Instances], list[Instances], tuple[
                 masks.append(decode_box_mask(shape))
         labels = np.array([index[annotation["category_id"]] for annotation in annotations], np.int64)
         crowd = np.array([bool(annotation["iscrowd"]) for annotation in annotations], np.bool_)
-        truths.append(Instances.of_masks(size, masks, labels, crowd=crowd))
+        boxes = np.array([annotation["bbox"] for annotation in annotations], np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        areas = np.array([annotation["area"] for annotation in annotations], np.float64)
+        truths.append(Instances(size, labels, boxes, tuple(masks), crowd=crowd, stated_areas=areas))
         chosen = np.repeat(np.arange(len(masks)), rng.choice([0, 1, 1, 1, 1, 2], len(masks)))
         shifted = []
         for number in chosen:
@@ -286,6 +307,16 @@ def test_objects_of_one_pixel_can_be_found() -> None:
     dots = Instances.of_masks((9, 9), [BoxMask.of(dot)], [2])
     scores = score_objects([dots], [dots], SPACE).to_dict()
     assert (scores["ap"], scores["ap_small"], scores["boundary_ap"], scores["pq"]) == pytest.approx((1, 1, 1, 1))
+
+
+def test_stated_areas_tell_small_objects_from_large_and_pixels_where_none_is_stated() -> None:
+    masks = [BoxMask(np.ones((8, 8), bool), 0, left, (16, 32)) for left in (0, 16)]
+    guess = Instances.of_masks((16, 32), masks[:1], [0], scores=np.ones(1, np.float32))
+    areas = np.array([2000, np.nan])
+    truth = Instances((16, 32), [0, 0], [mask.box for mask in masks], tuple(masks), stated_areas=areas)
+    scores = score_objects([truth], [guess], SPACE).to_dict()
+    assert (scores["ap_small"], scores["ap_medium"], scores["ap_large"]) == (0, 1, None)
+    assert truth[[1]].stated_areas.tolist() == pytest.approx([np.nan], nan_ok=True)
 
 
 def test_boxes_alone_are_scored_as_boxes(scenes) -> None:

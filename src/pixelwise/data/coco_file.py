@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,9 @@ class CocoFile:
         box = _box(raw["bbox"], f"{where}: bbox") if raw.get("bbox") else None
         if rle is None and box is None and not polygons:
             raise DataError(f"{where}: it has neither a segmentation nor a bbox; remove it, or give it one")
-        return Outline(labels[category], name, polygons, rle, box, bool(raw.get("iscrowd", 0)))
+        area = raw.get("area")
+        stated = float(area) if isinstance(area, int | float) and 0 < area < math.inf else math.nan
+        return Outline(labels[category], name, polygons, rle, box, bool(raw.get("iscrowd", 0)), area=stated)
 
 
 def read_coco(path: Path) -> CocoFile | None:

@@ -39,6 +39,7 @@ class Outline:
         box: the box that the file states.
         crowd: whether it stands for a group.
         normalised: whether polygons and box are in shares of the picture's width and height.
+        area: the area in pixels that the file states, NaN where it does not.
     """
 
     label: int
@@ -48,6 +49,7 @@ class Outline:
     box: Box | None = None
     crowd: bool = False
     normalised: bool = False
+    area: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +144,7 @@ def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool =
         np.array([box for _, _, box in drawn], np.float32).reshape(-1, 4),
         tuple(mask for _, mask, _ in drawn) if masks else None,
         crowd=np.array([outline.crowd for outline, _, _ in drawn], np.bool_),
+        stated_areas=np.array([outline.area for outline, _, _ in drawn], np.float64),
     )
 
 

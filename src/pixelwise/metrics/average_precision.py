@@ -25,7 +25,7 @@ class Compared:
 
     Args:
         labels: int64 (N,) classes of the annotations.
-        areas: (N,) their pixels, or the areas of their boxes.
+        areas: (N,) what the annotation states, else their pixels, else the areas of their boxes.
         crowd: bool (N,), which of them stand for groups.
         predicted: int64 (M,) classes of the predictions.
         scores: (M,).
@@ -51,10 +51,13 @@ class Compared:
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         pairs = np.stack([place[found.pairs[:, 0]], found.pairs[:, 1]], 1)
+        areas = truth.areas
+        if truth.stated_areas is not None:
+            areas = np.where(np.isnan(truth.stated_areas), areas, truth.stated_areas)
         sides = (prediction.boxes[:, 2:] - prediction.boxes[:, :2]).astype(np.float64)
         return cls(
             truth.labels,
-            truth.areas,
+            areas,
             truth.is_crowd,
             prediction.labels[order],
             scores[order],
@@ -117,8 +120,9 @@ def average_precision(
 ) -> AveragePrecision:
     """Score predictions as COCO does: matched at ten IoUs, precision read at 101 recalls.
 
-    The IoUs are those that were found in the objects' boxes, so that no mask is decoded here. As in COCO, areas decide
-    on pixels for masks and outlines; for boxes, of annotations by pixels and of predictions by their boxes.
+    The IoUs are those that were found in the objects' boxes, so that no mask is decoded here. Whether an object
+    is small or large is told as in COCO: of annotations by the area that is stated, else by pixels; of predictions by
+    pixels, or by their boxes where boxes are compared.
 
     Args:
         pictures: the set.
