@@ -92,7 +92,18 @@ def test_anchors_reach_nine_in_ten_objects(small: float, large: float) -> None:
     for side in np.geomspace(max(small, 8), min(large, 1000), 20):
         ratios = [min(side, anchor) / max(side, anchor) for anchor in sizes]
         assert max(ratios) > 0.69 or side < sizes[0] / 1.42, "one anchor is at most 1.42 times larger or smaller"
-    assert 8 <= sizes[0] <= 64
+    assert 8 <= sizes[0] <= (32 if large <= 32 * 16 * 1.41 else 64)
+
+
+def test_crops_are_as_large_as_objects_need() -> None:
+    traits = replace(TRAITS, median_size=(600, 800))
+    crops = []
+    for large in (50, 150, 900):
+        survey = replace(NUCLEI, sizes=(4, 8, 14, 20, 28, large, 2 * large))
+        crops.append(plan_objects(traits, survey, CPU, {"model": "mask_rcnn"}).values["crop"])
+    assert crops[0][0] * crops[0][1] == pytest.approx(256**2, rel=0.15)
+    assert crops[1][0] * crops[1][1] == pytest.approx(375**2, rel=0.15)
+    assert crops[2][0] * crops[2][1] == pytest.approx(512**2, rel=0.15)
 
 
 def test_long_objects_get_long_anchors() -> None:

@@ -13,15 +13,19 @@ from pixelwise.errors import DataError
 from pixelwise.training.machine import Machine
 from pixelwise.training.plan import Draft, choose_channels, choose_encoder, choose_machine_use, crop_size
 
-CPU_CROP_PIXELS, GPU_CROP_PIXELS = 256 * 256, 640 * 640
+CPU_CROP_PIXELS, GPU_CROP_PIXELS = (256**2, 512**2), (640**2, 1024**2)
+"""Least and most pixels of a crop."""
+AROUND = 2.5
+"""Sides of a large object for a side of a crop: a smaller crop would mostly show parts of objects."""
 CPU_BATCH, GPU_BATCH = 2, 8
 CPU_REGIONS, GPU_REGIONS = 128, 512
 """Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
 
 LEVELS = 5
 """Maps of a feature pyramid, strides 4 to 64: each has anchors twice as large as the one before."""
-LEAST_ANCHOR, LARGEST_ANCHOR = 8, 64
-"""Bounds on the smallest anchors: two cells of stride 4, and what the largest map of 1,024 pixels still holds."""
+LEAST_ANCHOR, PAPER_ANCHOR, LARGEST_ANCHOR = 8, 32, 64
+"""The smallest anchors are no smaller than two cells of stride 4, and no larger than those of the paper, unless large
+objects would be out of reach; then up to twice as large."""
 ROOM = 1.3
 """Detections for each object of the most crowded picture: others may be more crowded, and some detections are wrong."""
 FEWEST_DETECTIONS = 100
@@ -57,11 +61,14 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     choose_channels(draft, traits)
     _choose_options(draft, survey, cpu=cpu)
     height, width = traits.median_size
-    limit = CPU_CROP_PIXELS if cpu else GPU_CROP_PIXELS
+    large = survey.sizes[PERCENTILES.index(95)]
+    least, most = CPU_CROP_PIXELS if cpu else GPU_CROP_PIXELS
+    limit = round(min(max((AROUND * large) ** 2, least), most))
     crop = draft.set(
         "crop",
         crop_size(height, width, limit),
-        f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this {machine.device}",
+        f"pictures are about {height}x{width}, large objects {large:.0f} pixels; the {machine.device} takes up to "
+        f"{most:,} pixels",
     )
     devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
     batch = CPU_BATCH if cpu else GPU_BATCH
@@ -128,8 +135,8 @@ def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
     """
     small, large = (survey.sizes[PERCENTILES.index(percentile)] for percentile in (5, 95))
     reach = math.sqrt(2)
-    first = max(reach * small, large / reach / 2 ** (LEVELS - 1))
-    first = round(min(max(first, LEAST_ANCHOR), LARGEST_ANCHOR))
+    first = min(max(reach * small, LEAST_ANCHOR), PAPER_ANCHOR)
+    first = round(min(max(first, large / reach / 2 ** (LEVELS - 1)), LARGEST_ANCHOR))
     sizes = [[first * 2**level] for level in range(LEVELS)]
     return sizes, f"nine in ten objects measure {small:.0f} to {large:.0f} pixels"
 
