@@ -126,9 +126,9 @@ def plan_detections(survey: ObjectSurvey) -> int:
 def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
     """Choose one size of anchors a map, each twice the one before, so that most objects are near one of them.
 
-    A box is within reach of an anchor whose side is up to 1.4 times larger or smaller: their IoU is then a half at
-    least, however they are called small. The finest anchors reach down to the smallest twentieth of the objects, unless
-    the largest would then be out of reach.
+    An object is within reach of an anchor up to 1.4 times larger or smaller: boxes of one shape and place then have an
+    IoU of a half at least. The finest anchors reach down to the smallest twentieth of the objects, unless the largest
+    would then be out of reach.
 
     Returns:
         Sizes, and the reason.
