@@ -24,6 +24,7 @@ inline void require(bool holds, const char* message) {
 
 void bind_depthwise(nb::module_& module);
 void bind_masks(nb::module_& module);
+void bind_regions(nb::module_& module);
 void bind_tail(nb::module_& module);
 
 }  // namespace pixelwise

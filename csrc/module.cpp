@@ -49,5 +49,6 @@ NB_MODULE(_native, module) {
     module.def("isa", &pixelwise::isa_name, "Name the instruction set in use.");
     pixelwise::bind_depthwise(module);
     pixelwise::bind_masks(module);
+    pixelwise::bind_regions(module);
     pixelwise::bind_tail(module);
 }

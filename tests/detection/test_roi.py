@@ -152,3 +152,26 @@ def test_wrong_names_are_refused() -> None:
         read_regions(RAMP, BOX, cells=2, stride=1, reduce="sum")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="above 0"):
         read_regions(RAMP, BOX, cells=0, stride=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("half_pixel", [False, True])
+@pytest.mark.parametrize(("cells", "samples", "channels"), [(7, 2, 256), (14, 2, 65), (3, 1, 7), (2, 3, 130)])
+def test_the_native_kernel_computes_what_torchvision_does(
+    cells: int, samples: int, channels: int, half_pixel: bool, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(4)
+    maps = [torch.randn(2, channels, 96 // stride, 128 // stride).to(dtype) for stride in (4, 8)]
+    corners = torch.rand(2, 20, 2) * 150 - 20
+    boxes = [torch.cat([corner, corner + torch.rand(20, 2) ** 2 * 150], 1) for corner in corners]
+    boxes[0][0] = torch.tensor([0.0, 0, 128, 96])
+    reader = RegionReader(cells, (4, 8), samples=samples, half_pixel=half_pixel)
+    if reader._native(maps, boxes[0]) is None:
+        pytest.skip("the native kernels are not installed")
+    found = reader(maps, boxes)
+    assert found.dtype == dtype
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    learning = [features.float().requires_grad_() for features in maps]  # with gradients torchvision computes
+    expected = reader(learning, boxes).detach()
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 1e-2}
+    torch.testing.assert_close(found.float(), expected, **tolerance)

@@ -32,6 +32,8 @@ class BoxHead(nn.Module):
         self.fc6 = self.fc7 = None
         if width is not None:
             self.fc6, self.fc7 = nn.Linear(channels * cells * cells, width), nn.Linear(width, width)
+        self.cells = cells
+        self._channels_last = False
         features = channels if width is None else width
         self.cls_score = nn.Linear(features, classes + 1)
         self.bbox_pred = nn.Linear(features, 4 * (classes + 1))
@@ -44,9 +46,20 @@ class BoxHead(nn.Module):
         if self.fc6 is None or self.fc7 is None:
             features = regions.mean((2, 3))  # (P, C)
         else:
-            features = F.relu(self.fc6(regions.flatten(1)))  # (P, width)
+            laid = regions.permute(0, 2, 3, 1) if self._channels_last else regions
+            features = F.relu(self.fc6(laid.flatten(1)))  # (P, width)
             features = F.relu(self.fc7(features))
         return self.cls_score(features), self.bbox_pred(features)
+
+    def read_channels_last(self) -> None:
+        """Reorder the first layer so that it reads regions as they lie in memory, channels last; for prediction."""
+        if self.fc6 is None or self._channels_last:
+            return
+        weight = self.fc6.weight.detach().view(
+            self.fc6.out_features, -1, self.cells, self.cells
+        )  # (D, C, cells, cells)
+        self.fc6.weight = nn.Parameter(weight.permute(0, 2, 3, 1).flatten(1).contiguous(), requires_grad=False)
+        self._channels_last = True
 
 
 class MaskHead(nn.Module):
@@ -81,19 +94,25 @@ class MaskHead(nn.Module):
 
     def forward(self, regions: Tensor) -> Tensor:
         """Score every cell of every class."""
-        logits: Tensor = self.logits(self._features(regions))
+        logits: Tensor = self.logits(F.relu(self.up(self._convolve(regions))))
         return logits
 
     def of_class(self, regions: Tensor, labels: Tensor) -> Tensor:
         """Score the cells of one class a region alone: labels (P,) with the background as 0 -> (P, 2m, 2m)."""
-        features = self._features(regions)  # (P, width, 2m, 2m)
-        side = features.shape[2]
-        weight = self.logits.weight.flatten(1)[labels][:, None]  # (P, 1, width)
+        features = self._convolve(regions).permute(0, 2, 3, 1)  # (P, m, m, C)
+        count, side = features.shape[:2]
+        # The step up makes four cells of one, each of that one alone: a product, whose cells need not be moved before
+        # they have become a single score.
+        kernel = self.up.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (2 * 2 * width, C)
+        assert self.up.bias is not None
         assert self.logits.bias is not None
-        scores = torch.bmm(weight, features.flatten(2)) + self.logits.bias[labels][:, None, None]  # (P, 1, 2m * 2m)
-        return scores.view(-1, side, side)
+        stepped = F.relu(F.linear(features, kernel, self.up.bias.repeat(4)))  # (P, m, m, 2 * 2 * width)
+        weight = self.logits.weight.flatten(1)[labels][..., None]  # (P, width, 1)
+        scores = torch.bmm(stepped.reshape(count, 4 * side * side, weight.shape[1]), weight)  # (P, m * m * 2 * 2, 1)
+        scores = scores.view(count, side, side, 2, 2).permute(0, 1, 3, 2, 4)  # (P, m, 2, m, 2)
+        return scores.reshape(count, 2 * side, 2 * side) + self.logits.bias[labels][:, None, None]
 
-    def _features(self, regions: Tensor) -> Tensor:
+    def _convolve(self, regions: Tensor) -> Tensor:
         for convolution in self.convolutions:
             regions = F.relu(convolution(regions))
-        return F.relu(self.up(regions))  # (P, width, 2m, 2m)
+        return regions

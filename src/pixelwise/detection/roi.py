@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Literal
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align, roi_pool
 
 from pixelwise.errors import SettingError
+from pixelwise.ops.native import native_for, threads
 
 Operation = Literal["pool", "warp", "align"]
 Reduce = Literal["avg", "max"]
@@ -194,6 +196,9 @@ class RegionReader:
             (sum of P, C, cells, cells), picture by picture.
         """
         rois = _numbered(boxes)  # (P, 5)
+        native = self._native(maps, rois)
+        if native is not None:
+            return self._align_natively(native, maps, rois)
         if len(self.strides) == 1:
             return self.at_level(maps[0], rois, 0)
         levels = levels_of(rois[:, 1:], self.strides)
@@ -206,6 +211,35 @@ class RegionReader:
             result = result.index_put((chosen,), part)
         assert result is not None
         return result
+
+    def _native(self, maps: Sequence[Tensor], rois: Tensor) -> ModuleType | None:
+        """Give the native kernels where they do what is asked, without gradients."""
+        features = maps[0]
+        if self.operation != "align" or self.reduce != "avg" or features.dtype not in (torch.float32, torch.bfloat16):
+            return None
+        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in maps):
+            return None
+        native = native_for(features, rois)
+        return native if hasattr(native, "align_regions") else None
+
+    def _align_natively(self, native: ModuleType, maps: Sequence[Tensor], rois: Tensor) -> Tensor:
+        """Read regions (P, 5) of all maps into one tensor, channels last as the maps are."""
+        rois = rois.detach().float().contiguous()
+        levels = levels_of(rois[:, 1:], self.strides)
+        result = maps[0].new_empty(len(rois), self.cells, self.cells, maps[0].shape[1])  # (P, cells, cells, C)
+        for number, stride in enumerate(self.strides):
+            chosen = torch.where(levels == number)[0]
+            native.align_regions(
+                maps[number].detach().permute(0, 2, 3, 1).contiguous(),  # (N, h, w, C)
+                rois[chosen],
+                chosen,
+                1 / stride,
+                self.samples,
+                self.half_pixel,
+                result,
+                threads(),
+            )
+        return result.permute(0, 3, 1, 2)  # (P, C, cells, cells)
 
     def at_level(self, features: Tensor, rois: Tensor, level: int) -> Tensor:
         """Read regions (P, 5) off one map (N, C, h, w), whatever their size: (P, C, cells, cells)."""

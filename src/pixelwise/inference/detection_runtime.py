@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelwise.detection.prepare import prepare
 from pixelwise.detection.result import to_instances
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.torch_runtime import PRECISIONS, choose_device, fingerprint_of
 from pixelwise.instances import Instances
 from pixelwise.models import DetectionModel, load_model
-from pixelwise.nn.folding import fold_batch_norm
 from pixelwise.nn.memory import peak_bytes
 from pixelwise.ops.device import has_native_bfloat16
 
@@ -27,7 +26,7 @@ PROBES = (256, 512)
 class DetectionRuntime:
     """Finds objects in pieces of pictures, in bfloat16 where the device computes in it.
 
-    The model is copied, and normalisations that follow convolutions are folded into them.
+    The model is copied and prepared: see :func:`pixelwise.detection.prepare.prepare`.
 
     Args:
         model: a model, or a model file or run folder.
@@ -43,10 +42,9 @@ class DetectionRuntime:
         if precision not in PRECISIONS:
             raise SettingError(f"there is no precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
         self.device = choose_device(device)
-        loaded = load_model(model) if isinstance(model, str | Path) else copy.deepcopy(model)
+        loaded = load_model(model) if isinstance(model, str | Path) else model
         if not isinstance(loaded, DetectionModel):
             raise ModelError(f"{model}: this network labels pixels; it does not find objects")
-        loaded.eval().requires_grad_(False)
         self.bfloat16 = precision == "bfloat16" or (precision == "auto" and has_native_bfloat16(self.device.type))
         self.dtype = torch.float64 if precision == "float64" else torch.float32
         self.geometry = loaded.geometry
@@ -54,14 +52,13 @@ class DetectionRuntime:
         self.preprocessing = loaded.preprocessing
         self.largest = max(max(sizes) for sizes in loaded.network.rpn.anchors.generator.sizes)
         channels = self.preprocessing.channels
-        fold_batch_norm(loaded.network, (1, channels, PROBES[0], PROBES[0]))
-        self.model = loaded.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+        computed = torch.bfloat16 if self.bfloat16 else self.dtype
+        self.model = prepare(loaded, dtype=computed).to(self.device)
         self._mean, self._std = (
             255 * torch.tensor(values, device=self.device, dtype=self.dtype)[:, None, None]
             for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
         )
-        counted = torch.bfloat16 if self.bfloat16 else self.dtype
-        small, large = (peak_bytes(loaded.network, (1, channels, side, side), dtype=counted) for side in PROBES)
+        small, large = (peak_bytes(self.model.network, (1, channels, side, side), dtype=computed) for side in PROBES)
         pixels, more_pixels = (side**2 for side in PROBES)
         rising = max((large - small) / (more_pixels - pixels), 0.0)
         # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded.
@@ -75,7 +72,7 @@ class DetectionRuntime:
 
     def objects(self, image: NDArray[np.uint8]) -> Instances:
         """Find the objects of an image (C, H, W), the best score first."""
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.inference_mode():
             (found,) = self.model.detect(self._normalised(image))
             return to_instances(found, (image.shape[1], image.shape[2]))
 

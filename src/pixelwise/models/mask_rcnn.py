@@ -170,7 +170,9 @@ class DetectionModel(nn.Module):
             ModelError: the images are not (N, C, H, W) with the channels the model was built for.
         """
         self._check(images)
-        network, padded = self.network, self._extend(images)
+        network = self.network
+        # A prepared network has one type throughout, which pictures take on.
+        padded = self._extend(images).to(next(network.parameters()).dtype)
         size = (images.shape[2], images.shape[3])
         maps = network.trunk(padded)
         logits, deltas = network.rpn(maps)
