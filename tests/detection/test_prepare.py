@@ -14,7 +14,7 @@ from pixelwise.models import DetectionModel, build_model
 
 def lively(**options: Any) -> DetectionModel:
     torch.manual_seed(0)
-    model = build_model("mask_rcnn", classes=3, proposals=50, detections=20, nms=0.9, **options)
+    model = build_model("mask_rcnn", classes=3, proposals=50, detections=20, nms=0.9, score=0.0, **options)
     assert isinstance(model, DetectionModel)
     for part in model.modules():
         if isinstance(part, nn.BatchNorm2d):
