@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -250,3 +252,46 @@ def test_detection_models_are_neither_averaged_nor_shown_in_views(detector: Path
         Predictor([detector, detector])
     with pytest.raises(SettingError, match="no --tta"):
         Predictor(detector, tta=("hflip",))
+
+
+_HUGE = """
+import resource
+import numpy as np
+from test_object_task import Disc
+from pixelwise.inference.object_task import ObjectTask
+from pixelwise.io.raster import open_source
+
+class Sink:
+    painted = 0
+    def write(self, row, column, labels):
+        self.painted += int((labels > 0).sum())
+
+task, sink = ObjectTask(Disc()), Sink()
+picture = np.broadcast_to(np.zeros((1, 1), np.uint8), (20_000, 20_000))
+plan = task.plan(picture.shape, mode="auto", tile=500, memory=2**30)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result = task.raster(plan, open_source(picture), sink)
+extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+print(len(plan), len(result.instances), sink.painted, extra)
+"""
+
+
+class Disc(Blobs):
+    """Finds a disc of 100 pixels across in the middle of everything it is shown."""
+
+    def objects(self, image: NDArray[np.uint8]) -> Instances:
+        size = (image.shape[1], image.shape[2])
+        y, x = np.mgrid[:100, :100]
+        mask = BoxMask(np.hypot(y - 49.5, x - 49.5) < 50, size[0] // 2 - 50, size[1] // 2 - 50, size)
+        return Instances.of_masks(size, [mask], [0], scores=np.ones(1))
+
+
+def test_memory_follows_the_objects_and_not_the_picture() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HUGE], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    tiles, objects, painted, extra = map(float, done.stdout.split())
+    assert tiles == objects == 1600
+    assert painted == 1600 * np.count_nonzero(Disc().objects(np.zeros((1, 200, 200), np.uint8)).masks[0].pixels)
+    assert extra < 100  # MiB; labels of the whole picture are 381
