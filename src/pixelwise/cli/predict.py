@@ -191,7 +191,8 @@ def label_picture(
     counter.say(f"{job.picture}: {describe_plan(plan)}")
     with counter.tiles(job.picture.name, len(plan)) as progress:
         prediction = predictor(pixels, probabilities=with_scores, progress=progress)
-    counter.say(f"{job.picture}: {describe_seams(prediction.exact, prediction.seam_error)}")
+    seams = describe_seams(prediction.exact, prediction.seam_error, objects=predictor.finds_objects)
+    counter.say(f"{job.picture}: {seams}")
     return prediction
 
 

@@ -91,7 +91,7 @@ def label_raster_file(
     labels = name.with_name(name.name + ".tif")
     with counter.tiles(picture.name, len(plan)) as progress:
         result = predictor.raster(picture, labels, resume=resume, progress=progress)
-    counter.say(f"{picture}: {describe_seams(result.exact, result.seam_error)}")
+    counter.say(f"{picture}: {describe_seams(result.exact, result.seam_error, objects=predictor.finds_objects)}")
     if "overlay" in kinds:
         with open_source(picture) as source, open_source(labels, indices=True) as indices:
             painted = paint_preview(source, indices, predictor.label_space, predictor.preprocessing)
@@ -120,10 +120,16 @@ def describe_plan(plan: TilePlan) -> str:
     return f"{size} in {tiles}, {kind}: {plan.reason}; {plan.cost:.2f} times the arithmetic of the whole at once"
 
 
-def describe_seams(exact: bool, error: float | None) -> str:
+def describe_seams(exact: bool, error: float | None, *, objects: bool = False) -> str:
     """Say in a line whether the result is that of the whole picture, and if not, how far off the seams are."""
     if exact:
         return "exact, as if computed whole"
+    if objects and error is None:
+        return "not exact; no object lies whole in several tiles that could be compared"
+    if objects:
+        return (
+            f"not exact; seam error {error:.1e}: the share of objects whole in several tiles that these see differently"
+        )
     if error is None:
         return "not exact; the seams were not measured, because a stopped job had computed all tiles"
     return f"not exact; seam error {error:.1e}: the share of pixels at 16 seams that twice the halo changes"
