@@ -212,10 +212,9 @@ def test_pictures_come_whole(write: Any) -> None:
 def test_the_budget_is_held(write: Any) -> None:
     one = SIZE[0] * SIZE[1] * (3 + 2 * 2) + sum(mask.pixels.size for mask in OBJECTS.masks or ())
     cache = cache_of(write, OBJECTS, OBJECTS, OBJECTS, budget_bytes=int(2.5 * one))
-    cache.warm()
+    cache.warm()  # in threads: which of the three comes first is open
     assert cache.kept == 2
-    assert cache[0] is cache[0]
-    assert cache[2] is not cache[2]
+    assert sum(cache[index] is cache[index] for index in range(3)) == 2
     assert pickle.loads(pickle.dumps(cache)).kept == 0
 
 
