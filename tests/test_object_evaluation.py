@@ -15,7 +15,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference import Predictor
 from pixelwise.inference.prediction import Prediction
-from pixelwise.instances import BoxMask, Instances
+from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.metrics.matching import match_objects
 from pixelwise.metrics.objects import score_objects
 from pixelwise.object_evaluation import evaluate_objects
@@ -43,6 +43,7 @@ class FindsObjects:
     label_space = semantic_space(SPACE)
     preprocessing = Preprocessing()
     finds_objects = True
+    rule = ObjectRule()
 
     def __call__(self, picture: np.ndarray, *, probabilities: bool = False) -> Prediction:
         assert not probabilities
@@ -107,7 +108,18 @@ def test_a_lower_threshold_lets_unsure_objects_count(
 ) -> None:
     pairs = make_pairs(tmp_path, truths)
     assert evaluate_objects(FindsObjects(found), pairs, SPACE).scores.fp == 0
-    assert evaluate_objects(FindsObjects(found), pairs, SPACE, threshold=0.3).scores.fp == 1
+    assert evaluate_objects(FindsObjects(found), pairs, SPACE, rule=ObjectRule(score=0.3)).scores.fp == 1
+
+
+def test_parts_too_small_are_no_objects_and_rank_nowhere(
+    tmp_path: Path, truths: list[Instances], found: list[Instances]
+) -> None:
+    pairs = make_pairs(tmp_path, truths)
+    large = [one[one.areas >= 65] for one in found]
+    assert sum(map(len, large)) == 1
+    dropped = evaluate_objects(FindsObjects(found), pairs, SPACE, rule=ObjectRule(min_area=65))
+    assert dropped.to_dict() == score_objects(truths, large, SPACE).to_dict()
+    assert [picture.tp for picture in dropped.pictures] == [0, 1, 0]
 
 
 def test_rows_of_the_table_are_pictures(tmp_path: Path, truths: list[Instances], found: list[Instances]) -> None:

@@ -14,6 +14,9 @@ from pixelwise.errors import DataError, SettingError
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+SHOWN = 0.5
+"""Predictions of at least this score count where a decision is needed and none was chosen from data."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoxMask:
@@ -231,6 +234,35 @@ class Instances:
             mask = self.masks[number]
             ids[mask.window][mask.pixels] = number + 1
         return ids
+
+
+@dataclass(frozen=True)
+class ObjectRule:
+    """When a network's finding counts as an object; chosen on validation pictures, it travels with the model.
+
+    Args:
+        score: those of a lower score are kept for figures that rank, as AP does, but neither shown nor counted.
+        min_area: those of fewer pixels are no objects.
+
+    Raises:
+        SettingError: the score is not within 0 .. 1, or the area is negative.
+    """
+
+    score: float = SHOWN
+    min_area: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= 1:
+            raise SettingError(f"score is {self.score:g}; it lies between 0 and 1")
+        if self.min_area < 0:
+            raise SettingError(f"min_area is {self.min_area}; it is a number of pixels, 0 or more")
+
+    def shown(self, objects: Instances) -> Instances:
+        """Leave out objects of a lower score; those without scores stay."""
+        return objects if objects.scores is None else objects[objects.scores >= self.score]
+
+
+DEFAULT_RULE = ObjectRule()
 
 
 def boxes_of_ids(ids: NDArray[Any]) -> list[tuple[int, tuple[slice, slice]]]:

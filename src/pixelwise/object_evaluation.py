@@ -6,7 +6,7 @@ import csv
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
-from pixelwise.instances import Instances, Size
+from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.io.ahead import read_ahead
 from pixelwise.io.atomic import atomic_path
-from pixelwise.metrics.matching import SHOWN
-from pixelwise.metrics.objects import ObjectScores, PictureObjects, compare_objects, score_pictures
+from pixelwise.metrics.choice import choose_min_area, choose_score
+from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.matching import match_compared
+from pixelwise.metrics.objects import ObjectScores, score_pictures
 from pixelwise.metrics.overlaps import has_masks
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops import confusion_counts
@@ -108,32 +110,94 @@ class ObjectEvaluation:
                 writer.writerow([picture.id, *picture.size, *counts, *cells])
 
 
+@dataclass(frozen=True, eq=False)
+class ObjectComparison:
+    """Pictures that were predicted and compared with their objects, whatever counts as an object.
+
+    Args:
+        label_space: classes of the objects, without background.
+        pixel_space: classes of the pixels, where these were compared, too.
+        ids: the pictures.
+        sizes: height and width of each.
+        compared: the objects of each.
+        pixels: int64 (K, K) of each, classes of the pixels by ``[target, prediction]``; empty where none were compared.
+    """
+
+    label_space: LabelSpace
+    pixel_space: LabelSpace
+    ids: tuple[str, ...]
+    sizes: tuple[Size, ...]
+    compared: tuple[Compared, ...]
+    pixels: tuple[NDArray[np.int64], ...]
+
+    def chosen_rule(self, rule: ObjectRule, *, ranked: bool) -> ObjectRule:
+        """Choose what counts as an object by these pictures; see :mod:`pixelwise.metrics.choice`.
+
+        Args:
+            rule: what is taken where there are too few objects to choose by.
+            ranked: whether scores decide, as for a network that finds objects, or areas, for parts of classes.
+        """
+        if ranked:
+            return replace(rule, score=choose_score(self.compared, rule.score))
+        return replace(rule, min_area=choose_min_area(self.compared, rule.min_area))
+
+    def evaluation(self, rule: ObjectRule) -> ObjectEvaluation:
+        """Score the pictures by what counts as an object.
+
+        AP counts the best 100 predictions of a class on a picture, as COCO does, or all where some picture has more.
+        """
+        compared = [picture.without_small(rule.min_area) for picture in self.compared]
+        most = max(COCO_DETECTIONS, *(len(picture.scores) for picture in compared))
+        scores = score_pictures(compared, self.label_space, max_detections=most, threshold=rule.score)
+        pictures, semantic = [], None
+        for number, (id, size, picture) in enumerate(zip(self.ids, self.sizes, compared, strict=True)):
+            miou = Scores.from_counts(self.pixels[number], self.pixel_space).miou if self.pixels else math.nan
+            pictures.append(_picture_score(id, size, picture, rule, miou))
+        if self.pixels:
+            total = np.stack(self.pixels).sum(0)
+            seen = sum(height * width for height, width in self.sizes)
+            semantic = Scores.from_counts(
+                total, self.pixel_space, images=len(self.pixels), ignored_pixels=seen - int(total.sum())
+            )
+        return ObjectEvaluation(scores, tuple(pictures), semantic)
+
+
 def evaluate_objects(
     predictor: Predictor,
     pairs: Sequence[Pair],
     label_space: LabelSpace,
     *,
-    threshold: float | None = None,
+    rule: ObjectRule | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ObjectEvaluation:
     """Score a model on pictures with objects, each at its own size, a few in memory at a time.
 
     Of a network that gives every pixel a class, the connected parts of the classes are the objects, and the classes
-    are scored besides. AP counts the best 100 predictions of a class on a picture, as COCO does, or all of them where
-    the model gives more on some picture.
+    are scored besides.
 
     Args:
         predictor: the model.
         pairs: pictures with objects.
         label_space: what the labels of the annotated objects mean; a background in it is none of their classes.
-        threshold: predictions with a lower score are left out of TP, FP, FN and PQ. None: 0.5 for a network that finds
-            objects; 0 for one that labels pixels, whose objects have been decided on by the classes of their pixels.
+        rule: what counts as an object, in TP, FP, FN and PQ; None: what the model counts.
         progress: called with the pictures done and the pictures in all, after each.
 
     Raises:
         SettingError: there are no pairs, or the label space has other classes than the model.
         DataError: a picture or its annotation is missing or cannot be used.
     """
+    compared = compare_pictures(predictor, pairs, label_space, progress=progress)
+    return compared.evaluation(predictor.rule if rule is None else rule)
+
+
+def compare_pictures(
+    predictor: Predictor,
+    pairs: Sequence[Pair],
+    label_space: LabelSpace,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> ObjectComparison:
+    """Predict pictures and compare what is found with their objects; see :func:`evaluate_objects`."""
     if not pairs:
         raise SettingError("there are no pictures to score")
     space = object_space(label_space)
@@ -143,34 +207,23 @@ def evaluate_objects(
             f"the objects are read as {', '.join(space.names)}, but the model knows {', '.join(known.names)}; open the "
             "data with the label space of the model"
         )
-    if threshold is None:
-        threshold = SHOWN if predictor.finds_objects else 0.0
-    compared: list[PictureObjects] = []
-    pictures: list[ObjectPictureScore] = []
-    counts: list[NDArray[np.int64]] = []
-    pixels = 0
+    compared: list[Compared] = []
+    sizes: list[Size] = []
+    pixels: list[NDArray[np.int64]] = []
     readings = read_ahead(lambda one: read_objects(one, predictor.preprocessing), pairs)
-    for pair, reading in zip(pairs, readings, strict=True):
+    for done, reading in enumerate(readings, 1):
         image, truth = reading.result()
         prediction = predict_objects(predictor, image)
-        compared.append(compare_objects(truth, prediction.objects(), len(space), threshold=threshold))
-        miou = math.nan
+        compared.append(compare_objects(truth, prediction.every_object(), len(space)))
+        sizes.append((truth.size[0], truth.size[1]))
         if not predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
-            counts.append(_count_pixels(prediction, truth))
-            pixels += prediction.labels.size
-            miou = Scores.from_counts(counts[-1], prediction.label_space).miou
-        pictures.append(_picture_score(pair.id, truth, compared[-1], miou))
+            pixels.append(_count_pixels(prediction, truth))
         if progress is not None:
-            progress(len(pictures), len(pairs))
-    most = max(COCO_DETECTIONS, *(len(picture.compared.scores) for picture in compared))
-    scores = score_pictures(compared, space, max_detections=most, threshold=threshold)
-    semantic = None
-    if counts:
-        total = np.stack(counts).sum(0)
-        semantic = Scores.from_counts(
-            total, prediction.label_space, images=len(counts), ignored_pixels=pixels - int(total.sum())
-        )
-    return ObjectEvaluation(scores, tuple(pictures), semantic)
+            progress(done, len(pairs))
+    ids = tuple(pair.id for pair in pairs)
+    # Pictures of which only boxes are known have no classes of pixels, and then those of the set have no meaning.
+    known_pixels = tuple(pixels) if len(pixels) == len(pairs) else ()
+    return ObjectComparison(space, predictor.label_space, ids, tuple(sizes), tuple(compared), known_pixels)
 
 
 def predict_objects(predictor: Predictor, image: NDArray[np.uint8]) -> Prediction:
@@ -209,8 +262,8 @@ def _count_pixels(prediction: Prediction, truth: Instances) -> NDArray[np.int64]
     return counts
 
 
-def _picture_score(id: str, truth: Instances, compared: PictureObjects, miou: float) -> ObjectPictureScore:
-    tp, fp, fn = compared.counts[0].sum(0).tolist()
-    mean_iou = float(compared.iou_sums.sum()) / tp if tp else math.nan
-    objects = int((~truth.is_crowd).sum())
-    return ObjectPictureScore(id, (truth.size[0], truth.size[1]), objects, tp, fp, fn, mean_iou, miou)
+def _picture_score(id: str, size: Size, compared: Compared, rule: ObjectRule, miou: float) -> ObjectPictureScore:
+    match = match_compared(compared, threshold=rule.score)
+    tp, fp, fn = len(match.found), len(match.wrong), len(match.missed)
+    mean_iou = float(match.ious.mean()) if tp else math.nan
+    return ObjectPictureScore(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou)

@@ -52,6 +52,19 @@ def test_every_pair_is_scored_and_written(
     assert "middle" in printed
 
 
+def test_views_are_averaged(untrained_run: Path, data: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", untrained_run, data, "--tta", "hflip, 0.75", "--json", tmp_path / "s.json")
+    assert run(*arguments, "--report", tmp_path / "page") == 0
+    predictor = Predictor(untrained_run, tta=("hflip", "0.75"))
+    right = total = 0
+    for number in range(4):
+        mask = np.asarray(Image.open(data / f"masks/{number}.png"))
+        right += (predictor(data / f"images/{number}.png").labels == mask).sum()
+        total += mask.size
+    assert json.loads((tmp_path / "s.json").read_text())["pixel_accuracy"] == pytest.approx(right / total)
+    assert "--tta &#39;hflip, 0.75&#39;" in (tmp_path / "page" / "report.html").read_text()
+
+
 def test_the_report_shows_the_pictures(untrained_run: Path, data: Path, tmp_path: Path) -> None:
     assert run("evaluate", untrained_run, data, "--report", tmp_path / "page") == 0
     page = (tmp_path / "page" / "report.html").read_text()

@@ -15,9 +15,10 @@ from pixelwise.cli import main
 from pixelwise.cli.object_lists import FOLDER
 from pixelwise.inference import Predictor
 from pixelwise.inference.components import objects_of
+from pixelwise.inference.records import region_records
 from pixelwise.io.masks import read_mask
 from pixelwise.io.raster import open_source
-from pixelwise.models import build_model, save_model
+from pixelwise.models import Model, build_model, save_model
 from pixelwise.types import LabelSpace
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools, numpy 2
@@ -108,6 +109,23 @@ def test_a_semantic_model_writes_the_parts_of_its_classes(untrained_run: Path, p
         name: predictor(photos / name, probabilities=True).objects() for name in ("a.png", "b.png", "sub/a.png")
     }
     check_against(expected, out)
+
+
+def test_parts_too_small_are_listed_nowhere(by_brightness: Model, tmp_path: Path) -> None:
+    """Of pictures in memory and of rasters, which are listed from the labels written."""
+    pixels = np.zeros((80, 96, 3), np.uint8)
+    for number, side in enumerate((3, 6, 9, 12)):
+        pixels[10 + 16 * number :][:side, 40 : 40 + side] = 255
+    prediction = Predictor(by_brightness)(pixels)
+    areas = prediction.every_object().areas
+    least = int(np.median(areas)) + 1
+    kept = sorted(areas[areas >= least])
+    assert 0 < len(kept) < len(areas)
+    assert sorted(Predictor(by_brightness, min_area=least)(pixels).objects().areas) == kept
+    with open_source(prediction.labels, indices=True) as labels:
+        records = list(region_records(labels, prediction.label_space, min_area=least))
+    assert sorted(record.area for record in records) == kept
+    assert [record.id for record in records] == list(range(1, len(kept) + 1))
 
 
 def test_a_stopped_job_goes_on_to_the_same_files(

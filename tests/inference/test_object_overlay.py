@@ -8,7 +8,7 @@ import pytest
 from pixelwise.errors import SettingError
 from pixelwise.inference import Prediction
 from pixelwise.inference.object_overlay import paint_objects
-from pixelwise.instances import BoxMask, Instances
+from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.types import LabelSpace
 
 THINGS = LabelSpace(("cell",), colors=((200, 60, 60),))
@@ -59,7 +59,7 @@ def test_boxes_are_drawn_as_frames_and_empty_pictures_stay() -> None:
 def test_objects_of_low_scores_are_not_shown() -> None:
     image = np.zeros((*SIZE, 3), np.uint8)
     space = LabelSpace(("background", "cell"), background=0)
-    prediction = Prediction(None, space, image=image, instances=squares(20), score=0.5)
+    prediction = Prediction(None, space, image=image, instances=squares(20), rule=ObjectRule(score=0.5))
     assert len(prediction.objects()) == 2
     assert len(prediction.shown) == 1
     np.testing.assert_array_equal(prediction.overlay().any(2), prediction.labels == 1)

@@ -17,10 +17,10 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.joining import Joiner
 from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.object_tiles import choose_object_tiles
-from pixelwise.instances import BoxMask, Instances
+from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.io.raster import open_source
 from pixelwise.io.raster_sink import open_sink
-from pixelwise.models import build_model, save_model
+from pixelwise.models import build_model, load_model, save_model
 from pixelwise.tiling import TilePlan
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -245,6 +245,37 @@ def test_a_detection_model_predicts_objects(detector: Path) -> None:
     assert prediction.overlay().shape == (70, 90, 3)
     tiled = Predictor(detector, precision="float32", tile=64)(picture)
     assert tiled.exact is False
+
+
+def test_what_counts_as_an_object_travels_with_the_model(detector: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    plain = Predictor(detector, precision="float32")
+    assert plain.rule == ObjectRule(0.5, 0)
+    model = load_model(detector)
+    model.object_rule = ObjectRule(0.3, 5)
+    save_model(model, tmp_path / "model.safetensors")
+    assert Predictor(tmp_path / "model.safetensors").rule == ObjectRule(0.3, 5)
+    assert Predictor(tmp_path / "model.safetensors", score=0.2).rule == ObjectRule(0.2, 5)
+    assert Predictor(detector, min_area=7)(picture).rule == ObjectRule(0.5, 7)
+    with pytest.raises(SettingError, match=r"score is 1\.5"):
+        Predictor(detector, score=1.5)
+    with pytest.raises(SettingError, match="min_area is -1"):
+        Predictor(detector, min_area=-1)
+
+
+@pytest.mark.parametrize("tile", [40, 1000])
+def test_a_rule_decides_what_is_found_and_what_is_shown(tile: int) -> None:
+    picture = np.zeros((90, 110), np.uint8)
+    for number, side in enumerate((3, 6, 9, 12)):
+        picture[5 + 20 * number :][:side, 10 + 20 * number :][:, :side] = 1
+    task = ObjectTask(Blobs(), rule=ObjectRule(score=0.7, min_area=36))
+    plan = task.plan((90, 110), mode="auto", tile=tile, memory=2**30)
+    assert plan.whole is (tile == 1000)
+    prediction = task.predict(picture[None], plan, probabilities=False, progress=None)
+    assert sorted(prediction.objects().areas) == [36, 81, 144]
+    shown = prediction.objects().scores >= 0.7
+    assert len(prediction.shown) == shown.sum() > 0
+    assert (prediction.labels > 0).sum() == prediction.shown.areas.sum()
 
 
 def test_detection_models_are_neither_averaged_nor_shown_in_views(detector: Path) -> None:

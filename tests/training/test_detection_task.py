@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import torch
 from rich.console import Console
 
 from pixelwise import load_model
+from pixelwise.cli.finish import finish
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.detection import to_instances
 from pixelwise.errors import DataError
+from pixelwise.inference import Predictor
 from pixelwise.io.images import read_image
+from pixelwise.metrics import choice
 from pixelwise.metrics.objects import score_objects
 from pixelwise.models.mask_rcnn import DetectionModel
+from pixelwise.object_evaluation import compare_pictures
 from pixelwise.training.assembly import make_model
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepState
@@ -155,3 +160,26 @@ def test_networks_that_label_pixels_learn_objects_too(toys: DataSource, small: d
     assert "touching" in fitted.settings.reasons["border_weight"]
     assert load_model(fitted.run.path).label_space.names == ("background", "circle", "square")
     assert [row["miou"] != "" for row in read_metrics(fitted.run)][-1]
+
+
+@pytest.mark.parametrize("model", ["mask_rcnn", "unet"])
+def test_what_counts_as_an_object_is_chosen_and_saved(
+    toys: DataSource,
+    small: dict[str, Any],
+    small_objects: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+) -> None:
+    fitted, _ = run(toys, tmp_path / "run", {**(small if model == "unet" else small_objects), "steps": 2})
+    before = load_model(fitted.run.path)
+    monkeypatch.setattr(choice, "FEWEST", 1)
+    finish(fitted, toys, Console(file=io.StringIO()))
+    after = load_model(fitted.run.path)
+    pairs = toys.split("val")
+    compared = compare_pictures(Predictor(before), pairs, Predictor(before).label_space)
+    assert after.object_rule == compared.chosen_rule(before.object_rule, ranked=model == "mask_rcnn")
+    assert (after.object_rule.min_area if model == "mask_rcnn" else after.object_rule.score) == 0
+    scores = json.loads(fitted.run.scores_file.read_text())
+    assert scores == json.loads(json.dumps(compared.evaluation(after.object_rule).to_dict()))
+    assert "what counts as an object" in fitted.run.report_file.read_text()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from pixelwise.cli.inputs import split_words
 from pixelwise.cli.outputs import check_file, make_folder
 from pixelwise.errors import DataError
 
@@ -40,6 +41,9 @@ def evaluate(
             help="Write a row a picture: its scores by class or by object.",
         ),
     ] = None,
+    tta: Annotated[
+        str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
+    ] = "",
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write report.html with pictures into this folder.")
     ] = None,
@@ -65,7 +69,7 @@ def evaluate(
     from pixelwise.io.atomic import write_json
 
     console = Console(stderr=json_file == "-")
-    predictor = Predictor(model)
+    predictor = Predictor(model, tta=split_words(tta))
     source = open_data(data, label_space=predictor.label_space)
     pairs, chosen = choose_pairs(model, source, split)
     console.print(f"{len(pairs)} pictures: {chosen}", highlight=False, markup=False)
@@ -81,6 +85,8 @@ def evaluate(
         from pixelwise.report import make_examples, write_report
 
         command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
+        given = (("--split", split), ("--tta", tta))
+        options = "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
         write_report(
             report / "report.html",
             title=f"{model.stem if model.is_file() else model.resolve().name} on {source.root.resolve().name}",
@@ -88,7 +94,7 @@ def evaluate(
             label_space=predictor.label_space,
             examples=make_examples(predictor, pairs, evaluation),
             notes=(f"Scored: {chosen}.",),
-            commands=(command + (f" --split {shlex.quote(split)}" if split else ""),),
+            commands=(command + options,),
         )
         console.print(f"\nreport: {report / 'report.html'}", highlight=False, markup=False)
 

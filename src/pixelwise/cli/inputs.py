@@ -1,4 +1,4 @@
-"""Which pictures the words of a command line mean, and what to call their results."""
+"""What the words of a command line mean: lists, pictures, and what to call their results."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ class Job:
 
     picture: Path
     name: PurePath
+
+
+def split_words(text: str) -> list[str]:
+    """Take a list with commas apart; spaces around its words, and empty ones, do not count."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:

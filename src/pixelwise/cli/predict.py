@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from pixelwise.cli.finished import Finished
-from pixelwise.cli.inputs import Job, collect
+from pixelwise.cli.inputs import Job, collect, split_words
 from pixelwise.cli.object_lists import FILES, ObjectLists
 from pixelwise.cli.outputs import make_folder
 from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
@@ -65,8 +66,16 @@ def predict(
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",
     score: Annotated[
-        float, typer.Option(help="Objects found with a lower score stand in the COCO file only.", min=0, max=1)
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            help="Objects found with a lower score stand in the COCO file only; as the model says unless given.",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    min_area: Annotated[
+        int | None, typer.Option(help="Pixels that an object has at least; as the model says unless given.", min=0)
+    ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
@@ -109,7 +118,8 @@ def predict(
         tile=tile,
         memory=memory,
         score=score,
-        tta=[word.strip() for word in tta.split(",") if word.strip()],
+        min_area=min_area,
+        tta=split_words(tta),
     )
     check_possible(predictor, kinds, crf=crf)
     make_folder(out, "--out")
@@ -119,7 +129,7 @@ def predict(
         "mode": mode,
         "tile": tile,
         "memory": memory,
-        "score": score,
+        "rule": asdict(predictor.rule),
     }
     finished = Finished(out, {**settings, "crf": crf}, resume=resume)
     lists = ObjectLists(out, kinds)
@@ -163,7 +173,7 @@ def predict(
                 failed.append(str(error))
             counter(done, len(jobs))
     if lists.kinds:
-        lists.write(jobs, object_space(predictor.label_space), score=score if predictor.finds_objects else 0)
+        lists.write(jobs, object_space(predictor.label_space), score=predictor.rule.score)
     finished.remove()
     lists.remove()
     good = len(jobs) - len(failed)
@@ -177,7 +187,7 @@ def predict(
 
 def find_models(text: str) -> list[str | Path]:
     """Take apart the models of an ensemble; a path that exists as it stands is one model, commas and all."""
-    return [Path(text)] if Path(text).exists() else [Path(part.strip()) for part in text.split(",") if part.strip()]
+    return [Path(text)] if Path(text).exists() else [Path(part) for part in split_words(text)]
 
 
 def label_picture(
@@ -234,7 +244,7 @@ def parse_kinds(save: str) -> tuple[str, ...]:
     Raises:
         SettingError: nothing, or something that cannot be saved.
     """
-    kinds = tuple(kind.strip() for kind in save.split(",") if kind.strip())
+    kinds = tuple(split_words(save))
     for kind in kinds:
         if kind not in ENDINGS and kind not in FILES:
             raise SettingError(f"--save {save}: {unknown_name('output', kind, (*ENDINGS, *FILES))}")

@@ -102,11 +102,14 @@ def label_raster_file(
     with open_source(labels, indices=True) as indices:
         if "geojson" in kinds and found is not None:
             space = object_space(predictor.label_space)
-            shown = found if found.scores is None else found[found.scores >= predictor.score]
-            write_object_polygons(polygons, shown, space, georeference=indices.georeference)
+            write_object_polygons(polygons, predictor.rule.shown(found), space, georeference=indices.georeference)
         elif "geojson" in kinds:
             write_polygons(polygons, labels, predictor.label_space)
-        yield indices.size, region_records(indices, predictor.label_space) if found is None else object_records(found)
+        if found is None:
+            records = region_records(indices, predictor.label_space, min_area=predictor.rule.min_area)
+        else:
+            records = object_records(found)
+        yield indices.size, records
 
 
 def describe_plan(plan: TilePlan) -> str:

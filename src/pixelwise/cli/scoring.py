@@ -13,6 +13,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.evaluation import Evaluation, evaluate
 from pixelwise.inference.predictor import Predictor
 from pixelwise.object_evaluation import ObjectEvaluation, evaluate_objects
+from pixelwise.types import LabelSpace
 
 
 def score_and_print(predictor: Predictor, pairs: Sequence[Pair], console: Console) -> Evaluation | ObjectEvaluation:
@@ -22,13 +23,22 @@ def score_and_print(predictor: Predictor, pairs: Sequence[Pair], console: Consol
         PixelwiseError: as :func:`pixelwise.evaluation.evaluate` and
             :func:`pixelwise.object_evaluation.evaluate_objects` do.
     """
-    objects = any(pair.objects is not None for pair in pairs)
     evaluation: Evaluation | ObjectEvaluation
     with counting("scoring", len(pairs)) as progress:
-        score = evaluate_objects if objects else evaluate
+        score = evaluate_objects if annotate_objects(pairs) else evaluate
         evaluation = score(predictor, pairs, predictor.label_space, progress=progress)
-    if isinstance(evaluation, ObjectEvaluation):
-        print_object_scores(console, evaluation, predictor.label_space)
-    else:
-        print_scores(console, evaluation.scores, predictor.label_space)
+    print_evaluation(console, evaluation, predictor.label_space)
     return evaluation
+
+
+def annotate_objects(pairs: Sequence[Pair]) -> bool:
+    """Whether pictures are scored by their objects."""
+    return any(pair.objects is not None for pair in pairs)
+
+
+def print_evaluation(console: Console, evaluation: Evaluation | ObjectEvaluation, label_space: LabelSpace) -> None:
+    """Print the scores of a model by what was scored."""
+    if isinstance(evaluation, ObjectEvaluation):
+        print_object_scores(console, evaluation, label_space)
+    else:
+        print_scores(console, evaluation.scores, label_space)

@@ -15,6 +15,7 @@ from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
 from pixelwise.inference.runtime import Runtime
 from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.instances import ObjectRule
 from pixelwise.io.raster import RasterSource
 from pixelwise.io.raster_sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
@@ -25,11 +26,13 @@ class LabelTask:
 
     Args:
         runtime: what computes.
+        rule: which connected parts of classes are objects.
     """
 
     finds_objects = False
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, rule: ObjectRule) -> None:
+        self.rule = rule
         self.runtime = runtime
         self.preprocessing = runtime.preprocessing
         self.label_space = runtime.label_space
@@ -79,7 +82,9 @@ class LabelTask:
             seams.look(tile, labels[tile.write])
             if progress is not None:
                 progress(done, len(plan))
-        return Prediction(labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error)
+        return Prediction(
+            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error, rule=self.rule
+        )
 
     def raster(
         self,

@@ -15,11 +15,11 @@ from pixelwise.inference.components import labels_of
 from pixelwise.inference.joining import Joiner
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
-from pixelwise.inference.prediction import SHOWN, Prediction
+from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
 from pixelwise.inference.runtime import ObjectRuntime
 from pixelwise.inference.tiles import Reader, each_tile
-from pixelwise.instances import Instances
+from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.raster import RasterSource
 from pixelwise.io.raster_sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan
@@ -34,15 +34,13 @@ class ObjectTask:
 
     Args:
         runtime: what computes.
-        score: objects of a lower score are not painted; they are found nevertheless.
+        rule: which of the objects found are painted.
     """
 
     finds_objects = True
 
-    def __init__(self, runtime: ObjectRuntime, *, score: float = SHOWN) -> None:
-        if not 0 <= score <= 1:
-            raise SettingError(f"score is {score:g}; it lies between 0 and 1")
-        self.score = score
+    def __init__(self, runtime: ObjectRuntime, *, rule: ObjectRule = DEFAULT_RULE) -> None:
+        self.rule = rule
         self.runtime = runtime
         self.preprocessing = runtime.preprocessing
         self.label_space = semantic_space(runtime.label_space)
@@ -75,7 +73,7 @@ class ObjectTask:
             )
         found, error = self._find(lambda rows, columns: image[:, rows, columns], plan, progress)
         return Prediction(
-            None, self.label_space, plan.exact, image=as_rgb(image), seam_error=error, instances=found, score=self.score
+            None, self.label_space, plan.exact, image=as_rgb(image), seam_error=error, instances=found, rule=self.rule
         )
 
     def raster(
@@ -96,7 +94,7 @@ class ObjectTask:
         alone = Lock()
         found, error = self._find(window_reader(source, self.preprocessing, alone), plan, progress)
         near = Buckets[int]()
-        shown = found if found.scores is None else found[found.scores >= self.score]
+        shown = self.rule.shown(found)
         for number, box in enumerate(shown.boxes.tolist()):
             near.add((box[0], box[1], box[2], box[3]), number)
         for top in range(0, plan.size[0], WINDOW):
@@ -126,7 +124,8 @@ class ObjectTask:
                 joiner.add(tile, found)
             if progress is not None:
                 progress(done, len(plan))
-        return (found, None) if plan.whole else joiner.finish()
+        found, error = (found, None) if plan.whole else joiner.finish()
+        return found[found.areas >= self.rule.min_area] if self.rule.min_area else found, error
 
 
 def _moved(found: Instances, rows: slice, columns: slice) -> Instances:

@@ -14,12 +14,9 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.components import labels_of, objects_of
 from pixelwise.inference.object_overlay import paint_objects
 from pixelwise.inference.overlay import paint
-from pixelwise.instances import Instances
+from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.masks import write_labels
 from pixelwise.types import LabelSpace, object_space
-
-SHOWN = 0.5
-"""Score from which on objects are shown unless something else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,8 @@ class Prediction:
             tiles, that come out otherwise with twice the halo. Of objects: share of those whole in several tiles that
             the tiles do not agree on. None where the result is exact, or there was nothing to compare.
         instances: all objects that the network found; None for a network that gives every pixel a class.
-        score: found objects of a lower score are neither painted as labels nor shown in the overlay.
+        rule: what counts as an object: found objects of a lower score are neither painted as labels nor shown in the
+            overlay, and parts of classes of fewer pixels are no objects.
 
     Raises:
         SettingError: there are neither labels nor objects, or shapes do not fit each other.
@@ -51,7 +49,7 @@ class Prediction:
     image: NDArray[np.uint8] | None = None
     seam_error: float | None = None
     instances: Instances | None = None
-    score: float = SHOWN
+    rule: ObjectRule = DEFAULT_RULE
 
     def __post_init__(self) -> None:
         if self.computed is None and self.instances is None:
@@ -86,9 +84,7 @@ class Prediction:
     @property
     def shown(self) -> Instances:
         """The objects whose score is high enough to be shown; all of them where they are parts of classes."""
-        if self.instances is None or self.instances.scores is None:
-            return self.objects()
-        return self.instances[self.instances.scores >= self.score]
+        return self.objects() if self.instances is None else self.rule.shown(self.objects())
 
     @property
     def object_space(self) -> LabelSpace:
@@ -100,17 +96,23 @@ class Prediction:
         return object_space(self.label_space)
 
     def objects(self) -> Instances:
-        """The objects that the network found, or else the connected parts of the classes.
+        """The objects that the network found, low scores included, or else the connected parts of the classes.
 
         See :func:`pixelwise.inference.components.objects_of`; parts have scores where probabilities were asked for.
+        What has fewer pixels than the rule asks for is left out.
         """
         return self._objects
 
-    @cached_property
-    def _objects(self) -> Instances:
+    def every_object(self) -> Instances:
+        """What :meth:`objects` gives, and what has fewer pixels."""
         if self.instances is not None:
             return self.instances
         return objects_of(self.labels, self.label_space, self.probabilities)
+
+    @cached_property
+    def _objects(self) -> Instances:
+        found = self.every_object()
+        return found[found.areas >= self.rule.min_area] if self.rule.min_area else found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the labels as an index PNG with the palette of the classes; raises like :func:`write_labels`."""

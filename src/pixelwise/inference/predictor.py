@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image
-from pixelwise.inference.prediction import SHOWN, Prediction
+from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import Progress, RasterResult, stamped
 from pixelwise.inference.runtime import ObjectRuntime, Runtime
 from pixelwise.inference.views import parse_views
+from pixelwise.instances import ObjectRule
 from pixelwise.io.raster import Openable, open_source
 from pixelwise.io.raster_sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan
@@ -53,12 +54,13 @@ class Predictor:
         memory: MiB that computing a tile may take.
         tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
             and zooms as numbers, in every combination; see :func:`pixelwise.inference.views.parse_views`.
-        score: of a network that finds objects: those of a lower score are among the instances of a prediction, but are
-            not painted as labels or shown in overlays.
+        score: of a network that finds objects: those of a lower score are among the objects of a prediction, but are
+            not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
+        min_area: pixels that an object has at least; None likewise.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.
-        SettingError: no such device, runtime, precision, mode or view.
+        SettingError: no such device, runtime, precision, mode or view; or a score or an area that cannot be.
     """
 
     def __init__(
@@ -72,7 +74,8 @@ class Predictor:
         tile: int | None = None,
         memory: float = MEMORY,
         tta: Sequence[str | float] = (),
-        score: float = SHOWN,
+        score: float | None = None,
+        min_area: int | None = None,
     ) -> None:
         if runtime not in ("auto", *RUNTIMES):
             raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)))
@@ -85,11 +88,10 @@ class Predictor:
         # Imported here, so that importing the predictor does not wait for torch.
         from pixelwise.inference.opening import open_task
 
-        self._task = open_task(models, views, device=device, precision=precision, score=score)
+        self._task = open_task(models, views, device=device, precision=precision, score=score, min_area=min_area)
         self.mode = mode
         self.tile = tile
         self.memory = memory
-        self.score = score
         self.plan((1, 1))  # an unknown mode fails here, not at the first picture
 
     @property
@@ -101,6 +103,11 @@ class Predictor:
     def finds_objects(self) -> bool:
         """Whether the network finds objects, rather than giving every pixel a class."""
         return self._task.finds_objects
+
+    @property
+    def rule(self) -> ObjectRule:
+        """What counts as an object: what the model was saved with, unless something else was asked for."""
+        return self._task.rule
 
     @property
     def label_space(self) -> LabelSpace:

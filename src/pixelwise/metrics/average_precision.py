@@ -10,61 +10,10 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
-from pixelwise.instances import Instances
-from pixelwise.metrics.overlaps import Overlaps, has_masks
+from pixelwise.metrics.compared import Compared
 
 Kind = Literal["mask", "box", "boundary"]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What the figures of a set need to know of one picture; masks are not kept.
-
-    Predictions are in the order of falling scores, which COCO's evaluation needs.
-
-    Args:
-        labels: int64 (N,) classes of the annotations.
-        areas: (N,) what the annotation states, else their pixels, else the areas of their boxes.
-        crowd: bool (N,), which of them stand for groups.
-        predicted: int64 (M,) classes of the predictions.
-        scores: (M,).
-        mask_areas: (M,) their pixels, or the areas of their boxes.
-        box_areas: (M,) the areas of their boxes.
-        overlaps: how they lie on each other.
-    """
-
-    labels: NDArray[np.int64]
-    areas: Floats
-    crowd: NDArray[np.bool_]
-    predicted: NDArray[np.int64]
-    scores: Floats
-    mask_areas: Floats
-    box_areas: Floats
-    overlaps: Overlaps
-
-    @classmethod
-    def of(cls, truth: Instances, prediction: Instances, found: Overlaps) -> Compared:
-        """Take from the objects of a picture what is needed; predictions without scores count as sure."""
-        scores = np.ones(len(prediction)) if prediction.scores is None else prediction.scores.astype(np.float64)
-        order = np.argsort(-scores, kind="stable")
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        pairs = np.stack([place[found.pairs[:, 0]], found.pairs[:, 1]], 1)
-        areas = truth.areas
-        if truth.stated_areas is not None:
-            areas = np.where(np.isnan(truth.stated_areas), areas, truth.stated_areas)
-        sides = (prediction.boxes[:, 2:] - prediction.boxes[:, :2]).astype(np.float64)
-        return cls(
-            truth.labels,
-            areas,
-            truth.is_crowd,
-            prediction.labels[order],
-            scores[order],
-            (prediction.areas if has_masks(prediction) else sides.prod(1))[order],
-            sides.prod(1)[order],
-            Overlaps(pairs, found.box, found.mask, found.boundary),
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.instances import Instances
-from pixelwise.metrics.overlaps import Overlaps, overlaps
-
-SHOWN = 0.5
-"""Predictions of at least this score count where a figure needs a decision; AP does without one."""
+from pixelwise.instances import SHOWN, Instances
+from pixelwise.metrics.compared import Compared, compare_objects
 
 Numbers = NDArray[np.int64]
 
@@ -41,14 +38,7 @@ class Match:
         return len(self.found) / counted if counted else float("nan")
 
 
-def match_objects(
-    truth: Instances,
-    prediction: Instances,
-    iou: float = 0.5,
-    *,
-    threshold: float = SHOWN,
-    compared: Overlaps | None = None,
-) -> Match:
+def match_objects(truth: Instances, prediction: Instances, iou: float = 0.5, *, threshold: float = SHOWN) -> Match:
     """Match the objects of one picture, class by class.
 
     Each prediction, the best score first, takes the annotation of its class that it agrees with most among those not
@@ -61,20 +51,30 @@ def match_objects(
         prediction: predicted objects; without scores all count, in the order given.
         iou: what a match must be better than.
         threshold: predictions with a lower score are left out.
-        compared: what :func:`pixelwise.metrics.overlaps.overlaps` gives for the two, where it is known already.
 
     Raises:
         SettingError: the two are not of one picture.
     """
-    compared = overlaps(truth, prediction) if compared is None else compared
-    overlap = compared.box if compared.mask is None else compared.mask
-    scores = np.ones(len(prediction)) if prediction.scores is None else prediction.scores
-    crowd = truth.is_crowd
-    shown = scores >= threshold if prediction.scores is not None else np.ones(len(prediction), np.bool_)
-    mine, its = compared.pairs[:, 0], compared.pairs[:, 1]
+    classes = 1 + max((int(objects.labels.max()) for objects in (truth, prediction) if len(objects)), default=0)
+    compared = compare_objects(truth, prediction, classes)
+    match = match_compared(compared, iou, threshold=threshold)
+    found = np.stack([match.found[:, 0], compared.order[match.found[:, 1]]], 1)
+    wrong, ignored = (np.sort(compared.order[numbers]) for numbers in (match.wrong, match.ignored))
+    return Match(found, match.ious, match.missed, wrong, ignored)
+
+
+def match_compared(compared: Compared, iou: float = 0.5, *, threshold: float = SHOWN) -> Match:
+    """Match the objects of one picture that were compared; numbers of predictions count them by falling score.
+
+    See :func:`match_objects`. Those that are left out by a threshold change nothing for those before them.
+    """
+    lies = compared.overlaps
+    overlap = lies.box if lies.mask is None else lies.mask
+    crowd = compared.crowd
+    shown = compared.scores >= threshold
+    mine, its = lies.pairs[:, 0], lies.pairs[:, 1]
     wanted = np.flatnonzero(~crowd[its] & shown[mine] & (overlap > iou))
-    # By falling score, then by the predictions' order, then by falling IoU.
-    order = wanted[np.lexsort((-overlap[wanted], mine[wanted], -scores[mine[wanted]]))]
+    order = wanted[np.lexsort((-overlap[wanted], mine[wanted]))]
     taken, done, chosen = set(), set(), []
     for pair in order.tolist():
         if mine[pair] not in done and its[pair] not in taken:
@@ -82,13 +82,13 @@ def match_objects(
             taken.add(its[pair])
             chosen.append(pair)
     found = np.stack([its[chosen], mine[chosen]], 1).reshape(-1, 2).astype(np.int64)  # (T, 2)
-    in_crowds = np.zeros(len(prediction))
+    in_crowds = np.zeros(len(shown))
     np.add.at(in_crowds, mine[crowd[its]], overlap[crowd[its]])
-    rest = shown & ~np.isin(np.arange(len(prediction)), found[:, 1])
+    rest = shown & ~np.isin(np.arange(len(shown)), found[:, 1])
     return Match(
         found,
         overlap[chosen],
-        missed=np.flatnonzero(~crowd & ~np.isin(np.arange(len(truth)), found[:, 0])),
+        missed=np.flatnonzero(~crowd & ~np.isin(np.arange(len(crowd)), found[:, 0])),
         wrong=np.flatnonzero(rest & (in_crowds <= 0.5)),
         ignored=np.flatnonzero(rest & (in_crowds > 0.5)),
     )

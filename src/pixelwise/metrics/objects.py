@@ -11,29 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
-from pixelwise.instances import Instances
-from pixelwise.metrics.average_precision import AveragePrecision, Compared, average_precision, mean
-from pixelwise.metrics.matching import SHOWN, match_objects
-from pixelwise.metrics.overlaps import overlaps
+from pixelwise.instances import SHOWN, Instances
+from pixelwise.metrics.average_precision import AveragePrecision, average_precision, mean
+from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.matching import match_compared
 from pixelwise.types import LabelSpace
 
 IOUS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 """What matches have to be better than, 0.5 .. 0.95."""
-
-
-@dataclass(frozen=True, eq=False)
-class PictureObjects:
-    """What the scores of a set need to know of one picture, small enough to keep for many.
-
-    Args:
-        compared: what AP needs.
-        counts: int64 (10, K, 3), objects found, predictions that are wrong, and objects missed, at each of ``IOUS``.
-        iou_sums: (K,) IoU of the objects found at 0.5, added up.
-    """
-
-    compared: Compared
-    counts: NDArray[np.int64]
-    iou_sums: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,49 +217,22 @@ def score_objects(
             f"{len(truths)} pictures with objects but {len(predictions)} predictions; give one a picture"
         )
     pictures = [
-        compare_objects(truth, prediction, len(label_space), threshold=threshold)
+        compare_objects(truth, prediction, len(label_space))
         for truth, prediction in zip(truths, predictions, strict=True)
     ]
     return score_pictures(pictures, label_space, max_detections=max_detections, threshold=threshold)
 
 
-def compare_objects(
-    truth: Instances, prediction: Instances, classes: int, *, threshold: float = SHOWN
-) -> PictureObjects:
-    """Compare the objects of one picture, so that their masks need not be kept; see :func:`score_objects`.
-
-    Raises:
-        SettingError: the two are not of one picture, or a label is no class.
-    """
-    for objects in (truth, prediction):
-        if len(objects) and not 0 <= objects.labels.min() <= objects.labels.max() < classes:
-            raise SettingError(
-                f"labels of objects are 0 .. {classes - 1}, got {objects.labels.min()} .. {objects.labels.max()}; "
-                "do truth and prediction have the same classes?"
-            )
-    found = overlaps(truth, prediction)
-    counts = np.zeros((len(IOUS), classes, 3), np.int64)
-    iou_sums = np.zeros(classes)
-    for place, iou in enumerate(IOUS):
-        match = match_objects(truth, prediction, iou, threshold=threshold, compared=found)
-        np.add.at(counts[place, :, 0], truth.labels[match.found[:, 0]], 1)
-        np.add.at(counts[place, :, 1], prediction.labels[match.wrong], 1)
-        np.add.at(counts[place, :, 2], truth.labels[match.missed], 1)
-        if place == 0:
-            np.add.at(iou_sums, truth.labels[match.found[:, 0]], match.ious)
-    return PictureObjects(Compared.of(truth, prediction, found), counts, iou_sums)
-
-
 def score_pictures(
-    pictures: Sequence[PictureObjects], label_space: LabelSpace, *, max_detections: int = 100, threshold: float = SHOWN
+    pictures: Sequence[Compared], label_space: LabelSpace, *, max_detections: int = 100, threshold: float = SHOWN
 ) -> ObjectScores:
     """Score pictures that were compared one by one; see :func:`score_objects`.
 
     Args:
-        pictures: what :func:`compare_objects` gave, in any order.
+        pictures: what :func:`~pixelwise.metrics.compared.compare_objects` gave, in any order.
         label_space: the classes of the objects.
         max_detections: as there.
-        threshold: what the pictures were compared with.
+        threshold: as there.
 
     Raises:
         SettingError: there are no pictures.
@@ -282,26 +240,39 @@ def score_pictures(
     if not pictures:
         raise SettingError("there are no pictures whose objects could be scored")
     classes = len(label_space)
-    compared = [picture.compared for picture in pictures]
-    masks = all(picture.overlaps.mask is not None for picture in compared)
-    box = average_precision(compared, classes, "box", max_detections=max_detections)
-    counts = np.array([picture.counts for picture in pictures], np.int64).reshape(-1, len(IOUS), classes, 3)
+    masks = all(picture.overlaps.mask is not None for picture in pictures)
+    box = average_precision(pictures, classes, "box", max_detections=max_detections)
+    counts = np.zeros((len(pictures), len(IOUS), classes, 3), np.int64)
+    iou_sums = np.zeros(classes)
+    for picture, own in zip(pictures, counts, strict=True):
+        _count(picture, threshold, own, iou_sums)
     alone = counts.sum(2)  # (pictures, 10, 3)
     ratios = _ratio(alone[..., 0], alone.sum(-1))
     return ObjectScores(
         label_space.names,
         "mask" if masks else "box",
         images=len(pictures),
-        objects=sum(int((~picture.crowd).sum()) for picture in compared),
-        detections=sum(len(picture.scores) for picture in compared),
+        objects=sum(int((~picture.crowd).sum()) for picture in pictures),
+        detections=sum(len(picture.scores) for picture in pictures),
         threshold=threshold,
-        headline=average_precision(compared, classes, "mask", max_detections=max_detections) if masks else box,
+        headline=average_precision(pictures, classes, "mask", max_detections=max_detections) if masks else box,
         box=box,
-        boundary=average_precision(compared, classes, "boundary", max_detections=max_detections) if masks else None,
+        boundary=average_precision(pictures, classes, "boundary", max_detections=max_detections) if masks else None,
         counts=counts.sum(0),
-        iou_sums=np.array([picture.iou_sums for picture in pictures]).reshape(-1, classes).sum(0),
+        iou_sums=iou_sums,
         by_picture=np.array([mean(ratios[:, place]) for place in range(len(IOUS))]),
     )
+
+
+def _count(picture: Compared, threshold: float, counts: NDArray[np.int64], iou_sums: NDArray[np.float64]) -> None:
+    """Add objects found, predictions that are wrong, and objects missed, to (10, K, 3), and the IoUs at 0.5 to (K,)."""
+    for place, iou in enumerate(IOUS):
+        match = match_compared(picture, iou, threshold=threshold)
+        np.add.at(counts[place, :, 0], picture.labels[match.found[:, 0]], 1)
+        np.add.at(counts[place, :, 1], picture.predicted[match.wrong], 1)
+        np.add.at(counts[place, :, 2], picture.labels[match.missed], 1)
+        if place == 0:
+            np.add.at(iou_sums, picture.labels[match.found[:, 0]], match.ious)
 
 
 def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
+from pixelwise.instances import ObjectRule
 from pixelwise.nn.tracing import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import upsample_band
@@ -103,6 +104,7 @@ class SegmentationModel(nn.Module):
         self.stretch = stretch
         self.name = ""
         self.options: dict[str, Any] = {}
+        self.object_rule = ObjectRule(score=0)
         self.geometry = self._trace()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import save
 
 from pixelwise import __version__
 from pixelwise.errors import ModelError
+from pixelwise.instances import ObjectRule
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models.build import Model, build_model
 from pixelwise.types import LabelSpace, Preprocessing
@@ -22,7 +24,9 @@ MODEL_FILE = "model.safetensors"
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write a model as one ``.safetensors`` file: weights, name, options, label space and preprocessing.
+    """Write a model as one ``.safetensors`` file, with all that a prediction needs.
+
+    These are weights, name, options, label space, preprocessing, and what counts as an object.
 
     The file appears whole or not at all.
 
@@ -35,6 +39,7 @@ def save_model(model: Model, path: str | Path) -> None:
         "options": model.options,
         "label_space": model.label_space.to_dict(),
         "preprocessing": model.preprocessing.to_dict(),
+        "object_rule": asdict(model.object_rule),
     }
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
@@ -76,6 +81,8 @@ def load_model(path: str | Path) -> Model:
             **described["options"],
         )
         model.load_state_dict(_inside_network(tensors))
+        if "object_rule" in described:  # the first model files had none
+            model.object_rule = ObjectRule(**described["object_rule"])
     except (KeyError, TypeError, RuntimeError) as error:
         made_by = described.get("version", "an unknown version")
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")

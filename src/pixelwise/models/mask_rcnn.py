@@ -19,6 +19,7 @@ from pixelwise.detection.trunk import C4Trunk, FpnTrunk
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
+from pixelwise.instances import ObjectRule
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.types import LabelSpace, Preprocessing
@@ -103,6 +104,7 @@ class DetectionModel(nn.Module):
         self.preprocessing = preprocessing
         self.name = ""
         self.options: dict[str, Any] = {}
+        self.object_rule = ObjectRule()
         # Suppression compares all objects of a picture with each other, so that each may depend on all of it.
         self.geometry = Geometry(1, None, None, max(network.encoder.strides))
         self.stride = network.trunk.strides[0]

@@ -12,7 +12,8 @@ from torch import Tensor, distributed
 
 from pixelwise.detection import to_instances
 from pixelwise.instances import Instances
-from pixelwise.metrics.objects import ObjectScores, PictureObjects, compare_objects, score_pictures
+from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.objects import ObjectScores, score_pictures
 from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.training.settings import Settings
@@ -44,7 +45,7 @@ class DetectionTask(pl.LightningModule):
         self.model = model
         self.settings = settings
         self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
-        self._compared: list[PictureObjects] = []
+        self._compared: list[Compared] = []
         self._scores: ObjectScores | None = None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -101,7 +102,7 @@ class DetectionTask(pl.LightningModule):
         if self._scores is None:
             compared = self._compared
             if distributed.is_available() and distributed.is_initialized():
-                shares: list[list[PictureObjects]] = [[] for _ in range(distributed.get_world_size())]
+                shares: list[list[Compared]] = [[] for _ in range(distributed.get_world_size())]
                 distributed.all_gather_object(shares, compared)
                 compared = [picture for share in shares for picture in share]
             bound = self.model.network.heads.detections

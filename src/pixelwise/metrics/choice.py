@@ -1,0 +1,64 @@
+"""What counts as an object, chosen on pictures that taught the network nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.metrics.compared import Compared
+from pixelwise.metrics.matching import match_compared
+
+FEWEST = 50
+"""Annotated objects that a choice takes: fewer would choose by chance."""
+SCORES = np.linspace(0.05, 0.95, 91)
+
+Values = NDArray[np.float64]
+
+
+def choose_score(pictures: Sequence[Compared], default: float) -> float:
+    """Choose the score from which predictions count, so that TP / (TP + FP + FN) at IoU 0.5 is best on pictures.
+
+    Args:
+        pictures: with all predictions, those of low scores included.
+        default: what is taken of equally good ones, and where pictures hold too few objects to choose.
+
+    Returns:
+        0.05 .. 0.95 in hundredths, or the default.
+    """
+    return round(_choose(pictures, [picture.scores for picture in pictures], SCORES, default), 2)
+
+
+def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
+    """Choose the pixels that a prediction has at least to be an object, likewise; for predictions that do not overlap.
+
+    Returns:
+        At most the median area of the annotated objects.
+    """
+    areas = [picture.mask_areas for picture in pictures]
+    annotated = np.concatenate([picture.areas[~picture.crowd] for picture in pictures])
+    median = np.median(annotated) if len(annotated) else 0.0
+    candidates = np.unique(np.concatenate([*areas, [float(default)]]))
+    return int(_choose(pictures, areas, candidates[candidates <= max(median, default)], default))
+
+
+def _choose(pictures: Sequence[Compared], values: Sequence[Values], candidates: Values, default: float) -> float:
+    """Choose what a value has to reach. A match does not depend on predictions that come after it, so one will do."""
+    objects = sum(int((~picture.crowd).sum()) for picture in pictures)
+    if objects < FEWEST:
+        return default
+    right, wrong = [], []
+    for picture, own in zip(pictures, values, strict=True):
+        match = match_compared(picture, threshold=0)
+        right.append(own[match.found[:, 1]])
+        wrong.append(own[match.wrong])
+    tp, fp = (_reaching(np.concatenate(parts), candidates) for parts in (right, wrong))
+    figures = tp / (objects + fp)  # TP + FN are all objects
+    best = candidates[figures == figures.max()]
+    return float(best[np.abs(best - default).argmin()])
+
+
+def _reaching(values: Values, candidates: Values) -> NDArray[np.int64]:
+    """Count the values that reach each candidate."""
+    return len(values) - np.searchsorted(np.sort(values), candidates)
