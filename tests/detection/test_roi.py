@@ -158,7 +158,7 @@ def test_wrong_names_are_refused() -> None:
 @pytest.mark.parametrize("half_pixel", [False, True])
 @pytest.mark.parametrize(("cells", "samples", "channels"), [(7, 2, 256), (14, 2, 65), (3, 1, 7), (2, 3, 130)])
 def test_the_native_kernel_computes_what_torchvision_does(
-    cells: int, samples: int, channels: int, half_pixel: bool, dtype: torch.dtype
+    cells: int, samples: int, channels: int, half_pixel: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(4)
     maps = [torch.randn(2, channels, 96 // stride, 128 // stride).to(dtype) for stride in (4, 8)]
@@ -166,12 +166,28 @@ def test_the_native_kernel_computes_what_torchvision_does(
     boxes = [torch.cat([corner, corner + torch.rand(20, 2) ** 2 * 150], 1) for corner in corners]
     boxes[0][0] = torch.tensor([0.0, 0, 128, 96])
     reader = RegionReader(cells, (4, 8), samples=samples, half_pixel=half_pixel)
-    if reader._native(maps, boxes[0]) is None:
+    if not reader._native(maps, boxes[0]):
         pytest.skip("the native kernels are not installed")
-    found = reader(maps, boxes)
-    assert found.dtype == dtype
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    learning = [features.float().requires_grad_() for features in maps]  # with gradients torchvision computes
-    expected = reader(learning, boxes).detach()
-    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 1e-2}
-    torch.testing.assert_close(found.float(), expected, **tolerance)
+    weights = torch.randn(40, channels, cells, cells)
+    results = []
+    for dtype_of_run, native in ((dtype, True), (torch.float32, False)):
+        if not native:
+            monkeypatch.setattr(RegionReader, "_native", lambda *_: False)
+        learning = [features.detach().to(dtype_of_run, copy=True).requires_grad_() for features in maps]
+        read = reader(learning, boxes)
+        assert read.dtype == dtype_of_run
+        (read.float() * weights).sum().backward()
+        assert read.is_contiguous(memory_format=torch.channels_last) or not native
+        results.append([read.detach().float(), *(features.grad.float() for features in learning)])
+    for found, expected in zip(*results, strict=True):
+        scale = float(expected.abs().max())
+        tolerance = 1e-5 * scale if dtype == torch.float32 else 1e-2 * scale
+        assert (found - expected).abs().max() <= tolerance
+
+
+def test_regions_of_no_boxes_give_gradients_of_nothing() -> None:
+    maps = [torch.randn(1, 8, 16, 16, requires_grad=True) for _ in range(2)]
+    read = RegionReader(7, (4, 8))(maps, [torch.zeros(0, 4)])
+    assert read.shape == (0, 8, 7, 7)
+    read.sum().backward()
+    assert all(features.grad is not None and not features.grad.any() for features in maps)

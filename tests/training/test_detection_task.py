@@ -31,6 +31,7 @@ from pixelwise.training.journal import read_metrics
 from pixelwise.training.machine import Machine
 from pixelwise.training.object_assembly import make_object_stream, open_object_caches
 from pixelwise.training.plan_objects import plan_object_source
+from pixelwise.training.roads import default_model
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 
@@ -55,6 +56,16 @@ def unbatched(model: DetectionModel, source: DataSource, split: str) -> tuple[li
         image = (torch.from_numpy(read_image(pair.image, channels=3).copy()) / 255 - mean) / std
         found.append(to_instances(model.detect(image[None])[0], truths[-1].size))
     return truths, found
+
+
+class Boxes:
+    """Annotations without their masks."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+
+    def read(self) -> Any:
+        return replace(self.reader.read(), masks=None)
 
 
 def test_circles_and_squares_are_learnt(toys: DataSource, small_objects: dict[str, Any], tmp_path: Path) -> None:
@@ -139,19 +150,28 @@ def test_data_that_does_not_fit_a_network_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=r"shapes: the masks say which class.*unet"):
         run(open_data(shapes), tmp_path / "a", small_objects)
-
-    class Boxes:
-        def __init__(self, reader: Any) -> None:
-            self.reader = reader
-
-        def read(self) -> Any:
-            return replace(self.reader.read(), masks=None)
-
     boxes = {
         name: tuple(replace(pair, objects=Boxes(pair.objects)) for pair in pairs) for name, pairs in toys.splits.items()
     }
     with pytest.raises(DataError, match="train faster_rcnn"):
         run(replace(toys, splits=boxes), tmp_path / "b", small_objects)
+
+
+def test_what_is_annotated_chooses_the_model(toys: DataSource) -> None:
+    assert default_model(toys) == "mask_rcnn"
+    boxes, masks = (
+        replace(toys, splits={name: tuple(change(pair) for pair in pairs) for name, pairs in toys.splits.items()})
+        for change in (
+            lambda pair: replace(pair, objects=Boxes(pair.objects)),
+            lambda pair: replace(pair, mask=pair.image, objects=None),
+        )
+    )
+    assert default_model(boxes) == "faster_rcnn"
+    assert default_model(masks) == "deeplabv3plus"
+    for source, model in ((toys, "mask_rcnn"), (boxes, "faster_rcnn")):
+        _, draft = plan_object_source(source, Machine.detect(), {})
+        assert draft.values["model"] == model
+        assert "annotated" in draft.reasons["model"]
 
 
 def test_networks_that_label_pixels_learn_objects_too(toys: DataSource, small: dict[str, Any], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def train(
         typer.Argument(metavar="DATA", help="Folder of pictures and masks, or a dataset.yaml.", show_default=False),
     ],
     model: Annotated[
-        str | None, typer.Option(help="unet, deeplabv3plus, fcn, or a paper's: see pixelwise models.")
+        str | None, typer.Option(help="unet, deeplabv3plus, fcn, mask_rcnn, or a paper's: see pixelwise models.")
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="Any convolutional timm encoder, or a paper's trunk.")] = None,
     upsampling: Annotated[
@@ -55,6 +55,7 @@ def train(
     from pixelwise.cli.finish import finish
     from pixelwise.data.source import open_data
     from pixelwise.training.fit import fit
+    from pixelwise.training.roads import default_model
     from pixelwise.training.run_folder import RunFolder
     from pixelwise.training.settings import read_overrides
 
@@ -75,7 +76,7 @@ def train(
     source = open_data(data, seed=int(fixed.get("seed", 0)))
     for note in source.notes:
         console.print(note)
-    run = RunFolder(out or Path("runs") / f"{source.root.resolve().name}-{fixed.get('model', 'deeplabv3plus')}")
+    run = RunFolder(out or Path("runs") / f"{source.root.resolve().name}-{fixed.get('model') or default_model(source)}")
     fitted = fit(
         source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, console=console
     )

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align, roi_pool
 
 from pixelwise.errors import SettingError
-from pixelwise.ops.native import native_for, threads
+from pixelwise.ops.native import native_for, require_native, threads
 
 Operation = Literal["pool", "warp", "align"]
 Reduce = Literal["avg", "max"]
@@ -196,9 +195,11 @@ class RegionReader:
             (sum of P, C, cells, cells), picture by picture.
         """
         rois = _numbered(boxes)  # (P, 5)
-        native = self._native(maps, rois)
-        if native is not None:
-            return self._align_natively(native, maps, rois)
+        if self._native(maps, rois):
+            rois = rois.float().contiguous()
+            levels = levels_of(rois[:, 1:], self.strides)
+            read: Tensor = _NativeAlign.apply(self, rois, levels, *maps[: len(self.strides)])
+            return read
         if len(self.strides) == 1:
             return self.at_level(maps[0], rois, 0)
         levels = levels_of(rois[:, 1:], self.strides)
@@ -212,34 +213,12 @@ class RegionReader:
         assert result is not None
         return result
 
-    def _native(self, maps: Sequence[Tensor], rois: Tensor) -> ModuleType | None:
-        """Give the native kernels where they do what is asked, without gradients."""
+    def _native(self, maps: Sequence[Tensor], rois: Tensor) -> bool:
+        """Whether the native kernels do what is asked."""
         features = maps[0]
         if self.operation != "align" or self.reduce != "avg" or features.dtype not in (torch.float32, torch.bfloat16):
-            return None
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in maps):
-            return None
-        native = native_for(features, rois)
-        return native if hasattr(native, "align_regions") else None
-
-    def _align_natively(self, native: ModuleType, maps: Sequence[Tensor], rois: Tensor) -> Tensor:
-        """Read regions (P, 5) of all maps into one tensor, channels last as the maps are."""
-        rois = rois.detach().float().contiguous()
-        levels = levels_of(rois[:, 1:], self.strides)
-        result = maps[0].new_empty(len(rois), self.cells, self.cells, maps[0].shape[1])  # (P, cells, cells, C)
-        for number, stride in enumerate(self.strides):
-            chosen = torch.where(levels == number)[0]
-            native.align_regions(
-                maps[number].detach().permute(0, 2, 3, 1).contiguous(),  # (N, h, w, C)
-                rois[chosen],
-                chosen,
-                1 / stride,
-                self.samples,
-                self.half_pixel,
-                result,
-                threads(),
-            )
-        return result.permute(0, 3, 1, 2)  # (P, C, cells, cells)
+            return False
+        return not rois.requires_grad and hasattr(native_for(features, rois), "align_regions_backward")
 
     def at_level(self, features: Tensor, rois: Tensor, level: int) -> Tensor:
         """Read regions (P, 5) off one map (N, C, h, w), whatever their size: (P, C, cells, cells)."""
@@ -256,6 +235,51 @@ class RegionReader:
             half_pixel=self.half_pixel,
         )
         return read.to(features.dtype)
+
+
+class _NativeAlign(torch.autograd.Function):
+    """Reads regions of all maps into one tensor, channels last, by native kernels; differentiable once."""
+
+    @staticmethod
+    def forward(ctx: Any, reader: RegionReader, rois: Tensor, levels: Tensor, *maps: Tensor) -> Tensor:
+        ctx.reader, ctx.shapes, ctx.dtype = reader, [features.shape for features in maps], maps[0].dtype
+        ctx.save_for_backward(rois, levels)
+        result = maps[0].new_empty(len(rois), reader.cells, reader.cells, maps[0].shape[1])  # (P, cells, cells, C)
+        for number, features in enumerate(maps):
+            chosen = torch.where(levels == number)[0]
+            require_native().align_regions(
+                features.detach().permute(0, 2, 3, 1).contiguous(),  # (N, h, w, C)
+                rois[chosen],
+                chosen,
+                1 / reader.strides[number],
+                reader.samples,
+                reader.half_pixel,
+                result,
+                threads(),
+            )
+        return result.permute(0, 3, 1, 2)  # (P, C, cells, cells)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
+        reader, (rois, levels) = ctx.reader, ctx.saved_tensors
+        laid = output_gradient.permute(0, 2, 3, 1).contiguous()  # (P, cells, cells, C)
+        gradients = []
+        for number, (count, channels, height, width) in enumerate(ctx.shapes):
+            chosen = torch.where(levels == number)[0]
+            gradient = laid.new_zeros((count, height, width, channels), dtype=torch.float32)
+            require_native().align_regions_backward(
+                laid,
+                rois[chosen],
+                chosen,
+                1 / reader.strides[number],
+                reader.samples,
+                reader.half_pixel,
+                gradient,
+                threads(),
+            )
+            gradients.append(gradient.to(ctx.dtype).permute(0, 3, 1, 2))
+        return None, None, None, *gradients
 
 
 def _numbered(boxes: Sequence[Tensor]) -> Tensor:

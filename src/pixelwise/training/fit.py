@@ -25,8 +25,8 @@ from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.journal import MetricsFile, ProgressBar
 from pixelwise.training.machine import Machine
-from pixelwise.training.plan import DEFAULT_MODEL, plan_steps
-from pixelwise.training.roads import road_of
+from pixelwise.training.plan import plan_steps
+from pixelwise.training.roads import default_model, road_of
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 
@@ -136,7 +136,7 @@ def _prepare_new(
 ) -> tuple[Settings, Any, Any]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
-    road = road_of(str(fixed.get("model", DEFAULT_MODEL)))
+    road = road_of(str(fixed.get("model") or default_model(source)))
     source = road.see(source)
     with console.status(f"reading {len(source.split('train'))} training pictures"):
         traits, draft = road.plan(source, machine, fixed)

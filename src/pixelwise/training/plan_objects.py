@@ -40,7 +40,7 @@ def plan_object_source(source: DataSource, machine: Machine, fixed: Mapping[str,
     """
     traits = fingerprint(source)
     survey = survey_objects(source.split("train"), len(source.label_space))
-    if fixed["model"] == "mask_rcnn" and not survey.masks:
+    if fixed.get("model") == "mask_rcnn" and not survey.masks:
         raise DataError(f"{source.root}: only boxes are annotated, no masks; train faster_rcnn on it")
     return traits, plan_objects(traits, survey, machine, fixed)
 
@@ -56,6 +56,9 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
             one beside those given.
     """
     draft = Draft(fixed)
+    draft.set(
+        "model", object_model(masks=survey.masks), f"objects are annotated by {'masks' if survey.masks else 'boxes'}"
+    )
     cpu = machine.device == "cpu"
     choose_encoder(draft)
     choose_channels(draft, traits)
@@ -116,6 +119,11 @@ def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:
     draft.values["model_options"] = {name: value for name, (value, _) in planned.items()} | given
     for name, (_, reason) in planned.items():
         draft.reasons[f"model_options.{name}"] = "set by hand" if name in given else reason
+
+
+def object_model(*, masks: bool) -> str:
+    """Choose the network by what is annotated of objects: their masks, or their boxes alone."""
+    return "mask_rcnn" if masks else "faster_rcnn"
 
 
 def plan_detections(survey: ObjectSurvey) -> int:

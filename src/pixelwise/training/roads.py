@@ -8,12 +8,13 @@ from typing import Any
 
 from pixelwise.data.source import DataSource
 from pixelwise.errors import ModelError, unknown_name
+from pixelwise.metrics.overlaps import has_masks
 from pixelwise.models import MODELS
 from pixelwise.training.assembly import make_stream, open_caches
 from pixelwise.training.detection_task import DetectionTask
 from pixelwise.training.object_assembly import make_object_stream, objects_of_source, open_object_caches
-from pixelwise.training.plan import plan_source
-from pixelwise.training.plan_objects import plan_object_source
+from pixelwise.training.plan import DEFAULT_MODEL, plan_source
+from pixelwise.training.plan_objects import object_model, plan_object_source
 from pixelwise.training.task import SegmentationTask
 
 
@@ -38,6 +39,18 @@ class Road:
 
 PIXELS = Road(DataSource.semantic, plan_source, open_caches, make_stream, SegmentationTask)
 OBJECTS = Road(objects_of_source, plan_object_source, open_object_caches, make_object_stream, DetectionTask)
+
+
+def default_model(source: DataSource) -> str:
+    """Choose the model to train where none is asked for, by what is annotated.
+
+    Raises:
+        DataError: the first annotation of objects cannot be read.
+    """
+    annotated = next((pair.objects for pair in source.pairs if pair.objects is not None), None)
+    if annotated is None:
+        return DEFAULT_MODEL
+    return object_model(masks=has_masks(annotated.read()))
 
 
 def road_of(model: str) -> Road:
