@@ -146,11 +146,10 @@ class ObjectComparison:
 
         AP counts the best 100 predictions of a class on a picture, as COCO does, or all where some picture has more.
         """
-        compared = [picture.without_small(rule.min_area) for picture in self.compared]
-        most = max(COCO_DETECTIONS, *(len(picture.scores) for picture in compared))
-        scores = score_pictures(compared, self.label_space, max_detections=most, threshold=rule.score)
+        most = max(COCO_DETECTIONS, *(len(picture.scores) for picture in self.compared))
+        scores = score_pictures(self.compared, self.label_space, max_detections=most, rule=rule)
         pictures, semantic = [], None
-        for number, (id, size, picture) in enumerate(zip(self.ids, self.sizes, compared, strict=True)):
+        for number, (id, size, picture) in enumerate(zip(self.ids, self.sizes, self.compared, strict=True)):
             miou = Scores.from_counts(self.pixels[number], self.pixel_space).miou if self.pixels else math.nan
             pictures.append(_picture_score(id, size, picture, rule, miou))
         if self.pixels:
@@ -263,7 +262,7 @@ def _count_pixels(prediction: Prediction, truth: Instances) -> NDArray[np.int64]
 
 
 def _picture_score(id: str, size: Size, compared: Compared, rule: ObjectRule, miou: float) -> ObjectPictureScore:
-    match = match_compared(compared, threshold=rule.score)
+    match = match_compared(compared.without_small(rule.min_area), threshold=rule.score)
     tp, fp, fn = len(match.found), len(match.wrong), len(match.missed)
     mean_iou = float(match.ious.mean()) if tp else math.nan
     return ObjectPictureScore(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelwise.instances import Instances
+from pixelwise.instances import Instances, ObjectRule
 from pixelwise.metrics.choice import FEWEST, SCORES, choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import score_pictures
@@ -37,8 +37,7 @@ def picture(seed: int, *, objects: int = 60, scored: bool = True) -> tuple[Insta
 
 
 def figure(pictures: list[Compared], *, score: float = 0, area: float = 0) -> float:
-    left = [one.without_small(area) for one in pictures]
-    return score_pictures(left, SPACE, threshold=score).ap50_tp_fp_fn
+    return score_pictures(pictures, SPACE, rule=ObjectRule(score, int(area))).ap50_tp_fp_fn
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from pixelwise.data.source import open_data
 from pixelwise.errors import SettingError
-from pixelwise.instances import BoxMask, Instances
+from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.metrics.matching import match_objects
 from pixelwise.metrics.objects import score_objects
 from pixelwise.metrics.overlaps import boundary, boundary_width
@@ -248,7 +248,7 @@ def test_panoptic_quality_equals_a_loop_over_maps_of_ids(scenes, seed: int) -> N
 @pytest.mark.parametrize("seed", range(2))
 def test_counts_are_added_up_over_pictures_and_averaged_apart(scenes, seed: int) -> None:
     truths, predictions = scenes(seed)
-    scores = score_objects(truths, predictions, SPACE, threshold=0.3)
+    scores = score_objects(truths, predictions, SPACE, rule=ObjectRule(0.3))
     matches = [
         [match_objects(truth, prediction, iou, threshold=0.3) for iou in np.linspace(0.5, 0.95, 10)]
         for truth, prediction in zip(truths, predictions, strict=True)

@@ -211,3 +211,5 @@ def test_curves_follow_the_page_and_pass_over_empty_cells() -> None:
         assert "var(--accent)" in curve.svg
         assert "#0" not in re.sub(r'"#\w+"|url\(#\w+\)', "", curve.svg).replace("#000000", "")
     assert draw_curves([]) == ()
+    (of_objects,) = draw_curves([{"step": "3", "ap": "nan"}, {"step": "6", "ap": "0.5"}])
+    assert of_objects.heading == "Validation AP, best 0.500 at step 6"

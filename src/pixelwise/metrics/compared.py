@@ -45,6 +45,8 @@ class Compared:
     def without_small(self, area: float) -> Compared:
         """Leave out the predictions of fewer pixels."""
         kept = self.mask_areas >= area
+        if kept.all():
+            return self
         lies = self.overlaps
         of_kept = kept[lies.pairs[:, 0]]
         pairs = lies.pairs[of_kept]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
-from pixelwise.instances import SHOWN, Instances
+from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.metrics.average_precision import AveragePrecision, average_precision, mean
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.matching import match_compared
@@ -31,7 +31,7 @@ class ObjectScores:
         images: how many pictures were scored.
         objects: how many annotated objects there are, without crowds.
         detections: how many predicted ones.
-        threshold: predictions with a score of at least this count for TP, FP and FN, and in panoptic quality.
+        counted: which predictions count for TP, FP and FN, and in panoptic quality.
         headline: AP by masks (or by boxes, see ``overlap``).
         box: AP by boxes.
         boundary: AP by the lesser IoU of masks and outlines; None where there are boxes only.
@@ -46,7 +46,7 @@ class ObjectScores:
     images: int
     objects: int
     detections: int
-    threshold: float
+    counted: ObjectRule
     headline: AveragePrecision
     box: AveragePrecision
     boundary: AveragePrecision | None
@@ -131,10 +131,12 @@ class ObjectScores:
     def rule(self) -> str:
         """The definition of the headline figures, in a sentence to print beside them."""
         compared = "masks" if self.overlap == "mask" else "boxes (one side has no masks)"
+        least = f" of {self.counted.min_area} pixels at least" if self.counted.min_area else ""
         return (
             f"{compared} compared; AP as COCO's, over IoU 0.5 to 0.95 with the best {self.max_detections} predictions "
-            f"a class and picture; TP / (TP + FP + FN), PQ: predictions of score >= {self.threshold:g}, matched one to "
-            "one above IoU 0.5 within their class, counts added up over the set; crowds count for nothing"
+            f"a class and picture{least}; TP / (TP + FP + FN), PQ: predictions of score >= {self.counted.score:g}, "
+            "matched one to one above IoU 0.5 within their class, counts added up over the set; crowds count for "
+            "nothing"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,7 +185,8 @@ class ObjectScores:
             "objects": self.objects,
             "detections": self.detections,
             "max_detections": self.max_detections,
-            "score_threshold": self.threshold,
+            "score_threshold": self.counted.score,
+            "min_area": self.counted.min_area,
             "compared": self.overlap,
             "class_ap": {name: figures["ap"] for name, figures in classes.items()},
             "object_classes": classes,
@@ -197,7 +200,7 @@ def score_objects(
     label_space: LabelSpace,
     *,
     max_detections: int = 100,
-    threshold: float = SHOWN,
+    rule: ObjectRule = DEFAULT_RULE,
 ) -> ObjectScores:
     """Score the predicted objects of a set of pictures.
 
@@ -207,7 +210,8 @@ def score_objects(
         label_space: the classes of the objects, without background.
         max_detections: the best predictions of a class on a picture that AP counts. COCO's 100 caps AP where pictures
             hold more objects.
-        threshold: predictions with a lower score are left out of TP, FP, FN and PQ; without scores all count.
+        rule: predictions with a lower score are left out of TP, FP, FN and PQ, those with fewer pixels of all figures;
+            predictions without scores are sure.
 
     Raises:
         SettingError: there is not one prediction a picture, or a label is no class.
@@ -220,11 +224,15 @@ def score_objects(
         compare_objects(truth, prediction, len(label_space))
         for truth, prediction in zip(truths, predictions, strict=True)
     ]
-    return score_pictures(pictures, label_space, max_detections=max_detections, threshold=threshold)
+    return score_pictures(pictures, label_space, max_detections=max_detections, rule=rule)
 
 
 def score_pictures(
-    pictures: Sequence[Compared], label_space: LabelSpace, *, max_detections: int = 100, threshold: float = SHOWN
+    pictures: Sequence[Compared],
+    label_space: LabelSpace,
+    *,
+    max_detections: int = 100,
+    rule: ObjectRule = DEFAULT_RULE,
 ) -> ObjectScores:
     """Score pictures that were compared one by one; see :func:`score_objects`.
 
@@ -232,7 +240,7 @@ def score_pictures(
         pictures: what :func:`~pixelwise.metrics.compared.compare_objects` gave, in any order.
         label_space: the classes of the objects.
         max_detections: as there.
-        threshold: as there.
+        rule: as there.
 
     Raises:
         SettingError: there are no pictures.
@@ -240,12 +248,13 @@ def score_pictures(
     if not pictures:
         raise SettingError("there are no pictures whose objects could be scored")
     classes = len(label_space)
+    pictures = [picture.without_small(rule.min_area) for picture in pictures]
     masks = all(picture.overlaps.mask is not None for picture in pictures)
     box = average_precision(pictures, classes, "box", max_detections=max_detections)
     counts = np.zeros((len(pictures), len(IOUS), classes, 3), np.int64)
     iou_sums = np.zeros(classes)
     for picture, own in zip(pictures, counts, strict=True):
-        _count(picture, threshold, own, iou_sums)
+        _count(picture, rule.score, own, iou_sums)
     alone = counts.sum(2)  # (pictures, 10, 3)
     ratios = _ratio(alone[..., 0], alone.sum(-1))
     return ObjectScores(
@@ -254,7 +263,7 @@ def score_pictures(
         images=len(pictures),
         objects=sum(int((~picture.crowd).sum()) for picture in pictures),
         detections=sum(len(picture.scores) for picture in pictures),
-        threshold=threshold,
+        counted=rule,
         headline=average_precision(pictures, classes, "mask", max_detections=max_detections) if masks else box,
         box=box,
         boundary=average_precision(pictures, classes, "boundary", max_detections=max_detections) if masks else None,

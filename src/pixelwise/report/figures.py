@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,10 @@ _STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
 }
 
 
+SCORES = {"miou": "mIoU", "ap": "AP"}
+"""Columns by which validations choose the best weights, and what to call them."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """A figure of one column of ``metrics.csv`` over the steps.
@@ -48,18 +53,20 @@ class Curve:
 
 
 def draw_curves(history: Sequence[Mapping[str, str]]) -> tuple[Curve, ...]:
-    """Draw loss, validation mIoU and learning rate over the steps, as far as the rows of ``metrics.csv`` have them.
+    """Draw loss, validation score and learning rate over the steps, as far as the rows of ``metrics.csv`` have them.
 
     Args:
-        history: rows with ``step`` and any of ``loss``, ``miou`` and ``learning_rate``; empty cells are passed over.
+        history: rows with ``step`` and any of ``loss``, ``learning_rate`` and what validations score (``SCORES``);
+            empty cells are passed over.
     """
     curves = []
     if points := _column(history, "loss"):
         curves.append(Curve(f"Training loss, {points[-1][1]:.3f} at the end", _draw("loss", points)))
-    if points := _column(history, "miou"):
-        best_step, best = max(points, key=lambda point: point[1])
-        heading = f"Validation mIoU, best {best:.3f} at step {best_step:,}"
-        curves.append(Curve(heading, _draw("miou", points, mark=(best_step, best))))
+    for column, name in SCORES.items():
+        if points := [point for point in _column(history, column) if not math.isnan(point[1])]:
+            best_step, best = max(points, key=lambda point: point[1])
+            heading = f"Validation {name}, best {best:.3f} at step {best_step:,}"
+            curves.append(Curve(heading, _draw(column, points, mark=(best_step, best))))
     if points := _column(history, "learning_rate"):
         highest = max(rate for _, rate in points)
         curves.append(Curve(f"Learning rate, {highest:.2g} at most", _draw("learning_rate", points)))

@@ -108,7 +108,7 @@ def make_object_examples(
                     truth,
                     prediction.objects(),
                     prediction.object_space,
-                    threshold=evaluation.scores.threshold,
+                    threshold=evaluation.scores.counted.score,
                     caption=_caption(score),
                     group=group,
                 )
