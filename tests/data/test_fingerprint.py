@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pixelwise.data.fingerprint import Fingerprint, fingerprint
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError
+from pixelwise.instances import BoxMask, Instances
 from pixelwise.types import LabelSpace
 
 
@@ -78,3 +80,43 @@ def test_camvid(pictures: Path) -> None:
     assert (traits.images, traits.median_size, traits.channels, traits.bits) == (101, (360, 480), 3, 8)
     assert int(traits.class_pixels.sum()) + traits.ignored_pixels == 101 * 360 * 480
     assert (traits.class_pixels > 0).all()
+
+
+def test_up_and_down_are_alike_only_where_many_pictures_say_so(pair: Any) -> None:
+    rng = np.random.default_rng(0)
+
+    def upright(count: int, first: int) -> bool:
+        """Squares of class 1 whose rows begin anywhere from ``first`` on."""
+        pairs = []
+        for number in range(count):
+            mask = np.zeros((20, 20), np.uint8)
+            top, left = rng.integers(first, 15), rng.integers(0, 15)
+            mask[top : top + 5, left : left + 5] = 1
+            pairs.append(pair(f"{count}-{first}-{number}", np.zeros((20, 20), np.uint8), mask))
+        return fingerprint(source(*pairs)).upright
+
+    assert upright(60, 8)
+    assert not upright(60, 0)
+    assert upright(12, 0)
+
+
+def test_objects_have_an_up_and_a_down_too(write: Any) -> None:
+    @dataclass
+    class Known:
+        objects: Instances
+
+        def read(self) -> Instances:
+            return self.objects
+
+    image = write("a.png", np.zeros((20, 20, 3), np.uint8))
+    space = LabelSpace(("cell",))
+    for rows, expected in (((0, 10), False), ((10, 10), True)):
+        pairs = []
+        for number in range(40):
+            top = rows[number % 2] + number % 7
+            mask = BoxMask(np.ones((3, 3), np.bool_), top, 4, (20, 20))
+            pairs.append(Pair(str(number), image, None, Known(Instances.of_masks((20, 20), [mask], [0]))))
+        data = DataSource(Path(), "objects", space, {"train": tuple(pairs)})
+        traits = fingerprint(data)
+        assert traits.upright is expected
+        assert traits.class_pixels.tolist() == [9 * 40]

@@ -50,6 +50,13 @@ def test_every_choice_has_a_reason_and_hands_win() -> None:
     assert all(draft.reasons.values())
 
 
+def test_crops_are_turned_over_where_up_and_down_are_alike() -> None:
+    assert plan(fingerprint(), machine(), {}).values["vflip"] is False
+    turned = plan(fingerprint(upright=False), machine(), {})
+    assert turned.values["vflip"] is True
+    assert "100 pictures" in turned.reasons["vflip"]
+
+
 @pytest.mark.parametrize(
     ("size", "limit"),
     [((360, 480), 288 * 384), ((100, 4000), 10**5), ((50, 50), 10**5), ((3000, 2000), 10**5), ((1, 1), 9)],

@@ -19,6 +19,8 @@ from pixelwise.io.images import image_info, read_stored
 from pixelwise.types import LabelSpace
 
 _VALUES_A_PICTURE = 16384  # sampled from each deep picture to find the range of values
+_ENOUGH = 30  # pictures that can show that up and down are alike
+_SURE = 3.0  # standard errors that a mean is away from 0 by chance once in 400 times
 _TAILS = (0.1, 99.9)  # per cent of those values that are left out as outliers
 
 
@@ -39,6 +41,8 @@ class Fingerprint:
         ignored_pixels: pixels without a class.
         pixels: all pixels of the pictures.
         objects: whether objects were annotated, and the classes painted from them.
+        upright: whether some class lies above more, or less, than below, as the sky does; taken for granted of few
+            pictures.
     """
 
     images: int
@@ -53,6 +57,7 @@ class Fingerprint:
     ignored_pixels: int
     pixels: int
     objects: bool = False
+    upright: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the fingerprint in plain JSON types; :meth:`from_dict` reads it back."""
@@ -106,6 +111,7 @@ def fingerprint(
         ignored_pixels=pixels - int(class_pixels.sum()),
         pixels=pixels,
         objects=any(pair.objects is not None for pair in pairs),
+        upright=_is_upright(np.stack([one.halves for one in measured])),
     )
 
 
@@ -116,26 +122,50 @@ class _Measured:
     channels: int
     bits: int
     class_pixels: NDArray[np.int64]  # (K,)
+    halves: NDArray[np.float64]  # (2, K), pixels of the upper and of the lower half, over the pixels of the picture
     values: NDArray[Any] | None  # some stored values, of deep pictures
 
 
 def _measure(pair: Pair, space: LabelSpace) -> _Measured:
     info = image_info(pair.image)
-    class_pixels = _class_pixels(pair, space)
+    class_pixels, halves = _count_pixels(pair, space)
     values = None
     if info.bits > 8:
         stored = read_stored(pair.image)[0]
         every = max(1, stored.size // _VALUES_A_PICTURE)
         values = stored.ravel()[::every].astype(np.float64)
-    return _Measured(pair.image, info.size, info.channels, info.bits, class_pixels, values)
+    shares = halves / (info.size[0] * info.size[1])
+    return _Measured(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values)
 
 
-def _class_pixels(pair: Pair, space: LabelSpace) -> NDArray[np.int64]:
+def _count_pixels(pair: Pair, space: LabelSpace) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Count the pixels of each class: (K,), and those of the upper and the lower half, (2, K)."""
     if pair.objects is not None and space.background is None:  # the classes of objects alone, which cannot be painted
         objects = pair.objects.read()
-        return np.bincount(objects.labels, objects.areas, minlength=len(space)).astype(np.int64)
+        below = objects.boxes[:, 1::2].mean(1) > objects.size[0] / 2
+        halves: NDArray[np.float64] = np.stack(
+            [np.bincount(objects.labels[half], objects.areas[half], len(space)) for half in (~below, below)]
+        ).astype(np.float64)
+        return halves.sum(0).astype(np.int64), halves
     mask = read_target(pair, space)
-    return np.bincount(mask.ravel(), minlength=len(space))[: len(space)].astype(np.int64)
+    middle = len(mask) // 2
+    parts = np.stack(
+        [
+            np.bincount(rows.ravel(), minlength=len(space))[: len(space)]
+            for rows in (mask[:middle], mask[middle : len(mask) - middle], mask[len(mask) - middle :])
+        ]
+    )
+    return parts.sum(0).astype(np.int64), parts[[0, 2]].astype(np.float64)
+
+
+def _is_upright(halves: NDArray[np.float64]) -> bool:
+    """Whether a class lies above or below more than chance has it, by a t-test: shares (pictures, 2, K) of halves."""
+    count = len(halves)
+    if count < _ENOUGH:
+        return True
+    differences = halves[:, 0] - halves[:, 1]  # (pictures, K)
+    error = differences.std(0, ddof=1) / np.sqrt(count)
+    return bool((np.abs(differences.mean(0)) > _SURE * np.maximum(error, 1e-12)).any())
 
 
 def _common_channels(measured: list[_Measured]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import reduce
 
 import numpy as np
@@ -86,6 +87,15 @@ class AveragingRuntime:
         target = torch.from_numpy(np.array(mask, np.int32))
         ignore = self.label_space.ignore_index
         return confusion_counts(target, labels, len(self.label_space), ignore_index=ignore).numpy()
+
+    @contextmanager
+    def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
+        """Within it, what the networks average over the picture comes from these windows of it, (C, h, w) each."""
+        images = list(images)
+        with ExitStack() as entered:
+            for member in self.members:
+                entered.enter_context(member.averaging_over(images))
+            yield
 
     def _mean(self, image: NDArray[np.uint8], window: Window) -> Tensor:
         """Average the softmax over models and views: (K, h, w)."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
+from pixelwise.inference.context import shared_context
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
@@ -75,13 +76,14 @@ class LabelTask:
                 return self.runtime.probabilities(part, window)
             return self.runtime.labels(part, window), None
 
-        for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
-            labels[tile.write] = own
-            if softmax is not None and scores is not None:
-                softmax[:, tile.write[0], tile.write[1]] = scores
-            seams.look(tile, labels[tile.write])
-            if progress is not None:
-                progress(done, len(plan))
+        with shared_context(self.runtime, plan, _reader(image)):
+            for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
+                labels[tile.write] = own
+                if softmax is not None and scores is not None:
+                    softmax[:, tile.write[0], tile.write[1]] = scores
+                seams.look(tile, labels[tile.write])
+                if progress is not None:
+                    progress(done, len(plan))
         return Prediction(
             labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error, rule=self.rule
         )
@@ -106,8 +108,9 @@ class LabelTask:
         def count(part: NDArray[np.uint8], window: Window) -> NDArray[np.int64]:
             return self.runtime.confusion(part, window, mask[next(tiles).write])
 
-        for _, own in each_tile(plan, _reader(image), count):
-            counts += own
+        with shared_context(self.runtime, plan, _reader(image)):
+            for _, own in each_tile(plan, _reader(image), count):
+                counts += own
         return counts
 
 

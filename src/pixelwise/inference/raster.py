@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.inference.context import shared_context
 from pixelwise.inference.runtime import Runtime
 from pixelwise.inference.tiles import Reader, Seams, each_tile
 from pixelwise.instances import Instances
@@ -84,7 +85,7 @@ def label_raster(
     total, done = len(plan), len(plan) - len(tiles)
     if progress is not None and done:
         progress(done, total)
-    with ThreadPoolExecutor(1) as writer:
+    with shared_context(runtime, plan, read), ThreadPoolExecutor(1) as writer:
         writing: Future[None] | None = None
         for tile, labels in each_tile(plan, read, runtime.labels, tiles=tiles):
             seams.look(tile, labels)

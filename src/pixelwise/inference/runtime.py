@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +45,10 @@ class Runtime(Protocol):
 
     def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Counts (K, K) by ``[target, prediction]`` against a mask (h, w)."""
+        ...
+
+    def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> AbstractContextManager[None]:
+        """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each."""
         ...
 
 

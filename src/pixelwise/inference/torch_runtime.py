@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import Coarse, Model, SegmentationModel, load_model
+from pixelwise.nn.aspp import ImageMean
 from pixelwise.nn.doubled import DoubledConv2d, fuse_doublings
 from pixelwise.nn.folding import fold_batch_norm
 from pixelwise.nn.memory import peak_bytes
@@ -109,6 +112,45 @@ class TorchRuntime:
                 ignore_index=self.label_space.ignore_index,
             )
             return counts.cpu().numpy()
+
+    @contextmanager
+    def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
+        """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each.
+
+        The windows count by their pixels. Networks without image pooling are not asked.
+        """
+        means = [part for part in self.model.modules() if isinstance(part, ImageMean)]
+        if not means:
+            yield
+            return
+        try:
+            for part, mean in self._means(means, images).items():
+                part.kept = mean
+            yield
+        finally:
+            for part in means:
+                part.kept = None
+
+    def _means(self, parts: Sequence[ImageMean], images: Iterable[NDArray[np.uint8]]) -> dict[ImageMean, Tensor]:
+        """Average what each part gives for images (C, h, w)."""
+        given: dict[nn.Module, Tensor] = {}
+        hooks = [part.register_forward_hook(lambda own, _, output: given.update({own: output})) for part in parts]
+        seen: list[list[Tensor]] = []
+        pixels: list[int] = []
+        try:
+            for image in images:
+                with torch.inference_mode():
+                    self.coarse(image)
+                seen.append([given[part] for part in parts])
+                pixels.append(image[0].size)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        weights = torch.tensor(pixels, dtype=torch.float64, device=self.device) / sum(pixels)
+        return {
+            part: torch.tensordot(weights, torch.stack(of_part).double(), 1).to(of_part[0].dtype)
+            for part, of_part in zip(parts, zip(*seen, strict=True), strict=True)
+        }
 
     def coarse(self, image: NDArray[np.uint8]) -> Coarse:
         """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs."""

@@ -10,6 +10,23 @@ from torch import Tensor, nn
 from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, conv_norm_relu, separable_conv_norm_relu
 
 
+class ImageMean(nn.Module):
+    """Mean over the picture: (N, C, H, W) -> (N, C, 1, 1).
+
+    What is shown may be a piece of a larger picture. ``kept``, (1, C, 1, 1), then stands for the mean of all of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: Tensor | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Average a map, or give what was kept."""
+        if self.kept is None:
+            return features.mean((2, 3), keepdim=True)
+        return self.kept.expand(len(features), -1, -1, -1)
+
+
 class ASPP(nn.Module):
     """1x1, one 3x3 for each atrous rate, and image pooling side by side, concatenated and projected.
 
@@ -47,6 +64,7 @@ class ASPP(nn.Module):
                 *(atrous(in_channels, out_channels, dilation=rate) for rate in atrous_rates),
             ]
         )
+        self.image_mean = ImageMean()
         self.image_pooling = conv_norm_relu(in_channels, out_channels, 1)
         self.project = nn.Sequential(
             conv_norm_relu((len(atrous_rates) + 2) * out_channels, out_channels, 1), nn.Dropout(dropout)
@@ -54,7 +72,7 @@ class ASPP(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool a map (N, Cin, H, W) to (N, Cout, H, W)."""
-        pooled = self.image_pooling(features.mean((2, 3), keepdim=True))  # (N, Cout, 1, 1)
+        pooled = self.image_pooling(self.image_mean(features))  # (N, Cout, 1, 1)
         maps = [branch(features) for branch in self.branches]
         maps.append(pooled.expand(-1, -1, *features.shape[2:]))
         result: Tensor = self.project(torch.cat(maps, 1))  # (N, (rates + 2) * Cout, H, W) -> (N, Cout, H, W)

@@ -174,11 +174,19 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+def choose_vertical_flips(draft: Draft, fingerprint: Fingerprint) -> None:
+    """Choose whether crops are mirrored top to bottom: not where the data have an up and a down."""
+    if fingerprint.upright:
+        draft.set("vflip", False, "up and down usually matter")
+    else:
+        draft.set("vflip", True, f"in {fingerprint.images} pictures, classes lie above as they lie below")
+
+
 def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
     draft.set("scale", (0.75, 2.0), "objects come in all sizes; magnified ones teach thin classes")
     draft.set("rotation", 0.0, "pictures taken upright stay upright")
     draft.set("hflip", True, "left and right rarely matter")
-    draft.set("vflip", False, "up and down usually matter")
+    choose_vertical_flips(draft, fingerprint)
     draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
     elastic = MODELS[draft.values["model"]].recipe.get("elastic", 0.0)
     if elastic:

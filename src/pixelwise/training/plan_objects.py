@@ -11,7 +11,14 @@ from pixelwise.data.object_survey import PERCENTILES, ObjectSurvey, survey_objec
 from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError
 from pixelwise.training.machine import Machine
-from pixelwise.training.plan import Draft, choose_channels, choose_encoder, choose_machine_use, crop_size
+from pixelwise.training.plan import (
+    Draft,
+    choose_channels,
+    choose_encoder,
+    choose_machine_use,
+    choose_vertical_flips,
+    crop_size,
+)
 
 CPU_CROP_PIXELS, GPU_CROP_PIXELS = (256**2, 512**2), (640**2, 1024**2)
 """Least and most pixels of a crop."""
@@ -162,7 +169,7 @@ def _choose_augmentation(draft: Draft, traits: Fingerprint, survey: ObjectSurvey
     draft.set("scale", (0.7, 1.5), "objects vary in size; anchors are laid for the size they have")
     draft.set("rotation", 0.0, "pictures taken upright stay upright")
     draft.set("hflip", True, "left and right rarely matter")
-    draft.set("vflip", False, "up and down usually matter")
+    choose_vertical_flips(draft, traits)
     draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
     draft.set("elastic", 0.0, "things keep their shapes")
     shown = survey.objects / survey.images * survey.of / traits.pixels * crop[0] * crop[1]
