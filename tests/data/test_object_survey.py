@@ -41,8 +41,16 @@ def test_what_is_measured() -> None:
     assert survey.sizes[3] == pytest.approx(300**0.5)
     assert survey.aspects[3] == 1
     assert survey.coverage == 1
+    assert survey.overlaps == (0,) * 7  # those that overlap are of other classes
     assert not survey.masks
     assert ObjectSurvey.from_dict(json.loads(json.dumps(survey.to_dict()))) == survey
+
+
+def test_boxes_overlap_with_their_own_class_and_picture() -> None:
+    boxes = [[0, 0, 10, 10], [5, 0, 15, 10], [12, 0, 22, 10], [0, 0, 10, 10]]
+    survey = survey_objects([pair("a", boxes, [0, 0, 0, 1]), pair("b", [[0, 0, 10, 10]], [0])], 2)
+    assert survey.overlaps[3] == pytest.approx(3 / 17)  # of 0, 0, 3/17, 1/3, 1/3
+    assert survey.overlaps[-1] == pytest.approx(1 / 3)
 
 
 def test_a_bound_on_pictures_takes_evenly_spread_ones() -> None:

@@ -38,6 +38,7 @@ NUCLEI = ObjectSurvey(
     per_image_max=375,
     sizes=(4, 8, 14, 20, 28, 50, 80),
     aspects=(0.4, 0.55, 0.8, 1, 1.2, 1.8, 2.5),
+    overlaps=(0, 0, 0, 0, 0.05, 0.16, 0.36),
     coverage=0.8,
     class_objects=(4000,),
     crowd_share=0.0,
@@ -82,6 +83,14 @@ def test_detections_leave_room_over_the_most_crowded_picture() -> None:
     assert plan_detections(replace(NUCLEI, per_image_max=385)) == 550
     proposals = draft_of(replace(NUCLEI, per_image_max=2000)).values["model_options"]["proposals"]
     assert proposals >= 2 * 1.3 * 2000
+
+
+def test_detections_may_overlap_as_far_as_objects_do() -> None:
+    for highest, expected in ((0.1, 0.3), (0.36, 0.36), (0.7, 0.5)):
+        survey = replace(NUCLEI, overlaps=(*NUCLEI.overlaps[:-1], highest))
+        draft = plan_objects(TRAITS, survey, CPU, {"model": "mask_rcnn"})
+        assert draft.values["model_options"]["nms"] == expected
+        assert f"{highest:g}" in draft.reasons["model_options.nms"]
 
 
 @pytest.mark.parametrize(("small", "large"), [(8, 50), (10, 400), (40, 200), (3, 9), (100, 900)])

@@ -37,6 +37,7 @@ class ObjectSurvey:
         per_image_max: the most in one picture.
         sizes: spread of the side in pixels of a square as large as the box, ``sqrt(width * height)``.
         aspects: spread of height over width of the boxes.
+        overlaps: spread of how far each box lies on another one of its class and picture: the largest IoU, 0 if alone.
         coverage: share of its box that the median object fills; 1 where there are no masks.
         class_objects: objects of each class.
         crowd_share: share of annotations that stand for a group.
@@ -52,6 +53,7 @@ class ObjectSurvey:
     per_image_max: int
     sizes: Spread
     aspects: Spread
+    overlaps: Spread
     coverage: float
     class_objects: tuple[int, ...]
     crowd_share: float
@@ -65,7 +67,7 @@ class ObjectSurvey:
     def from_dict(cls, described: Mapping[str, Any]) -> ObjectSurvey:
         """Build a survey from what :meth:`to_dict` wrote."""
         values: dict[str, Any] = dict(described)
-        for key in ("sizes", "aspects", "class_objects"):
+        for key in ("sizes", "aspects", "overlaps", "class_objects"):
             values[key] = tuple(values[key])
         return cls(**values)
 
@@ -113,6 +115,7 @@ def survey_objects(
         per_image_max=int(counts.max()),
         sizes=_spread(np.sqrt(sides.prod(1))),
         aspects=_spread(sides[:, 0] / sides[:, 1]),
+        overlaps=_spread(np.concatenate([one.overlaps for one in measured])),
         coverage=float(np.median(np.concatenate([one.coverage for one in measured]))),
         class_objects=tuple(np.bincount(labels, minlength=classes).tolist()),
         crowd_share=crowds / (len(sides) + crowds),
@@ -124,6 +127,7 @@ def survey_objects(
 class _Measured:
     sides: NDArray[np.float64]  # (N, 2): height and width of each box
     labels: NDArray[np.int64]  # (N,)
+    overlaps: NDArray[np.float64]  # (N,)
     coverage: NDArray[np.float64]  # (N,)
     crowds: int
     masks: bool
@@ -137,9 +141,28 @@ def _measure(pair: Pair) -> _Measured:
     single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and nothing could find it
     sides = sides[single]
     coverage = np.minimum(every.areas[single] / sides.prod(1), 1)
-    return _Measured(sides, every.labels[single], coverage, int(every.is_crowd.sum()), every.masks is not None)
+    overlaps = _largest_overlaps(boxes[single], every.labels[single])
+    crowds = int(every.is_crowd.sum())
+    return _Measured(sides, every.labels[single], overlaps, coverage, crowds, every.masks is not None)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:
     first, fifth, quarter, half, most, nearly, last = np.percentile(values, PERCENTILES).tolist()
     return first, fifth, quarter, half, most, nearly, last
+
+
+def _largest_overlaps(boxes: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Find the largest IoU of each box (N, 4) with another one of its class: (N,), 0 if it is alone."""
+    if not len(boxes):
+        return np.zeros(0)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    shared = np.ones((len(boxes),) * 2)
+    for axis in (0, 1):
+        inner = np.minimum.outer(high[:, axis], high[:, axis]) - np.maximum.outer(low[:, axis], low[:, axis])
+        shared *= np.clip(inner, 0, None)
+    areas = (high - low).prod(1)
+    overlaps = shared / (areas[:, None] + areas - shared)
+    overlaps[labels[:, None] != labels] = 0
+    np.fill_diagonal(overlaps, 0)
+    largest: NDArray[np.float64] = overlaps.max(1)
+    return largest

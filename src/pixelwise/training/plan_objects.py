@@ -116,6 +116,7 @@ def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:
     planned["anchor_ratios"] = plan_ratios(survey)
     detections = plan_detections(survey)
     planned["detections"] = detections, f"the most crowded picture holds {survey.per_image_max} objects"
+    planned["nms"] = plan_suppression(survey)
     proposals = max(1000, 2 * detections)
     planned["proposals"] = proposals, "two a detection at least" if proposals > 1000 else "the usual"
     if cpu:
@@ -136,6 +137,19 @@ def object_model(*, masks: bool) -> str:
 def plan_detections(survey: ObjectSurvey) -> int:
     """Choose the most detections of a picture, which is also the bound of AP: a multiple of 50, 100 at least."""
     return max(FEWEST_DETECTIONS, 50 * math.ceil(ROOM * survey.per_image_max / 50))
+
+
+def plan_suppression(survey: ObjectSurvey) -> tuple[float, str]:
+    """Choose the IoU above which the worse of two detections of a class is dropped, by how far objects overlap.
+
+    Where boxes of objects hardly lie on each other, two detections that do are one object found twice.
+
+    Returns:
+        From 0.3, for two views of an object may differ that much, to the paper's 0.5; and the reason.
+    """
+    usual = survey.overlaps[PERCENTILES.index(99)]
+    reason = f"99 of 100 boxes have an IoU below {usual:.2g} with all others of their class"
+    return round(min(max(usual, 0.3), 0.5), 2), reason
 
 
 def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
