@@ -26,5 +26,6 @@ void bind_depthwise(nb::module_& module);
 void bind_masks(nb::module_& module);
 void bind_regions(nb::module_& module);
 void bind_tail(nb::module_& module);
+void bind_winograd(nb::module_& module);
 
 }  // namespace pixelwise

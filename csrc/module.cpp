@@ -51,4 +51,5 @@ NB_MODULE(_native, module) {
     pixelwise::bind_masks(module);
     pixelwise::bind_regions(module);
     pixelwise::bind_tail(module);
+    pixelwise::bind_winograd(module);
 }

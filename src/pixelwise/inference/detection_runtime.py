@@ -53,7 +53,7 @@ class DetectionRuntime:
         self.largest = max(max(sizes) for sizes in loaded.network.rpn.anchors.generator.sizes)
         channels = self.preprocessing.channels
         computed = torch.bfloat16 if self.bfloat16 else self.dtype
-        self.model = prepare(loaded, dtype=computed).to(self.device)
+        self.model = prepare(loaded, dtype=computed, device=self.device)
         self._mean, self._std = (
             255 * torch.tensor(values, device=self.device, dtype=self.dtype)[:, None, None]
             for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
