@@ -125,6 +125,20 @@ def test_tiles_fit_into_the_memory() -> None:
             assert len(plan) == len(list(plan))
 
 
+def test_tiles_follow_the_memory_and_not_the_picture() -> None:
+    for options in ({"mode": "exact"}, {"mode": "fast", "fast_halo": 64}):
+        small, large = (choose((side, side), GEOMETRIES["unet"], **options) for side in (8000, 40000))
+        assert small.tile == large.tile
+        assert choose((8000, 8000), GEOMETRIES["unet"], memory=100 * 800**2, **options).tile > small.tile
+
+
+def test_fast_tiles_carry_the_halo_that_was_measured() -> None:
+    far = Geometry(1, -180, 180, 32)
+    for asked, halo in ((32, 32), (33, 64), (150, 160), (500, far.context)):
+        plan = choose((5000, 5000), far, mode="fast", memory=100 * 2000**2, fast_halo=asked)
+        assert (plan.halo, plan.exact) == (halo, asked == 500)
+
+
 def test_cost_is_the_arithmetic_over_that_of_the_whole() -> None:
     geometry = GEOMETRIES["wide"]
     plan = choose((1600, 1600), geometry, mode="exact", tile=160)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pixelwise.data.pairs import Pair
 from pixelwise.data.targets import read_target
 from pixelwise.errors import SettingError
+from pixelwise.inference.halo import WINDOWS, choose_halo
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.runtime import Runtime
 from pixelwise.io.ahead import read_ahead
 from pixelwise.io.atomic import atomic_path
 from pixelwise.metrics.scores import Scores
@@ -131,6 +133,36 @@ def evaluate(
             progress(len(pictures), len(pairs))
     total = Scores.from_counts(counts, label_space, images=len(pictures), ignored_pixels=ignored)
     return Evaluation(total, tuple(pictures))
+
+
+def measure_halo(
+    predictor: Predictor,
+    pairs: Sequence[Pair],
+    label_space: LabelSpace,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Measure how many pixels around a tile a network that labels pixels needs: see :func:`choose_halo`.
+
+    Args:
+        predictor: the model.
+        pairs: pictures with masks, of which a few are read, spread evenly.
+        label_space: how the masks are to be read.
+        progress: called with the pictures done and the pictures looked at, after each.
+
+    Raises:
+        SettingError: the network finds objects, whose tiles overlap by what objects measure.
+        DataError: a picture or a mask is missing or cannot be used.
+    """
+    if predictor.finds_objects:
+        raise SettingError("a network that finds objects has no halo to measure: it follows from the size of objects")
+    some = pairs[:: math.ceil(len(pairs) / WINDOWS)]
+    return choose_halo(
+        cast(Runtime, predictor.runtime),
+        (read_pair(pair, label_space, predictor.preprocessing) for pair in some),
+        windows=math.ceil(WINDOWS / len(some)),
+        progress=None if progress is None else lambda done: progress(done, len(some)),
+    )
 
 
 def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing) -> Sample:

@@ -21,7 +21,7 @@ Window = tuple[slice, slice]
 Mode = Literal["auto", "exact", "fast"]
 
 FAST_HALO = 96
-"""Pixels that a tile of fast mode sees around what it writes, up to the period."""
+"""Pixels that a tile of fast mode sees around what it writes, up to the period, where nothing else was measured."""
 
 AFFORDABLE = 1.5
 """Exact tiles are taken by themselves where they cost less than this, in arithmetic over that of the whole picture."""
@@ -140,12 +140,14 @@ def choose_tiles(
     tile: int | None = None,
     memory: int = 256 << 20,
     border: int = 0,
+    fast_halo: int = FAST_HALO,
 ) -> TilePlan:
     """Choose the tiles for a picture; the same arguments give the same tiles everywhere.
 
     A picture that fits into the memory is one tile, which is exact for every network. Otherwise ``"exact"`` tiles
-    carry all that the network reads, ``"fast"`` tiles carry :data:`FAST_HALO` pixels, and ``"auto"`` takes exact
-    ones where they cost less than :data:`AFFORDABLE` times the arithmetic of the whole picture.
+    carry all that the network reads, ``"fast"`` tiles carry ``fast_halo`` pixels, and ``"auto"`` takes exact ones where
+    they cost less than :data:`AFFORDABLE` times the arithmetic of the whole picture. Tiles are squares as large as fit
+    into the memory, whatever the picture, so that memory does not grow with it.
 
     Args:
         size: height and width of the picture in pixels.
@@ -155,6 +157,7 @@ def choose_tiles(
         tile: side in pixels of the windows that are written; None fits them into the memory.
         memory: bytes that computing a tile may take.
         border: pixels that are added at each side of what the network is shown, which take memory as well.
+        fast_halo: pixels that a tile of fast mode sees around what it writes, up to the period.
 
     Where not even the smallest fast tile fits, it is taken all the same, and the reason says by how much it exceeds.
 
@@ -187,13 +190,13 @@ def choose_tiles(
         return exact
     if exact is not None and (exact.cost < AFFORDABLE or geometry.margin):
         return exact
-    halo = -(-FAST_HALO // geometry.period) * geometry.period
+    halo = -(-fast_halo // geometry.period) * geometry.period
     if geometry.context is not None:
         halo = min(halo, geometry.context)
-    sides = _sides(size, geometry, halo, bytes_per_pixel, tile, memory, border)
+    side = _fit_side(geometry, halo, bytes_per_pixel, memory, border) if tile is None else tile
     excess = ""
-    if sides is None:
-        sides = (geometry.period, geometry.period)
+    if side is None:
+        side = geometry.period
         excess = _tell_excess(geometry, halo, bytes_per_pixel, memory, border)
     if mode == "fast":
         reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
@@ -207,7 +210,7 @@ def choose_tiles(
             "pixels around them"
         )
     whole_reach = geometry.margin > 0 or geometry.context == halo
-    return _plan(size, sides, geometry, halo, exact=whole_reach, reason=reason + excess)
+    return _plan(size, (side, side), geometry, halo, exact=whole_reach, reason=reason + excess)
 
 
 def _tell_excess(geometry: Geometry, halo: int, bytes_per_pixel: float, memory: int, border: int) -> str:
@@ -233,39 +236,21 @@ def _exact_plan(
     if geometry.whole:
         return None
     assert geometry.context is not None
-    sides = _sides(size, geometry, geometry.context + geometry.margin, bytes_per_pixel, tile, memory, border)
-    if sides is None:
+    around = geometry.context + geometry.margin
+    side = _fit_side(geometry, around, bytes_per_pixel, memory, border) if tile is None else tile
+    if side is None:
         return None
-    reason = f"tiles carry all {geometry.context + geometry.margin} pixels that the network reads around them"
-    return _plan(size, sides, geometry, None, exact=True, reason=reason)
+    reason = f"tiles carry all {around} pixels that the network reads around them"
+    return _plan(size, (side, side), geometry, None, exact=True, reason=reason)
 
 
-def _sides(
-    size: tuple[int, int],
-    geometry: Geometry,
-    halo: int,
-    bytes_per_pixel: float,
-    tile: int | None,
-    memory: int,
-    border: int,
-) -> tuple[int, int] | None:
-    """Height and width of tiles which, with the halo around, fit into the memory; None where none do."""
-    if tile is not None:
-        return tile, tile
+def _fit_side(geometry: Geometry, halo: int, bytes_per_pixel: float, memory: int, border: int) -> int | None:
+    """The largest side of square tiles which, with the halo around, fit into the memory; None where none do."""
     period = geometry.period
     # Reads begin and end at periods, which may add most of one at each side.
     around = 2 * (-(-halo // period) * period + border)
     largest = int(math.sqrt(memory / bytes_per_pixel) - around) // period * period
-    if largest < period:
-        return None
-    height, width = (_even(side, largest, period) for side in size)
-    return height, width
-
-
-def _even(side: int, largest: int, period: int) -> int:
-    """Cut a side into as few tiles as ``largest`` allows, all of one size, so that none is a sliver."""
-    count = math.ceil(side / largest)
-    return math.ceil(side / count / period) * period
+    return largest if largest >= period else None
 
 
 def _side_needed(geometry: Geometry) -> int:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from pixelwise import load_model
 from pixelwise.cli import main
+from pixelwise.inference.halo import HALOS
 
 
 @pytest.fixture
@@ -30,12 +31,16 @@ def train(data: Path, out: Path, *more: str) -> list[str]:
     return ["train", str(data), "--out", str(out), *small, "--set", "steps=2", "--set", "workers=0", *more]
 
 
-def test_upsampling_is_chosen_and_saved(bars: Path, tmp_path: Path) -> None:
+def test_upsampling_is_chosen_and_saved(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     with pytest.raises(SystemExit) as ended:
         main(train(bars, run, "--model", "unet", "--upsampling", "unpool", "--epochs", "1"))
     assert not ended.value.code
-    assert load_model(run).options["upsampling"] == "unpool"
+    model = load_model(run)
+    assert model.options["upsampling"] == "unpool"
+    assert model.fast_halo in HALOS
+    said = capsys.readouterr().out
+    assert f"tiles of larger pictures see {model.fast_halo} pixels around them" in said
 
 
 def test_upsampling_that_a_model_does_not_have(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

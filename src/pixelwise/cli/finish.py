@@ -13,10 +13,10 @@ from pixelwise.cli.progress import counting
 from pixelwise.cli.scoring import annotate_objects, print_evaluation, score_and_print
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
-from pixelwise.evaluation import Evaluation
+from pixelwise.evaluation import Evaluation, measure_halo
 from pixelwise.inference import Predictor
 from pixelwise.io.atomic import write_json
-from pixelwise.models import load_model, save_model
+from pixelwise.models import SegmentationModel, load_model, save_model
 from pixelwise.object_evaluation import ObjectEvaluation, compare_pictures
 from pixelwise.report import make_examples, write_report
 from pixelwise.training.fit import Fitted
@@ -26,12 +26,15 @@ from pixelwise.training.journal import read_metrics
 def finish(fitted: Fitted, source: DataSource, console: Console) -> None:
     """Score a finished run on its validation pictures; write ``report.html``, then ``scores.json``.
 
-    Where objects are annotated, these pictures first choose what counts as an object, and the model file is written
-    once more with that. ``scores.json`` comes last, because its presence says that the run has finished.
+    These pictures first choose how much tiles see around them and, where objects are annotated, what counts as an
+    object; the model file is written once more with that. ``scores.json`` comes last, because its presence says that
+    the run has finished.
     """
     run = fitted.run
     predictor = Predictor(run.path)
     pairs = source.split("val")
+    if not predictor.finds_objects:
+        predictor = _choose_halo(run.model_file, predictor, pairs, console)
     evaluation: Evaluation | ObjectEvaluation
     if annotate_objects(pairs):
         predictor, evaluation = _choose_rule(run.model_file, predictor, pairs, console)
@@ -53,6 +56,17 @@ def finish(fitted: Fitted, source: DataSource, console: Console) -> None:
     )
     write_json(run.scores_file, evaluation.to_dict())
     console.print(f"\nmodel:  {run.model_file}\nreport: {run.report_file}", highlight=False, markup=False)
+
+
+def _choose_halo(file: Path, predictor: Predictor, pairs: Sequence[Pair], console: Console) -> Predictor:
+    """Choose how much tiles of larger pictures see around them, and save it with the model."""
+    model = load_model(file)
+    assert isinstance(model, SegmentationModel)
+    with counting("choosing the halo of tiles", len(pairs)) as progress:
+        model.fast_halo = measure_halo(predictor, pairs, predictor.label_space, progress=progress)
+    console.print(f"tiles of larger pictures see {model.fast_halo} pixels around them", highlight=False)
+    save_model(model, file)
+    return Predictor(model)
 
 
 def _choose_rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import reduce
@@ -49,7 +50,8 @@ class AveragingRuntime:
         unbordered = [_count_border_as_padding(member.geometry) for member in members]
         self.border = max(member.geometry.margin for member in members)
         self.geometry = reduce(Geometry.join, unbordered)
-        zoom = max(view.zoom for view in views)
+        zoom, least = max(view.zoom for view in views), min(view.zoom for view in views)
+        self.fast_halo = math.ceil(max(member.fast_halo for member in members) / min(1.0, least))
         self.bytes_per_pixel = (
             max(member.bytes_per_pixel for member in members) * max(1.0, zoom) ** 2
             + len(self.label_space) * self._itemsize

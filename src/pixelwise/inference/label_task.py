@@ -61,6 +61,7 @@ class LabelTask:
             tile=tile,
             memory=memory,
             border=self.runtime.border,
+            fast_halo=self.runtime.fast_halo,
         )
 
     def predict(

@@ -23,6 +23,8 @@ class Runtime(Protocol):
     geometry: Geometry
     bytes_per_pixel: float
     """Memory that computing takes for each pixel that is shown."""
+    fast_halo: int
+    """Pixels that tiles of fast mode see around them."""
     border: int
     """Pixels that the runtime itself adds at each side of what it is shown, and computes as well."""
     aligned: bool

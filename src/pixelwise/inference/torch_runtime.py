@@ -63,6 +63,7 @@ class TorchRuntime:
         self.geometry = loaded.geometry
         self.label_space = loaded.label_space
         self.preprocessing = loaded.preprocessing
+        self.fast_halo = loaded.fast_halo
         probe = (1, self.preprocessing.channels, *(max(PROBE, self.geometry.input_size(PROBE)),) * 2)
         fold_batch_norm(loaded.network, probe)
         if loaded.encoder is None or loaded.encoder.exact:

@@ -16,6 +16,7 @@ from pixelwise.instances import ObjectRule
 from pixelwise.nn.tracing import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import upsample_band
+from pixelwise.tiling import FAST_HALO
 from pixelwise.types import LabelSpace, Preprocessing
 
 PROBE = 256
@@ -105,6 +106,8 @@ class SegmentationModel(nn.Module):
         self.name = ""
         self.options: dict[str, Any] = {}
         self.object_rule = ObjectRule(score=0)
+        self.fast_halo = FAST_HALO
+        """Pixels that tiles of fast mode see around them; measured at the end of training."""
         self.geometry = self._trace()
 
     @property

@@ -16,7 +16,9 @@ from pixelwise import __version__
 from pixelwise.errors import ModelError
 from pixelwise.instances import ObjectRule
 from pixelwise.io.atomic import atomic_path
+from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
+from pixelwise.tiling import FAST_HALO
 from pixelwise.types import LabelSpace, Preprocessing
 
 MODEL_FILE = "model.safetensors"
@@ -26,14 +28,15 @@ MODEL_FILE = "model.safetensors"
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model as one ``.safetensors`` file, with all that a prediction needs.
 
-    These are weights, name, options, label space, preprocessing, and what counts as an object.
+    These are weights, name, options, label space, preprocessing, what counts as an object, and how much tiles see
+    around them.
 
     The file appears whole or not at all.
 
     Raises:
         PixelwiseError: the path cannot be written.
     """
-    described = {
+    described: dict[str, Any] = {
         "version": __version__,
         "name": model.name,
         "options": model.options,
@@ -41,6 +44,8 @@ def save_model(model: Model, path: str | Path) -> None:
         "preprocessing": model.preprocessing.to_dict(),
         "object_rule": asdict(model.object_rule),
     }
+    if isinstance(model, SegmentationModel):
+        described["fast_halo"] = model.fast_halo
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
     content = save(tensors, metadata={"pixelwise": json.dumps(described)})
@@ -83,6 +88,8 @@ def load_model(path: str | Path) -> Model:
         model.load_state_dict(_inside_network(tensors))
         if "object_rule" in described:  # the first model files had none
             model.object_rule = ObjectRule(**described["object_rule"])
+        if isinstance(model, SegmentationModel):
+            model.fast_halo = int(described.get("fast_halo", FAST_HALO))
     except (KeyError, TypeError, RuntimeError) as error:
         made_by = described.get("version", "an unknown version")
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")
