@@ -1,12 +1,13 @@
 """A picture of 4096 x 4096 in tiles, beside MONAI's sliding window: time, memory and seams on the CPU.
 
     pip install monai
-    python benchmarks/tiling.py [--side 4096] [--rounds 2] [--threads 2]
+    python benchmarks/tiling.py [--side 4096] [--rounds 2] [--threads 2] [--minutes 2]
 
-U-Net on ResNet-18, 12 classes, bfloat16 and channels_last for everyone. Each contender runs in a process of its own, so
-that memory is what its run adds to the resident size; rounds alternate and the best counts. MONAI runs with Gaussian
-blending at several windows and overlaps, and stands with its fastest. Seams are pixels whose label differs from that of
-the whole picture at once.
+U-Net on ResNet-18, 12 classes, bfloat16 and channels_last for everyone. The network first learns patches of twelve
+colours under noise, by ``pixelwise train``, on pictures that are not measured with. Each contender runs in a process of
+its own, so that memory is what its run adds to the resident size; rounds alternate and the best counts. MONAI runs with
+Gaussian blending at several windows and overlaps, and stands with its fastest. Seams are pixels whose label differs
+from that of the whole picture at once.
 """
 
 from __future__ import annotations
@@ -22,15 +23,23 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from pixelwise import build_model
+from pixelwise import load_model
 from pixelwise.inference import Predictor
 from pixelwise.models import SegmentationModel
 
 CLASSES = 12
+PATCH = 64
+"""Pixels over which classes change."""
+
+LESSON, PIECE = 2048, 512
+"""Side of the picture that is learnt from, and of the pieces that it is cut into."""
+
 MONAI = {
     f"MONAI, window {window}, overlap {overlap}": (window, overlap)
     for window in (512, 1024)
@@ -40,28 +49,46 @@ FAST = {"pixelwise fast, 128 MiB": 128.0, "pixelwise fast, 256 MiB": 256.0}
 EXACT = {"pixelwise exact, 256 MiB": 256.0, "pixelwise exact, 1,024 MiB": 1024.0}
 WHOLE = "pixelwise, the whole picture at once"
 ROUNDING = "the same in float32"
-"""Shows how many labels of an untrained network bfloat16 decides by rounding."""
+"""Shows how many labels bfloat16 decides by rounding."""
 
 
-def make_model() -> SegmentationModel:
-    """The same network in every process, its statistics fitted to noise so that all classes appear."""
-    torch.manual_seed(0)
-    model = build_model("unet", classes=CLASSES, encoder="resnet18").train()
-    with torch.no_grad():
-        for _ in range(8):
-            model(torch.randn(2, 3, 128, 128))
-    return model.eval()
+def train(folder: Path, minutes: float) -> Path:
+    """Train the network on pictures that are not measured with, by the command that people use; gives the run."""
+    picture, mask = make_scene(LESSON, seed=1)
+    for kind, values in (("images", picture), ("masks", mask)):
+        (folder / kind).mkdir()
+        for y in range(0, LESSON, PIECE):
+            for x in range(0, LESSON, PIECE):
+                Image.fromarray(values[y : y + PIECE, x : x + PIECE]).save(folder / kind / f"{y}_{x}.png")
+    (folder / "classes.txt").write_text("".join(f"colour {number}\n" for number in range(CLASSES)))
+    command = [sys.executable, "-m", "pixelwise", "train", str(folder), "--out", str(folder / "run")]
+    command += ["--model", "unet", "--encoder", "resnet18", "--weights", "none", "--minutes", f"{minutes:g}"]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return folder / "run"
 
 
-def make_picture(side: int) -> NDArray[np.uint8]:
-    """Relief of three scales, which is neither flat nor noise."""
-    rng = np.random.default_rng(0)
-    picture = np.zeros((side, side, 3), np.float32)
+def make_scene(side: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Patches of twelve classes, each with a colour of its own under noise and relief: picture (H, W, 3), mask."""
+    rng = np.random.default_rng(seed)
+    highest = np.full((side, side), -np.inf, np.float32)
+    mask = np.zeros((side, side), np.uint8)
+    for label in range(CLASSES):
+        height = _smooth(rng, side, PATCH)
+        mask[height > highest] = label
+        np.maximum(highest, height, out=highest)
+    colours = np.random.default_rng(CLASSES).uniform(40, 215, (CLASSES, 3)).astype(np.float32)
+    picture = colours[mask]
     for cell in (256, 32, 4):
-        coarse = torch.from_numpy(rng.standard_normal((1, 3, side // cell + 2, side // cell + 2), np.float32))
-        fine = torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")
-        picture += fine[0].permute(1, 2, 0).numpy()
-    return np.clip(128 + 40 * picture, 0, 255).astype(np.uint8)
+        for channel in range(3):
+            picture[..., channel] += 12 * _smooth(rng, side, cell)
+    picture += 30 * rng.standard_normal(picture.shape, np.float32)
+    return np.clip(picture, 0, 255).astype(np.uint8), mask
+
+
+def _smooth(rng: np.random.Generator, side: int, cell: int) -> NDArray[np.float32]:
+    """Noise that changes over about ``cell`` pixels: (side, side)."""
+    coarse = rng.standard_normal((side // cell + 2,) * 2, np.float32)
+    return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def monai(model: SegmentationModel, picture: NDArray[np.uint8], window: int, overlap: float) -> NDArray[np.uint8]:
@@ -107,10 +134,11 @@ def resident(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def work(name: str, side: int, threads: int, labels: Path) -> None:
+def work(name: str, side: int, threads: int, run: Path, labels: Path) -> None:
     """Run one contender in this process and print what it took."""
     torch.set_num_threads(threads)
-    model, picture = make_model(), make_picture(side)
+    model, picture = load_model(run), make_scene(side, seed=0)[0]
+    assert isinstance(model, SegmentationModel)
     run = contender(name, model)
     run(picture[:512, :512])  # first use of kernels
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
@@ -127,19 +155,29 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--minutes", type=float, default=2.0, help="for training the network")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--labels", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.worker, options.side, options.threads, options.labels)
+        work(options.worker, options.side, options.threads, options.model, options.labels)
         return
     names = [WHOLE, ROUNDING, *FAST, *EXACT, *MONAI]
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        model = train(Path(folder), options.minutes)
         for _ in range(options.rounds):
             for number, name in enumerate(names):
-                command = [sys.executable, __file__, "--worker", name, "--labels", f"{folder}/{number}.npy"]
-                command += ["--side", str(options.side), "--threads", str(options.threads)]
+                command = [sys.executable, __file__, "--worker", name, "--model", str(model)]
+                command += [
+                    "--labels",
+                    f"{folder}/{number}.npy",
+                    "--side",
+                    str(options.side),
+                    "--threads",
+                    str(options.threads),
+                ]
                 result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
                 print(f"{name}: {result['seconds']:.1f} s, {result['mib']:.0f} MiB", file=sys.stderr)
                 if name not in results or result["seconds"] < results[name]["seconds"]:

@@ -21,7 +21,9 @@ def test_depthwise_separable_has_75_weights_where_a_full_convolution_has_432() -
     assert parameters(separable) - norm == 75
 
 
-@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 0, 1), (1, 2, 2), (2, (0, 1), 1)])
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation"), [(1, 1, 1), (2, 0, 1), (1, 2, 2), (2, (0, 1), 1), (2, (0, 3), 1), (3, (1, 4), 2)]
+)
 def test_depthwise_is_a_grouped_convolution(stride: int, padding: int | tuple[int, int], dilation: int) -> None:
     torch.manual_seed(0)
     conv = DepthwiseConv2d(5, 3, stride=stride, padding=padding, dilation=dilation)
@@ -29,6 +31,8 @@ def test_depthwise_is_a_grouped_convolution(stride: int, padding: int | tuple[in
     padded = images if isinstance(padding, int) else F.pad(images, (*padding, *padding))
     inside = padding if isinstance(padding, int) else 0
     expected = F.conv2d(padded, conv.weight, conv.bias, stride, inside, dilation, groups=5)
+    torch.testing.assert_close(conv(images), expected)
+    conv.fuse()
     torch.testing.assert_close(conv(images), expected)
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise import build_model
-from pixelwise.nn.doubled import DoubledConv2d, fuse_doublings
+from pixelwise.nn.doubled import DoubledConv2d
+from pixelwise.nn.fusing import fuse_parts
 from pixelwise.nn.memory import peak_bytes
 from pixelwise.nn.upsampling import upsample_nearest
 
@@ -22,7 +23,7 @@ def slow(conv: nn.Conv2d, decoded: Tensor, skip: Tensor | None) -> Tensor:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("skip_channels", [0, 4])
-@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 3), (64, 2), (130, 2)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_it_equals_doubling_first(
     size: tuple[int, int], skip_channels: int, bias: bool, layout: torch.memory_format
@@ -41,7 +42,7 @@ def test_a_fused_network_computes_the_same_in_less_memory() -> None:
     torch.manual_seed(0)
     network = build_model("unet", classes=3, encoder="resnet18").network.double().eval()
     fused = copy.deepcopy(network)
-    fuse_doublings(fused)
+    fuse_parts(fused)
     assert sum(isinstance(part, DoubledConv2d) for part in fused.modules()) == 5
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
@@ -56,6 +57,6 @@ def test_other_ways_of_doubling_are_left(upsampling: str) -> None:
     images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         before = network(images)
-        fuse_doublings(network)
+        fuse_parts(network)
         assert not any(isinstance(part, DoubledConv2d) for part in network.modules())
         torch.testing.assert_close(network(images), before, rtol=0, atol=0)

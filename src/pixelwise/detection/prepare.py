@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pixelwise.nn.folding import fold_batch_norm
+from pixelwise.nn.fusing import fuse_parts
 from pixelwise.nn.winograd import use_winograd
 
 PROBE = 256
@@ -35,6 +36,8 @@ def prepare(model: Found, *, dtype: torch.dtype = torch.float32, device: str | t
     prepared = copy.deepcopy(model).eval().requires_grad_(False)
     network: Any = prepared.network
     fold_batch_norm(network, (1, prepared.preprocessing.channels, PROBE, PROBE))  # type: ignore[arg-type, union-attr]
+    if network.trunk.encoder.exact:
+        fuse_parts(network)
     network.to(dtype=dtype, memory_format=torch.channels_last)
     network.heads.box_head.read_channels_last()
     device = torch.device(device)

@@ -20,7 +20,7 @@ Reader = Callable[[slice, slice], NDArray[np.uint8]]
 
 Result = TypeVar("Result")
 
-LARGE = 16 << 20
+LARGE = 8 << 20
 """Bytes of a block from which on it is better mapped for itself than kept in the heap."""
 
 SEAM_WINDOWS = 16

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import Coarse, Model, SegmentationModel, load_model
 from pixelwise.nn.aspp import ImageMean
-from pixelwise.nn.doubled import DoubledConv2d, fuse_doublings
+from pixelwise.nn.doubled import DoubledConv2d
 from pixelwise.nn.folding import fold_batch_norm
+from pixelwise.nn.fusing import fuse_parts
 from pixelwise.nn.memory import peak_bytes
 from pixelwise.ops import upsample_argmax, upsample_confusion
 from pixelwise.ops.device import has_native_bfloat16
@@ -28,7 +29,7 @@ from pixelwise.tiling import Window
 
 PRECISIONS = ("auto", "bfloat16", "float32", "float64")
 
-PROBE = 256
+PROBE = 1024
 """Side in pixels of the picture on which memory is counted; what a pixel needs does not depend on it."""
 
 BAND = 64
@@ -67,7 +68,7 @@ class TorchRuntime:
         probe = (1, self.preprocessing.channels, *(max(PROBE, self.geometry.input_size(PROBE)),) * 2)
         fold_batch_norm(loaded.network, probe)
         if loaded.encoder is None or loaded.encoder.exact:
-            fuse_doublings(loaded.network)
+            fuse_parts(loaded.network)
         self.model = loaded.to(self.device, self.dtype).to(memory_format=torch.channels_last)
         if self.bfloat16:
             _hold_in_bfloat16(self.model)

@@ -14,7 +14,7 @@ from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.aspp import ASPP, atrous_conv
-from pixelwise.nn.blocks import conv_norm_relu, initialise, separable_conv_norm_relu
+from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves, separable_conv_norm_relu
 from pixelwise.nn.upsampling import upsample_aligned
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -93,15 +93,21 @@ class DeepLabV3PlusDecoder(nn.Module):
         initialise(self)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Decode the encoder's maps, finest first, to (N, out_channels, H / 4, W / 4)."""
+        """Decode the encoder's maps, finest first, to (N, out_channels, H / 4, W / 4); the list is emptied."""
         low = self.reduce(maps[self.low_level])  # (N, 48, H/4, W/4)
-        deep = self.after(self.aspp(maps[-1]))  # (N, 256, H/16, W/16)
+        deep = maps[-1]
+        # Maps are let go as soon as they are used: in prediction they are most of the memory.
+        maps.clear()
+        deep = self.after(self.aspp(deep))  # (N, 256, H/16, W/16)
         if self.resize == "aligned":
             # Sizes 16k + 1 have 4k + 1 cells of stride 4: what was repeated past the last of the deep ones goes.
             deep = upsample_aligned(deep, self.factor)[:, :, : low.shape[2], : low.shape[3]]
         else:
             deep = F.interpolate(deep, low.shape[2:], mode="bilinear", align_corners=self.resize == "corners")
-        refined: Tensor = self.refine(torch.cat([deep, low], 1))
+        refined = torch.cat([deep, low], 1)
+        del deep, low
+        for part in leaves(self.refine):
+            refined = part(refined)
         return refined
 
 

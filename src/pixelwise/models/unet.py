@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
-from pixelwise.nn.blocks import conv_norm_relu, initialise
+from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
 from pixelwise.nn.doubled import DoubledConv2d
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
 from pixelwise.types import LabelSpace, Preprocessing
@@ -70,7 +70,7 @@ class UNetDecoder(nn.Module):
         maps.clear()
         skips.clear()
         for stride, doubling, step in zip(self.strides, self.doublings, self.steps, strict=True):
-            convolve, *rest = [part for half in step.children() for part in half.children()]
+            convolve, *rest = leaves(step)
             skip = skip_at.pop(stride, None)
             if isinstance(convolve, DoubledConv2d):
                 decoded = convolve(decoded, skip)  # (N, C, h, w) -> (N, C'', 2h, 2w)

@@ -55,14 +55,28 @@ class DepthwiseConv2d(nn.Conv2d):
         symmetric = padding if isinstance(padding, int) else 0
         super().__init__(channels, channels, kernel_size, stride, symmetric, dilation, groups=channels, bias=bias)
         self.uneven_padding = padding if isinstance(padding, tuple) else None
+        self._fused = False
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (N, C, H, W)."""
-        if self.uneven_padding is not None:
-            input = F.pad(input, self.uneven_padding * 2)
         assert not isinstance(self.padding, str)
+        if self.uneven_padding is None:
+            return self._convolve(input, self.padding)
+        before, after = self.uneven_padding
+        if not self._fused or before + self.stride[0] < after:
+            return self._convolve(F.pad(input, self.uneven_padding * 2), self.padding)
+        # One step more at the top and the left gives one output more there, and no padded copy of the map.
+        lost = self.dilation[0] * (self.kernel_size[0] - 1) - before - after
+        rows, columns = ((side - lost - 1) // self.stride[0] + 1 for side in input.shape[2:])
+        return self._convolve(input, (before + self.stride[0],) * 2)[:, :, 1 : 1 + rows, 1 : 1 + columns]
+
+    def fuse(self) -> None:
+        """Pad inside the convolution from now on, which takes less memory; for prediction alone."""
+        self._fused = True
+
+    def _convolve(self, input: Tensor, padding: tuple[int, ...]) -> Tensor:
         return depthwise_conv2d(
-            input, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation
+            input, self.weight, self.bias, stride=self.stride, padding=padding, dilation=self.dilation
         )
 
 
@@ -103,6 +117,16 @@ def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: i
         BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
+
+
+def leaves(sequence: nn.Module) -> list[nn.Module]:
+    """List what stands in ``nn.Sequential``s inside each other, in the order in which it runs.
+
+    Whoever runs these one by one can let go of each input as soon as it is used; a sequence keeps its own to the end.
+    """
+    if not isinstance(sequence, nn.Sequential):
+        return [sequence]
+    return [leaf for part in sequence for leaf in leaves(part)]
 
 
 def initialise(module: nn.Module, *, mode: Literal["fan_in", "fan_out"] = "fan_out") -> None:

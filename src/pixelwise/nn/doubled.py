@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+BAND = 64
+"""Rows of cells that are convolved at a time, so that what is in between stays small."""
 
 
 class DoubledConv2d(nn.Module):
@@ -39,22 +40,26 @@ class DoubledConv2d(nn.Module):
     def forward(self, decoded: Tensor, skip: Tensor | None) -> Tensor:
         """Convolve a map (N, C, h, w), doubled, together with the encoder's map."""
         height, width = decoded.shape[2:]
-        if self.pixels is None or skip is None:
-            bias = None if self.bias is None else self.bias.repeat(4)
-            blocks = F.conv2d(decoded, self.cells, bias, padding=1)  # (N, 4*O, h + 1, w + 1)
-            size = (decoded.shape[0], self.out_channels, 2 * height, 2 * width)
-            result = torch.empty(size, dtype=blocks.dtype, device=blocks.device, memory_format=_layout(blocks))
-        else:
-            blocks = F.conv2d(decoded, self.cells, None, padding=1)  # (N, 4*O, h + 1, w + 1)
-            result = F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
-        for place, part in enumerate(blocks.chunk(4, 1)):
-            row, column = divmod(place, 2)
-            inner = part[:, :, row : row + height, column : column + width]  # (N, O, h, w)
-            target = result[:, :, row::2, column::2]  # a view
-            if self.pixels is None:
-                target.copy_(inner)
-            else:
-                target.add_(inner)
+        bias = None if self.bias is None or skip is not None else self.bias.repeat(4)
+        result = None if skip is None else F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
+        for first in range(0, height, BAND):
+            rows = min(BAND, height - first)
+            top = max(0, first - 1)
+            band = decoded[:, :, top : first + rows + 1]
+            blocks = F.conv2d(band, self.cells, bias, padding=1)  # (N, 4*O, rows of the band + 1, w + 1)
+            if result is None:
+                size = (decoded.shape[0], self.out_channels, 2 * height, 2 * width)
+                result = torch.empty(size, dtype=blocks.dtype, device=blocks.device, memory_format=_layout(blocks))
+            for place, part in enumerate(blocks.chunk(4, 1)):
+                row, column = divmod(place, 2)
+                above = first - top + row
+                inner = part[:, :, above : above + rows, column : column + width]  # (N, O, rows, w)
+                target = result[:, :, 2 * first + row : 2 * (first + rows) : 2, column::2]  # a view
+                if skip is None:
+                    target.copy_(inner)
+                else:
+                    target.add_(inner)
+        assert result is not None
         return result
 
 
@@ -69,22 +74,3 @@ def _block_kernels(weight: Tensor) -> Tensor:
 def _layout(features: Tensor) -> torch.memory_format:
     last = features.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if last else torch.contiguous_format
-
-
-@runtime_checkable
-class Fusible(Protocol):
-    """A part of a network that can be exchanged for one that computes the same in fewer passes."""
-
-    def fuse(self) -> None:
-        """Exchange what can be; the part can then no longer be trained or saved."""
-
-
-def fuse_doublings(network: nn.Module) -> None:
-    """Let every decoder that doubles by copying convolve without building the doubled maps; in place.
-
-    Args:
-        network: whose encoder's maps are exactly twice as large from one to the next.
-    """
-    for part in list(network.modules()):
-        if isinstance(part, Fusible):
-            part.fuse()
