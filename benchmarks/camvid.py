@@ -12,7 +12,7 @@ import argparse
 import time
 from pathlib import Path
 
-from pixelwise.cli.app import keep_large_blocks
+from pixelwise.cli.machine import keep_large_blocks
 
 keep_large_blocks()  # before torch starts threads
 

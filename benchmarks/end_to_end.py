@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pixelwise.cli.app import keep_large_blocks
+from pixelwise.cli.machine import keep_large_blocks
 
 keep_large_blocks()  # as the commands do, before torch starts threads
 

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from pixelwise import build_model
-from pixelwise.cli.app import keep_large_blocks, share_the_processor
+from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
 from pixelwise.inference import Predictor
 from pixelwise.io.raster import Raster
 
@@ -85,6 +85,7 @@ def main() -> None:
     if options.worker:
         keep_large_blocks()
         share_the_processor()
+        use_huge_pages()
         side, memory = options.worker.split(",")
         work(int(side), float(memory), options.folder)
         return

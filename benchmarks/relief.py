@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from pixelwise.cli.app import keep_large_blocks, share_the_processor
+from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
 from pixelwise.data.blue_marble import LABELS, MASK_SIZE
 from pixelwise.data.source import open_data
+from pixelwise.evaluation import measure_halo
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import write_labels
 from pixelwise.metrics.scores import Scores
+from pixelwise.models import SegmentationModel, load_model, save_model
 from pixelwise.ops import confusion_counts
 from pixelwise.tiling import Mode
 from pixelwise.training.fit import fit
@@ -106,6 +108,10 @@ def learn(folder: Path, model: str, minutes: float) -> None:
     source = open_data(folder / "data", label_space=LABELS)
     fixed = {**SETTINGS, "model": model}
     fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), console=Console())
+    trained = load_model(run.path)
+    assert isinstance(trained, SegmentationModel)
+    trained.fast_halo = measure_halo(Predictor(trained), source.split("val"), LABELS)
+    save_model(trained, run.model_file)
 
 
 def label(folder: Path, memory: float, mode: Mode) -> None:
@@ -151,6 +157,7 @@ def main() -> None:
     if options.step == "learn":
         learn(options.out, options.model, options.minutes)
     else:
+        use_huge_pages()
         label(options.out, options.memory, options.mode)
 
 

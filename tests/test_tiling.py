@@ -7,7 +7,7 @@ import pytest
 
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
-from pixelwise.tiling import TilePlan, choose_tiles, plan_tiles
+from pixelwise.tiling import PixelCost, TilePlan, choose_tiles, plan_tiles
 
 
 def unet_like(levels: int = 3) -> Geometry:
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def choose(size: tuple[int, int], geometry: Geometry, **options: object) -> TilePlan:
-    return choose_tiles(size, geometry, **{"bytes_per_pixel": 100, "memory": 100 * 400**2, **options})  # type: ignore[arg-type]
+    return choose_tiles(size, geometry, **{"cost": PixelCost.even(100), "memory": 100 * 400**2, **options})  # type: ignore[arg-type]
 
 
 def test_a_picture_that_fits_is_one_tile_for_every_network() -> None:
@@ -185,4 +185,4 @@ def test_a_memory_that_no_tile_fits_into_is_told() -> None:
 
 def test_a_memory_below_the_smallest_picture_is_refused() -> None:
     with pytest.raises(SettingError, match="smallest picture"):
-        choose((5000, 5000), Geometry(1, -180, 180, 32), bytes_per_pixel=2000, memory=1 << 20)
+        choose((5000, 5000), Geometry(1, -180, 180, 32), cost=PixelCost.even(2000), memory=1 << 20)

@@ -27,6 +27,35 @@ AFFORDABLE = 1.5
 """Exact tiles are taken by themselves where they cost less than this, in arithmetic over that of the whole picture."""
 
 
+@dataclass(frozen=True)
+class PixelCost:
+    """What computing takes for a pixel, where it is computed to the end and where it lies in the halo.
+
+    Decoders that can leave out what is not wanted compute of the halo little more than the encoder's part.
+
+    Args:
+        bytes: memory for each pixel that is computed to the end.
+        bytes_around: memory for each pixel of the halo while the encoder computes.
+        bytes_held: memory for each pixel of the halo while the rest is computed.
+        share_around: arithmetic for a pixel of the halo over that for one that is computed to the end.
+    """
+
+    bytes: float
+    bytes_around: float
+    bytes_held: float
+    share_around: float
+
+    @classmethod
+    def even(cls, bytes_per_pixel: float) -> PixelCost:
+        """Of a network that computes the same for every pixel that it is shown."""
+        return cls(bytes_per_pixel, bytes_per_pixel, bytes_per_pixel, 1.0)
+
+    def memory(self, shown: int, ended: int) -> float:
+        """Bytes for a square of side ``shown``, of which one of side ``ended`` is computed to the end."""
+        around = shown**2 - ended**2
+        return max(self.bytes_around * shown**2, self.bytes * ended**2 + self.bytes_held * around)
+
+
 class Tile(NamedTuple):
     """One piece of work."""
 
@@ -135,7 +164,7 @@ def choose_tiles(
     size: tuple[int, int],
     geometry: Geometry,
     *,
-    bytes_per_pixel: float,
+    cost: PixelCost,
     mode: Mode = "auto",
     tile: int | None = None,
     memory: int = 256 << 20,
@@ -152,7 +181,7 @@ def choose_tiles(
     Args:
         size: height and width of the picture in pixels.
         geometry: of the network's full-size output.
-        bytes_per_pixel: memory that the network needs for each pixel it is shown.
+        cost: what the network takes for a pixel.
         mode: ``"auto"``, ``"exact"`` or ``"fast"``.
         tile: side in pixels of the windows that are written; None fits them into the memory.
         memory: bytes that computing a tile may take.
@@ -171,10 +200,11 @@ def choose_tiles(
         raise SettingError(f"a tile is at least 1 pixel, got {tile}")
     padded = (geometry.padded_size(size[0]), geometry.padded_size(size[1]))
     shown = (padded[0] + 2 * border) * (padded[1] + 2 * border)
-    fits = shown * bytes_per_pixel <= memory if tile is None else tile >= max(size)
+    fits = shown * cost.bytes <= memory if tile is None else tile >= max(size)
     if fits:
-        return _plan(size, padded, geometry, None, exact=True, reason="the picture fits into one tile")
-    exact = None if mode == "fast" else _exact_plan(size, geometry, bytes_per_pixel, tile, memory, border)
+        return TilePlan(size, padded, geometry, None, True, 1.0, "the picture fits into one tile")
+    room = _Room(geometry, cost, memory, border)
+    exact = None if mode == "fast" else _exact_plan(size, room, tile)
     if mode == "exact":
         if geometry.whole:
             raise SettingError(
@@ -182,10 +212,11 @@ def choose_tiles(
                 "it; take --mode fast or auto, or a memory that holds the picture"
             )
         if exact is None:
-            needed = (_side_needed(geometry) + 2 * border) ** 2 * bytes_per_pixel / 2**20
+            assert geometry.context is not None
+            needed = room.needed(geometry.period, geometry.context + geometry.margin)
             raise SettingError(
-                f"exact tiles need about {math.ceil(needed)} MiB for what this network reads around a tile, more than "
-                f"{memory >> 20} MiB; raise --memory, or take --mode fast"
+                f"exact tiles need about {math.ceil(needed / 2**20)} MiB for what this network reads around a tile, "
+                f"more than {memory >> 20} MiB; raise --memory, or take --mode fast"
             )
         return exact
     if exact is not None and (exact.cost < AFFORDABLE or geometry.margin):
@@ -193,11 +224,11 @@ def choose_tiles(
     halo = -(-fast_halo // geometry.period) * geometry.period
     if geometry.context is not None:
         halo = min(halo, geometry.context)
-    side = _fit_side(geometry, halo, bytes_per_pixel, memory, border) if tile is None else tile
+    side = room.side(halo + geometry.margin) if tile is None else tile
     excess = ""
     if side is None:
         side = geometry.period
-        excess = _tell_excess(geometry, halo, bytes_per_pixel, memory, border)
+        excess = room.tell_excess(halo + geometry.margin)
     if mode == "fast":
         reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
     elif geometry.whole:
@@ -210,64 +241,79 @@ def choose_tiles(
             "pixels around them"
         )
     whole_reach = geometry.margin > 0 or geometry.context == halo
-    return _plan(size, (side, side), geometry, halo, exact=whole_reach, reason=reason + excess)
+    return _plan(size, side, geometry, halo, cost, exact=whole_reach, reason=reason + excess)
 
 
-def _tell_excess(geometry: Geometry, halo: int, bytes_per_pixel: float, memory: int, border: int) -> str:
-    """Say how far the smallest tile exceeds the memory.
+@dataclass(frozen=True)
+class _Room:
+    """What fits into a memory."""
 
-    Raises:
-        SettingError: the memory does not even hold the smallest picture that the network computes.
-    """
-    least = math.ceil((2 * geometry.period + 2 * border) ** 2 * bytes_per_pixel / 2**20)
-    if least << 20 > max(memory, 1 << 20):
-        raise SettingError(
-            f"{memory / 2**20:g} MiB of memory do not hold the smallest picture that this network computes, about "
-            f"{least} MiB; raise --memory, or give --tile"
-        )
-    around = 2 * (-(-halo // geometry.period) * geometry.period + border) + 2 * geometry.margin
-    needed = math.ceil((geometry.period + around) ** 2 * bytes_per_pixel / 2**20)
-    return f"; the smallest tile takes about {needed} MiB, more than the {memory / 2**20:g} MiB asked for"
+    geometry: Geometry
+    cost: PixelCost
+    memory: int
+    border: int
+
+    def needed(self, side: int, halo: int) -> float:
+        """Bytes for tiles of a side that carry a halo."""
+        # Reads begin and end at periods, which may add most of one at each side, and so may what decoders compute.
+        period = self.geometry.period
+        shown = side + 2 * (-(-halo // period) * period + self.border)
+        return self.cost.memory(shown, min(shown, side + 2 * (period + self.border)))
+
+    def side(self, halo: int) -> int | None:
+        """The largest side of square tiles which, with the halo around, fit; None where none do."""
+        period = self.geometry.period
+        least = min(self.cost.bytes, self.cost.bytes_around)
+        largest = int(math.sqrt(self.memory / least)) // period * period
+        return next((side for side in range(largest, 0, -period) if self.needed(side, halo) <= self.memory), None)
+
+    def tell_excess(self, halo: int) -> str:
+        """Say how far the smallest tile exceeds the memory.
+
+        Raises:
+            SettingError: the memory does not even hold the smallest picture that the network computes.
+        """
+        least = math.ceil((2 * self.geometry.period + 2 * self.border) ** 2 * self.cost.bytes / 2**20)
+        if least << 20 > max(self.memory, 1 << 20):
+            raise SettingError(
+                f"{self.memory / 2**20:g} MiB of memory do not hold the smallest picture that this network computes, "
+                f"about {least} MiB; raise --memory, or give --tile"
+            )
+        needed = math.ceil(self.needed(self.geometry.period, halo) / 2**20)
+        return f"; the smallest tile takes about {needed} MiB, more than the {self.memory / 2**20:g} MiB asked for"
 
 
-def _exact_plan(
-    size: tuple[int, int], geometry: Geometry, bytes_per_pixel: float, tile: int | None, memory: int, border: int
-) -> TilePlan | None:
+def _exact_plan(size: tuple[int, int], room: _Room, tile: int | None) -> TilePlan | None:
+    geometry = room.geometry
     if geometry.whole:
         return None
     assert geometry.context is not None
     around = geometry.context + geometry.margin
-    side = _fit_side(geometry, around, bytes_per_pixel, memory, border) if tile is None else tile
+    side = room.side(around) if tile is None else tile
     if side is None:
         return None
     reason = f"tiles carry all {around} pixels that the network reads around them"
-    return _plan(size, (side, side), geometry, None, exact=True, reason=reason)
-
-
-def _fit_side(geometry: Geometry, halo: int, bytes_per_pixel: float, memory: int, border: int) -> int | None:
-    """The largest side of square tiles which, with the halo around, fit into the memory; None where none do."""
-    period = geometry.period
-    # Reads begin and end at periods, which may add most of one at each side.
-    around = 2 * (-(-halo // period) * period + border)
-    largest = int(math.sqrt(memory / bytes_per_pixel) - around) // period * period
-    return largest if largest >= period else None
-
-
-def _side_needed(geometry: Geometry) -> int:
-    assert geometry.context is not None
-    around = -(-(geometry.context + geometry.margin) // geometry.period) * geometry.period
-    return 2 * around + geometry.period
+    return _plan(size, side, geometry, None, room.cost, exact=True, reason=reason)
 
 
 def _plan(
-    size: tuple[int, int], sides: tuple[int, int], geometry: Geometry, halo: int | None, *, exact: bool, reason: str
+    size: tuple[int, int],
+    side: int,
+    geometry: Geometry,
+    halo: int | None,
+    cost: PixelCost,
+    *,
+    exact: bool,
+    reason: str,
 ) -> TilePlan:
-    whole = math.prod(
-        read_window(slice(0, side), side, geometry, halo).stop - read_window(slice(0, side), side, geometry, halo).start
-        for side in size
-    )
-    reads = [
-        sum(read.stop - read.start for read, _ in _cut(side, tile, geometry, halo))
-        for side, tile in zip(size, sides, strict=True)
-    ]
-    return TilePlan(size, sides, geometry, halo, exact, math.prod(reads) / whole, reason)
+    """Cut a picture into squares, and count their arithmetic."""
+    whole, shown, ended = 1, 1, 1
+    for length in size:
+        read = read_window(slice(0, length), length, geometry, halo)
+        whole *= read.stop - read.start
+        cuts = [(cut.stop - cut.start, write.stop - write.start) for cut, write in _cut(length, side, geometry, halo)]
+        shown *= sum(read for read, _ in cuts)
+        # Decoders compute about half a period more at each side.
+        ended *= sum(min(read, write + geometry.period) for read, write in cuts)
+    arithmetic = cost.share_around * shown + (1 - cost.share_around) * ended
+    return TilePlan(size, (side, side), geometry, halo, exact, arithmetic / whole, reason)

@@ -121,8 +121,8 @@ def test_ensembles_in_tiles_equal_the_whole_and_views_do_not_claim_to(networks, 
 
 def test_memory_counts_the_scores_and_the_largest_zoom(by_brightness) -> None:
     one = TorchRuntime(by_brightness, device="cpu", precision="float32")
-    assert AveragingRuntime([one], [View()]).bytes_per_pixel == one.bytes_per_pixel + 3 * 4
-    assert AveragingRuntime([one], [View(), View(zoom=2)]).bytes_per_pixel > 4 * one.bytes_per_pixel
+    assert AveragingRuntime([one], [View()]).cost.bytes == one.cost.bytes + 3 * 4
+    assert AveragingRuntime([one], [View(), View(zoom=2)]).cost.bytes > 4 * one.cost.bytes
 
 
 def test_models_that_do_not_agree_are_refused(by_brightness) -> None:
@@ -141,7 +141,7 @@ def test_memory_counts_the_borders_that_views_are_mirrored_by(networks) -> None:
     mirroring = networks[1]
     turned = Predictor(mirroring, device="cpu", memory=32, tta=("rotations",))
     size = (1000, 1000)
-    limit = 32 * 2**20 / turned.runtime.bytes_per_pixel
+    limit = 32 * 2**20 / turned.runtime.cost.bytes
     for tile in turned.plan(size):
         height, width = (read.stop - read.start + 2 * turned.runtime.border for read in tile.read)
         assert height * width <= limit

@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.inference import Predictor
-from pixelwise.inference.raster import label_raster
-from pixelwise.inference.tiles import Seams, inside, release_free_memory, show
+from pixelwise.inference.tiles import inside, release_free_memory, show
 from pixelwise.inference.torch_runtime import TorchRuntime
-from pixelwise.io.raster import open_source
 from pixelwise.models import SegmentationModel
-from pixelwise.tiling import Tile, TilePlan, choose_tiles
+from pixelwise.tiling import PixelCost, Tile, TilePlan, choose_tiles
 from pixelwise.types import LabelSpace, Preprocessing
 
 
@@ -90,69 +88,10 @@ def test_exact_tiles_have_no_seam_error_and_equal_the_whole(wide: SegmentationMo
         assert tiled.seam_error is None
 
 
-def test_the_seam_error_is_the_share_that_twice_the_halo_changes(wide: SegmentationModel) -> None:
-    image = draw(90, 75).transpose(2, 0, 1)
-    runtime = TorchRuntime(wide, device="cpu", precision="float32")
-    plan = plan_of(wide, (90, 75), 24, 4)
-    assert len(plan) == 16, "all tiles are looked at"
-    seams = Seams(plan, lambda r, c: image[:, r, c], runtime)
-    pixels = differing = 0
-    for tile in plan:
-        narrow, wider = (_labels(runtime, image, tile, halo) for halo in (4, 8))
-        seams.look(tile, narrow)
-        pixels += narrow.size  # tiles are smaller than the corners that are looked at
-        differing += int((narrow != wider).sum())
-    assert differing > 50, "the halo is too short for this network"
-    assert seams.error == differing / pixels
-
-
-def _labels(runtime: TorchRuntime, image: np.ndarray, tile: Tile, halo: int) -> np.ndarray:
-    """Label a tile with a halo, cut by hand from the picture."""
-    starts = [max(0, write.start - halo) // 4 * 4 for write in tile.write]
-    stops = [-(-(write.stop + halo) // 4) * 4 for write in tile.write]
-    part = image[:, starts[0] : stops[0], starts[1] : stops[1]]
-    window = tuple(slice(w.start - s, w.stop - s) for w, s in zip(tile.write, starts, strict=True))
-    return runtime.labels(part, window)
-
-
-def test_sixteen_windows_are_looked_at_however_many_tiles_there_are(wide: SegmentationModel) -> None:
-    image = draw(160, 200).transpose(2, 0, 1)
-    runtime = TorchRuntime(wide, device="cpu", precision="float32")
-    plan = plan_of(wide, (160, 200), 20, 4)
-    seams = Seams(plan, lambda r, c: image[:, r, c], runtime)
-    for tile in plan:
-        seams.look(tile, np.zeros((20, 20), np.uint8))
-    assert seams.pixels == 16 * 400
-
-
-def test_a_resumed_job_measures_seams_on_what_is_left(wide: SegmentationModel) -> None:
-    picture = draw(90, 75)
-    runtime = TorchRuntime(wide, device="cpu", precision="float32")
-    plan = plan_of(wide, (90, 75), 24, 4)
-    places = [(t.write[0].start, t.write[1].start, *(w.stop - w.start for w in t.write)) for t in plan]
-
-    class Forgetful:
-        def write(self, row: int, column: int, labels: np.ndarray) -> None: ...
-
-    for left, measured in ((3, True), (0, False)):
-        told: list[tuple[int, int]] = []
-        result = label_raster(
-            runtime,
-            plan,
-            open_source(picture),
-            Forgetful(),
-            finished=places[: 16 - left],
-            progress=lambda done, of, told=told: told.append((done, of)),
-        )
-        assert result.computed == left
-        assert (result.seam_error is not None) == measured
-        assert told == [(done, 16) for done in range(16 - left, 17)]
-
-
 @pytest.mark.parametrize("mode", ["auto", "exact", "fast"])
 def test_the_same_memory_gives_the_same_tiles_and_labels(wide: SegmentationModel, mode: str) -> None:
     picture = draw(200, 170)
-    memory = TorchRuntime(wide, device="cpu", precision="float32").bytes_per_pixel * 110**2 / 2**20
+    memory = TorchRuntime(wide, device="cpu", precision="float32").cost.bytes * 110**2 / 2**20
     first, second = (Predictor(wide, device="cpu", precision="float32", mode=mode, memory=memory) for _ in range(2))
     assert not first.plan((200, 170)).whole
     assert first.plan((200, 170)) == second.plan((200, 170))
@@ -161,9 +100,11 @@ def test_the_same_memory_gives_the_same_tiles_and_labels(wide: SegmentationModel
 
 
 def test_less_memory_means_smaller_tiles(wide: SegmentationModel) -> None:
-    per_pixel = TorchRuntime(wide, device="cpu", precision="float32").bytes_per_pixel
+    per_pixel = TorchRuntime(wide, device="cpu", precision="float32").cost.bytes
     sides = [
-        choose_tiles((1000, 1000), wide.geometry, bytes_per_pixel=per_pixel, memory=int(per_pixel * side**2)).tile[0]
+        choose_tiles((1000, 1000), wide.geometry, cost=PixelCost.even(per_pixel), memory=int(per_pixel * side**2)).tile[
+            0
+        ]
         for side in (200, 400, 800)
     ]
     assert sides == sorted(sides)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pixelwise.cli.demo import demo
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.import_ import import_
 from pixelwise.cli.inspect import inspect
+from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
 from pixelwise.cli.train import train
@@ -61,32 +61,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
-
-
-def keep_large_blocks() -> None:
-    """Tell glibc to keep large freed blocks for the next tensor instead of giving them back to the kernel.
-
-    By default every large tensor is mapped afresh and its pages are cleared again at first touch, which costs more
-    than the arithmetic on small networks. Must run before torch starts threads. Elsewhere than on glibc it does
-    nothing.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    trim_threshold, mmap_max, arena_max = -1, -4, -8  # parameter numbers of malloc.h
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-        libc.mallopt(arena_max, 1)
-    except (OSError, AttributeError):
-        return
-
-
-def share_the_processor() -> None:
-    """Let idle OpenMP threads sleep after a short spin, unless the environment says otherwise.
-
-    The default of GNU's runtime spins for milliseconds, which gains little on an idle machine and slows training
-    several times over beside any other busy process. Must run before torch is imported.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "20000")

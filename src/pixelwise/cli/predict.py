@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pixelwise.cli.finished import Finished
 from pixelwise.cli.inputs import Job, collect, split_words
+from pixelwise.cli.machine import use_huge_pages
 from pixelwise.cli.object_lists import FILES, ObjectLists
 from pixelwise.cli.outputs import make_folder
 from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
@@ -101,6 +102,7 @@ def predict(
     kinds = parse_kinds(save)
     jobs = collect(inputs, out)
     check_not_overwritten(jobs, out, kinds)
+    use_huge_pages()
 
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.cli.progress import counting

@@ -20,7 +20,7 @@ from pixelwise.models import Coarse
 from pixelwise.ops import confusion_counts
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import bands, upsample_band
-from pixelwise.tiling import Window
+from pixelwise.tiling import PixelCost, Window
 
 
 class AveragingRuntime:
@@ -52,10 +52,9 @@ class AveragingRuntime:
         self.geometry = reduce(Geometry.join, unbordered)
         zoom, least = max(view.zoom for view in views), min(view.zoom for view in views)
         self.fast_halo = math.ceil(max(member.fast_halo for member in members) / min(1.0, least))
-        self.bytes_per_pixel = (
-            max(member.bytes_per_pixel for member in members) * max(1.0, zoom) ** 2
-            + len(self.label_space) * self._itemsize
-        )
+        # Members compute all of what they are shown, for each view reads it back in another way.
+        computing = max(member.cost.bytes for member in members) * max(1.0, zoom) ** 2
+        self.cost = PixelCost.even(computing + len(self.label_space) * self._itemsize)
 
     @property
     def _itemsize(self) -> int:

@@ -15,7 +15,8 @@ from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
 from pixelwise.inference.runtime import Runtime
-from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.inference.seams import Seams
+from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import ObjectRule
 from pixelwise.io.raster import RasterSource
 from pixelwise.io.raster_sink import LabelSink
@@ -56,7 +57,7 @@ class LabelTask:
         return choose_tiles(
             size,
             self.runtime.geometry,
-            bytes_per_pixel=self.runtime.bytes_per_pixel,
+            cost=self.runtime.cost,
             mode=mode,
             tile=tile,
             memory=memory,
@@ -85,8 +86,9 @@ class LabelTask:
                 seams.look(tile, labels[tile.write])
                 if progress is not None:
                     progress(done, len(plan))
+            error = seams.finish()
         return Prediction(
-            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=seams.error, rule=self.rule
+            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=error, rule=self.rule
         )
 
     def raster(

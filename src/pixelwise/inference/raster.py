@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pixelwise.inference.context import shared_context
 from pixelwise.inference.runtime import Runtime
-from pixelwise.inference.tiles import Reader, Seams, each_tile
+from pixelwise.inference.seams import Seams
+from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import Instances
 from pixelwise.io.raster import RasterSource, read_uint8
 from pixelwise.io.raster_sink import LabelSink
@@ -81,7 +82,7 @@ def label_raster(
         sink.write(tile.write[0].start, tile.write[1].start, labels)
 
     tiles = [tile for tile in plan if _place(tile) not in finished]
-    seams = Seams(plan, read, runtime, count=len(tiles))
+    seams = Seams(plan, read, runtime, tiles=tiles)
     total, done = len(plan), len(plan) - len(tiles)
     if progress is not None and done:
         progress(done, total)
@@ -97,7 +98,8 @@ def label_raster(
                 progress(done, total)
         if writing is not None:
             writing.result()
-    return RasterResult(plan, plan.exact, seams.error, len(tiles))
+        error = seams.finish()
+    return RasterResult(plan, plan.exact, error, len(tiles))
 
 
 def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> Reader:

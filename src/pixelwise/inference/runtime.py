@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixelwise.geometry import Geometry
 from pixelwise.instances import Instances
-from pixelwise.tiling import Window
+from pixelwise.tiling import PixelCost, Window
 from pixelwise.types import LabelSpace, Preprocessing
 
 
@@ -21,8 +21,8 @@ class Runtime(Protocol):
     label_space: LabelSpace
     preprocessing: Preprocessing
     geometry: Geometry
-    bytes_per_pixel: float
-    """Memory that computing takes for each pixel that is shown."""
+    cost: PixelCost
+    """What computing takes for a pixel."""
     fast_halo: int
     """Pixels that tiles of fast mode see around them."""
     border: int

@@ -1,4 +1,4 @@
-"""Computing a picture tile by tile: what is read, what the runtime is shown, and how much tiles differ at seams."""
+"""Computing a picture tile by tile: what is read, and what the runtime is shown."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.runtime import Runtime
 from pixelwise.io.ahead import read_ahead
-from pixelwise.tiling import Tile, TilePlan, Window, read_window
+from pixelwise.tiling import Tile, TilePlan, Window
 
 Reader = Callable[[slice, slice], NDArray[np.uint8]]
 """Gives rows and columns of a picture as uint8 (C, h, w); is called on threads."""
@@ -22,10 +21,6 @@ Result = TypeVar("Result")
 
 LARGE = 8 << 20
 """Bytes of a block from which on it is better mapped for itself than kept in the heap."""
-
-SEAM_WINDOWS = 16
-SEAM_SIDE = 128
-"""How many windows are computed again to measure seams, and their largest side in pixels."""
 
 
 def each_tile(
@@ -106,55 +101,3 @@ def inside(tile: Tile, margin: int) -> Window:
     (rows, columns), (read_rows, read_columns) = tile.write, tile.read
     down, along = read_rows.start + margin, read_columns.start + margin
     return slice(rows.start - down, rows.stop - down), slice(columns.start - along, columns.stop - along)
-
-
-class Seams:
-    """Measures how far tiles with a short halo differ from tiles with twice the halo, at the corners of tiles.
-
-    Args:
-        plan: how the picture is cut.
-        read: gives windows of the picture.
-        runtime: what computes.
-        count: tiles that will be looked at; by default all of the plan.
-    """
-
-    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime, *, count: int | None = None) -> None:
-        self.plan = plan
-        self.read = read
-        self.runtime = runtime
-        count = len(plan) if count is None else count
-        self.sampled = {round((i + 0.5) * count / SEAM_WINDOWS - 0.5) for i in range(SEAM_WINDOWS)}
-        self.done = 0
-        self.pixels = 0
-        self.differing = 0
-
-    def look(self, tile: Tile, labels: NDArray[np.integer[Any]]) -> None:
-        """Take in the labels of the next tile; some are computed again in part."""
-        number, self.done = self.done, self.done + 1
-        if self.plan.exact or number not in self.sampled:
-            return
-        assert self.plan.halo is not None
-        rows, columns = (_corner(write, size) for write, size in zip(tile.write, self.plan.size, strict=True))
-        wider = max(2 * self.plan.halo, self.plan.geometry.period)
-        reads = tuple(
-            read_window(write, size, self.plan.geometry, wider)
-            for write, size in zip((rows, columns), self.plan.size, strict=True)
-        )
-        again = Tile((reads[0], reads[1]), (rows, columns))
-        better = self.runtime.labels(show(self.read, again, self.plan), inside(again, self.plan.geometry.margin))
-        top, left = tile.write[0].start, tile.write[1].start
-        own = labels[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-        self.pixels += own.size
-        self.differing += int((own != better).sum())
-        release_free_memory()
-
-    @property
-    def error(self) -> float | None:
-        """Share of the pixels looked at that differ; None for exact tiles, and where nothing was looked at."""
-        return self.differing / self.pixels if self.pixels else None
-
-
-def _corner(write: slice, size: int) -> slice:
-    """The part of a tile next to a seam: at its start, or at its end where it starts with the picture."""
-    side = min(SEAM_SIDE, write.stop - write.start)
-    return slice(write.start, write.start + side) if write.start else slice(write.stop - side, write.stop)

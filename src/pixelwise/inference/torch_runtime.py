@@ -20,12 +20,13 @@ from pixelwise.nn.aspp import ImageMean
 from pixelwise.nn.doubled import DoubledConv2d
 from pixelwise.nn.folding import fold_batch_norm
 from pixelwise.nn.fusing import fuse_parts
-from pixelwise.nn.memory import peak_bytes
+from pixelwise.nn.memory import demand
+from pixelwise.nn.windows import everything
 from pixelwise.ops import upsample_argmax, upsample_confusion
 from pixelwise.ops.device import has_native_bfloat16
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import bands, upsample_band
-from pixelwise.tiling import Window
+from pixelwise.tiling import PixelCost, Window
 
 PRECISIONS = ("auto", "bfloat16", "float32", "float64")
 
@@ -77,7 +78,7 @@ class TorchRuntime:
             for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
         )
         self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
-        self.bytes_per_pixel = self._count_bytes(probe)
+        self.cost = self._count_cost(probe)
         self.border, self.aligned = 0, True
 
     @cached_property
@@ -154,16 +155,19 @@ class TorchRuntime:
             for part, of_part in zip(parts, zip(*seen, strict=True), strict=True)
         }
 
-    def coarse(self, image: NDArray[np.uint8]) -> Coarse:
-        """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs."""
+    def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> Coarse:
+        """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs.
+
+        Where a window is given, logits are only good for it.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            coarse: Coarse = self.model.coarse(self._normalised(image))
-            return coarse
+            return self.model.coarse(self._normalised(image), window)
 
     def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
         """Compute coarse logits of what a tile is shown, laid on the pixels of a window alone."""
         if self.model.border != "mirror":
-            return on_window(self.coarse(image), window)
+            whole = window == everything((image.shape[1], image.shape[2]))
+            return on_window(self.coarse(image, None if whole else window), window)
         normalised = self._normalised(image)  # mirrored already
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             return on_window(self.model.score(normalised, (window[0].stop, window[1].stop)), window)
@@ -184,13 +188,23 @@ class TorchRuntime:
         labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
         return labels[0].cpu().numpy()
 
-    def _count_bytes(self, probe: tuple[int, int, int, int]) -> float:
-        """Memory for each pixel shown to the network: feature maps, and the picture before and after normalising."""
+    def _count_cost(self, probe: tuple[int, int, int, int]) -> PixelCost:
+        """Count feature maps and arithmetic, and add the picture before and after normalising."""
         dtype = torch.bfloat16 if self.bfloat16 else self.dtype
         pixels = probe[2] * probe[3]
-        # The picture exists as bytes, here and twice read ahead, and normalised before it is padded.
-        picture = probe[1] * (3 + dtype.itemsize)
-        return peak_bytes(self.model.network, probe, dtype=dtype) / pixels + picture
+        # The picture exists as bytes, here and twice read ahead, and normalised before and after it is padded.
+        read, held = probe[1] * (3 + dtype.itemsize), probe[1] * (3 + 2 * dtype.itemsize)
+        ended = demand(self.model.network, probe, dtype=dtype)
+        if not self.model.windowed:
+            return PixelCost.even(ended.peak_bytes / pixels + read)
+        inner = slice(probe[2] // 2, probe[2] // 2 + 1)
+        around = demand(self.model.network, probe, dtype=dtype, more=((inner, inner),))
+        return PixelCost(
+            ended.peak_bytes / pixels + read,
+            around.peak_bytes / pixels + read,
+            held,
+            around.multiply_adds / ended.multiply_adds,
+        )
 
 
 def _hold_in_bfloat16(model: nn.Module) -> None:

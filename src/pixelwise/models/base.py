@@ -14,9 +14,10 @@ from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.nn.tracing import Trace, trace
+from pixelwise.nn.windows import Windowed
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail_torch import upsample_band
-from pixelwise.tiling import FAST_HALO
+from pixelwise.tiling import FAST_HALO, Window
 from pixelwise.types import LabelSpace, Preprocessing
 
 PROBE = 256
@@ -56,9 +57,17 @@ class EncoderDecoder(nn.Module):
         self.decoder = decoder
         self.head = head
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Score normalised images."""
-        logits: Tensor = self.head(self.decoder(self.encoder(images)))
+    def forward(self, images: Tensor, window: Window | None = None) -> Tensor:
+        """Score normalised images.
+
+        Args:
+            images: (N, C, H, W).
+            window: rows and columns that are wanted, where the decoder is one that can leave out the rest; logits
+                then lie on what it covers.
+        """
+        maps = self.encoder(images)
+        decoded = self.decoder(maps) if window is None else self.decoder(maps, window)
+        logits: Tensor = self.head(decoded)
         return logits
 
 
@@ -141,11 +150,12 @@ class SegmentationModel(nn.Module):
         encoder = self.encoder
         return encoder is None or encoder.exact
 
-    def coarse(self, images: Tensor) -> Coarse:
+    def coarse(self, images: Tensor, window: Window | None = None) -> Coarse:
         """Compute coarse logits; what losses, metrics and predictors use.
 
         Args:
             images: normalised float (N, C, H, W), of any height and width.
+            window: rows and columns of which logits are wanted; elsewhere they may be missing or wrong.
 
         Raises:
             ModelError: the images are not (N, C, H, W) with the channels the model was built for.
@@ -154,19 +164,35 @@ class SegmentationModel(nn.Module):
             raise ModelError(
                 f"model '{self.name}' takes images (N, {self.preprocessing.channels}, H, W), got {tuple(images.shape)}"
             )
-        return self.score(self._extend(images), (images.shape[2], images.shape[3]))
+        return self.score(self._extend(images), (images.shape[2], images.shape[3]), window)
 
-    def score(self, extended: Tensor, size: tuple[int, int]) -> Coarse:
+    def score(self, extended: Tensor, size: tuple[int, int], window: Window | None = None) -> Coarse:
         """Compute coarse logits of images that have their border and a size the network computes on already.
 
         Args:
             extended: normalised float (N, C, H', W'), as ``coarse`` makes it of images, or cut from a larger picture.
             size: height and width of the output that counts, from its first row and column on.
+            window: as for :meth:`coarse`.
         """
+        decoder = self._windowed_decoder()
+        if window is not None and decoder is not None:
+            rows, columns = decoder.covered(window, (extended.shape[2], extended.shape[3]))
+            offset = (-(self.first + rows.start) / self.stride, -(self.first + columns.start) / self.stride)
+            return Coarse(self.network(extended, window), size, 1 / self.stride, offset)
         result = self.network(extended)
         logits, *auxiliary = result if isinstance(result, tuple) else (result,)
-        scale, offset = self._grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
-        return Coarse(logits, size, scale, offset, tuple(auxiliary))
+        grid = self._grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
+        return Coarse(logits, size, *grid, tuple(auxiliary))
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the network computes less where only a window of its output is wanted."""
+        return self._windowed_decoder() is not None
+
+    def _windowed_decoder(self) -> Windowed | None:
+        decoder = self.network.decoder if isinstance(self.network, EncoderDecoder) else None
+        exact = self.stretch is None and self.border == "zeros" and self._exact()
+        return decoder if exact and isinstance(decoder, Windowed) else None
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute full-size logits (N, K, H, W) from normalised images (N, C, H, W)."""
@@ -192,7 +218,7 @@ class SegmentationModel(nn.Module):
         if self.stretch == "half_pixel":
             return images
         below, right = self.geometry.padded_size(height) - height, self.geometry.padded_size(width) - width
-        return F.pad(images, (0, right, 0, below))
+        return F.pad(images, (0, right, 0, below)) if below or right else images
 
     def _grid(
         self, cells: tuple[int, int], pixels: tuple[int, int]

@@ -16,6 +16,8 @@ from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.aspp import ASPP, atrous_conv
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves, separable_conv_norm_relu
 from pixelwise.nn.upsampling import upsample_aligned
+from pixelwise.nn.windows import crop, everything, widen
+from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
 
 LOW_LEVEL_STRIDE = 4
@@ -92,23 +94,47 @@ class DeepLabV3PlusDecoder(nn.Module):
         self.out_channels = out_channels
         initialise(self)
 
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """Decode the encoder's maps, finest first, to (N, out_channels, H / 4, W / 4); the list is emptied."""
-        low = self.reduce(maps[self.low_level])  # (N, 48, H/4, W/4)
-        deep = maps[-1]
+    def forward(self, maps: list[Tensor], window: Window | None = None) -> Tensor:
+        """Decode the encoder's maps, finest first; the list is emptied.
+
+        Args:
+            maps: (N, C, H / stride, W / stride) each.
+            window: rows and columns of the picture that are wanted; by default all.
+
+        Returns:
+            (N, out_channels, H / 4, W / 4), or as much of it as :meth:`covered` says.
+        """
+        low, deep = maps[self.low_level], maps[-1]
         # Maps are let go as soon as they are used: in prediction they are most of the memory.
         maps.clear()
+        size = (low.shape[2] * LOW_LEVEL_STRIDE, low.shape[3] * LOW_LEVEL_STRIDE)
+        whole = fine = coarse = everything(size)
+        if window is not None:
+            # Interpolation between deep cells reads one more of them.
+            fine, coarse_stride = self.covered(window, size), LOW_LEVEL_STRIDE * self.factor
+            coarse = widen(fine, coarse_stride, coarse_stride, size)
+        low = self.reduce(crop(low, fine, whole, LOW_LEVEL_STRIDE))  # (N, 48, H/4, W/4)
         deep = self.after(self.aspp(deep))  # (N, 256, H/16, W/16)
         if self.resize == "aligned":
             # Sizes 16k + 1 have 4k + 1 cells of stride 4: what was repeated past the last of the deep ones goes.
             deep = upsample_aligned(deep, self.factor)[:, :, : low.shape[2], : low.shape[3]]
         else:
-            deep = F.interpolate(deep, low.shape[2:], mode="bilinear", align_corners=self.resize == "corners")
+            deep = crop(deep, coarse, whole, LOW_LEVEL_STRIDE * self.factor)
+            cells = [(side.stop - side.start) // LOW_LEVEL_STRIDE for side in coarse]
+            deep = F.interpolate(deep, cells, mode="bilinear", align_corners=self.resize == "corners")
+            deep = crop(deep, fine, coarse, LOW_LEVEL_STRIDE)
         refined = torch.cat([deep, low], 1)
         del deep, low
         for part in leaves(self.refine):
             refined = part(refined)
         return refined
+
+    def covered(self, window: Window, size: tuple[int, int]) -> Window:
+        """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
+        if self.resize != "half_pixel":
+            return everything(size)
+        # Each convolution reads a cell further, and so does the interpolation of what is made of the result.
+        return widen(window, (1 + len(self.refine)) * LOW_LEVEL_STRIDE, LOW_LEVEL_STRIDE, size)
 
 
 def deeplabv3plus(

@@ -12,7 +12,12 @@ from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
 from pixelwise.nn.doubled import DoubledConv2d
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
+from pixelwise.nn.windows import crop, everything, widen
+from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
+
+HEAD_READS = 1
+"""Pixels around it that the head, a 3x3 convolution, reads."""
 
 
 class UNetDecoder(nn.Module):
@@ -62,15 +67,28 @@ class UNetDecoder(nn.Module):
         self.out_channels = width
         initialise(self.steps)
 
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """Decode the encoder's maps, finest first, to (N, channels[-1], H, W); the list is emptied."""
-        *skips, decoded = maps
-        skip_at = dict(zip(self.skip_strides, skips, strict=True))
+    def forward(self, maps: list[Tensor], window: Window | None = None) -> Tensor:
+        """Decode the encoder's maps, finest first; the list is emptied.
+
+        Args:
+            maps: (N, C, H / stride, W / stride) each.
+            window: rows and columns of the picture that are wanted; by default all.
+
+        Returns:
+            (N, channels[-1], H, W), or as much of it as :meth:`covered` says.
+        """
+        size = (maps[-1].shape[2] * 2 * self.strides[0], maps[-1].shape[3] * 2 * self.strides[0])
+        covered = everything(size)
+        region_at = dict(zip(self.strides, self._regions(window or covered, size), strict=True))
         # Maps are let go as soon as they are used: in prediction they are most of the memory.
-        maps.clear()
-        skips.clear()
+        decoded = maps.pop()
+        skip_at = {
+            stride: crop(maps.pop(), region_at[stride], covered, stride) for stride in reversed(self.skip_strides)
+        }
         for stride, doubling, step in zip(self.strides, self.doublings, self.steps, strict=True):
             convolve, *rest = leaves(step)
+            decoded = crop(decoded, region_at[stride], covered, 2 * stride)
+            covered = region_at[stride]
             skip = skip_at.pop(stride, None)
             if isinstance(convolve, DoubledConv2d):
                 decoded = convolve(decoded, skip)  # (N, C, h, w) -> (N, C'', 2h, 2w)
@@ -83,6 +101,21 @@ class UNetDecoder(nn.Module):
             for part in rest:
                 decoded = part(decoded)
         return decoded
+
+    def covered(self, window: Window, size: tuple[int, int]) -> Window:
+        """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
+        return self._regions(window, size)[-1]
+
+    def _regions(self, window: Window, size: tuple[int, int]) -> list[Window]:
+        """What part of the picture each step works on, so that a window of the result is as if all were computed."""
+        region, regions = widen(window, HEAD_READS, 1, size), []
+        for stride, doubling in zip(reversed(self.strides), reversed(self.doublings), strict=True):
+            assert isinstance(doubling, Doubling)
+            # Two convolutions read a cell further each, and some ways of doubling a cell of twice the side.
+            cells = 2 if doubling.upsampling in ("nearest", "unpool") else 4
+            region = widen(region, cells * stride, 2 * stride, size)
+            regions.append(region)
+        return regions[::-1]
 
     def fuse(self) -> None:
         """Convolve without building doubled maps, where they are copies; for prediction alone.

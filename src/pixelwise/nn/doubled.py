@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BAND = 64
+BAND = 32
 """Rows of cells that are convolved at a time, so that what is in between stays small."""
 
 
@@ -41,7 +41,10 @@ class DoubledConv2d(nn.Module):
         """Convolve a map (N, C, h, w), doubled, together with the encoder's map."""
         height, width = decoded.shape[2:]
         bias = None if self.bias is None or skip is not None else self.bias.repeat(4)
-        result = None if skip is None else F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
+        result = None
+        if skip is not None:
+            assert self.pixels is not None
+            result = F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
         for first in range(0, height, BAND):
             rows = min(BAND, height - first)
             top = max(0, first - 1)

@@ -1,20 +1,35 @@
-"""How much memory a network's feature maps take at once, counted on the meta device."""
+"""How much memory a network's feature maps take at once, and its arithmetic, counted on the meta device."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pixelwise.nn.costs import multiply_adds
 from pixelwise.nn.meta import run_on_meta
 
 
-def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: torch.dtype = torch.float32) -> int:
-    """Count the most bytes of feature maps that live at the same time while a network runs without gradients.
+class Demand(NamedTuple):
+    """What a run of a network without gradients takes."""
+
+    peak_bytes: int
+    """Most bytes of feature maps that live at the same time."""
+    multiply_adds: int
+
+
+def demand(
+    network: nn.Module,
+    images: tuple[int, int, int, int],
+    *,
+    dtype: torch.dtype = torch.float32,
+    more: tuple[Any, ...] = (),
+) -> Demand:
+    """Count what a run of a network takes.
 
     The network runs on shapes alone, so the count depends on nothing but the network and the size: parameters and the
     working memory of single kernels are not in it.
@@ -23,10 +38,16 @@ def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: 
         network: takes images (N, C, H, W).
         images: their shape.
         dtype: type that the network computes in.
+        more: what the network is given besides the images.
     """
     counter = _Counter()
-    run_on_meta(network, images, counter, dtype=dtype, begin=counter.watch)
-    return counter.peak
+    run_on_meta(network, images, counter, dtype=dtype, begin=counter.watch, more=more)
+    return Demand(counter.peak, counter.multiply_adds)
+
+
+def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: torch.dtype = torch.float32) -> int:
+    """Count the most bytes of feature maps that live at the same time: see :func:`demand`."""
+    return demand(network, images, dtype=dtype).peak_bytes
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -36,6 +57,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
+        self.multiply_adds = 0
         self.users: dict[int, int] = {}  # storage -> tensors that share it
 
     def watch(self, tensor: Tensor) -> None:
@@ -61,6 +83,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in _tensors(result):
             if tensor.untyped_storage()._cdata not in parameters:
                 self.watch(tensor)
+        if isinstance(result, Tensor):
+            self.multiply_adds += multiply_adds(func, args, result)
         return result
 
 

@@ -17,6 +17,7 @@ def run_on_meta(
     *,
     dtype: torch.dtype = torch.float32,
     begin: Callable[[Tensor], None] | None = None,
+    more: tuple[Any, ...] = (),
 ) -> Any:
     """Run a network in evaluation mode on the meta device and return its output; the network is left as it is.
 
@@ -26,6 +27,7 @@ def run_on_meta(
         watching: entered for the run, such as a ``TorchDispatchMode`` that sees every operator.
         dtype: type of images and of all parameters that are floats.
         begin: called with the images before the run.
+        more: what the network is given besides the images.
     """
     state = {
         name: torch.empty_like(value, device="meta", dtype=dtype if value.is_floating_point() else value.dtype)
@@ -38,7 +40,7 @@ def run_on_meta(
     network.eval()
     try:
         with torch.no_grad(), watching:
-            return torch.func.functional_call(network, state, (picture,))
+            return torch.func.functional_call(network, state, (picture, *more))
     finally:
         for part in training:
             part.training = True

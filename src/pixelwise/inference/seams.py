@@ -1,0 +1,116 @@
+"""How much tiles with a short halo differ from what they would be with a longer one, measured where tiles meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.tiles import Reader, inside, release_free_memory, show
+from pixelwise.tiling import Tile, TilePlan, Window, read_window
+
+SIDE = 64
+"""Of the corner of a tile that is looked at, in pixels; smaller tiles are looked at whole."""
+
+FEWEST, MOST = 4, 16
+"""Places that are looked at; four tiles meet at each, so that sixteen corners are compared at least."""
+
+SHARE = 4
+"""Tiles for each place in between, so that looking takes little of the time."""
+
+
+@dataclass(eq=False)
+class _Place:
+    """Where tiles meet, and what is known of it."""
+
+    window: Window
+    labels: NDArray[Any]
+    seen: NDArray[np.bool_]
+
+
+class Seams:
+    """Computes what lies around the corners of some tiles again with twice the halo, and counts what differs.
+
+    Args:
+        plan: how the picture is cut.
+        read: gives windows of the picture.
+        runtime: what computes.
+        tiles: those that will be looked at, in their order; by default all of the plan.
+    """
+
+    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime, *, tiles: Sequence[Tile] | None = None) -> None:
+        self.plan = plan
+        self.read = read
+        self.runtime = runtime
+        self.pixels = 0
+        self.differing = 0
+        tiles = list(plan) if tiles is None else tiles
+        meeting = [] if plan.exact else list(dict.fromkeys(_corner(tile, plan.size) for tile in tiles))
+        count = min(len(meeting), max(FEWEST, min(MOST, len(tiles) // SHARE)))
+        chosen = dict.fromkeys(meeting[round((i + 0.5) * len(meeting) / count - 0.5)] for i in range(count))
+        self._waiting = [self._around(*place) for place in chosen]
+
+    def _around(self, row: int, column: int) -> _Place:
+        rows, columns = (
+            slice(max(0, at - min(SIDE, tile)), min(length, at + min(SIDE, tile)))
+            for at, length, tile in zip((row, column), self.plan.size, self.plan.tile, strict=True)
+        )
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return _Place((rows, columns), np.zeros(shape, self.runtime.label_space.dtype), np.zeros(shape, np.bool_))
+
+    def look(self, tile: Tile, labels: NDArray[np.integer[Any]]) -> None:
+        """Take in the labels of the next tile."""
+        for place in list(self._waiting):
+            shared = [
+                slice(max(write.start, side.start), min(write.stop, side.stop))
+                for write, side in zip(tile.write, place.window, strict=True)
+            ]
+            if any(side.start >= side.stop for side in shared):
+                continue
+            theirs, ours = (
+                tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(shared, origin, strict=True))
+                for origin in (tile.write, place.window)
+            )
+            place.labels[ours], place.seen[ours] = labels[theirs], True
+            if place.seen.all():
+                self._compare(place)
+
+    def finish(self) -> float | None:
+        """Compare what is left, where some of the tiles were computed earlier.
+
+        Returns:
+            Share of the pixels looked at that differ; None for exact tiles, and where nothing was looked at.
+        """
+        for place in list(self._waiting):
+            self._compare(place)
+        return self.differing / self.pixels if self.pixels else None
+
+    def _compare(self, place: _Place) -> None:
+        self._waiting.remove(place)
+        if not place.seen.any():
+            return
+        assert self.plan.halo is not None
+        geometry = self.plan.geometry
+        wider = max(2 * self.plan.halo, geometry.period)
+        rows, columns = (
+            read_window(side, length, geometry, wider)
+            for side, length in zip(place.window, self.plan.size, strict=True)
+        )
+        again = Tile((rows, columns), place.window)
+        better = self.runtime.labels(show(self.read, again, self.plan), inside(again, geometry.margin))
+        self.pixels += int(place.seen.sum())
+        self.differing += int((place.seen & (place.labels != better)).sum())
+        release_free_memory()
+
+
+def _corner(tile: Tile, size: tuple[int, int]) -> tuple[int, int]:
+    """Where a tile meets others: at its first corner, or at another one where the picture ends at that."""
+    row, column = (
+        write.start or (write.stop if write.stop < length else length // 2)
+        for write, length in zip(tile.write, size, strict=True)
+    )
+    return row, column

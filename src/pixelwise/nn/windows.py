@@ -1,0 +1,53 @@
+"""Computing a decoder on part of a picture alone: what a tile only sees, the encoder reads and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from pixelwise.tiling import Window
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A decoder that can leave out what a window of its output does not need."""
+
+    def covered(self, window: Window, size: tuple[int, int]) -> Window:
+        """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
+        ...
+
+    def __call__(self, maps: list[Tensor], window: Window) -> Tensor:
+        """Decode the encoder's maps of the whole picture, finest first, to a map of what is covered."""
+        ...
+
+
+def everything(size: tuple[int, int]) -> Window:
+    """The window that holds a picture of height and width."""
+    return slice(0, size[0]), slice(0, size[1])
+
+
+def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
+    """Widen a window on all sides and on to multiples of ``unit`` pixels, within a picture of whole units."""
+    rows, columns = (
+        slice(max(0, (side.start - by) // unit * unit), min(length, -(-(side.stop + by) // unit) * unit))
+        for side, length in zip(window, size, strict=True)
+    )
+    return rows, columns
+
+
+def crop(features: Tensor, window: Window, covered: Window, stride: int) -> Tensor:
+    """Cut a map (N, C, h, w) with cells of ``stride`` pixels, which lies on ``covered``, to a window inside that.
+
+    The result is a copy, so that the map can be let go; what lies on the window already is given back as it is.
+    """
+    if window == covered:
+        return features
+    rows, columns = (
+        slice((inner.start - outer.start) // stride, (inner.stop - outer.start) // stride)
+        for inner, outer in zip(window, covered, strict=True)
+    )
+    last = features.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if last else torch.contiguous_format
+    return features[:, :, rows, columns].clone(memory_format=layout)
