@@ -139,6 +139,21 @@ def test_fast_tiles_carry_the_halo_that_was_measured() -> None:
         assert (plan.halo, plan.exact) == (halo, asked == 500)
 
 
+def test_a_halo_that_costs_less_leaves_room_for_larger_tiles() -> None:
+    geometry, options = Geometry(1, -180, 180, 32), {"mode": "fast", "memory": 100 * 1000**2}
+    even = choose((5000, 5000), geometry, **options)
+    lean = choose((5000, 5000), geometry, **options, cost=PixelCost(100, 60, 20, 0.4))
+    assert lean.tile > even.tile
+    assert lean.cost < even.cost
+    shown, ended = lean.tile[0] + 2 * 96, lean.tile[0] + 2 * 32
+    assert 60 * shown**2 <= 100 * 1000**2
+    assert 100 * ended**2 + 20 * (shown**2 - ended**2) <= 100 * 1000**2
+    # One period more would not fit.
+    shown, ended = shown + 32, ended + 32
+    assert max(60 * shown**2, 100 * ended**2 + 20 * (shown**2 - ended**2)) > 100 * 1000**2
+    assert PixelCost(100, 60, 20, 0.4).memory(shown, ended) > 100 * 1000**2
+
+
 def test_cost_is_the_arithmetic_over_that_of_the_whole() -> None:
     geometry = GEOMETRIES["wide"]
     plan = choose((1600, 1600), geometry, mode="exact", tile=160)
