@@ -77,7 +77,7 @@ class TorchRuntime:
             torch.tensor(values, device=self.device, dtype=self.dtype)
             for values in (loaded.preprocessing.mean, loaded.preprocessing.std)
         )
-        self._mean, self._std = 255 * mean[:, None, None], 255 * std[:, None, None]
+        self._mean, self._std = 255 * mean, 255 * std  # (C,)
         self.cost = self._count_cost(probe)
         self.border, self.aligned = 0, True
 
@@ -174,15 +174,16 @@ class TorchRuntime:
 
     def _normalised(self, image: NDArray[np.uint8]) -> Tensor:
         """Normalise an image (C, H, W) to (1, C, H, W) in the precision that the network computes in."""
+        channels, height, width = image.shape
         dtype = torch.bfloat16 if self.bfloat16 else self.dtype
-        size = (1, *image.shape)
-        normalised = torch.empty(size, dtype=dtype, device=self.device, memory_format=torch.channels_last)
+        normalised = torch.empty((height, width * channels), dtype=dtype, device=self.device)
+        mean, std = self._mean.repeat(width), self._std.repeat(width)  # (W * C,)
         # Rows by rows, because floats of all pixels would take more memory than some of the network's own maps.
-        for top in range(0, image.shape[1], BAND):
-            band = slice(top, top + BAND)
-            pixels = torch.from_numpy(np.array(image[:, band])).to(self.device)  # (C, rows of the band, W)
-            normalised[0, :, band] = (pixels - self._mean) / self._std
-        return normalised
+        for top in range(0, height, BAND):
+            rows = np.array(image[:, top : top + BAND].transpose(1, 2, 0), order="C")  # (rows of the band, W, C)
+            pixels = torch.from_numpy(rows).to(self.device).flatten(1)  # (rows of the band, W * C)
+            normalised[top : top + BAND] = (pixels - mean) / std
+        return normalised.view(1, height, width, channels).permute(0, 3, 1, 2)
 
     def _labels(self, coarse: Coarse) -> NDArray[np.integer]:
         labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
