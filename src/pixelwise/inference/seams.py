@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,8 @@ SIDE = 64
 FEWEST, MOST = 4, 16
 """Places that are looked at; four tiles meet at each, so that sixteen corners are compared at least."""
 
-SHARE = 4
-"""Tiles for each place in between, so that looking takes little of the time."""
+SHARE = 1 / 16
+"""Of the pixels that tiles are shown, those that are shown again in between: looking takes little of the time."""
 
 
 @dataclass(eq=False)
@@ -50,9 +51,15 @@ class Seams:
         self.differing = 0
         tiles = list(plan) if tiles is None else tiles
         meeting = [] if plan.exact else list(dict.fromkeys(_corner(tile, plan.size) for tile in tiles))
-        count = min(len(meeting), max(FEWEST, min(MOST, len(tiles) // SHARE)))
+        count = min(len(meeting), self._affordable(len(tiles))) if meeting else 0
         chosen = dict.fromkeys(meeting[round((i + 0.5) * len(meeting) / count - 0.5)] for i in range(count))
         self._waiting = [self._around(*place) for place in chosen]
+
+    def _affordable(self, tiles: int) -> int:
+        """How many places may be looked at where so many tiles are computed."""
+        assert self.plan.halo is not None
+        tile = math.prod(side + 2 * self.plan.halo for side in self.plan.tile)
+        return max(FEWEST, min(MOST, int(SHARE * tiles * tile / (2 * SIDE + 4 * self.plan.halo) ** 2)))
 
     def _around(self, row: int, column: int) -> _Place:
         rows, columns = (
