@@ -85,10 +85,10 @@ def main() -> None:
     if options.worker:
         keep_large_blocks()
         share_the_processor()
-        use_huge_pages()
         side, memory = options.worker.split(",")
         work(int(side), float(memory), options.folder)
         return
+    use_huge_pages()  # here, because torch asks for it as soon as it is imported
     print(f"{date.today()}, {platform.machine()}, torch {torch.__version__}\n")
     print("| --memory | side | tile | seconds | megapixels a second | extra MiB |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")

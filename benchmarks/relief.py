@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--step", choices=["learn", "label"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step is None:  # each step in a process of its own, so that memory is that of the step
+        use_huge_pages()  # here, because torch asks for it as soon as it is imported
         for step in ("learn", "label"):
             subprocess.run([sys.executable, *sys.argv, "--step", step], check=True)
         return
@@ -157,7 +158,6 @@ def main() -> None:
     if options.step == "learn":
         learn(options.out, options.model, options.minutes)
     else:
-        use_huge_pages()
         label(options.out, options.memory, options.mode)
 
 
