@@ -176,17 +176,10 @@ def main() -> None:
             for number, name in enumerate(names):
                 environment = plain if name in MONAI else os.environ  # larger pages make MONAI slower
                 command = [sys.executable, __file__, "--worker", name, "--model", str(model)]
-                command += [
-                    "--labels",
-                    f"{folder}/{number}.npy",
-                    "--side",
-                    str(options.side),
-                    "--threads",
-                    str(options.threads),
-                ]
-                result = json.loads(
-                    subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout.splitlines()[-1]
-                )
+                command += ["--labels", f"{folder}/{number}.npy", "--side", str(options.side)]
+                command += ["--threads", str(options.threads)]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+                result = json.loads(done.stdout.splitlines()[-1])
                 print(f"{name}: {result['seconds']:.1f} s, {result['mib']:.0f} MiB", file=sys.stderr)
                 if name not in results or result["seconds"] < results[name]["seconds"]:
                     results[name] = result
