@@ -11,8 +11,9 @@ from PIL import Image
 
 from pixelwise.data.source import Pair
 from pixelwise.errors import DataError, PixelwiseError, SettingError
-from pixelwise.evaluation import evaluate
+from pixelwise.evaluation import evaluate, measure_halo
 from pixelwise.inference import Predictor
+from pixelwise.models import build_model
 from pixelwise.types import LabelSpace
 
 SIZES = [(16, 24), (9, 31), (40, 8), (16, 24)] * 3
@@ -95,3 +96,20 @@ def test_bad_pairs_are_named(by_brightness, pairs: list[Pair]) -> None:
     Image.fromarray(np.full(SIZES[2], 7, np.uint8)).save(pairs[2].mask)
     with pytest.raises(DataError, match=r"2_mask\.png: the mask holds 7"):
         evaluate(predictor, pairs, space)
+
+
+def test_the_halo_is_measured_on_a_few_pictures(by_brightness, pairs: list[Pair]) -> None:
+    told: list[tuple[int, int]] = []
+    predictor = Predictor(by_brightness, device="cpu")
+    # This network looks at single pixels, so the shortest halo will do.
+    assert measure_halo(predictor, pairs, predictor.label_space, progress=lambda *done: told.append(done)) == 32
+    assert told == [(done, 6) for done in range(1, 7)]  # every second one of twelve
+
+
+def test_a_halo_needs_pictures_and_labels(by_brightness, pairs: list[Pair]) -> None:
+    predictor = Predictor(by_brightness, device="cpu")
+    with pytest.raises(SettingError, match="no pictures"):
+        measure_halo(predictor, [], predictor.label_space)
+    finding = Predictor(build_model("faster_rcnn", classes=2, encoder="test_resnet"), device="cpu")
+    with pytest.raises(SettingError, match="size of objects"):
+        measure_halo(finding, pairs, finding.label_space)

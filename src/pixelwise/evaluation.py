@@ -151,11 +151,13 @@ def measure_halo(
         progress: called with the pictures done and the pictures looked at, after each.
 
     Raises:
-        SettingError: the network finds objects, whose tiles overlap by what objects measure.
+        SettingError: there are no pairs, or the network finds objects, whose tiles overlap by what objects measure.
         DataError: a picture or a mask is missing or cannot be used.
     """
     if predictor.finds_objects:
         raise SettingError("a network that finds objects has no halo to measure: it follows from the size of objects")
+    if not pairs:
+        raise SettingError("there are no pictures to measure the halo of tiles on")
     some = pairs[:: math.ceil(len(pairs) / WINDOWS)]
     return choose_halo(
         cast(Runtime, predictor.runtime),
