@@ -51,7 +51,9 @@ def choose_object_tiles(
     if tile is not None and tile < 1:
         raise SettingError(f"a tile is at least 1 pixel, got {tile}")
     padded = [geometry.padded_size(side) for side in size]
-    fits = math.prod(padded) * bytes_per_pixel + bytes_more <= memory if tile is None else tile >= max(size)
+    # What does not depend on the picture is taken for every tile: smaller ones would only be more of them.
+    left = max(memory - bytes_more, memory / 2)
+    fits = math.prod(padded) * bytes_per_pixel <= left if tile is None else tile >= max(size)
     if fits:
         return TilePlan(size, size, geometry, None, True, 1.0, "the picture fits into one tile")
     if mode == "exact":
@@ -62,7 +64,7 @@ def choose_object_tiles(
     period = geometry.period
     wanted = _up(max(largest / 2, LEAST), period)
     if tile is None:
-        shown = int(math.sqrt(max(0.0, memory - bytes_more) / bytes_per_pixel)) // period * period
+        shown = int(math.sqrt(left / bytes_per_pixel)) // period * period
         halo = max(_up(LEAST, period), min(wanted, shown // SHARE // period * period))
         room = max(period, shown - 2 * halo)
         sides = [_up(math.ceil(side / math.ceil(side / room)), period) for side in size]
