@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -194,7 +195,17 @@ def test_tiles_show_half_of_the_largest_objects_within_the_memory() -> None:
         assert 1 < one.cost < 2.5
     assert plan(memory=2**31).whole
     assert "more" not in plan().reason
-    assert "MiB" in plan(memory=10**6).reason
+    assert "that takes 2 MiB" in plan(memory=10**6).reason  # a halo of 32 around 32 pixels, and what heads take
+
+
+def test_heads_that_fill_the_memory_leave_half_of_it_to_pixels() -> None:
+    def plan(size: tuple[int, int]) -> TilePlan:
+        chosen = {"bytes_per_pixel": 100, "bytes_more": 2**26, "largest": 100, "memory": 2**25}
+        return choose_object_tiles(size, Geometry(1, None, None, 32), **chosen)
+
+    assert plan((256, 256)).whole
+    assert "that takes 70 MiB, more than the 32" in plan((256, 256)).reason
+    assert 200 < plan((3000, 5000)).tile[0] + 2 * plan((3000, 5000)).halo <= math.sqrt(2**24 / 100)
 
 
 def test_exact_tiles_and_probabilities_are_refused() -> None:

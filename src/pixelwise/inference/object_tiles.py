@@ -28,10 +28,11 @@ def choose_object_tiles(
 ) -> TilePlan:
     """Choose tiles for a picture; the same arguments give the same tiles everywhere.
 
-    A picture that fits into the memory is one tile. Others are cut into tiles which are shown a halo of half the side
-    of the largest objects, at most a sixth of what fits into the memory: objects up to twice the halo in size then lie
-    whole in the tile that holds their centre. They are never exact, because a network that finds objects compares all
-    objects of a picture with each other.
+    Half of the memory at least is for pixels, even where what a tile takes besides leaves less: smaller tiles would
+    only take that more often. A picture that fits is one tile. Others are cut into tiles which are shown a halo of half
+    the side of the largest objects, at most a sixth of what fits into the memory: objects up to twice the halo in size
+    then lie whole in the tile that holds their centre. They are never exact, because a network that finds objects
+    compares all objects of a picture with each other.
 
     Args:
         size: height and width of the picture in pixels.
@@ -51,11 +52,11 @@ def choose_object_tiles(
     if tile is not None and tile < 1:
         raise SettingError(f"a tile is at least 1 pixel, got {tile}")
     padded = [geometry.padded_size(side) for side in size]
-    # What does not depend on the picture is taken for every tile: smaller ones would only be more of them.
     left = max(memory - bytes_more, memory / 2)
     fits = math.prod(padded) * bytes_per_pixel <= left if tile is None else tile >= max(size)
     if fits:
-        return TilePlan(size, size, geometry, None, True, 1.0, "the picture fits into one tile")
+        over = _tell_excess(math.prod(padded) * bytes_per_pixel + bytes_more, memory)
+        return TilePlan(size, size, geometry, None, True, 1.0, f"the picture fits into one tile{over}")
     if mode == "exact":
         raise SettingError(
             "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take --mode "
@@ -77,9 +78,18 @@ def choose_object_tiles(
         for cut in plan
     ) / math.prod(padded)
     needed = math.prod(side + 2 * halo for side in sides) * bytes_per_pixel + bytes_more
-    over = f"; they take {needed / 2**20:.0f} MiB, for smaller ones would see too little" if needed > memory else ""
+    over = _tell_excess(needed, memory)
     reason = f"tiles see {halo} pixels around them, so that objects up to {2 * halo} pixels lie whole in one{over}"
     return TilePlan(size, plan.tile, geometry, halo, False, cost, reason)
+
+
+def _tell_excess(needed: float, memory: int) -> str:
+    """Say how much memory a tile takes, where that is more than was asked for."""
+    return (
+        f"; that takes {needed / 2**20:.0f} MiB, more than the {memory / 2**20:.0f} asked for"
+        if needed > memory
+        else ""
+    )
 
 
 def _up(value: float, period: int) -> int:
