@@ -20,10 +20,10 @@ import segmentation_models_pytorch as smp  # noqa: E402
 import torch  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from pixelwise.data.cache import PictureCache  # noqa: E402
-from pixelwise.data.dataset import Pictures, TrainingCrops, collate_crops  # noqa: E402
+from pixelwise.data.crops.augmentation import Augmentation  # noqa: E402
+from pixelwise.data.crops.cache import PictureCache  # noqa: E402
+from pixelwise.data.crops.pixel_crops import Pictures, TrainingCrops, collate_crops  # noqa: E402
 from pixelwise.data.source import open_data  # noqa: E402
-from pixelwise.data.transforms import Augmentation  # noqa: E402
 from pixelwise.encoders import TimmEncoder, load_encoder_weights  # noqa: E402
 from pixelwise.metrics.confusion import ConfusionMatrix  # noqa: E402
 

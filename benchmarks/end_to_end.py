@@ -81,7 +81,7 @@ def open_camvid(folder: Path) -> CamVid:
 
 def time_training(camvid: CamVid, steps: int, rounds: int) -> dict[str, tuple[float, float]]:
     """Best seconds of a step and of the tail within it, for each loss; the median over some batches of crops."""
-    from pixelwise.data.dataset import collate_crops
+    from pixelwise.data.crops.pixel_crops import collate_crops
 
     batch = camvid.settings.batch
     camvid.model.train()

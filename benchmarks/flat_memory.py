@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pixelwise import build_model
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
 from pixelwise.inference import Predictor
-from pixelwise.io.raster import Raster
+from pixelwise.io.rasters.opening import Raster
 
 PATTERN = 1024
 OPTIONS = {"encoder": "mobilenetv3_small_050", "decoder_channels": (32, 16, 16, 8, 8)}

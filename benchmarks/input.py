@@ -26,10 +26,10 @@ import torchvision
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode, v2
 
-from pixelwise.data.cache import PictureCache
-from pixelwise.data.dataset import TrainingCrops
+from pixelwise.data.crops.augmentation import Augmentation
+from pixelwise.data.crops.cache import PictureCache
+from pixelwise.data.crops.pixel_crops import TrainingCrops
 from pixelwise.data.source import DataSource, open_data
-from pixelwise.data.transforms import Augmentation
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import read_mask
 

@@ -28,7 +28,7 @@ from pixelwise.inference import Predictor
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import match_objects
 from pixelwise.models import DetectionModel
-from pixelwise.models.importing import import_tensors
+from pixelwise.models.importing.importer import import_tensors
 
 SIZE = (800, 800)
 

@@ -19,7 +19,7 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.halo import WINDOWS, choose_halo
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.predictor import Predictor
-from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.io.ahead import read_ahead
 from pixelwise.io.atomic import atomic_path
 from pixelwise.metrics.scores import Scores

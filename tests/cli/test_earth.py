@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pixelwise.cli.earth import map_raster
 from pixelwise.inference import Predictor
-from pixelwise.io.raster import open_source
+from pixelwise.io.rasters.opening import open_source
 from pixelwise.models import SegmentationModel
 
 

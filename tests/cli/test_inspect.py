@@ -19,7 +19,7 @@ from pixelwise.errors import SettingError
 from pixelwise.inspection import Inspection, draw_field, inspect_model, list_models, sample_image, stage_rows
 from pixelwise.inspection.picture import field_boxes
 from pixelwise.models import MODELS, build_model
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 SMALL = ["--encoder", "test_resnet", "--size", "64x96"]
 

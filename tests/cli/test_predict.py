@@ -16,11 +16,11 @@ from pixelwise.cli import main
 from pixelwise.cli.finished import RECORD, Finished
 from pixelwise.cli.rasters import STREAMED_PIXELS, is_raster
 from pixelwise.inference import Predictor
+from pixelwise.inference.crf import sharpen
 from pixelwise.inference.raster import label_raster, stamped
-from pixelwise.inference.sharpen import sharpen
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
-from pixelwise.io.raster import open_source
+from pixelwise.io.rasters.opening import open_source
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from pixelwise.cli import main
 from pixelwise.cli.object_lists import FOLDER
 from pixelwise.inference import Predictor
 from pixelwise.inference.components import objects_of
-from pixelwise.inference.records import region_records
+from pixelwise.inference.labelling.records import region_records
 from pixelwise.io.masks import read_mask
-from pixelwise.io.raster import open_source
+from pixelwise.io.rasters.opening import open_source
 from pixelwise.models import Model, build_model, save_model
 from pixelwise.types import LabelSpace
 

@@ -11,7 +11,7 @@ from pixelwise import build_model
 from pixelwise.encoders import build_encoder
 from pixelwise.encoders.alexnet import AlexNet, alexnet_from_torchvision
 from pixelwise.errors import ModelError
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from torch import nn
 
 from pixelwise.encoders.resnet import ResNet
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 
 def parameters(module: nn.Module) -> int:

@@ -9,7 +9,7 @@ from torchvision.models import vgg16
 
 from pixelwise.encoders.vgg import VGG16, vgg16_from_torchvision
 from pixelwise.errors import ModelError
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 
 def count(module: nn.Module) -> int:

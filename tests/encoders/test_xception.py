@@ -7,7 +7,7 @@ from torch import nn
 
 from pixelwise.encoders.xception import AlignedXception
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 
 @pytest.mark.parametrize(("depth", "count"), [(41, 24_920_560), (65, 37_867_312), (71, 40_289_736)])

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise import build_model
-from pixelwise.inference.averaging import AveragingRuntime
 from pixelwise.inference.halo import busiest, choose_halo
-from pixelwise.inference.torch_runtime import TorchRuntime
-from pixelwise.inference.views import parse_views
+from pixelwise.inference.runtimes.averaging import AveragingRuntime
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
+from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.models import SegmentationModel
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import LabelSpace, Preprocessing, Sample

@@ -13,13 +13,13 @@ import pytest
 from pycocotools.coco import COCO
 
 from pixelwise.errors import DataError
-from pixelwise.inference.records import object_records
+from pixelwise.inference.labelling.records import object_records
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.coco import write_coco
-from pixelwise.io.georeference import Georeference
-from pixelwise.io.object_records import PictureRecord, read_picture, read_records, write_records
-from pixelwise.io.object_table import COLUMNS, write_object_table
-from pixelwise.io.polygons import write_object_polygons
+from pixelwise.io.rasters.georeference import Georeference
+from pixelwise.io.shapes.coco import write_coco
+from pixelwise.io.shapes.polygons import write_object_polygons
+from pixelwise.io.shapes.records import PictureRecord, read_picture, read_records, write_records
+from pixelwise.io.shapes.table import COLUMNS, write_object_table
 from pixelwise.types import LabelSpace
 
 THINGS = LabelSpace(("cell", "dot"), colors=((255, 0, 0), (0, 0, 255)))
@@ -145,9 +145,9 @@ _MANY = """
 import resource, sys, numpy as np
 from pathlib import Path
 from test_object_files import THINGS, listed, many
-from pixelwise.io.coco import write_coco
-from pixelwise.io.object_table import write_object_table
-from pixelwise.io.polygons import write_object_polygons
+from pixelwise.io.shapes.coco import write_coco
+from pixelwise.io.shapes.table import write_object_table
+from pixelwise.io.shapes.polygons import write_object_polygons
 import pixelwise.ops.rle
 out = Path(sys.argv[1])
 write_coco(out / "small.json", lambda: [listed("a.tif", many(10))], THINGS)

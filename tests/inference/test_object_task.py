@@ -15,12 +15,12 @@ from scipy import ndimage
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inference import Predictor
-from pixelwise.inference.joining import Joiner
+from pixelwise.inference.merging import Joiner
 from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.instances import BoxMask, Instances, ObjectRule
-from pixelwise.io.raster import open_source
-from pixelwise.io.raster_sink import open_sink
+from pixelwise.io.rasters.opening import open_source
+from pixelwise.io.rasters.sink import open_sink
 from pixelwise.models import build_model, load_model, save_model
 from pixelwise.tiling import TilePlan
 from pixelwise.types import LabelSpace, Preprocessing
@@ -301,7 +301,7 @@ import resource
 import numpy as np
 from test_object_task import Disc
 from pixelwise.inference.object_task import ObjectTask
-from pixelwise.io.raster import open_source
+from pixelwise.io.rasters.opening import open_source
 
 class Sink:
     painted = 0

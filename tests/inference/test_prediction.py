@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixelwise.errors import SettingError
-from pixelwise.inference.overlay import OUTLINE_DARKNESS, paint
+from pixelwise.inference.drawing.overlay import OUTLINE_DARKNESS, paint
 from pixelwise.inference.prediction import Prediction
 from pixelwise.io.masks import mask_palette, read_mask
 from pixelwise.types import LabelSpace

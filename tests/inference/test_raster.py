@@ -17,7 +17,7 @@ import tifffile
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import read_mask
-from pixelwise.io.scratch import Scratch
+from pixelwise.io.rasters.scratch import Scratch
 from pixelwise.models import SegmentationModel
 from pixelwise.types import LabelSpace, Preprocessing
 

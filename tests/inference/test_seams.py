@@ -6,9 +6,9 @@ import numpy as np
 
 from pixelwise.inference import seams as module
 from pixelwise.inference.raster import label_raster
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.seams import Seams
-from pixelwise.inference.torch_runtime import TorchRuntime
-from pixelwise.io.raster import open_source
+from pixelwise.io.rasters.opening import open_source
 from pixelwise.models import SegmentationModel
 from pixelwise.tiling import TilePlan, Window
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.inference import Predictor
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.tiles import inside, release_free_memory, show
-from pixelwise.inference.torch_runtime import TorchRuntime
 from pixelwise.models import SegmentationModel
 from pixelwise.tiling import PixelCost, Tile, TilePlan, choose_tiles
 from pixelwise.types import LabelSpace, Preprocessing

@@ -12,13 +12,13 @@ from torch.nn import functional as F
 from pixelwise import build_model
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import SegmentationModel, load_model, save_model
-from pixelwise.models.deeplab_names import (
+from pixelwise.models.importing.deeplab_names import (
     deeplabv3_from_smp,
     deeplabv3_from_torchvision,
     deeplabv3plus_from_smp,
     fcn_from_torchvision,
 )
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 
 def parameters(module: nn.Module) -> int:

@@ -17,7 +17,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.models import SegmentationModel, save_model
 from pixelwise.models.build import build_model
 from pixelwise.models.fcn2015 import FCN2015, crop_offset, start_from_coarser, start_from_vgg16
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 from pixelwise.training.assembly import fill_weights
 
 NARROW = 1 / 32

@@ -16,7 +16,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models import DetectionModel, build_model
-from pixelwise.models.importing import import_checkpoint, import_tensors
+from pixelwise.models.importing.importer import import_checkpoint, import_tensors
 from pixelwise.ops.object_targets import ObjectTarget
 
 SIZE = (192, 288)

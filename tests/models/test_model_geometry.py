@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.models import MODELS, SegmentationModel, build_model
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 ENCODER = "test_resnet"  # a small one that timm has for tests
 WIDTH = 1 / 32

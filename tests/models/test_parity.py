@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders import TimmEncoder
 from pixelwise.models import SegmentationModel, load_model, save_model
-from pixelwise.models.importing import import_tensors
+from pixelwise.models.importing.importer import import_tensors
 
 TOLERANCE = 1e-5
 CLASSES = 5

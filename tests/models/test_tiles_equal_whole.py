@@ -14,7 +14,7 @@ from pixelwise.inference.tiles import inside, show
 from pixelwise.io.images import read_image
 from pixelwise.models import SegmentationModel
 from pixelwise.ops.grid import resolve_grid
-from pixelwise.ops.tail_torch import upsample_window
+from pixelwise.ops.tail.reference import upsample_window
 from pixelwise.tiling import Tile, TilePlan
 
 TILES = (64, 96, 250)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from pixelwise.inference.torch_runtime import TorchRuntime
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.models import SegmentationModel, build_model, deeplab_v3plus, unet
-from pixelwise.nn.windows import crop, everything, widen
+from pixelwise.nn.fused.windows import crop, everything, widen
 from pixelwise.tiling import Window
 
 SIZE = (160, 224)

@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor, nn
 
 from pixelwise.nn import aspp, blocks, convert, inception, pooling, upsampling
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 PAGE = Path(__file__).parents[2] / "docs" / "blocks.md"
 ROWS = re.findall(r"^\| `(.+?)` \| (\d+)x(\d+)x\d+ \| (\S+) \| (\S+) \| (\S+) \| (\S+) \|$", PAGE.read_text(), re.M)

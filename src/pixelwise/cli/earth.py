@@ -19,11 +19,11 @@ from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, wri
 from pixelwise.data.source import open_data
 from pixelwise.evaluation import Evaluation
 from pixelwise.inference import Predictor
-from pixelwise.inference.overlay import paint
+from pixelwise.inference.drawing.overlay import paint
 from pixelwise.io.atomic import atomic_path, write_json
-from pixelwise.io.georeference import Georeference
 from pixelwise.io.masks import read_mask
-from pixelwise.io.raster_source import ArrayPixels, Raster
+from pixelwise.io.rasters.georeference import Georeference
+from pixelwise.io.rasters.source import ArrayPixels, Raster
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops import confusion_counts
 from pixelwise.report import make_example, write_report

@@ -12,7 +12,7 @@ from pixelwise.cli.outputs import check_file
 from pixelwise.errors import DataError, ModelError, SettingError
 
 if TYPE_CHECKING:
-    from pixelwise.models.importing import Imported
+    from pixelwise.models.importing.importer import Imported
     from pixelwise.types import LabelSpace
 
 PROBE = (64, 96)
@@ -62,7 +62,7 @@ def import_(
 
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.models import save_model
-    from pixelwise.models.importing import import_checkpoint
+    from pixelwise.models.importing.importer import import_checkpoint
 
     label_space, named_by = read_labels(labels), str(labels)
     imported = import_checkpoint(checkpoint, source, label_space=label_space, leave_out=leave_out or (), **options)
@@ -114,7 +114,7 @@ def read_labels(path: Path | None) -> LabelSpace | None:
 
 def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
     """Name classes that no file names: those of Pascal VOC where torchvision has as many, else by number."""
-    from pixelwise.data.voc import CLASSES
+    from pixelwise.data.layouts.voc import CLASSES
     from pixelwise.types import LabelSpace
 
     found = imported.model.label_space

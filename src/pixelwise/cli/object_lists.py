@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixelwise.cli.inputs import Job
 from pixelwise.cli.outputs import make_folder
-from pixelwise.io.object_records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
+from pixelwise.io.shapes.records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
 from pixelwise.types import LabelSpace
 
 FOLDER = ".pixelwise-objects"
@@ -61,8 +61,8 @@ class ObjectLists:
         Raises:
             PixelwiseError: a file cannot be written.
         """
-        from pixelwise.io.coco import write_coco
-        from pixelwise.io.object_table import write_object_table
+        from pixelwise.io.shapes.coco import write_coco
+        from pixelwise.io.shapes.table import write_object_table
 
         paths = [path for path in map(self.path_of, jobs) if path.exists()]
 

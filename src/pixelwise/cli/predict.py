@@ -107,9 +107,9 @@ def predict(
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.cli.progress import counting
     from pixelwise.inference import Predictor
+    from pixelwise.inference.labelling.records import object_records
     from pixelwise.inference.pictures import as_image
     from pixelwise.inference.raster import stamped
-    from pixelwise.inference.records import object_records
     from pixelwise.io.ahead import read_ahead
     from pixelwise.types import object_space
 
@@ -235,7 +235,7 @@ def scores_parts(predictor: Predictor, image: NDArray[np.uint8], lists: ObjectLi
 
 def sharpened(prediction: Prediction) -> Prediction:
     """Let the labels of a prediction follow the colours of its picture."""
-    from pixelwise.inference.sharpen import sharpen
+    from pixelwise.inference.crf import sharpen
 
     return sharpen(prediction)
 
@@ -296,7 +296,7 @@ def write(prediction: Prediction, name: Path, kinds: Sequence[str]) -> None:
     from PIL import Image
 
     from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.polygons import write_object_polygons, write_polygons
+    from pixelwise.io.shapes.polygons import write_object_polygons, write_polygons
 
     make_folder(name.parent, "--out")
     if "labels" in kinds:

@@ -12,7 +12,7 @@ from pixelwise.errors import DataError
 if TYPE_CHECKING:
     from pixelwise.cli.progress import Counter
     from pixelwise.inference import Predictor
-    from pixelwise.io.object_records import ObjectRecord
+    from pixelwise.io.shapes.records import ObjectRecord
     from pixelwise.tiling import TilePlan
 
 STREAMED_PIXELS = 2**26
@@ -31,8 +31,8 @@ def is_raster(path: Path) -> bool:
     from pixelwise.io.formats import TIFF_MAGIC
     from pixelwise.io.header import explained
     from pixelwise.io.images import image_info
-    from pixelwise.io.raster import open_source
-    from pixelwise.io.raster_rows import NPY_MAGIC
+    from pixelwise.io.rasters.opening import open_source
+    from pixelwise.io.rasters.rows import NPY_MAGIC
 
     if path.is_dir():
         return True
@@ -72,11 +72,11 @@ def label_raster_file(
     """
     from PIL import Image
 
-    from pixelwise.inference.preview import paint_preview
-    from pixelwise.inference.records import object_records, region_records
+    from pixelwise.inference.drawing.preview import paint_preview
+    from pixelwise.inference.labelling.records import object_records, region_records
     from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.polygons import write_object_polygons, write_polygons
-    from pixelwise.io.raster import open_source
+    from pixelwise.io.rasters.opening import open_source
+    from pixelwise.io.shapes.polygons import write_object_polygons, write_polygons
     from pixelwise.types import object_space
 
     refused = [kind for kind in kinds if kind in NOT_STREAMED]

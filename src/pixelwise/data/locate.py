@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixelwise.data import camvid, coco, deepfashion2, folder, id_masks, labelme, object_files, via, voc, yolo
 from pixelwise.data.dataset_yaml import Description, read_description
+from pixelwise.data.layouts import camvid, coco, deepfashion2, folder, id_masks, labelme, object_files, via, voc, yolo
 from pixelwise.data.pairs import Found, read_list, read_names
 from pixelwise.errors import DataError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelwise.data.checks import StatesSize
 from pixelwise.data.dataset_yaml import Description
-from pixelwise.data.id_masks import UNNAMED
+from pixelwise.data.layouts.id_masks import UNNAMED
 from pixelwise.data.merging import apply_description
 from pixelwise.data.pairs import ObjectReader, Pair
 from pixelwise.errors import DataError

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from pixelwise.nn.folding import fold_batch_norm
-from pixelwise.nn.fusing import fuse_parts
-from pixelwise.nn.winograd import use_winograd
+from pixelwise.nn.fused.exchanging import fuse_parts
+from pixelwise.nn.fused.folding import fold_batch_norm
+from pixelwise.nn.fused.winograd import use_winograd
 
 PROBE = 256
 """Side in pixels of the picture on which it is seen which normalisation follows which convolution."""

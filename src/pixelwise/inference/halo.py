@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.context import spread_windows
-from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.runtimes.base import Runtime
+from pixelwise.inference.shared_pooling import spread_windows
 from pixelwise.inference.tiles import mirrored
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import Sample

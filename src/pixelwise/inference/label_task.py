@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
-from pixelwise.inference.context import shared_context
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
-from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.seams import Seams
+from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import ObjectRule
-from pixelwise.io.raster import RasterSource
-from pixelwise.io.raster_sink import LabelSink
+from pixelwise.io.rasters.opening import RasterSource
+from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 
 

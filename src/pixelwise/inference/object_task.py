@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError
 from pixelwise.inference.buckets import Buckets
 from pixelwise.inference.components import labels_of
-from pixelwise.inference.joining import Joiner
+from pixelwise.inference.merging import Joiner
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
-from pixelwise.inference.runtime import ObjectRuntime
+from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
-from pixelwise.io.raster import RasterSource
-from pixelwise.io.raster_sink import LabelSink
+from pixelwise.io.rasters.opening import RasterSource
+from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan
 from pixelwise.types import semantic_space
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
 from pixelwise.inference.components import labels_of, objects_of
-from pixelwise.inference.object_overlay import paint_objects
-from pixelwise.inference.overlay import paint
+from pixelwise.inference.drawing.object_overlay import paint_objects
+from pixelwise.inference.drawing.overlay import paint
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.masks import write_labels
 from pixelwise.types import LabelSpace, object_space
@@ -124,14 +124,16 @@ class Prediction:
         Args:
             alpha: how strong the colours are, from 0 (not there) to 1 (opaque).
             objects: whether to paint objects with their numbers, by
-                :func:`pixelwise.inference.object_overlay.paint_objects`, or classes, by
-                :func:`pixelwise.inference.overlay.paint`; None paints what the network finds.
+                :func:`pixelwise.inference.drawing.object_overlay.paint_objects`, or classes, by
+                :func:`pixelwise.inference.drawing.overlay.paint`; None paints what the network finds.
 
         Raises:
             SettingError: the prediction does not hold its picture.
         """
         if self.image is None:
-            raise SettingError("this prediction does not hold its picture; use pixelwise.inference.overlay.paint")
+            raise SettingError(
+                "this prediction does not hold its picture; use pixelwise.inference.drawing.overlay.paint"
+            )
         if objects if objects is not None else self.instances is not None:
             return paint_objects(self.image, self.shown, self.object_space, alpha=alpha)
         return paint(self.image, self.labels, self.label_space, alpha=alpha)

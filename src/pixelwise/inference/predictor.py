@@ -14,11 +14,11 @@ from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import Progress, RasterResult, stamped
-from pixelwise.inference.runtime import ObjectRuntime, Runtime
-from pixelwise.inference.views import parse_views
+from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
+from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.instances import ObjectRule
-from pixelwise.io.raster import Openable, open_source
-from pixelwise.io.raster_sink import LabelSink, open_sink
+from pixelwise.io.rasters.opening import Openable, open_source
+from pixelwise.io.rasters.sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -53,7 +53,7 @@ class Predictor:
             to be free, so that the same picture gives the same labels everywhere.
         memory: MiB that computing a tile may take.
         tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
-            and zooms as numbers, in every combination; see :func:`pixelwise.inference.views.parse_views`.
+            and zooms as numbers, in every combination; see :func:`pixelwise.inference.runtimes.views.parse_views`.
         score: of a network that finds objects: those of a lower score are among the objects of a prediction, but are
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
         min_area: pixels that an object has at least; None likewise.
@@ -86,7 +86,7 @@ class Predictor:
             raise SettingError("there is no model to predict with; give at least one")
         views = parse_views(tta)
         # Imported here, so that importing the predictor does not wait for torch.
-        from pixelwise.inference.opening import open_task
+        from pixelwise.inference.runtimes.opening import open_task
 
         self._task = open_task(models, views, device=device, precision=precision, score=score, min_area=min_area)
         self.mode = mode
@@ -157,7 +157,7 @@ class Predictor:
 
         Args:
             source: a file (TIFF, BigTIFF, GeoTIFF, Zarr and .npy are read by windows, others are decoded whole), an
-                array (H, W) or (H, W, C), or a source; see :func:`pixelwise.io.raster.open_source`.
+                array (H, W) or (H, W, C), or a source; see :func:`pixelwise.io.rasters.opening.open_source`.
             sink: a file to write (.tif, .zarr or .png), which keeps the georeference; or a sink, which the caller
                 finishes.
             resume: whether to go on with a job that was stopped, and to keep what is done if this one stops.

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.context import shared_context
-from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.seams import Seams
+from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import Instances
-from pixelwise.io.raster import RasterSource, read_uint8
-from pixelwise.io.raster_sink import LabelSink
+from pixelwise.io.rasters.opening import RasterSource, read_uint8
+from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Tile, TilePlan
 from pixelwise.types import Preprocessing
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.runtime import Runtime
+from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.tiles import Reader, inside, release_free_memory, show
 from pixelwise.tiling import Tile, TilePlan, Window, read_window
 

@@ -10,8 +10,8 @@ from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inspection.table import Row, stage_rows
 from pixelwise.models import DetectionModel, Model
-from pixelwise.nn.memory import peak_bytes
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.memory import peak_bytes
+from pixelwise.nn.tracing.trace import trace
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import groupby
 from torch import nn
 
 from pixelwise.geometry import Geometry
-from pixelwise.nn.tracing import Stage, Trace
+from pixelwise.nn.tracing.trace import Stage, Trace
 
 REPEATED = 4
 """More stages than this that are alike, one after the other, share a row."""

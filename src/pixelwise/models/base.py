@@ -13,10 +13,10 @@ from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
-from pixelwise.nn.tracing import Trace, trace
-from pixelwise.nn.windows import Windowed
+from pixelwise.nn.fused.windows import Windowed
+from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
-from pixelwise.ops.tail_torch import upsample_band
+from pixelwise.ops.tail.reference import upsample_band
 from pixelwise.tiling import FAST_HALO, Window
 from pixelwise.types import LabelSpace, Preprocessing
 

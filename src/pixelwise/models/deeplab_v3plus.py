@@ -15,8 +15,8 @@ from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.aspp import ASPP, atrous_conv
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves, separable_conv_norm_relu
+from pixelwise.nn.fused.windows import crop, everything, widen
 from pixelwise.nn.upsampling import upsample_aligned
-from pixelwise.nn.windows import crop, everything, widen
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
 

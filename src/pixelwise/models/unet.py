@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
-from pixelwise.nn.doubled import DoubledConv2d
+from pixelwise.nn.fused.upsampled_conv import DoubledConv2d
+from pixelwise.nn.fused.windows import crop, everything, widen
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
-from pixelwise.nn.windows import crop, everything, widen
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
 

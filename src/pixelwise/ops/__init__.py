@@ -8,6 +8,6 @@ from pixelwise.ops.rle import Rle as Rle
 from pixelwise.ops.rle import decode_box_mask as decode_box_mask
 from pixelwise.ops.rle import decode_rle as decode_rle
 from pixelwise.ops.rle import encode_rle as encode_rle
-from pixelwise.ops.tail import upsample_argmax as upsample_argmax
-from pixelwise.ops.tail import upsample_confusion as upsample_confusion
-from pixelwise.ops.tail import upsample_cross_entropy as upsample_cross_entropy
+from pixelwise.ops.tail.calls import upsample_argmax as upsample_argmax
+from pixelwise.ops.tail.calls import upsample_confusion as upsample_confusion
+from pixelwise.ops.tail.calls import upsample_cross_entropy as upsample_cross_entropy

@@ -14,7 +14,7 @@ from pixelwise.errors import SettingError
 from pixelwise.instances import BoxMask
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.native import native_for, threads
-from pixelwise.ops.tail_torch import upsample_window
+from pixelwise.ops.tail.reference import upsample_window
 
 
 def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshold: float = 0.5) -> list[BoxMask]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixelwise.data.source import Pair
 from pixelwise.evaluation import Evaluation, read_pair
-from pixelwise.inference.overlay import paint
+from pixelwise.inference.drawing.overlay import paint
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.predictor import Predictor
 from pixelwise.object_evaluation import ObjectEvaluation

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.pairs import Pair
-from pixelwise.inference.object_overlay import paint_objects
+from pixelwise.inference.drawing.object_overlay import paint_objects
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import BoxMask, Instances

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from pixelwise.data.cache import PictureCache
-from pixelwise.data.dataset import Pictures, TrainingCrops, collate_crops
-from pixelwise.data.gaps import GapWeights
+from pixelwise.data.crops.augmentation import Augmentation
+from pixelwise.data.crops.cache import PictureCache
+from pixelwise.data.crops.gaps import GapWeights
+from pixelwise.data.crops.pixel_crops import Pictures, TrainingCrops, collate_crops
 from pixelwise.data.source import DataSource, Pair
-from pixelwise.data.transforms import Augmentation
 from pixelwise.encoders import load_encoder_weights
 from pixelwise.errors import ModelError
 from pixelwise.models import build_model, load_model

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from pixelwise.errors import ModelError
 from pixelwise.models import SegmentationModel, build_model
-from pixelwise.nn.tracing import trace
+from pixelwise.nn.tracing.trace import trace
 
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 

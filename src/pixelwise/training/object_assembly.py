@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pixelwise.data.object_cache import ObjectCache
-from pixelwise.data.object_crops import ObjectCrops, ObjectPictures, collate_objects
+from pixelwise.data.crops.object_cache import ObjectCache
+from pixelwise.data.crops.object_crops import ObjectCrops, ObjectPictures, collate_objects
 from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError
 from pixelwise.models.mask_rcnn import DetectionModel

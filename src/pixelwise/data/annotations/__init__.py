@@ -1,0 +1,1 @@
+"""What the layouts of annotated objects share: outlines, their names, where their pictures lie."""

@@ -1,0 +1,1 @@
+"""What training reads: cached pictures, and random crops of them."""

@@ -1,0 +1,88 @@
+"""Weights for the narrow gaps between touching objects, computed once a picture."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.crops.cache import PictureCache
+from pixelwise.ops.border import border_weight_map
+from pixelwise.types import LabelSpace
+
+
+class GapWeights:
+    """The second part of U-Net's weight map for each picture of a cache: what is added to the class weight of a pixel.
+
+    Objects are the connected parts of each class but the background (class 0, unless the label space names another);
+    pixels without a class belong to none.
+
+    Args:
+        cache: the pictures.
+        w0: weight of a gap of no width.
+        sigma: width in pixels of a gap at which the weight has fallen to 0.6 of that.
+        budget_bytes: memory for maps; what no longer fits is computed again each time.
+    """
+
+    def __init__(self, cache: PictureCache, *, w0: float, sigma: float = 5.0, budget_bytes: int) -> None:
+        self.cache = cache
+        self.w0 = w0
+        self.sigma = sigma
+        self.budget_bytes = budget_bytes
+        self._maps: dict[int, NDArray[np.float32]] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        """Give the (H, W) gap weights of picture ``index``, 0 where there is no gap."""
+        known = self._maps.get(index)
+        if known is not None:
+            return known
+        mask = self.cache[index].mask
+        assert mask is not None
+        objects = connected_objects(mask, self.cache.label_space)
+        weights = border_weight_map(objects, w0=self.w0, sigma=self.sigma, class_balance=False) - 1
+        weights.setflags(write=False)  # it is handed out many times
+        with self._lock:
+            if index not in self._maps and self._bytes + weights.nbytes <= self.budget_bytes:
+                self._maps[index] = weights
+                self._bytes += weights.nbytes
+        return weights
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As for the pictures: a spawned data worker computes its own.
+        state = dict(self.__dict__)
+        del state["_lock"]
+        return state | {"_maps": {}, "_bytes": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+
+def connected_objects(mask: NDArray[np.unsignedinteger[Any]], label_space: LabelSpace) -> NDArray[np.int32]:
+    """Number the connected parts of the classes of a mask, neighbours by side.
+
+    Args:
+        mask: (H, W) class indices and ``ignore_index``.
+        label_space: says which class is background; class 0 where it names none.
+
+    Returns:
+        (H, W) object ids from 1; 0 is background and what has no class.
+    """
+    background = 0 if label_space.background is None else label_space.background
+    objects = np.zeros(mask.shape, np.int32)
+    count = 0
+    for index in np.unique(mask).tolist():
+        if index in (background, label_space.ignore_index):
+            continue
+        found, parts = cv2.connectedComponents((mask == index).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+        objects[parts > 0] = parts[parts > 0] + count
+        count += found - 1  # OpenCV counts the rest as part 0
+    return objects

@@ -1,0 +1,143 @@
+"""COCO JSON beside its pictures: polygons, run lengths, crowds and boxes.
+
+The format is the one of https://cocodataset.org/#format-data; CVAT, Label Studio and Roboflow export it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.annotations.json_files import beside_its_picture, json_files
+from pixelwise.data.annotations.outlines import OutlinedObjects
+from pixelwise.data.annotations.picture_places import PicturePlaces
+from pixelwise.data.labels import BACKGROUND_NAMES
+from pixelwise.data.layouts.coco_file import CocoFile, CocoPicture, read_coco
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
+from pixelwise.errors import DataError
+
+LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
+
+_WHOLE = "all"
+
+
+def find(root: Path) -> Found | None:
+    """Recognise COCO JSON in ``root``; None where there is none.
+
+    A file belongs to the split that its name or its folder says (``instances_train2017.json``, ``valid/_annotations
+    .coco.json``). Classes are the categories in the order of their ids, whether or not an object has them.
+
+    Raises:
+        DataError: a file is damaged, files disagree, or a picture is missing.
+    """
+    files = [read for read in map(read_coco, _candidates(root)) if read is not None]
+    if not files:
+        return None
+    names = _names(files)
+    outlined = any(_has_shape(raw) for file in files for picture in file.pictures for raw in picture.annotations)
+    notes = [] if outlined else ["the annotations are boxes without outlines"]
+    splits: dict[str, tuple[Pair, ...]] = {}
+    absent: list[DataError] = []
+    for split, members in _by_split(files).items():
+        pairs: dict[str, Pair] = {}
+        for file in members:
+            try:
+                found = _pairs(root, file, split, names, outlined)
+            except _NoneHere as error:
+                absent.append(error)
+                notes.append(f"{file.path.name}: none of its {len(file.pictures)} pictures is here, so it is left out")
+                continue
+            for pair in found:
+                if pair.id in pairs:
+                    raise DataError(
+                        f"{file.path}: '{pair.id}' is annotated twice in split {split}; remove one of the two"
+                    )
+                pairs[pair.id] = pair
+        if pairs:
+            splits[split] = tuple(pairs.values())
+    if absent and not splits:
+        raise absent[0]
+    empty = sum(not picture.annotations for file in files for picture in file.pictures)
+    if empty:
+        notes.append(f"pictures without objects: {empty}")
+    return Found("coco", splits, names, notes=tuple(notes))
+
+
+class _NoneHere(DataError):
+    """Not one picture of a file is there: it describes another part of the data."""
+
+
+def _pairs(root: Path, file: CocoFile, split: str, names: tuple[str, ...], masks: bool) -> list[Pair]:
+    places = PicturePlaces(root, file.path, split)
+    found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
+    missing = [picture for picture, path in found if path is None]
+    if missing:
+        raise (_NoneHere if len(missing) == len(found) else DataError)(_missing(file, missing, places))
+    labels = {number: names.index(name) for number, name in file.categories.items() if name in names}
+    pairs = []
+    for picture, path in found:
+        assert path is not None
+        outlines = tuple(file.outline(raw, labels) for raw in picture.annotations)
+        reader = OutlinedObjects(outlines, path, file.path, picture.size, masks)
+        pairs.append(Pair(path.relative_to(root).as_posix(), path, None, reader))
+    return pairs
+
+
+def _candidates(root: Path) -> list[Path]:
+    """List the JSON files that may hold annotations of the whole set; of those of the COCO site, the outlines."""
+    folders = [root, root / "annotations", root / "images"]
+    folders += [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_NAMES]
+    files = [path for folder in folders for path in json_files(folder) if not beside_its_picture(path)]
+    instances = [path for path in files if path.stem.startswith("instances")]
+    return instances or files
+
+
+def _names(files: Sequence[CocoFile]) -> tuple[str, ...]:
+    used: dict[str, None] = {}
+    for file in files:
+        numbers = (raw.get("category_id") for picture in file.pictures for raw in picture.annotations)
+        with_objects = {number for number in numbers if isinstance(number, int | str)}
+        for number, name in file.categories.items():
+            if name.lower() not in BACKGROUND_NAMES or number in with_objects:
+                used[name] = None
+    if not used:
+        raise DataError(f"{files[0].path}: `categories` is empty; expected the classes of the objects")
+    return tuple(used)
+
+
+def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
+    splits: dict[str, list[CocoFile]] = {}
+    for file in files:
+        splits.setdefault(_split_of(file.path), []).append(file)
+    if "trainval" in splits:
+        both = splits.pop("trainval")
+        if "train" not in splits:
+            splits["train" if splits else _WHOLE] = both
+    if len(splits) > 1:
+        splits.pop(_WHOLE, None)
+    return splits
+
+
+def _split_of(path: Path) -> str:
+    words = re.findall("[a-z]+", path.stem.lower())
+    for word in words:
+        if word in SPLIT_NAMES or word == "trainval":
+            return SPLIT_NAMES.get(word, word)
+    return SPLIT_NAMES.get(path.parent.name.lower(), _WHOLE)
+
+
+def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces) -> str:
+    first = missing[0]
+    looked = ", ".join(str(folder) for folder in sorted(places.folders))
+    annotation = f", which annotation {first.annotations[0].get('id')} belongs to," if first.annotations else ""
+    return (
+        f"{file.path}: {len(missing)} of its {len(file.pictures)} pictures are missing: image {first.id} "
+        f"'{first.file_name}'{annotation} is in none of {looked}; add the pictures, or take them out of the file"
+    )
+
+
+def _has_shape(raw: dict[str, Any]) -> bool:
+    shape = raw.get("segmentation")
+    return bool(shape) and shape != [[]]

@@ -1,0 +1,155 @@
+"""One file of COCO JSON: its categories, its pictures, and the outlines of their objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, read_json, shown
+from pixelwise.data.annotations.outlines import Box, Outline, Points
+from pixelwise.errors import DataError
+from pixelwise.instances import Size
+from pixelwise.ops.rle import Rle
+
+
+@dataclass(frozen=True, eq=False)
+class CocoPicture:
+    """One picture of a file.
+
+    Args:
+        id: what annotations call it.
+        file_name: as the file has it.
+        size: height and width, where the file states them.
+        annotations: its annotations, as the file has them.
+    """
+
+    id: Any
+    file_name: str
+    size: Size | None
+    annotations: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class CocoFile:
+    """What one file holds.
+
+    Args:
+        path: the file.
+        categories: category id -> name, by rising id.
+        pictures: in the order of the file.
+    """
+
+    path: Path
+    categories: Mapping[Any, str]
+    pictures: tuple[CocoPicture, ...]
+
+    def outline(self, raw: dict[str, Any], labels: Mapping[Any, int]) -> Outline:
+        """Check one annotation.
+
+        Args:
+            raw: as the file has it.
+            labels: category id -> class index.
+
+        Raises:
+            DataError: it makes no sense; the message names the file and the annotation.
+        """
+        name = f"annotation {raw.get('id')}"
+        where = f"{self.path}: {name}"
+        category = raw.get("category_id")
+        if not isinstance(category, int | str) or category not in labels:
+            raise DataError(f"{where}: category_id is {shown(category)}, which `categories` does not have")
+        shape = raw.get("segmentation")
+        polygons: tuple[Points, ...] = ()
+        rle = None
+        if isinstance(shape, dict):
+            rle = _run_lengths(shape, f"{where}: segmentation")
+        elif shape:
+            polygons = _polygons(shape, f"{where}: segmentation")
+        box = _box(raw["bbox"], f"{where}: bbox") if raw.get("bbox") else None
+        if rle is None and box is None and not polygons:
+            raise DataError(f"{where}: it has neither a segmentation nor a bbox; remove it, or give it one")
+        area = raw.get("area")
+        stated = float(area) if isinstance(area, int | float) and 0 < area < math.inf else math.nan
+        return Outline(labels[category], name, polygons, rle, box, bool(raw.get("iscrowd", 0)), area=stated)
+
+
+def read_coco(path: Path) -> CocoFile | None:
+    """Read a file; None where it is other JSON, or has no annotations.
+
+    Raises:
+        DataError: the file is damaged, or an annotation belongs to no picture.
+    """
+    content = read_json(path, "images", "annotations", "categories")
+    if not isinstance(content, dict) or not {"images", "annotations", "categories"} <= content.keys():
+        return None
+    categories: dict[Any, str] = {}
+    for raw in as_list(content["categories"], f"{path}: categories"):
+        category = as_dict(raw, f"{path}: categories")
+        number, name = category.get("id"), category.get("name")
+        if not isinstance(number, int | str) or not isinstance(name, str) or not name:
+            raise DataError(f"{path}: categories: expected an id and a name each, found {shown(category)}")
+        if number in categories:
+            raise DataError(f"{path}: categories: the id {number} is there twice ('{categories[number]}', '{name}')")
+        categories[number] = name
+    pictures: dict[Any, CocoPicture] = {}
+    for raw in as_list(content["images"], f"{path}: images"):
+        picture = _picture(as_dict(raw, f"{path}: images"), path)
+        if picture.id in pictures:
+            raise DataError(f"{path}: image {picture.id}: the id is there twice; ids of images must differ")
+        pictures[picture.id] = picture
+    for raw in as_list(content["annotations"], f"{path}: annotations"):
+        annotation = as_dict(raw, f"{path}: annotations")
+        image = annotation.get("image_id")
+        if not isinstance(image, int | str) or image not in pictures:
+            raise DataError(
+                f"{path}: annotation {annotation.get('id')}: image_id is {shown(image)}, which `images` does not have; "
+                "add the picture, or remove the annotation"
+            )
+        pictures[image].annotations.append(annotation)
+    rising = sorted(categories, key=lambda number: (isinstance(number, str), number))
+    return CocoFile(path, {number: categories[number] for number in rising}, tuple(pictures.values()))
+
+
+def _picture(raw: dict[str, Any], path: Path) -> CocoPicture:
+    number, name = raw.get("id"), raw.get("file_name")
+    if not isinstance(number, int | str) or not isinstance(name, str) or not name:
+        raise DataError(f"{path}: images: expected an id and a file_name each, found {shown(raw)}")
+    size = None
+    if raw.get("height") and raw.get("width"):
+        height, width = as_numbers([raw["height"], raw["width"]], f"{path}: image {number}: height and width")
+        size = int(height), int(width)
+    return CocoPicture(number, name, size, [])
+
+
+def _polygons(shape: Any, where: str) -> tuple[Points, ...]:
+    parts = as_list(shape, where)
+    if not isinstance(parts[0], list):
+        parts = [parts]  # some tools leave out the list of parts where there is one
+    polygons = []
+    for part in parts:
+        numbers = as_numbers(part, where)
+        if len(numbers) % 2:
+            raise DataError(f"{where}: a polygon of {len(numbers)} numbers; expected x and y of each point")
+        if numbers:
+            polygons.append(np.array(numbers, np.float64).reshape(-1, 2))
+    return tuple(polygons)
+
+
+def _run_lengths(shape: dict[str, Any], where: str) -> Rle:
+    height, width = as_numbers(shape.get("size"), f"{where}: size", count=2)
+    counts = shape.get("counts")
+    if not isinstance(counts, str):
+        counts = [int(run) for run in as_numbers(counts, f"{where}: counts")]
+    return Rle(size=[int(height), int(width)], counts=counts)  # type: ignore[typeddict-item]  # lists are COCO's too
+
+
+def _box(raw: Any, where: str) -> Box:
+    left, top, width, height = as_numbers(raw, where, count=4)
+    if width < 0 or height < 0:
+        raise DataError(f"{where}: width and height are {width:g} and {height:g}; expected left, top, width, height")
+    return left, top, left + width, top + height

@@ -1,0 +1,165 @@
+"""LabelMe: a JSON beside each picture, with polygons, rectangles, circles and masks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.json_files import (
+    as_dict,
+    as_list,
+    as_numbers,
+    as_points,
+    beside_its_picture,
+    json_files,
+    read_json,
+    shown,
+)
+from pixelwise.data.annotations.named_outlines import Annotated, Named
+from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
+from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
+from pixelwise.data.survey import in_threads
+from pixelwise.errors import DataError
+from pixelwise.instances import BoxMask, Size
+from pixelwise.io.images import image_info
+from pixelwise.ops.rle import Rle, encode_rle
+
+LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
+
+_IGNORED = "__ignore__"  # LabelMe's own word for shapes that are no annotation
+
+
+def find(root: Path) -> Found | None:
+    """Recognise the layout in ``root``; None where it is another.
+
+    Shapes of one label and one ``group_id`` are parts of one object. A picture without a JSON is not annotated yet,
+    and is left out; a JSON without shapes says that there are no objects.
+
+    Raises:
+        DataError: a file is damaged, a shape has no area, or a picture is missing.
+    """
+    splits: dict[str, list[Annotated]] = {}
+    unannotated = 0
+    for split, folder in _folders(root):
+        files = json_files(folder)
+        # Other JSON lies about too, so the folder counts once a file has the keys of the format.
+        annotated = [one for one in in_threads(partial(read_labelme, root), files) if one is not None]
+        if annotated:
+            splits.setdefault(split, []).extend(annotated)
+            taken = {one.image for one in annotated}
+            unannotated += sum(path not in taken for path in list_pictures(folder) if path.parent == folder)
+    if not splits:
+        return None
+    notes = [f"pictures without a JSON, left out: {unannotated}"] if unannotated else []
+    return named_outlines.found("labelme", root, splits, notes)
+
+
+def read_labelme(root: Path, path: Path) -> Annotated | None:
+    """Read one file below the folder of the data; None where it is other JSON.
+
+    Raises:
+        DataError: it is damaged, a shape makes no sense, or its picture is missing.
+    """
+    content = read_json(path, "shapes", "imagePath")
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        return None
+    image = beside_its_picture(path) or _named(root, path, content)
+    size: Size | None = None
+    if content.get("imageHeight") and content.get("imageWidth"):
+        stated = [content["imageHeight"], content["imageWidth"]]
+        height, width = as_numbers(stated, f"{path}: imageHeight and imageWidth")
+        size = int(height), int(width)
+    canvas = size or image_info(image).size
+    objects: list[Named] = []
+    groups: dict[tuple[str, Any], int] = {}
+    for number, raw in enumerate(content["shapes"], 1):
+        name = f"shape {number}"
+        shape = as_dict(raw, f"{path}: {name}")
+        label, group = shape.get("label"), shape.get("group_id")
+        if not isinstance(label, str) or not label:
+            raise DataError(f"{path}: {name}: label is {shown(label)}; expected the name of a class")
+        if label == _IGNORED:
+            continue
+        one = _object(shape, label, name, path, canvas)
+        if isinstance(group, int | str) and (label, group) in groups:
+            first = objects[groups[label, group]]
+            if one.rle is not None or first.rle is not None:
+                raise DataError(f"{path}: {name}: a shape of type mask has no parts; give it a group_id of its own")
+            objects[groups[label, group]] = Named(label, first.name, (*first.polygons, *one.polygons))
+            continue
+        if isinstance(group, int | str):
+            groups[label, group] = len(objects)
+        objects.append(one)
+    return Annotated(image, path, tuple(objects), size)
+
+
+def _folders(root: Path) -> list[tuple[str, Path]]:
+    inside = [subfolder(root, (name,)) for name in ("images", "annotations", "labels", "json")]
+    found = [("all", folder) for folder in (root, *inside) if folder is not None]
+    for base in [folder for _, folder in found]:
+        for below in sorted(path for path in base.iterdir() if path.is_dir()):
+            if below.name.lower() in SPLIT_NAMES:
+                inner = subfolder(below, ("images",))
+                found += [(SPLIT_NAMES[below.name.lower()], path) for path in (below, inner) if path is not None]
+    return found
+
+
+def _named(root: Path, path: Path, content: Mapping[str, Any]) -> Path:
+    """Find the picture that a file names, from its own folder on, but not outside of the data."""
+    given = str(content.get("imagePath") or "").replace("\\", "/")
+    for image in (path.parent / given, path.parent / given.rsplit("/", 1)[-1]):
+        image = Path(os.path.normpath(image))
+        if image.is_relative_to(os.path.normpath(root)) and image.is_file():
+            return root / image.relative_to(os.path.normpath(root))
+    raise DataError(
+        f"{path}: its picture {given or '(imagePath is empty)'} is missing; put it beside the JSON, under the same name"
+    )
+
+
+def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, size: Size) -> Named:
+    where = f"{path}: {name} ('{label}')"
+    kind = shape.get("shape_type", "polygon")
+    pairs = [as_numbers(point, f"{where}: points", count=2) for point in as_list(shape.get("points"), where)]
+    points = as_points([x for x, _ in pairs], [y for _, y in pairs], where)
+    if kind == "mask":
+        return Named(label, name, rle=_mask(shape, points, where, size))
+    return Named(label, name, (_polygon(kind, points, where),))
+
+
+def _polygon(kind: Any, points: Points, where: str) -> Points:
+    if kind == "polygon" and len(points) >= 3:
+        return points
+    if kind == "rectangle" and len(points) in (2, 4):
+        low, high = points.min(0).tolist(), points.max(0).tolist()
+        return points if len(points) == 4 else rectangle((low[0], low[1], high[0], high[1]))
+    if kind == "circle" and len(points) == 2:
+        radius = math.dist(*points.tolist())
+        return ellipse((float(points[0, 0]), float(points[0, 1])), (radius, radius))
+    raise DataError(
+        f"{where}: a shape of type {shown(kind)} with {len(points)} points has no area; draw a polygon (3 points or "
+        "more), a rectangle, a circle or a mask"
+    )
+
+
+def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> Rle:
+    """Decode a mask: a PNG in base64, which lies on the picture where the first of two points says."""
+    try:
+        packed = base64.b64decode(str(shape.get("mask")), validate=True)
+        pixels = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE) if packed else None
+    except (binascii.Error, cv2.error):
+        pixels = None
+    if pixels is None or not len(points):
+        raise DataError(f"{where}: the mask is no PNG in base64 with its place; save the shape again")
+    left, top = points.min(0).round().astype(np.int64).tolist()
+    mask = BoxMask(np.asarray(pixels) > 0, 0, 0, pixels.shape)
+    return encode_rle(mask.moved(top, left, size))

@@ -1,0 +1,151 @@
+"""VIA: the JSON of the VGG Image Annotator 1 and 2, a saved project or exported annotations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.json_files import (
+    as_dict,
+    as_numbers,
+    as_points,
+    beside_its_picture,
+    json_files,
+    read_json,
+    shown,
+)
+from pixelwise.data.annotations.named_outlines import Annotated, Named
+from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
+from pixelwise.data.annotations.picture_places import PicturePlaces
+from pixelwise.data.layouts.id_masks import UNNAMED
+from pixelwise.data.pairs import SPLIT_NAMES, Found
+from pixelwise.errors import DataError
+
+LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
+
+_CLASS_KEYS = ("class", "label", "category", "name", "type", "object", "species")
+_ALL = "all"
+
+
+def find(root: Path) -> Found | None:
+    """Recognise the layout in ``root``; None where it is another.
+
+    The class of a region is its attribute called ``class``, ``label``, ``category``, ``name`` or ``type``, else the
+    only attribute there is; without attributes all objects are of one class.
+
+    Raises:
+        DataError: a file is damaged, a region makes no sense or has no class, or a picture is missing.
+    """
+    folders = [(_ALL, root), (_ALL, root / "annotations"), (_ALL, root / "images")]
+    for below in sorted(path for path in root.iterdir() if path.is_dir()):
+        if below.name.lower() in SPLIT_NAMES:
+            folders.append((SPLIT_NAMES[below.name.lower()], below))
+    splits: dict[str, list[Annotated]] = {}
+    for split, folder in folders:
+        for path in json_files(folder):
+            pictures = None if beside_its_picture(path) else _pictures(path)
+            if pictures:
+                splits.setdefault(split, []).extend(_read(root, path, split, pictures))
+    for split, annotated in splits.items():
+        seen: set[Path] = set()
+        for one in annotated:
+            if one.image in seen:
+                raise DataError(f"{one.origin}: {one.image.name} is annotated twice in split {split}; remove one")
+            seen.add(one.image)
+    return named_outlines.found("via", root, splits) if splits else None
+
+
+def _pictures(path: Path) -> list[dict[str, Any]] | None:
+    """Give the entries of a file, one a picture; None where it is other JSON."""
+    content = read_json(path, "filename", "regions")
+    if isinstance(content, dict) and isinstance(content.get("_via_img_metadata"), dict):
+        content = content["_via_img_metadata"]
+    entries = list(content.values()) if isinstance(content, dict) else []
+    fits = all(isinstance(one, dict) and isinstance(one.get("filename"), str) and "regions" in one for one in entries)
+    return entries if fits else None
+
+
+def _read(root: Path, path: Path, split: str, pictures: Sequence[Mapping[str, Any]]) -> list[Annotated]:
+    key = _class_key(path, pictures)
+    places = PicturePlaces(root, path, split)
+    annotated = []
+    for entry in pictures:
+        file_name = entry["filename"]
+        image = places.find(file_name)
+        if image is None:
+            looked = ", ".join(str(folder) for folder in sorted(places.folders))
+            raise DataError(
+                f"{path}: the picture '{file_name}' is in none of {looked}; add it, or remove it from the project"
+            )
+        objects = []
+        for number, region in enumerate(_regions(entry, path), 1):
+            name = f"region {number} of {file_name}"
+            objects.append(_object(region, key, name, path))
+        annotated.append(Annotated(image, path, tuple(objects)))
+    return annotated
+
+
+def _regions(entry: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
+    regions = entry["regions"]  # a list, and of version 1 a dictionary
+    listed = list(regions.values()) if isinstance(regions, dict) else regions
+    if not isinstance(listed, list):
+        raise DataError(f"{path}: {entry['filename']}: regions: expected a list, found {shown(regions)}")
+    where = f"{path}: a region of {entry['filename']}"
+    for region in listed:
+        as_dict(as_dict(region, where).get("region_attributes", {}), f"{where}: region_attributes")
+    return listed
+
+
+def _class_key(path: Path, pictures: Sequence[Mapping[str, Any]]) -> str | None:
+    """Find the attribute of regions that names their class; None where regions have no attributes."""
+    keys: dict[str, None] = {}
+    for entry in pictures:
+        for region in _regions(entry, path):
+            keys |= dict.fromkeys(region.get("region_attributes", {}))
+    by_lower = {key.lower(): key for key in keys}
+    for known in _CLASS_KEYS:
+        if known in by_lower:
+            return by_lower[known]
+    if len(keys) > 1:
+        raise DataError(
+            f"{path}: regions have the attributes {', '.join(keys)}, and it is unclear which names the class; call it "
+            "'class'"
+        )
+    return next(iter(keys), None)
+
+
+def _object(region: Mapping[str, Any], key: str | None, name: str, path: Path) -> Named:
+    where = f"{path}: {name}"
+    class_name: Any = UNNAMED
+    if key is not None:
+        class_name = region.get("region_attributes", {}).get(key)
+        if isinstance(class_name, dict):  # check boxes
+            chosen = [option for option, state in class_name.items() if state]
+            class_name = chosen[0] if len(chosen) == 1 else None
+        if not isinstance(class_name, str) or not class_name.strip():
+            raise DataError(f"{where}: its attribute '{key}' does not name one class; choose one")
+    return Named(class_name.strip(), name, (_polygon(as_dict(region.get("shape_attributes"), where), where),))
+
+
+def _polygon(shape: Mapping[str, Any], where: str) -> Points:
+    kind = shape.get("name")
+    if kind in ("polygon", "polyline"):  # a polyline is closed from its last point to its first
+        points = as_points(shape.get("all_points_x"), shape.get("all_points_y"), where)
+        if len(points) < 3:
+            raise DataError(f"{where}: a {kind} of {len(points)} points has no area; give it 3 or more")
+        return points
+    keys = {"rect": ("x", "y", "width", "height"), "circle": ("cx", "cy", "r"), "ellipse": ("cx", "cy", "rx", "ry")}
+    if not isinstance(kind, str) or kind not in keys:
+        raise DataError(f"{where}: a shape of type {shown(kind)} has no area; draw a polygon, rect, circle or ellipse")
+    values = as_numbers([shape.get(key) for key in keys[kind]], f"{where}: {', '.join(keys[kind])}")
+    if min(values[2:]) < 0:
+        raise DataError(f"{where}: its size {shown(values[2:])} is below 0")
+    if kind == "rect":
+        x, y, width, height = values
+        return rectangle((x, y, x + width, y + height))
+    radii = (values[2], values[-1])
+    turn = as_numbers([shape.get("theta") or 0.0], f"{where}: theta")[0] if kind == "ellipse" else 0.0
+    return ellipse((values[0], values[1]), radii, math.remainder(turn, 2 * math.pi))

@@ -1,0 +1,151 @@
+"""YOLO-seg: ``images/`` and ``labels/`` with a text file a picture, a line an object, in shares of its size.
+
+A line is a class index and the corners of a polygon, ``x y x y ...``; of four numbers it is a box, its middle and its
+size. A picture without a file has no objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pixelwise.data.annotations.outlines import AnnotationFile, Outline
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
+from pixelwise.data.survey import in_threads
+from pixelwise.errors import DataError
+from pixelwise.instances import Size
+
+LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
+
+_DESCRIPTIONS = ("data.yaml", "data.yml")
+_BEYOND = 1.5  # shares beyond it are pixels that nobody divided by the size
+
+
+def find(root: Path) -> Found | None:
+    """Recognise the layout in ``root``; None where it is another.
+
+    ``data.yaml`` names the classes, else ``classes.txt``.
+
+    Raises:
+        DataError: ``data.yaml`` or a line of a label file makes no sense.
+    """
+    labelled = {
+        split: [(image, _label_file(image, images, labels)) for image in list_pictures(images)]
+        for split, (images, labels) in _folders(root)
+    }
+    files = [path for pictures in labelled.values() for _, path in pictures if path.is_file()]
+    if not files:
+        return None
+    described = next((root / name for name in _DESCRIPTIONS if (root / name).is_file()), None)
+    names = _names(described) if described is not None else read_names(root / "classes.txt")
+    peeks = list(in_threads(_peek, files))
+    if names is None:
+        names = tuple(f"class {index}" for index in range(1 + max((highest for highest, _ in peeks), default=0)))
+    masks = any(outlined for _, outlined in peeks)
+    notes = [] if masks else ["the labels are boxes without outlines"]
+    empty = sum(map(len, labelled.values())) - len(files)
+    if empty:
+        notes.append(f"pictures without a label file, taken as empty: {empty}")
+    splits: dict[str, tuple[Pair, ...]] = {}
+    for name, pictures in labelled.items():
+        splits[name] = tuple(
+            Pair(image.relative_to(root).as_posix(), image, None, AnnotationFile(path, image, names, parse, masks))
+            for image, path in pictures
+        )
+    return Found("yolo", {name: pairs for name, pairs in splits.items() if pairs}, names, notes=tuple(notes))
+
+
+def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size | None]:
+    """Read a label file; a missing one has no objects.
+
+    Raises:
+        DataError: a line makes no sense; the message names the file and the line.
+    """
+    if not path.is_file():
+        return (), None
+    outlines = []
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if line.strip():
+            outlines.append(_outline(line.split(), f"line {number}", path, names))
+    return tuple(outlines), None
+
+
+def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) -> Outline:
+    where = f"{path}: {name}"
+    try:
+        label, values = int(words[0]), np.array(words[1:], np.float64)
+    except ValueError as error:
+        raise DataError(f"{where}: expected a class index and numbers, found '{' '.join(words)[:60]}'") from error
+    if not 0 <= label < len(names):
+        raise DataError(f"{where}: class {label}, but there are {len(names)} classes, 0 .. {len(names) - 1}")
+    if not np.isfinite(values).all() or np.abs(values).max(initial=0) > _BEYOND:
+        raise DataError(f"{where}: coordinates are shares of the picture, 0 .. 1; one is {np.abs(values).max():g}")
+    if len(values) == 4:
+        x, y, width, height = values.tolist()
+        if width < 0 or height < 0:
+            raise DataError(f"{where}: the box has width {width:g} and height {height:g}")
+        box = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        return Outline(label, name, box=box, normalised=True)
+    if len(values) < 6 or len(values) % 2:
+        raise DataError(f"{where}: {len(values)} numbers; expected 4 of a box, or x and y of 3 corners or more")
+    return Outline(label, name, (values.reshape(-1, 2),), normalised=True)
+
+
+def _folders(root: Path) -> list[tuple[str, tuple[Path, Path]]]:
+    """Find the folders of pictures and of labels of each split, ``all`` where there are none."""
+    images, labels = subfolder(root, ("images",)), subfolder(root, ("labels",))
+    if images is not None and labels is not None:
+        found = []
+        for name, split in SPLIT_NAMES.items():
+            below = subfolder(images, (name,))
+            if below is not None:
+                found.append((split, (below, subfolder(labels, (name,)) or labels)))
+        return found or [("all", (images, labels))]
+    found = []
+    for name, split in SPLIT_NAMES.items():
+        above = subfolder(root, (name,))
+        pair = (subfolder(above, ("images",)), subfolder(above, ("labels",))) if above is not None else (None, None)
+        if pair[0] is not None and pair[1] is not None:
+            found.append((split, (pair[0], pair[1])))
+    return found
+
+
+def _label_file(image: Path, images: Path, labels: Path) -> Path:
+    return (labels / image.relative_to(images)).with_suffix(".txt")
+
+
+def _peek(path: Path) -> tuple[int, bool]:
+    """Give the highest class of a file, and whether an object has more than a box; parse finds what makes no sense."""
+    highest, outlined = 0, False
+    for line in _text(path).splitlines():
+        words = line.split()
+        highest = max(highest, int(words[0]) if words and re.fullmatch(r"\d{1,5}", words[0]) else 0)
+        outlined |= len(words) > 5
+    return highest, outlined
+
+
+def _names(path: Path) -> tuple[str, ...] | None:
+    try:
+        content: Any = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: not readable as YAML: {error}") from error
+    names = content.get("names") if isinstance(content, Mapping) else None
+    if isinstance(names, Mapping) and set(names) == set(range(len(names))):
+        names = [names[index] for index in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise DataError(f"{path}: `names`: expected the classes in index order, as a list or as {{0: name, 1: name}}")
+    if len(set(map(str, names))) != len(names):
+        raise DataError(f"{path}: `names`: a name is there twice; names of classes must differ")
+    return tuple(map(str, names))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a UTF-8 text file ({error.reason}); save it as UTF-8") from error

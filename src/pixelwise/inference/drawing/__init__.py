@@ -1,0 +1,1 @@
+"""Labels and objects as pictures to look at."""

@@ -1,0 +1,1 @@
+"""One picture in, its files or bytes out."""

@@ -1,0 +1,1 @@
+"""What computes for a predictor: torch, alone or averaged."""

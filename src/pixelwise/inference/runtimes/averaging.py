@@ -1,0 +1,146 @@
+"""The runtime that averages: several models, and several views of the picture (test-time augmentation)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import reduce
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelwise.errors import ModelError
+from pixelwise.geometry import Geometry
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime, on_window
+from pixelwise.inference.runtimes.views import View
+from pixelwise.models import Coarse
+from pixelwise.ops import confusion_counts
+from pixelwise.ops.grid import resolve_grid
+from pixelwise.ops.tail.reference import bands, upsample_band
+from pixelwise.tiling import PixelCost, Window
+
+
+class AveragingRuntime:
+    """Averages the softmax of every model on every view, with equal weights.
+
+    Views and models are computed one after the other, so that only the sum of the probabilities of a window, K float32
+    a pixel, comes to the memory of a single model.
+
+    Args:
+        members: the models. Their classes, channels and ranges of values agree; all else may differ.
+        views: what each model is shown.
+
+    Raises:
+        ModelError: the models do not agree.
+    """
+
+    def __init__(self, members: Sequence[TorchRuntime], views: Sequence[View]) -> None:
+        first = members[0]
+        for number, member in enumerate(members[1:], 2):
+            _check_agreement(first, member, number)
+        self.members = tuple(members)
+        self.views = tuple(views)
+        self.label_space = first.label_space
+        self.preprocessing = first.preprocessing
+        self.aligned = all(view.plain for view in views)
+        # Each network borders what it is shown by itself, so that one tile serves them all.
+        unbordered = [_count_border_as_padding(member.geometry) for member in members]
+        self.border = max(member.geometry.margin for member in members)
+        self.geometry = reduce(Geometry.join, unbordered)
+        zoom, least = max(view.zoom for view in views), min(view.zoom for view in views)
+        self.fast_halo = math.ceil(max(member.fast_halo for member in members) / min(1.0, least))
+        # Members compute all of what they are shown, for each view reads it back in another way.
+        computing = max(member.cost.bytes for member in members) * max(1.0, zoom) ** 2
+        self.cost = PixelCost.even(computing + len(self.label_space) * self._itemsize)
+
+    @property
+    def _itemsize(self) -> int:
+        return max(member.dtype.itemsize for member in self.members)
+
+    @property
+    def fingerprint(self) -> str:
+        """Those of all models, and the views."""
+        shown = " ".join(
+            f"{'t' * view.transposed}{'d' * view.down}{'a' * view.along}{view.zoom:g}" for view in self.views
+        )
+        return f"{' + '.join(member.fingerprint for member in self.members)}, views {shown}"
+
+    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
+        """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
+        with torch.inference_mode():
+            return self._labels(self._mean(image, window))
+
+    def probabilities(
+        self, image: NDArray[np.uint8], window: Window
+    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+        """Label a window of an image (C, H, W), and give the mean softmax as float32 (K, h, w)."""
+        with torch.inference_mode():
+            mean = self._mean(image, window)
+            return self._labels(mean), mean.float().cpu().numpy()
+
+    def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
+        # As int32, because torch computes little in uint16.
+        labels = torch.from_numpy(self.labels(image, window).astype(np.int32))
+        target = torch.from_numpy(np.array(mask, np.int32))
+        ignore = self.label_space.ignore_index
+        return confusion_counts(target, labels, len(self.label_space), ignore_index=ignore).numpy()
+
+    @contextmanager
+    def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
+        """Within it, what the networks average over the picture comes from these windows of it, (C, h, w) each."""
+        images = list(images)
+        with ExitStack() as entered:
+            for member in self.members:
+                entered.enter_context(member.averaging_over(images))
+            yield
+
+    def _mean(self, image: NDArray[np.uint8], window: Window) -> Tensor:
+        """Average the softmax over models and views: (K, h, w)."""
+        rows, columns = window
+        size = (image.shape[1], image.shape[2])
+        shape = (len(self.label_space), rows.stop - rows.start, columns.stop - columns.start)
+        dtype = torch.float64 if self._itemsize == 8 else torch.float32
+        mean = torch.zeros(shape, dtype=dtype, device=self.members[0].device)
+        for member in self.members:
+            for view in self.views:
+                coarse = view.read_back(member.coarse(view.show(image)), size)
+                _add_softmax(mean, on_window(coarse, window), 1 / (len(self.members) * len(self.views)))
+        return mean
+
+    def _labels(self, mean: Tensor) -> NDArray[np.integer]:
+        return mean.argmax(0).cpu().numpy().astype(self.label_space.dtype)  # (h, w)
+
+
+def _add_softmax(total: Tensor, coarse: Coarse, weight: float) -> None:
+    """Add the weighted softmax of upsampled logits to a total (K, h, w), band by band."""
+    logits = coarse.logits
+    grid = resolve_grid((logits.shape[2], logits.shape[3]), coarse.size, coarse.scale, coarse.offset)
+    for _, band in bands(logits, *grid):
+        softmax = upsample_band(logits, *grid, band)[0].softmax(0)  # (K, rows of the band, w)
+        total[:, band].add_(softmax.to(total.device), alpha=weight)
+
+
+def _count_border_as_padding(geometry: Geometry) -> Geometry:
+    """Describe a network of unpadded convolutions together with the mirrored border that its model adds."""
+    margin = geometry.margin
+    return Geometry.identity().pad(margin, margin).then(geometry).same_size() if margin else geometry
+
+
+def _check_agreement(first: TorchRuntime, other: TorchRuntime, number: int) -> None:
+    ours, theirs = first.label_space, other.label_space
+    if ours.names != theirs.names or ours.ignore_index != theirs.ignore_index:
+        raise ModelError(
+            f"model {number} of the ensemble knows {', '.join(theirs.names)} (ignored: {theirs.ignore_index}), but "
+            f"model 1 knows {', '.join(ours.names)} (ignored: {ours.ignore_index}); average models of the same classes"
+        )
+    for what in ("channels", "value_range"):
+        left, right = getattr(first.preprocessing, what), getattr(other.preprocessing, what)
+        if left != right:
+            raise ModelError(
+                f"model {number} of the ensemble takes pictures with {what} {right}, but model 1 with {left}; average "
+                "models that take the same pictures"
+            )

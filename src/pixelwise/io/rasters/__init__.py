@@ -1,0 +1,1 @@
+"""Rasters of any size: read by windows, labels written by windows."""

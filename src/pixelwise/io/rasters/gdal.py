@@ -1,0 +1,120 @@
+"""Rasters by way of rasterio (GDAL), where that is installed: formats and compressions that nothing else here reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.io.header import explained
+from pixelwise.io.rasters.georeference import Georeference
+from pixelwise.io.rasters.source import Raster, Unchanged
+
+_CACHE_MIB = 64
+
+
+class NotKnown(DataError):
+    """GDAL has no driver for the file."""
+
+
+def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
+    """Open whatever GDAL opens as a raster; its cache is held to 64 MiB.
+
+    Args:
+        path: the file.
+        indices: whether a palette is left alone rather than looked up.
+
+    Raises:
+        DataError: GDAL cannot read the file.
+        ImportError: rasterio is not installed.
+    """
+    import rasterio
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.errors import RasterioIOError
+
+    with explained(path), _quiet():
+        try:
+            dataset = rasterio.open(path)
+        except RasterioIOError as error:
+            if "not recognized" in str(error):
+                raise NotKnown(f"{path}: GDAL knows no such format; convert the file, or remove it") from error
+            raise
+        dtypes = set(dataset.dtypes)
+        if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
+            raise DataError(f"{path}: its bands are of {', '.join(sorted(dtypes))}; save all as one type of numbers")
+        dtype = np.dtype(dataset.dtypes[0])
+        unchanged = Unchanged(path)
+        palette = None
+        if dataset.colorinterp[0] == ColorInterp.palette and dtype == np.uint8 and not indices:
+            colors = dataset.colormap(1)
+            palette = np.array([colors.get(index, (0, 0, 0, 255))[:3] for index in range(256)], np.uint8)
+        alpha = dataset.count > 1 and dataset.colorinterp[-1] == ColorInterp.alpha
+        masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0] and not alpha
+        return Raster(
+            str(path),
+            (dataset.height, dataset.width),
+            dataset.count,
+            dtype,
+            GdalPixels(dataset, unchanged, mask=False),
+            alpha=alpha,
+            georeference=_georeference(dataset),
+            nodata=dataset.nodata,
+            palette=palette,
+            mask=GdalPixels(dataset, unchanged, mask=True) if masked else None,
+        )
+
+
+@dataclass
+class GdalPixels:
+    """The bands of an open dataset, or its mask."""
+
+    dataset: Any
+    unchanged: Unchanged
+    mask: bool
+
+    def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window (C, h, w)."""
+        import rasterio
+        from rasterio.windows import Window
+
+        self.unchanged.check()
+        window = Window(left, top, width, height)
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MIB):
+            if self.mask:
+                return np.asarray(self.dataset.dataset_mask(window=window))[None]
+            return np.asarray(self.dataset.read(window=window))
+
+    def close(self) -> None:
+        """Close the dataset."""
+        self.dataset.close()
+
+
+def _georeference(dataset: Any) -> Georeference | None:
+    """Give place and projection as geo tags, by letting GDAL write them to a TIFF of one pixel in memory."""
+    if dataset.crs is None and dataset.transform.is_identity:
+        return None
+    from rasterio.io import MemoryFile
+
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=1, height=1, count=1, dtype="uint8", crs=dataset.crs, transform=dataset.transform
+        ):
+            pass
+        memory.seek(0)
+        with tifffile.TiffFile(memory) as tiff:
+            return Georeference.from_tiff(tiff.pages.first)
+
+
+def _quiet() -> Any:
+    """Silence the warning about rasters without a place on the Earth: most pictures have none."""
+    import warnings
+
+    from rasterio.errors import NotGeoreferencedWarning
+
+    quiet = warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning)
+    return quiet

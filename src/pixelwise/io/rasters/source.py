@@ -1,0 +1,229 @@
+"""What a raster is, whatever it is stored in: numbers that are read by windows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.io.header import explained
+from pixelwise.io.rasters.georeference import Georeference
+
+
+class RasterSource(Protocol):
+    """A picture that is read by windows; one thread at a time may read.
+
+    ``name`` stands in errors; ``size`` is (height, width); ``channels`` counts transparency, and is 3 for a palette of
+    colours; ``bits`` of each number may be fewer than ``dtype`` holds; ``alpha`` says whether the last channel is
+    transparency; ``nodata`` is the number that stands for "nothing was measured here".
+    """
+
+    name: str
+    size: tuple[int, int]
+    channels: int
+    dtype: np.dtype[Any]
+    bits: int
+    alpha: bool
+    georeference: Georeference | None
+    nodata: float | None
+
+    def read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Read a window, (C, h, w) of ``dtype``; a window that leaves the picture is a DataError."""
+
+    def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
+        """Say where a window holds data, (h, w); None where all of it does."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Pixels(Protocol):
+    """The numbers of one format; what :class:`Raster` reads from."""
+
+    def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window inside the picture, (C, h, w) as stored."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+@dataclass
+class Raster:
+    """A :class:`RasterSource` over the pixels of any format.
+
+    Args:
+        name: the file, or what else errors call it.
+        size: height and width.
+        stored_channels: how many numbers the pixels have as stored.
+        dtype: their type.
+        pixels: reads them.
+        bits: bits of each number; 0 stands for all of ``dtype``.
+        alpha: whether the last channel is transparency.
+        georeference: where the raster lies on the Earth.
+        nodata: the number that stands for no data.
+        palette: colours (entries, 3) that the numbers are looked up in.
+        mask: one channel, 0 where there is no data.
+    """
+
+    name: str
+    size: tuple[int, int]
+    stored_channels: int
+    dtype: np.dtype[Any]
+    pixels: Pixels
+    bits: int = 0
+    alpha: bool = False
+    georeference: Georeference | None = None
+    nodata: float | None = None
+    palette: NDArray[np.uint8] | None = None
+    mask: Pixels | None = None
+    channels: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.channels = self.stored_channels if self.palette is None else 3
+        if 0 in self.size:
+            raise DataError(f"{self.name}: the picture is empty, {self.size[0]}x{self.size[1]} pixels")
+        if self.palette is not None:
+            # Indices past the end of a damaged palette are black, as in pictures that are decoded whole.
+            table = np.zeros((np.iinfo(self.dtype).max + 1, 3), np.uint8)
+            table[: len(self.palette)] = self.palette
+            self.palette, self.dtype, self.bits = table, np.dtype(np.uint8), 8
+        self.bits = self.bits or 8 * self.dtype.itemsize
+
+    def read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Read a window.
+
+        Args:
+            rows: from and to; whole numbers inside the picture, without a step. ``slice(None)`` takes all.
+            columns: likewise.
+
+        Returns:
+            (C, h, w) of :attr:`dtype`, palettes looked up.
+
+        Raises:
+            DataError: the window is empty or leaves the picture, or the file is damaged or changed since it was opened.
+        """
+        stored = self._stored(self.pixels, rows, columns)
+        if self.palette is not None:
+            stored = self.palette[stored[0]].transpose(2, 0, 1)  # (3, h, w)
+        return stored
+
+    def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
+        """Say where a window holds data.
+
+        There is none where a mask band or the transparency is 0, and where every channel holds the no-data number.
+
+        Returns:
+            (h, w), or None where all of the window holds data.
+
+        Raises:
+            DataError: as :meth:`read`.
+        """
+        masks = []
+        if self.mask is not None:
+            masks.append(self._stored(self.mask, rows, columns)[0] != 0)
+        nodata = self._nodata_as_stored()
+        if nodata is not None or self.alpha:
+            stored = self._stored(self.pixels, rows, columns)
+            if self.alpha:
+                masks.append(stored[-1] != 0)
+            if nodata is not None:
+                measured = stored[:-1] if self.alpha and len(stored) > 1 else stored
+                same = np.isnan(measured) if np.isnan(nodata) else measured == nodata
+                masks.append(~same.all(0))
+        if not masks:
+            return None
+        valid = np.logical_and.reduce(masks)
+        return None if valid.all() else valid
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.pixels.close()
+        if self.mask is not None:
+            self.mask.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _stored(self, pixels: Pixels, rows: slice, columns: slice) -> NDArray[Any]:
+        top, height = _span(rows, self.size[0], "rows", self.name)
+        left, width = _span(columns, self.size[1], "columns", self.name)
+        with explained(Path(self.name)):
+            return pixels.read(top, left, height, width)
+
+    def _nodata_as_stored(self) -> Any:
+        """Give the no-data number in the stored type; None where no pixel can hold it, as -9999 in 8 bits."""
+        if self.nodata is None:
+            return None
+        stored = np.dtype(np.uint16) if self.palette is not None else self.dtype
+        if stored.kind == "f":
+            return stored.type(self.nodata)
+        if not np.isfinite(self.nodata) or self.nodata != round(self.nodata):
+            return None
+        limits = np.iinfo(stored)
+        return stored.type(int(self.nodata)) if limits.min <= self.nodata <= limits.max else None
+
+
+def _span(window: slice, length: int, what: str, name: str) -> tuple[int, int]:
+    """Give start and length of a slice, or refuse it."""
+    start = 0 if window.start is None else int(window.start)
+    stop = length if window.stop is None else int(window.stop)
+    if window.step not in (None, 1) or not 0 <= start < stop <= length:
+        raise DataError(
+            f"{name}: the window of {what} {start} to {stop} is empty or leaves the picture of {length} {what}; "
+            "ask for a window inside it"
+        )
+    return start, stop - start
+
+
+@dataclass
+class ArrayPixels:
+    """Pixels that lie in memory, or in a memory map, as (H, W, C)."""
+
+    array: NDArray[Any]
+
+    def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window (C, h, w), a view where the array is."""
+        return self.array[top : top + height, left : left + width].transpose(2, 0, 1)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Unchanged:
+    """Notices that a file was changed after it was opened, by its length and its time.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = self._look()
+
+    def check(self) -> None:
+        """Do nothing while the file is as it was.
+
+        Raises:
+            DataError: it is not.
+        """
+        now = self._look()
+        if now != self.state:
+            raise DataError(
+                f"{self.path}: the file changed after it was opened ({self.state[0]:,} bytes then, {now[0]:,} now); "
+                "wait until it is written whole, then start again"
+            )
+
+    def _look(self) -> tuple[int, int]:
+        state = os.stat(self.path)
+        return state.st_size, state.st_mtime_ns

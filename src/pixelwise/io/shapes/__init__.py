@@ -1,0 +1,1 @@
+"""Outlines of labels and objects, and the files that hold them."""

@@ -1,0 +1,79 @@
+"""Objects as COCO's JSON, written object by object."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO
+
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
+from pixelwise.types import LabelSpace
+
+
+def write_coco(
+    path: str | os.PathLike[str],
+    pictures: Callable[[], Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]]],
+    label_space: LabelSpace,
+) -> int:
+    """Write the objects of pictures as a COCO data set: whole or not at all, and never more than an object in memory.
+
+    Pictures, annotations and categories count from 1, categories in the order of the classes. Masks are compressed
+    run-length encodings, which keep holes and separate parts to the pixel; an object of which only the box is known has
+    an empty ``segmentation``. ``bbox`` is left, top, width and height. ``score`` is there where one is known; it is
+    what COCO's results have, so that the annotations alone can be scored as results as well.
+
+    Args:
+        path: the file to write.
+        pictures: gives the pictures with their objects, from the first one each time it is called; called twice.
+        label_space: classes of the objects, without background.
+
+    Returns:
+        How many objects were written.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    categories = [{"id": index, "name": name} for index, name in enumerate(label_space.names, 1)]
+    with atomic_path(path) as beside, open(beside, "w", encoding="utf-8") as file:
+        file.write('{"info": {"description": "objects found by pixelwise"},\n"categories": ')
+        json.dump(categories, file, ensure_ascii=False)
+        file.write(',\n"images": [')
+        _write_all(file, (_image(number, picture) for number, (picture, _) in enumerate(pictures(), 1)))
+        file.write('],\n"annotations": [')
+        count = _write_all(file, _annotations(pictures()))
+        file.write("]}\n")
+    return count
+
+
+def _write_all(file: TextIO, values: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    for value in values:
+        file.write(",\n" if count else "\n")
+        json.dump(value, file, ensure_ascii=False)
+        count += 1
+    return count
+
+
+def _image(number: int, picture: PictureRecord) -> dict[str, Any]:
+    return {"id": number, "file_name": picture.name, "height": picture.height, "width": picture.width}
+
+
+def _annotations(pictures: Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]]) -> Iterator[dict[str, Any]]:
+    count = 0
+    for number, (picture, objects) in enumerate(pictures, 1):
+        for one in objects:
+            count += 1
+            left, top, right, bottom = one.box
+            size = [picture.height, picture.width]
+            yield {
+                "id": count,
+                "image_id": number,
+                "category_id": one.label + 1,
+                "bbox": [left, top, right - left, bottom - top],
+                "area": one.area,
+                "iscrowd": 0,
+                "segmentation": [] if one.counts is None else {"size": size, "counts": one.counts},
+                **({} if one.score is None else {"score": one.score}),
+            }

@@ -1,0 +1,59 @@
+"""The outline of an object: its rings, how long it is, and the mask that rings enclose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from pixelwise.instances import BoxMask
+from pixelwise.io.shapes.rings import OUTSIDE, Region, trace
+
+
+def outline(mask: BoxMask) -> list[Region]:
+    """Trace the parts of an object, connected by the sides of their pixels, with their holes; the largest part first.
+
+    Rings are in pixels of the picture, as :class:`pixelwise.io.shapes.rings.Region` has them.
+    """
+    grid = np.where(mask.pixels, np.int32(0), np.int32(OUTSIDE))  # (h, w)
+    corner = np.array([mask.left, mask.top])
+    parts = [
+        replace(part, shell=part.shell + corner, holes=tuple(hole + corner for hole in part.holes))
+        for part in trace([grid], grid.shape[1])
+    ]
+    return sorted(parts, key=lambda part: -part.pixels)
+
+
+def mask_of(region: Region, size: tuple[int, int]) -> BoxMask:
+    """Fill the rings of a region again: the inverse of tracing.
+
+    Args:
+        region: with rings in pixels of the picture.
+        size: height and width of the picture.
+    """
+    corner, last = region.shell.min(0), region.shell.max(0)  # x and y
+    width, height = (last - corner).tolist()
+    turns = np.zeros((height + 1, width + 1), np.uint8)
+    for ring in (region.shell, *region.holes):
+        x, y = (ring - corner).T
+        np.bitwise_xor.at(turns, (y, x), 1)
+    # Each corner ends one vertical edge: parity down the columns gives these edges, along the rows what they enclose.
+    np.bitwise_xor.accumulate(turns, axis=0, out=turns)
+    np.bitwise_xor.accumulate(turns, axis=1, out=turns)
+    return BoxMask(turns[:-1, :-1].view(np.bool_), int(corner[1]), int(corner[0]), size)
+
+
+def perimeter(mask: BoxMask) -> float:
+    """Estimate the length of the outline of an object in pixels, that of its holes included.
+
+    By Crofton's formula: the outline is as long as pi / 2 times the crossings with parallel lines times their distance,
+    averaged over directions; here those along rows, columns and both diagonals. Unlike a count of the edges of pixels,
+    which makes a disc's outline 27% too long, it comes within about 2% for discs of a radius of 10 pixels or more.
+    """
+    framed = np.pad(mask.pixels, 1)
+    straight = np.count_nonzero(framed[:, 1:] != framed[:, :-1]) + np.count_nonzero(framed[1:] != framed[:-1])
+    slanted = np.count_nonzero(framed[1:, 1:] != framed[:-1, :-1]) + np.count_nonzero(
+        framed[1:, :-1] != framed[:-1, 1:]
+    )
+    return math.pi / 8 * (straight + slanted / math.sqrt(2))

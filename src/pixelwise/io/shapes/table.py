@@ -1,0 +1,61 @@
+"""The objects of pictures as a table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
+from pixelwise.types import LabelSpace
+
+COLUMNS = (
+    "picture",
+    "id",
+    "class",
+    "score",
+    "area",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "perimeter",
+    "centroid_x",
+    "centroid_y",
+)
+
+
+def write_object_table(
+    path: str | os.PathLike[str],
+    pictures: Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]],
+    label_space: LabelSpace,
+) -> int:
+    """Write a CSV with a row an object: whole or not at all, and never more than an object in memory.
+
+    Lengths are in pixels, areas in square pixels, measured as :class:`~pixelwise.io.shapes.records.ObjectRecord` says.
+    The score is empty where none is known.
+
+    Args:
+        path: the file to write.
+        pictures: each with its objects.
+        label_space: classes of the objects, without background.
+
+    Returns:
+        How many objects were written.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    count = 0
+    with atomic_path(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for picture, objects in pictures:
+            for one in objects:
+                score = "" if one.score is None else f"{one.score:.6g}"
+                lengths = (f"{length:.6g}" for length in (one.area, *one.box))
+                measured = (f"{length:.2f}" for length in (one.perimeter, *one.centroid))
+                writer.writerow((picture.name, one.id, label_space.names[one.label], score, *lengths, *measured))
+                count += 1
+    return count

@@ -1,0 +1,181 @@
+"""Networks that were trained with another library, as models of this one: the same tensors under our names.
+
+A source without a form here is refused by name, and so is every tensor without a place: a model that comes out
+computes what its source computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pixelwise.errors import ModelError, SettingError
+from pixelwise.models.build import Model, build_model
+from pixelwise.models.importing.checkpoint import read_checkpoint
+from pixelwise.models.importing.recipe import Recipe
+from pixelwise.models.importing.sources import find_recipe
+from pixelwise.types import LabelSpace, Preprocessing
+
+SHOWN = 6
+"""Names of tensors that an error lists before it only counts."""
+
+COUNTER = ".num_batches_tracked"
+"""A count that batch norms keep and do not compute with; checkpoints of early torch lack it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A model that was made from the tensors of another library."""
+
+    model: Model
+    """In evaluation mode, on the CPU."""
+    recipe: Recipe
+    mapped: int
+    """Tensors that were taken over."""
+    left_out: tuple[str, ...]
+    """Tensors of the source that no label depends on, by their names there."""
+    notes: tuple[str, ...]
+    """What had to be assumed or was changed; for people to read."""
+
+
+def import_checkpoint(
+    path: str | Path,
+    source: str,
+    *,
+    label_space: LabelSpace | None = None,
+    leave_out: Sequence[str] = (),
+    **options: Any,
+) -> Imported:
+    """Make a model from a file; see :func:`import_tensors`, and :func:`.checkpoint.read_checkpoint` for what it holds.
+
+    Raises:
+        ModelError: as either of them, with the file's name.
+        SettingError: likewise.
+    """
+    tensors = read_checkpoint(path)
+    try:
+        return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, **options)
+    except (ModelError, SettingError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def import_tensors(
+    tensors: Mapping[str, Tensor],
+    source: str,
+    *,
+    label_space: LabelSpace | None = None,
+    leave_out: Sequence[str] = (),
+    **options: Any,
+) -> Imported:
+    """Make a model from a state dict of torchvision or segmentation_models_pytorch.
+
+    Classes and channels are read from the tensors. A network that scores one class, for a sigmoid, becomes a model of
+    two classes with the same probabilities: the first one always scores 0.
+
+    Args:
+        tensors: name -> tensor, as ``state_dict()`` gives them.
+        source: the network that they are of, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
+        label_space: the classes; numbered ones by default.
+        leave_out: beginnings of the names of tensors that need no place, such as those of a loss.
+        **options: of our model, where the network was built with others than its library's defaults.
+
+    Raises:
+        ModelError: there is no such source, or a tensor has no place, is missing or has another shape.
+        SettingError: the label space has another number of classes, or the model does not have an option.
+    """
+    recipe = find_recipe(source, tensors)
+    left_out = [name for name in tensors if name.startswith((*recipe.useless, *leave_out))]
+    kept = {name: name for name in tensors if name not in left_out}
+    places = recipe.rename(kept)  # our name -> theirs, since renaming only carries values along
+    notes = []
+    assumed = {key: value for key, value in recipe.assumed.items() if key not in options}
+    if assumed:
+        told = " and ".join(f"{key}={value}" for key, value in assumed.items())
+        notes.append(f"{told}, as {recipe.library} has it by default: tensors do not tell")
+
+    renamed = {ours: tensors[theirs] for ours, theirs in places.items()}
+    classes = len(renamed.get(f"{recipe.heads[0]}.weight", (0, 0)))
+    if recipe.background:
+        classes -= recipe.background
+    elif classes == 1:
+        renamed, classes = _score_nothing_too(renamed, recipe.heads), 2
+        notes.append("it scores one class: the model has two, and the first one, nothing, always scores 0")
+    if label_space is not None and len(label_space) != classes:
+        raise SettingError(f"{len(label_space)} classes are named, but this network has {classes}; name these")
+
+    model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), options)
+    wanted = model.network.state_dict()
+    counters = {name: value for name, value in wanted.items() if name.endswith(COUNTER) and name not in renamed}
+    if counters:
+        notes.append(f"{len(counters)} batch norms come without the count {COUNTER[1:]}, which begins at 0")
+    astray = [theirs for ours, theirs in places.items() if ours not in wanted]
+    astray += sorted(kept.keys() - set(places.values()))
+    _check_fit(source, renamed | counters, wanted, astray)
+    model.network.load_state_dict(renamed | counters)
+    return Imported(model.eval(), recipe, len(renamed), tuple(left_out), tuple(notes))
+
+
+def _score_nothing_too(renamed: Mapping[str, Tensor], heads: Sequence[str]) -> dict[str, Tensor]:
+    """Put a score of 0 before the only score: softmax of (0, x) is (1 - sigmoid(x), sigmoid(x))."""
+    changed = dict(renamed)
+    for name in (f"{head}.{part}" for head in heads for part in ("weight", "bias")):
+        if name in changed:
+            changed[name] = torch.cat([torch.zeros_like(changed[name]), changed[name]])
+    return changed
+
+
+def _build(recipe: Recipe, renamed: Mapping[str, Tensor], label_space: LabelSpace, options: Mapping[str, Any]) -> Model:
+    """Build our form; the weight of its first convolution tells the channels of its pictures."""
+
+    def build(channels: int) -> Model:
+        mean, std = recipe.normalisation
+        if channels != len(mean):  # as for any picture that is not RGB
+            mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
+        try:
+            return build_model(
+                recipe.model,
+                classes=label_space,
+                in_channels=channels,
+                preprocessing=Preprocessing(mean, std),
+                **{**recipe.options, **options},
+            )
+        except (TypeError, AttributeError, RuntimeError) as error:
+            if not options:
+                raise
+            given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+            raise SettingError(f"model '{recipe.model}' cannot be built with {given} ({error})") from None
+
+    model = build(3)
+    stem = renamed.get(next(name for name, _ in model.network.named_parameters()))
+    return model if stem is None or stem.ndim != 4 or stem.shape[1] == 3 else build(stem.shape[1])
+
+
+def _check_fit(source: str, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], astray: Sequence[str]) -> None:
+    """Make sure that every tensor has its place, and every place its tensor."""
+    missing = [name for name in wanted if name not in given]
+    told = []
+    if astray:
+        told.append(
+            f"{_count(astray)} no place in {source} as its library builds it by default (where no label depends on "
+            "them, leave them out by the beginning of their names, with --leave-out)"
+        )
+    if missing:
+        told.append(f"{_count(missing)} to be there, by our names, but no tensor of the checkpoint fits")
+    if told:
+        raise ModelError(f"{'; '.join(told)}. Name the network that was trained with --as")
+    other = [name for name in wanted if wanted[name].shape != given[name].shape]
+    if other:
+        found, expected = tuple(given[other[0]].shape), tuple(wanted[other[0]].shape)
+        raise ModelError(
+            f"{_count(other)} another shape than in {source}: the first is {found} and should be {expected}"
+        )
+
+
+def _count(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown}) ha{'ve' if len(names) > 1 else 's'}"

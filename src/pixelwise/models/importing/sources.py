@@ -1,0 +1,77 @@
+"""Which networks of other libraries have a form here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pixelwise.errors import ModelError, unknown_name
+from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision, fcn_from_torchvision
+from pixelwise.models.importing.detection_names import rcnn_from_torchvision
+from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
+from pixelwise.models.importing.smp_sources import ARCHITECTURES, smp_recipe
+
+TORCHVISION = {
+    "fcn_resnet50": ("fcn_dilated", "resnet50"),
+    "fcn_resnet101": ("fcn_dilated", "resnet101"),
+    "deeplabv3_resnet50": ("deeplabv3", "resnet50"),
+    "deeplabv3_resnet101": ("deeplabv3", "resnet101"),
+    "deeplabv3_mobilenet_v3_large": ("deeplabv3", "mobilenetv3_large_100"),
+}
+"""Name of a network in torchvision -> our model and its trunk."""
+
+OBJECTS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
+"""Likewise for networks that find objects, all on a ResNet-50."""
+
+
+def find_recipe(source: str, tensors: Tensors) -> Recipe:
+    """Find how a network becomes one of ours.
+
+    Args:
+        source: a name of torchvision's such as ``"fcn_resnet50"``, or ``smp-ARCHITECTURE-ENCODER`` in the words of
+            segmentation_models_pytorch, such as ``"smp-unet-resnet34"`` or ``"smp-deeplabv3plus-tu-xception65"``.
+        tensors: of the checkpoint; they tell what the name leaves open.
+
+    Raises:
+        ModelError: the network has no form here; the message says why, or what has one.
+    """
+    if source in TORCHVISION:
+        return _torchvision(source, tensors)
+    if source in OBJECTS:
+        return _rcnn(source)
+    matched = re.fullmatch(r"smp-([^-]+)-(.+)", source)
+    if matched is not None and matched[1] in ARCHITECTURES:
+        return smp_recipe(matched[1], matched[2], tensors)
+    known = [*TORCHVISION, *OBJECTS, *(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)]
+    raise ModelError(f"{unknown_name('source', source, known)} (ENCODER as the library names it: resnet34, ...)")
+
+
+def _rcnn(source: str) -> Recipe:
+    return Recipe(
+        library="torchvision",
+        model=OBJECTS[source],
+        rename=rcnn_from_torchvision,
+        heads=("heads.box_head.cls_score",),
+        options={"encoder": "resnet50", "form": "torchvision", "norm": "frozen"},
+        assumed={"norm_eps": 1e-5},
+        background=1,
+    )
+
+
+def _torchvision(source: str, tensors: Tensors) -> Recipe:
+    model, trunk = TORCHVISION[source]
+    rename: Rename
+    options: dict[str, Any]
+    if model == "fcn_dilated":
+        rename, options, head = fcn_from_torchvision, {"stretch": True}, "head.4"
+    else:
+        rename, options, head = deeplabv3_from_torchvision, {"form": "torchvision"}, "head"
+    options["auxiliary"] = any(name.startswith("aux_classifier.") for name in tensors)
+    return Recipe(
+        library="torchvision",
+        model=model,
+        rename=rename,
+        heads=(head, "auxiliary.4"),
+        options={"trunk": trunk, **options},
+        useless=("backbone.fc.", "backbone.classifier."),
+    )

@@ -1,0 +1,1 @@
+"""Forms of networks that only predict: fewer passes, the same results."""

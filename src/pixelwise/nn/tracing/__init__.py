@@ -1,0 +1,1 @@
+"""A network run on shapes alone: its geometry, its arithmetic, its memory."""

@@ -1,0 +1,209 @@
+"""The geometry of any network, traced from the operators that it runs.
+
+The network runs once on the meta device, where tensors have shapes and no values. Beside each feature map goes a
+:class:`~pixelwise.geometry.Geometry`; every operator says what its outputs read of its inputs (:mod:`.reads`), and
+joining branches unite. An operator that is not known, or that looks at all places (attention, global pooling), makes
+its outputs see the whole picture. What is traced is therefore never less than what the network reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import gcd, lcm, prod
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pixelwise.errors import ModelError
+from pixelwise.geometry import Geometry
+from pixelwise.nn.tracing.costs import multiply_adds
+from pixelwise.nn.tracing.meta import run_on_meta
+from pixelwise.nn.tracing.operators import rule_of
+from pixelwise.nn.tracing.places import EVERYWHERE, Operation, Places, Where
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one module of a traced network gave and cost."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    """Of its output."""
+    geometry: Geometry | None
+    """None where the output has no places, as after global pooling."""
+    parameters: int
+    multiply_adds: int
+    written: int
+    """Bytes of feature maps that its operators wrote, in float32; results that overwrite their input count nothing."""
+
+
+@dataclass
+class Trace:
+    """What running a network on the meta device told."""
+
+    outputs: list[Geometry] = field(default_factory=list)
+    """Geometry of each output, in order."""
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+    """One for each call of a module that returns a tensor, in the order in which they ended."""
+    multiply_adds: int = 0
+    written: int = 0
+    """Bytes of feature maps that all operators wrote, in float32."""
+    period: int = 1
+    """Sides that are multiples of it divide without remainder at every stage."""
+
+
+def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
+    """Run a network on the meta device and report the geometry of its outputs and stages.
+
+    Args:
+        module: takes images (N, C, H, W) and returns a map (N, K, h, w), or a list or tuple of them. It is left as it
+            is; parameters are replaced by shapes for the run.
+        images: shape (N, C, H, W); sides that the network divides without remainder give the cleanest answer.
+
+    Raises:
+        ModelError: an output is no map of places, or has different strides along rows and columns.
+    """
+    tracer = _Tracer((images[2], images[3]))
+
+    def begin(picture: Tensor) -> None:
+        whole = Geometry.identity()
+        tracer.place(picture, Places(whole, whole, (prod(images[:2]), *images[2:], 1)))
+
+    with tracer.watch(module):
+        result = run_on_meta(module, images, tracer, begin=begin)
+    maps = list(result) if isinstance(result, list | tuple) else [result]
+    for output in maps:
+        geometry = tracer.geometry_of(output)
+        if geometry is None or output.ndim != 4:
+            raise ModelError(
+                f"{type(module).__name__} returns {tuple(output.shape)}, which is no map of places with one stride"
+            )
+        tracer.trace.outputs.append(geometry)
+        tracer.trace.shapes.append(tuple(output.shape))
+    return tracer.trace
+
+
+class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches every operator and keeps the places of every tensor."""
+
+    def __init__(self, picture: tuple[int, int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.picture = picture
+        self.trace = Trace()
+        self.known: dict[int, tuple[Tensor, Where]] = {}  # tensors are kept, so that ids stay theirs
+        self.mixed: set[int] = set()
+        """Storages of which a part was overwritten: what else lies in them is no longer known."""
+
+    def place(self, tensor: Tensor, places: Where) -> None:
+        """Remember where the values of a tensor lie."""
+        self.known[id(tensor)] = (tensor, places)
+        if isinstance(places, Places):
+            self.trace.period = lcm(self.trace.period, places.rows.period, places.columns.period)
+
+    def where(self, tensor: Tensor) -> Where | None:
+        """Places of a tensor that depends on the picture; None for parameters and constants."""
+        found = self.known.get(id(tensor))
+        if found is None:
+            return EVERYWHERE if _storage(tensor) in self.mixed else None
+        return found[1]
+
+    def geometry_of(self, tensor: Tensor) -> Geometry | None:
+        """Geometry of a map; None where it has no places, or no common stride."""
+        places = self.where(tensor)
+        if isinstance(places, Places):
+            return places.geometry if places.rows.stride == places.columns.stride else None
+        if places == EVERYWHERE and tensor.ndim == 4:
+            side, cells = self.picture[0], tensor.shape[2]
+            shared = gcd(side, cells)
+            stride = Fraction(side, cells)
+            return Geometry(int(stride) if side % cells == 0 else stride, None, None, side // shared)
+        return None
+
+    @contextmanager
+    def watch(self, module: nn.Module) -> Iterator[None]:
+        """Write down a stage whenever a part of the network has run."""
+        before: dict[str, list[tuple[int, int]]] = {}
+        handles = []
+
+        def watch_part(name: str, part: nn.Module) -> None:
+            def start(*_: Any) -> None:
+                before.setdefault(name, []).append((self.trace.multiply_adds, self.trace.written))
+
+            def end(_: nn.Module, __: Any, output: Any) -> None:
+                adds, written = before[name].pop()
+                if isinstance(output, Tensor):
+                    self.trace.stages.append(
+                        Stage(
+                            name,
+                            type(part).__name__,
+                            tuple(output.shape),
+                            self.geometry_of(output),
+                            sum(parameter.numel() for parameter in part.parameters()),
+                            self.trace.multiply_adds - adds,
+                            self.trace.written - written,
+                        )
+                    )
+
+            handles.append(part.register_forward_pre_hook(start))
+            handles.append(part.register_forward_hook(end))
+
+        for name, part in module.named_modules():
+            watch_part(name, part)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        given = list(_tensors([*args, *kwargs.values()]))
+        outputs = list(_tensors([result]))
+        self._count(func, args, given, outputs)
+        inputs = tuple((tensor, where) for tensor in given if (where := self.where(tensor)) is not None)
+        if inputs:
+            rule = rule_of(func)
+            for output in outputs:
+                run = Operation(args, inputs, output, self.picture)
+                where = EVERYWHERE if rule is None else rule(run)
+                if func._schema.is_mutable:
+                    self._overwrite(output, where)
+                self.place(output, where)
+        return result
+
+    def _count(self, func: Any, args: Any, given: list[Tensor], outputs: list[Tensor]) -> None:
+        if outputs:
+            self.trace.multiply_adds += multiply_adds(func, args, outputs[0])
+        shared = {_storage(tensor) for tensor in given}
+        self.trace.written += sum(
+            output.untyped_storage().nbytes() for output in outputs if _storage(output) not in shared
+        )
+
+    def _overwrite(self, tensor: Tensor, where: Where) -> None:
+        """Forget what else lies in a storage of which one tensor was given values from elsewhere."""
+        if self.where(tensor) == where:
+            return
+        storage = _storage(tensor)
+        self.mixed.add(storage)
+        for other, _ in list(self.known.values()):
+            if other is not tensor and _storage(other) == storage:
+                self.place(other, EVERYWHERE)
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)

@@ -1,0 +1,1 @@
+"""The fused tail: labels, loss and counts straight from coarse logits."""

@@ -1,0 +1,164 @@
+"""The fused tail: labels, loss and counts straight from coarse logits, with no full-size logits in between.
+
+Every function reads the coarse map by the same grid: pixel ``y`` reads row ``y * scale + offset`` by linear
+interpolation, clamped to the map, and likewise for columns. ``scale`` and ``offset`` are one number for both axes, or
+one for the rows and one for the columns; ``align_corners=True`` from (h, w) to (H, W) for instance is the scale
+``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0. Without them the map is stretched over the picture as
+``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16 or float64, of
+any memory layout; sums are in float32 (float64 for float64).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pixelwise.errors import SettingError
+from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
+from pixelwise.ops.tail import operators as tail_ops
+
+
+def upsample_argmax(
+    logits: Tensor, size: tuple[int, int], *, scale: PerAxis | None = None, offset: PerAxis | None = None
+) -> Tensor:
+    """Find the class of the greatest upsampled logit at each pixel.
+
+    Args:
+        logits: coarse scores (N, K, h, w).
+        size: height H and width W of the picture.
+        scale: coarse cells from one pixel to the next; see the module.
+        offset: where pixel 0 lies, in coarse cells.
+
+    Returns:
+        Labels (N, H, W), uint8 while K <= 255, else int64. Of equal scores the lower class wins.
+
+    Raises:
+        SettingError: the logits are not (N, K, h, w) floats, or the grid makes no sense.
+    """
+    _check_logits(logits)
+    labels: Tensor = tail_ops.argmax(logits, *size, *_checked_grid(logits, size, scale, offset))
+    return labels
+
+
+def upsample_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    scale: PerAxis | None = None,
+    offset: PerAxis | None = None,
+    class_weights: Tensor | None = None,
+    pixel_weights: Tensor | None = None,
+    ignore_index: int = 255,
+    label_smoothing: float = 0.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Compute the cross-entropy of upsampled logits; differentiable with respect to the coarse logits.
+
+    The loss of a pixel is that of ``F.cross_entropy`` (class weights and label smoothing included) times its pixel
+    weight. Class weights and pixel weights are constants: no gradient flows to them.
+
+    Args:
+        logits: coarse scores (N, K, h, w).
+        target: classes 0 .. K-1 or ``ignore_index`` (N, H, W), any integer type.
+        scale: coarse cells from one pixel to the next; see the module.
+        offset: where pixel 0 lies, in coarse cells.
+        class_weights: weight of each class (K,), not negative.
+        pixel_weights: weight of each pixel (N, H, W), not negative.
+        ignore_index: target value of pixels that do not count.
+        label_smoothing: share of the target spread evenly over the classes, 0 .. 1.
+        reduction: ``"mean"`` divides the sum of losses by the sum of class weight times pixel weight over counted
+            pixels, ``"sum"`` does not, ``"none"`` keeps (N, H, W) with 0 at ignored pixels.
+
+    Returns:
+        The loss, float32 (float64 for float64 logits). Where no pixel counts the mean is 0 with zero gradient. NaN in
+        logits that counted pixels read gives a NaN loss.
+
+    Raises:
+        SettingError: a shape, a type or a range is wrong; ``ignore_index`` is a class.
+        DataError: the target holds a value that is neither a class nor ``ignore_index`` (on CUDA a device assertion
+            fails instead, to spare the wait for the device).
+    """
+    _check_logits(logits)
+    _check_target(logits, target, ignore_index)
+    _check_weights(logits, target, class_weights, pixel_weights)
+    if not 0 <= label_smoothing <= 1:
+        raise SettingError(f"label_smoothing is {label_smoothing}; it must be 0 .. 1")
+    if reduction not in ("mean", "sum", "none"):
+        raise SettingError(f"reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
+    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    options = (*grid, ignore_index, label_smoothing)
+    if reduction == "none":
+        losses: Tensor = tail_ops.cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
+        return losses
+    with_gradient = torch.is_grad_enabled() and logits.requires_grad
+    loss: Tensor
+    weight: Tensor
+    loss, weight, _ = tail_ops.cross_entropy_sums(logits, target, class_weights, pixel_weights, *options, with_gradient)
+    weight = weight.detach()  # a constant
+    return loss / weight.where(weight != 0, 1) if reduction == "mean" else loss
+
+
+def upsample_confusion(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    scale: PerAxis | None = None,
+    offset: PerAxis | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """Count the pixels of each pair of target class and predicted class, in one pass over the picture.
+
+    Args:
+        logits: coarse scores (N, K, h, w).
+        target: classes 0 .. K-1 or ``ignore_index`` (N, H, W), any integer type.
+        scale: coarse cells from one pixel to the next; see the module.
+        offset: where pixel 0 lies, in coarse cells.
+        ignore_index: target value of pixels that do not count.
+
+    Returns:
+        Counts (K, K), int64, ``counts[target, prediction]``.
+
+    Raises:
+        SettingError: a shape or a type is wrong; ``ignore_index`` is a class.
+        DataError: the target holds a value that is neither a class nor ``ignore_index``.
+    """
+    _check_logits(logits)
+    _check_target(logits, target, ignore_index)
+    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    counts: Tensor = tail_ops.confusion(logits, target, *grid, ignore_index)
+    return counts
+
+
+def _check_logits(logits: Tensor) -> None:
+    if logits.ndim != 4 or not logits.is_floating_point() or logits.shape[1] < 1:
+        raise SettingError(f"logits must be floats (N, K, h, w), got {logits.dtype} {tuple(logits.shape)}")
+
+
+def _checked_grid(
+    logits: Tensor, size: tuple[int, int], scale: PerAxis | None, offset: PerAxis | None
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Check the grid, and give its scale and offset as the operators take them: (rows, columns) or None."""
+    resolve_grid((logits.shape[2], logits.shape[3]), size, scale, offset)
+    return per_axis("scale", scale), per_axis("offset", offset)
+
+
+def _check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
+    integer = not (target.is_floating_point() or target.is_complex() or target.dtype == torch.bool)
+    if target.ndim != 3 or not integer or target.shape[0] != logits.shape[0]:
+        raise SettingError(
+            f"target must be integers (N, H, W) for logits {tuple(logits.shape)}, "
+            f"got {target.dtype} {tuple(target.shape)}"
+        )
+    if target.device != logits.device:
+        raise SettingError(f"logits are on {logits.device} and target on {target.device}; move one to the other")
+    if 0 <= ignore_index < logits.shape[1]:
+        raise SettingError(f"ignore_index {ignore_index} is one of the {logits.shape[1]} classes; choose another value")
+
+
+def _check_weights(logits: Tensor, target: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> None:
+    if class_weights is not None and class_weights.shape != logits.shape[1:2]:
+        raise SettingError(f"class_weights must be ({logits.shape[1]},), got {tuple(class_weights.shape)}")
+    if pixel_weights is not None and pixel_weights.shape != target.shape:
+        raise SettingError(f"pixel_weights must be {tuple(target.shape)}, got {tuple(pixel_weights.shape)}")

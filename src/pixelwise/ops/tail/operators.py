@@ -1,0 +1,161 @@
+"""The fused tail as operators that torch knows: compiled graphs may hold them, and gradients pass through them.
+
+Each picks one of the forms. torch's operators take plain arguments; ``scale`` and ``offset`` are (rows, columns).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pixelwise.ops.grid import Grid, resolve_grid
+from pixelwise.ops.native import native_for
+from pixelwise.ops.tail import native, reference
+from pixelwise.ops.tail.form import CrossEntropy, Form, accumulation_dtype, empty_gradient
+
+
+def _form_for(logits: Tensor) -> Form:
+    if logits.dtype == torch.float64:
+        return reference
+    if logits.device.type == "cuda":
+        return _triton_form() or reference
+    return native if native_for(logits) else reference
+
+
+@functools.cache
+def _triton_form() -> Form | None:
+    """Load the kernels for CUDA, if Triton is installed beside torch."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    form: Form = importlib.import_module("pixelwise.ops.tail.triton")
+    return form
+
+
+def _grid(logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None) -> Grid:
+    return resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
+
+
+def _label_dtype(logits: Tensor) -> torch.dtype:
+    return torch.uint8 if logits.shape[1] <= 255 else torch.int64
+
+
+@torch.library.custom_op("pixelwise::upsample_argmax", mutates_args=())
+def argmax(
+    logits: Tensor, height: int, width: int, scale: Sequence[float] | None, offset: Sequence[float] | None
+) -> Tensor:
+    """Find the labels (N, height, width) of coarse logits (N, K, h, w)."""
+    grid = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
+    return _form_for(logits).argmax(logits, grid, _label_dtype(logits))
+
+
+@argmax.register_fake
+def _(logits: Tensor, height: int, width: int, *_: Any) -> Tensor:
+    return logits.new_empty((logits.shape[0], height, width), dtype=_label_dtype(logits))
+
+
+@torch.library.custom_op("pixelwise::upsample_confusion", mutates_args=())
+def confusion(
+    logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None, ignore_index: int
+) -> Tensor:
+    """Count pairs of target and predicted class, (K, K)."""
+    return _form_for(logits).confusion(logits, target, _grid(logits, target, scale, offset), ignore_index)
+
+
+@confusion.register_fake
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return logits.new_empty((logits.shape[1], logits.shape[1]), dtype=torch.int64)
+
+
+@torch.library.custom_op("pixelwise::upsample_cross_entropy_map", mutates_args=())
+def cross_entropy_map(
+    logits: Tensor,
+    target: Tensor,
+    class_weights: Tensor | None,
+    pixel_weights: Tensor | None,
+    scale: Sequence[float] | None,
+    offset: Sequence[float] | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Tensor:
+    """Compute the loss of each pixel, (N, H, W)."""
+    grid = _grid(logits, target, scale, offset)
+    call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
+    return _form_for(logits).cross_entropy_map(call)
+
+
+@cross_entropy_map.register_fake
+def _(logits: Tensor, target: Tensor, *_: Any) -> Tensor:
+    return logits.new_empty(target.shape, dtype=accumulation_dtype(logits.dtype))
+
+
+@torch.library.custom_op("pixelwise::upsample_cross_entropy_sums", mutates_args=())
+def cross_entropy_sums(
+    logits: Tensor,
+    target: Tensor,
+    class_weights: Tensor | None,
+    pixel_weights: Tensor | None,
+    scale: Sequence[float] | None,
+    offset: Sequence[float] | None,
+    ignore_index: int,
+    label_smoothing: float,
+    with_gradient: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both.
+
+    The gradient belongs to the backward pass, which changes it: callers take the two sums only.
+    """
+    grid = _grid(logits, target, scale, offset)
+    call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
+    return _form_for(logits).cross_entropy_sums(call, with_gradient)
+
+
+@cross_entropy_sums.register_fake
+def _(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    dtype = accumulation_dtype(logits.dtype)
+    gradient = empty_gradient(logits, with_gradient=arguments[-1])
+    return logits.new_empty((), dtype=dtype), logits.new_empty((), dtype=dtype), gradient
+
+
+def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.options = inputs[4:8]
+
+
+def _gradient_of_sum(ctx: Any, pixel_weights: Tensor | None) -> Tensor:
+    """Compute the gradient of the sum of losses, each times its pixel weight, from the inputs that were kept."""
+    logits, target, class_weights, _ = ctx.saved_tensors
+    gradient: Tensor = cross_entropy_sums(logits, target, class_weights, pixel_weights, *ctx.options, True)[2]
+    return gradient
+
+
+def _weigh_by_upstream(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    pixel_weights = ctx.saved_tensors[3]
+    weights = upstream if pixel_weights is None else upstream * pixel_weights
+    return _gradient_of_sum(ctx, weights), *[None] * 7
+
+
+cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inputs)
+
+
+def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    _keep_inputs(ctx, inputs, output[0])
+    ctx.set_materialize_grads(False)  # else zeros of the size of the gradient arrive as its own upstream
+    ctx.gradient = output[2].detach()  # an output itself would hold this node, which holds it
+
+
+def _scale_gradient(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Scale the gradient where it is, which spares one more of its size; a second backward pass computes it anew."""
+    if upstream is None:
+        return (None,) * 9
+    gradient, ctx.gradient = ctx.gradient, None
+    if gradient is None:
+        gradient = _gradient_of_sum(ctx, ctx.saved_tensors[3])
+    return gradient.mul_(upstream), *[None] * 8
+
+
+cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)

@@ -1,0 +1,86 @@
+"""How much memory the tail takes, as a process of its own sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelwise.ops.native import native_module
+
+pytestmark = pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="this system does not tell how much memory a process took"
+)
+
+PROBE = """
+import json, sys
+from pathlib import Path
+import torch
+from torch.nn import functional as F
+from pixelwise.ops import upsample_argmax, upsample_confusion, upsample_cross_entropy
+
+torch.set_num_threads(2)
+
+def status(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
+
+def growth(work, logits, target):
+    work(logits[:1, :, :4, :4], target[:1, :16, :16])  # what is loaded and cached once
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    result = work(logits, target)
+    return status("VmHWM") - before
+
+def loss(logits, target):
+    return torch.autograd.grad(upsample_cross_entropy(logits, target), logits)
+
+def eager_loss(logits, target):
+    full = F.interpolate(logits, target.shape[1:], mode="bilinear")
+    return torch.autograd.grad(F.cross_entropy(full, target.long()), logits)
+
+def labels(logits, target):
+    return upsample_argmax(logits, target.shape[1:])
+
+result = {}
+for classes in (21, 150):
+    target = torch.randint(0, classes, (8, 288, 288)).to(torch.uint8)
+    for dtype in (torch.float32, torch.bfloat16):
+        logits = torch.randn(8, classes, 72, 72).to(dtype).requires_grad_()
+        works = {"loss": loss, "labels": labels, "confusion": upsample_confusion}
+        if dtype == torch.float32:
+            works["eager"] = eager_loss
+        for name, work in works.items():
+            taken = growth(work, logits, target)
+            result[f"{name} {str(dtype)[6:]} {classes}"] = [taken, logits.numel() * logits.element_size()]
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module", params=["torch", "native"])
+def growth(request):
+    """Bytes taken by, and bytes of coarse logits of, each kind of work; in a fresh process that gives memory back."""
+    if request.param == "native" and native_module() is None:
+        pytest.skip("the native kernels are not built")
+    environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_="65536", PYTHONPATH=str(Path(__file__).parents[3] / "src"))
+    environment["PIXELWISE_NATIVE"] = "0" if request.param == "torch" else "1"
+    ran = subprocess.run([sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True, check=True)
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("work", ["loss", "labels", "confusion"])
+def test_more_classes_take_less_than_twice_their_logits(growth, work, dtype):
+    few, few_logits = growth[f"{work} {dtype} 21"]
+    many, many_logits = growth[f"{work} {dtype} 150"]
+    assert many - few < 2 * (many_logits - few_logits)
+
+
+def test_the_measure_sees_full_size_logits(growth):
+    few, few_logits = growth["eager float32 21"]
+    many, many_logits = growth["eager float32 150"]
+    assert many - few > 16 * (many_logits - few_logits)
