@@ -30,12 +30,12 @@ from rich.console import Console
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
 from pixelwise.data.blue_marble import LABELS, MASK_SIZE
 from pixelwise.data.source import open_data
-from pixelwise.evaluation import measure_halo
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import write_labels
 from pixelwise.metrics.scores import Scores
 from pixelwise.models import SegmentationModel, load_model, save_model
 from pixelwise.ops import confusion_counts
+from pixelwise.runs.calibration import measure_halo
 from pixelwise.tiling import Mode
 from pixelwise.training.fit import fit
 from pixelwise.training.run_folder import RunFolder

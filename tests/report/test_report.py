@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from pixelwise.errors import PixelwiseError
-from pixelwise.evaluation import Evaluation, PictureScore
 from pixelwise.metrics.scores import Scores
-from pixelwise.report import Example, make_example, write_report
-from pixelwise.report.example import choose
-from pixelwise.report.examples import IGNORED, WRONG
+from pixelwise.report import write_report
 from pixelwise.report.figures import draw_curves
 from pixelwise.report.page import confusion_shares, distribution, largest_confusions
+from pixelwise.scoring import Evaluation
+from pixelwise.scoring.example import Example
+from pixelwise.scoring.pixel_drawing import IGNORED, WRONG, draw_pixels
+from pixelwise.scoring.pixel_judge import PixelComparison, pixel_evaluation
 from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("sea", "land", "<b>lake</b>"), colors=((10, 20, 200), (20, 150, 30), (90, 200, 250)))
@@ -48,21 +49,18 @@ class Checker(html.parser.HTMLParser):
         self.text.append(data)
 
 
-def picture_scores(mious: list[float]) -> tuple[PictureScore, ...]:
-    nothing = np.full(3, np.nan)
-    return tuple(PictureScore(f"{n}.png", (4, 4), miou, miou, nothing, nothing) for n, miou in enumerate(mious))
-
-
 @pytest.fixture
 def evaluation() -> Evaluation:
-    return Evaluation(Scores.from_counts(COUNTS, CLASSES, images=12), picture_scores([n / 12 for n in range(12)]))
+    alone = [np.diag([n, n, 0]) + np.array([[0, 12 - n, 0], [12 - n, 0, 0], [0, 0, 0]]) for n in range(12)]
+    pictures = [PixelComparison(f"{n}.png", (4, 6), counts) for n, counts in enumerate(alone)]
+    return pixel_evaluation(Scores.from_counts(COUNTS, CLASSES, images=12), pictures, CLASSES)
 
 
 def example(group: str = "Worst") -> Example:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     mask = rng.integers(0, 2, (20, 30), dtype=np.uint8)
-    return make_example("folder/a&b.png", image, mask, mask, CLASSES, caption="mIoU 0.5", group=group)
+    return draw_pixels("folder/a&b.png", image, mask, mask, CLASSES, caption="mIoU 0.5", group=group)
 
 
 def read(path: Path) -> tuple[str, Checker]:
@@ -84,7 +82,6 @@ def test_a_full_report_holds_everything_and_loads_nothing(evaluation: Evaluation
         tmp_path / "report.html",
         title="Earth & <moon>",
         evaluation=evaluation,
-        label_space=CLASSES,
         examples=[example()],
         history=history,
         settings=[("batch", "8", "fits the memory")],
@@ -93,7 +90,8 @@ def test_a_full_report_holds_everything_and_loads_nothing(evaluation: Evaluation
     )
     page, checker = read(tmp_path / "report.html")
     text = " ".join(" ".join(checker.text).split())
-    scores = evaluation.scores
+    scores = evaluation.pixels
+    assert scores is not None
     for expected in (
         "Earth & <moon>",
         f"{scores.miou:.3f}",
@@ -116,7 +114,7 @@ def test_a_full_report_holds_everything_and_loads_nothing(evaluation: Evaluation
 
 def test_a_report_of_scores_alone_leaves_the_rest_out(tmp_path: Path) -> None:
     nothing = Scores.from_counts(np.zeros((3, 3), np.int64), CLASSES)
-    write_report(tmp_path / "r.html", title="t", evaluation=Evaluation(nothing, ()), label_space=CLASSES)
+    write_report(tmp_path / "r.html", title="t", evaluation=pixel_evaluation(nothing, (), CLASSES))
     page, _ = read(tmp_path / "r.html")
     for heading in ("Pictures</h2>", "Training</h2>", "Settings", "From picture to picture", "What is taken"):
         assert heading not in page
@@ -127,8 +125,8 @@ def test_many_classes_get_no_unreadable_table(tmp_path: Path) -> None:
     many = LabelSpace.of(150)
     counts = np.eye(150, dtype=np.int64)
     counts[3, 4] = 2
-    evaluation = Evaluation(Scores.from_counts(counts, many), ())
-    write_report(tmp_path / "r.html", title="t", evaluation=evaluation, label_space=many)
+    evaluation = pixel_evaluation(Scores.from_counts(counts, many), (), many)
+    write_report(tmp_path / "r.html", title="t", evaluation=evaluation)
     page, checker = read(tmp_path / "r.html")
     assert 'class="matrix' not in page
     assert "2 pixels, 66.7% of class 3" in " ".join(checker.text)
@@ -136,19 +134,19 @@ def test_many_classes_get_no_unreadable_table(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written_leaves_nothing(evaluation: Evaluation, tmp_path: Path) -> None:
     with pytest.raises(PixelwiseError, match="folder does not exist"):
-        write_report(tmp_path / "absent" / "r.html", title="t", evaluation=evaluation, label_space=CLASSES)
+        write_report(tmp_path / "absent" / "r.html", title="t", evaluation=evaluation)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_confusions_are_the_largest_first_and_shares_are_of_the_true_class(evaluation: Evaluation) -> None:
-    found = largest_confusions(evaluation.scores)
+    found = largest_confusions(evaluation.pixels)
     assert [(c.target, c.prediction, c.pixels) for c in found] == [
         ("sea", "land", 90),
         ("land", "sea", 50),
         ("sea", "<b>lake</b>", 10),
     ]
     assert found[0].share == pytest.approx(0.09)
-    np.testing.assert_allclose(confusion_shares(evaluation.scores), [[0.9, 0.09, 0.01], [0.1, 0.9, 0], [0, 0, 0]])
+    np.testing.assert_allclose(confusion_shares(evaluation.pixels), [[0.9, 0.09, 0.01], [0.1, 0.9, 0], [0, 0, 0]])
 
 
 def test_distribution_counts_every_picture_once_and_few_are_none() -> None:
@@ -166,7 +164,7 @@ def test_errors_are_red_where_wrong_and_blue_where_ignored() -> None:
     mask[0] = 255
     labels = np.zeros((4, 6), np.uint8)
     labels[:, 3:] = 1
-    errors = make_example("x", image, mask, labels, CLASSES).errors
+    errors = draw_pixels("x", image, mask, labels, CLASSES).errors
     assert (errors[1:, 3:] == WRONG).all()
     assert np.ptp(errors[1:, :3], axis=2).max() == 0
     assert (errors[0, :, 2] > errors[0, :, 0]).all()
@@ -177,7 +175,7 @@ def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
     rng = np.random.default_rng(0)
     mask = np.kron(rng.integers(0, 2, (10, 20)), np.ones((40, 40))).astype(np.uint8)  # (400, 800)
     image = np.zeros((*mask.shape, 3), np.uint8)
-    shown = make_example("x", image, mask, 1 - mask, CLASSES, longest=200)
+    shown = draw_pixels("x", image, mask, 1 - mask, CLASSES, longest=200)
     assert shown.image.shape == shown.truth.shape == shown.errors.shape == (100, 200, 3)
     assert (shown.errors == WRONG).all()
 
@@ -185,19 +183,8 @@ def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
 def test_noise_can_be_shown(evaluation: Evaluation, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     noisy = Example("noise.png", "mIoU 0.1", "Worst", noise, noise, noise, noise)
-    write_report(tmp_path / "r.html", title="t", evaluation=evaluation, label_space=CLASSES, examples=(noisy,))
+    write_report(tmp_path / "r.html", title="t", evaluation=evaluation, examples=(noisy,))
     assert (tmp_path / "r.html").stat().st_size > 4 * 512 * 512
-
-
-def test_worst_median_and_best_never_show_a_picture_twice() -> None:
-    ranked = list(picture_scores([n / 20 for n in range(20)]))
-    groups = choose(ranked, 2)
-    assert [(name, [score.id for score in chosen]) for name, chosen in groups] == [
-        ("Worst", ["0.png", "1.png"]),
-        ("Median", ["9.png", "10.png"]),
-        ("Best", ["19.png", "18.png"]),
-    ]
-    assert [len(chosen) for _, chosen in choose(ranked[:6], 2)] == [6]
 
 
 def test_curves_follow_the_page_and_pass_over_empty_cells() -> None:

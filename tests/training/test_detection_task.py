@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 
 from pixelwise import load_model
-from pixelwise.cli.finish import finish
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.detection import to_instances
 from pixelwise.errors import DataError
@@ -21,7 +20,8 @@ from pixelwise.io.images import read_image
 from pixelwise.metrics import choice
 from pixelwise.metrics.objects import score_objects
 from pixelwise.models.mask_rcnn import DetectionModel
-from pixelwise.object_evaluation import compare_pictures
+from pixelwise.runs.finish import finish
+from pixelwise.scoring import judge_for, judge_pictures
 from pixelwise.training.assembly import make_model
 from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
 from pixelwise.training.callbacks import KeepState
@@ -194,12 +194,14 @@ def test_what_counts_as_an_object_is_chosen_and_saved(
     fitted, _ = run(toys, tmp_path / "run", {**(small if model == "unet" else small_objects), "steps": 2})
     before = load_model(fitted.run.path)
     monkeypatch.setattr(choice, "FEWEST", 1)
-    finish(fitted, toys, Console(file=io.StringIO()))
+    finished = finish(fitted.run, fitted.settings, toys)
     after = load_model(fitted.run.path)
     pairs = toys.split("val")
-    compared = compare_pictures(Predictor(before), pairs, Predictor(before).label_space)
-    assert after.object_rule == compared.chosen_rule(before.object_rule, ranked=model == "mask_rcnn")
+    predictor = Predictor(before)
+    judged = judge_pictures(judge_for(predictor, pairs, predictor.label_space), pairs).settled()
+    assert after.object_rule == judged.judge.rule
     assert (after.object_rule.min_area if model == "mask_rcnn" else after.object_rule.score) == 0
     scores = json.loads(fitted.run.scores_file.read_text())
-    assert scores == json.loads(json.dumps(compared.evaluation(after.object_rule).to_dict()))
+    assert scores == json.loads(json.dumps(judged.evaluation().to_dict()))
+    assert scores == json.loads(json.dumps(finished.evaluation.to_dict()))
     assert "what counts as an object" in fitted.run.report_file.read_text()

@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
 from pixelwise.cli.progress import counting
 from pixelwise.cli.rasters import describe_plan, describe_seams
-from pixelwise.cli.tables import print_scores
+from pixelwise.cli.tables import print_evaluation
 from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
 from pixelwise.data.source import open_data
-from pixelwise.evaluation import Evaluation
 from pixelwise.inference import Predictor
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.io.atomic import atomic_path, write_json
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import ArrayPixels, Raster
+from pixelwise.metrics.counting import count_labels
 from pixelwise.metrics.scores import Scores
-from pixelwise.ops import confusion_counts
-from pixelwise.report import make_example, write_report
+from pixelwise.report import write_report
+from pixelwise.scoring.pixel_drawing import draw_pixels
+from pixelwise.scoring.pixel_judge import pixel_evaluation
 from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
@@ -115,31 +115,28 @@ def _map_the_earth(out: Path, earth: BlueMarble, fitted: Fitted, console: Consol
     """Label the whole map, score its eastern half, and leave pictures, a report and what to type next."""
     labels = map_raster(Predictor(fitted.run.path), earth.image, out / "earth-labels.tif", console)
     east = np.s_[:, earth.mask.shape[1] // 2 :]
-    counts = confusion_counts(
-        torch.from_numpy(earth.mask[east].copy()), torch.from_numpy(labels[east].copy()), len(LABELS)
-    )
-    scores = Scores.from_counts(counts.numpy(), LABELS, images=1)
-    print_scores(console, scores, LABELS)
+    scores = Scores.from_counts(count_labels(earth.mask[east], labels[east], LABELS), LABELS, images=1)
+    evaluation = pixel_evaluation(scores, (), LABELS)
+    print_evaluation(console, evaluation)
 
     with atomic_path(out / "earth-overlay.png") as beside:
         Image.fromarray(paint(earth.image, labels, LABELS)[::2, ::2]).save(beside, format="PNG")
     pictures = {"The whole Earth": np.s_[:, :], "Europe, never seen in training": EUROPE, "Great Lakes": GREAT_LAKES}
     examples = [
-        make_example(name, earth.image[at], earth.mask[at], labels[at], LABELS, longest=1000)
+        draw_pixels(name, earth.image[at], earth.mask[at], labels[at], LABELS, longest=1000)
         for name, at in pictures.items()
     ]
     write_report(
         out / "report.html",
         title="Sea, land and lakes",
-        evaluation=Evaluation(scores, ()),
-        label_space=LABELS,
+        evaluation=evaluation,
         examples=examples,
         history=read_metrics(fitted.run),
         settings=fitted.settings.rows(),
         notes=("Learnt from the Americas, scored on the half of the Earth east of Greenwich.", LAKES_NOTE),
         commands=("pixelwise demo",),
     )
-    write_json(fitted.run.scores_file, scores.to_dict())
+    write_json(fitted.run.scores_file, evaluation.to_dict())
     console.print(
         f"\nlabels:  {out / 'earth-labels.tif'} (GeoTIFF)\noverlay: {out / 'earth-overlay.png'}\n"
         f"report:  {out / 'report.html'}",

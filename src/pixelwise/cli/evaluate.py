@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(
             "--csv",
             metavar="FILE",
-            help="Write a row a picture: its scores by class or by object.",
+            help="Write a row for each picture: its scores by class or by object.",
         ),
     ] = None,
     tta: Annotated[
@@ -73,7 +73,7 @@ def evaluate(
     source = open_data(data, label_space=predictor.label_space)
     pairs, chosen = choose_pairs(model, source, split)
     console.print(f"{len(pairs)} pictures: {chosen}", highlight=False, markup=False)
-    evaluation = score_and_print(predictor, pairs, console)
+    evaluation, judged = score_and_print(predictor, pairs, console)
 
     if json_file == "-":
         print(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
@@ -82,7 +82,7 @@ def evaluate(
     if csv_file is not None:
         evaluation.write_csv(csv_file)
     if report is not None:
-        from pixelwise.report import make_examples, write_report
+        from pixelwise.report import write_report
 
         command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
         given = (("--split", split), ("--tta", tta))
@@ -91,8 +91,7 @@ def evaluate(
             report / "report.html",
             title=f"{model.stem if model.is_file() else model.resolve().name} on {source.root.resolve().name}",
             evaluation=evaluation,
-            label_space=predictor.label_space,
-            examples=make_examples(predictor, pairs, evaluation),
+            examples=judged.examples(evaluation),
             notes=(f"Scored: {chosen}.",),
             commands=(command + options,),
         )

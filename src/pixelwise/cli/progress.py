@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,9 +22,9 @@ class Counter:
         self._bar = bar
         self._task = bar.add_task(doing, total=total)
 
-    def __call__(self, done: int, of: int) -> None:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=done, total=of)
+        self._bar.update(self._task, completed=done, total=total)
 
     @contextmanager
     def tiles(self, name: str, total: int) -> Iterator[Callable[[int, int], None]]:
@@ -75,3 +75,22 @@ def counting(doing: str, total: int) -> Iterator[Counter]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield Counter(bar, doing, total)
+
+
+class Terminal:
+    """A :class:`pixelwise.listener.Listener` that prints lines to stdout, and shows bars on stderr.
+
+    Args:
+        console: prints the lines.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, highlight=False, markup=False)
+
+    def progress(self, doing: str, total: int) -> AbstractContextManager[Counter]:
+        """Show a bar with the time left."""
+        return counting(doing, total)

@@ -8,44 +8,64 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pixelwise.metrics.scores import Scores
-from pixelwise.types import LabelSpace
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.tables import Cell, Column, Figure, Row
 
 BAR_CELLS = 20
 
+SHOWN_CLASSES = 30
+"""Up to this many classes have a row each; of more, those that occur."""
 
-def print_scores(console: Console, scores: Scores, label_space: LabelSpace) -> None:
-    """Print a row a class, the headline figures below, and the rule they follow."""
+FIGURES_PER_LINE = 4
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """Print a row for each class, the figures below, and the rule they follow."""
+    columns = [(place, column) for place, column in enumerate(evaluation.classes.columns) if column.brief]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("class")
-    table.add_column("IoU", justify="right")
-    table.add_column("")
-    table.add_column("accuracy", justify="right")
-    table.add_column("share of pixels", justify="right")
-    total = max(1, int(scores.counts.sum()))
-    for index, name in enumerate(scores.names):
-        red, green, blue = label_space.colors[index]
-        iou = scores.class_iou[index]
-        cells = 0 if math.isnan(iou) else round(BAR_CELLS * iou)
-        table.add_row(
-            f"[rgb({red},{green},{blue})]■[/] {escape(name)}",
-            figure(iou),
-            f"[green]{'━' * cells}[/][bright_black]{'━' * (BAR_CELLS - cells)}[/]",
-            figure(scores.class_accuracy[index]),
-            f"{scores.target_pixels[index] / total:.2%}",
-        )
+    for place, column in columns:
+        table.add_column(column.name, justify="left" if column.kind == "text" else "right")
+        if place == 1:
+            table.add_column("")
+    for row in evaluation.classes.rows:
+        if row.absent and len(evaluation.classes.rows) > SHOWN_CLASSES:
+            continue
+        cells = []
+        for place, column in columns:
+            cells.append(_name(row) if place == 0 else figure(row.cells[place], column))
+            if place == 1:
+                cells.append(_bar(float(row.cells[1])))
+        table.add_row(*cells)
     console.print()
     console.print(table)
     console.print()
-    console.print(f"[bold]mIoU {figure(scores.miou)}[/]", highlight=False)
-    console.print(
-        f"pixel accuracy {figure(scores.pixel_accuracy)}   mean accuracy {figure(scores.mean_accuracy)}   "
-        f"Dice {figure(scores.dice)}   fwIoU {figure(scores.frequency_weighted_iou)}",
-        highlight=False,
-    )
-    console.print(f"[dim]{escape(scores.rule)}[/]", highlight=False)
+    console.print(f"[bold]{_state(evaluation.headline)}[/]", highlight=False)
+    ratios = [_state(one) for one in evaluation.figures if isinstance(one.value, float)]
+    for first in range(0, len(ratios), FIGURES_PER_LINE):
+        console.print("   ".join(ratios[first : first + FIGURES_PER_LINE]), highlight=False)
+    console.print(f"[dim]{escape(evaluation.rule)}[/]", highlight=False)
 
 
-def figure(value: float) -> str:
-    """Show a ratio with four digits, and one that is not defined as a dash."""
-    return "-" if math.isnan(value) else f"{value:.4f}"
+def figure(value: Cell, column: Column | None = None) -> str:
+    """Show a cell: a ratio with four digits, a share in percent, a count, and what is not defined as a dash."""
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2%}" if column is not None and column.kind == "share" else f"{value:.4f}"
+
+
+def _state(one: Figure) -> str:
+    return f"{escape(one.name)} {figure(one.value)}"
+
+
+def _name(row: Row) -> str:
+    name = escape(str(row.cells[0]))
+    return name if row.color is None else f"[rgb({','.join(map(str, row.color))})]■[/] {name}"
+
+
+def _bar(ratio: float) -> str:
+    cells = 0 if math.isnan(ratio) else round(BAR_CELLS * ratio)
+    return f"[green]{'━' * cells}[/][bright_black]{'━' * (BAR_CELLS - cells)}[/]"

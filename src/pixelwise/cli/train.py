@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,8 +54,10 @@ def train(
             raise SettingError(f"{name} must be positive, got {value:g}")
 
     # Imported here, so that help and usage errors do not wait for torch.
-    from pixelwise.cli.finish import finish
+    from pixelwise.cli.progress import Terminal
+    from pixelwise.cli.tables import print_evaluation
     from pixelwise.data.source import open_data
+    from pixelwise.runs.finish import finish
     from pixelwise.training.fit import fit
     from pixelwise.training.roads import default_model
     from pixelwise.training.run_folder import RunFolder
@@ -81,7 +85,10 @@ def train(
         source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, console=console
     )
     if fitted.finished and fitted.first:
-        finish(fitted, source, console)
+        command = "pixelwise " + shlex.join(sys.argv[1:])
+        finished = finish(fitted.run, fitted.settings, source, listener=Terminal(console), commands=(command,))
+        print_evaluation(console, finished.evaluation)
+        console.print(f"\nmodel:  {run.model_file}\nreport: {run.report_file}", highlight=False, markup=False)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
+from pixelwise.inference.halo import choose_halo
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
@@ -21,6 +23,7 @@ from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
+from pixelwise.types import Sample
 
 
 class LabelTask:
@@ -38,6 +41,7 @@ class LabelTask:
         self.runtime = runtime
         self.preprocessing = runtime.preprocessing
         self.label_space = runtime.label_space
+        self.fast_halo = runtime.fast_halo
 
     def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
         """Choose tiles; raises as :func:`pixelwise.tiling.choose_tiles`."""
@@ -62,8 +66,22 @@ class LabelTask:
             tile=tile,
             memory=memory,
             border=self.runtime.border,
-            fast_halo=self.runtime.fast_halo,
+            fast_halo=self.fast_halo,
         )
+
+    def measure_halo(
+        self, samples: Iterable[Sample], *, windows: int, progress: Callable[[int], None] | None
+    ) -> int | None:
+        """Measure how many pixels around a tile the network needs; see :func:`.halo.choose_halo`."""
+        return choose_halo(self.runtime, samples, windows=windows, progress=progress)
+
+    def with_fast_halo(self, halo: int | None) -> LabelTask:
+        """Give the task with tiles of fast mode that see ``halo`` pixels around them; None changes nothing."""
+        if halo is None:
+            return self
+        changed = copy.copy(self)
+        changed.fast_halo = halo
+        return changed
 
     def predict(
         self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from threading import Lock
 from typing import Any
 
@@ -23,7 +23,7 @@ from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan
-from pixelwise.types import semantic_space
+from pixelwise.types import Sample, semantic_space
 
 WINDOW = 2048
 """Side in pixels of the windows of labels that are painted for rasters."""
@@ -58,6 +58,16 @@ class ObjectTask:
             tile=tile,
             memory=memory,
         )
+
+    def measure_halo(
+        self, samples: Iterable[Sample], *, windows: int, progress: Callable[[int], None] | None
+    ) -> int | None:
+        """Measure nothing: tiles overlap by what objects measure."""
+        return None
+
+    def with_fast_halo(self, halo: int | None) -> ObjectTask:
+        """Give the task itself, likewise."""
+        return self
 
     def predict(
         self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import Openable, open_source
 from pixelwise.io.rasters.sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace, Preprocessing, Sample
 
 if TYPE_CHECKING:
     from pixelwise.models import Model
@@ -144,6 +145,27 @@ class Predictor:
             SettingError: it cannot be computed as the predictor was asked to.
         """
         return self._task.plan(size, mode=self.mode, tile=self.tile, memory=int(self.memory * 2**20))
+
+    def measure_halo(
+        self, samples: Iterable[Sample], *, windows: int = 1, progress: Callable[[int], None] | None = None
+    ) -> int | None:
+        """Measure how many pixels fast tiles have to see around them; see :func:`pixelwise.inference.halo.choose_halo`.
+
+        Args:
+            samples: pictures with masks, which taught the network nothing.
+            windows: how many windows of each are looked at.
+            progress: told after each picture how many were done.
+
+        Returns:
+            Pixels; None of a network that finds objects, whose tiles overlap by what objects measure.
+        """
+        return self._task.measure_halo(samples, windows=windows, progress=progress)
+
+    def with_fast_halo(self, halo: int | None) -> Predictor:
+        """Give the predictor with tiles of fast mode that see ``halo`` pixels around them; None changes nothing."""
+        changed = copy.copy(self)
+        changed._task = self._task.with_fast_halo(halo)
+        return changed
 
     def raster(
         self,

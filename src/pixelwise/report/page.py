@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.evaluation import Evaluation
 from pixelwise.io.atomic import write_text
 from pixelwise.metrics.scores import Scores
-from pixelwise.object_evaluation import ObjectEvaluation
-from pixelwise.report.example import Example
 from pixelwise.report.figures import draw_curves
-from pixelwise.report.object_figures import object_context
-from pixelwise.types import LabelSpace
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.example import Example
+from pixelwise.scoring.tables import Kind
+from pixelwise.types import Color
 
 NUMBERED_CLASSES = 20
 """Up to this many classes the cells of the confusion table hold numbers; more would not be legible."""
@@ -35,19 +34,6 @@ DRAWN_CLASSES = 64
 """Up to this many classes there is a confusion table; beyond, only the list of the largest confusions."""
 
 _PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """What the table of classes shows of one class; a figure that is not defined is NaN."""
-
-    name: str
-    color: str
-    iou: float
-    dice: float
-    accuracy: float
-    precision: float
-    share: float
 
 
 @dataclass(frozen=True)
@@ -64,8 +50,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     title: str,
-    evaluation: Evaluation | ObjectEvaluation,
-    label_space: LabelSpace,
+    evaluation: Evaluation,
     examples: Sequence[Example] = (),
     history: Sequence[Mapping[str, str]] = (),
     settings: Sequence[tuple[str, str, str]] = (),
@@ -77,9 +62,7 @@ def write_report(
     Args:
         path: the file to write; it appears whole or not at all.
         title: heading of the page.
-        evaluation: the scores, of pixels or of objects; those of single pictures are shown as a distribution where
-            there are enough.
-        label_space: gives the colours of the classes.
+        evaluation: the scores; those of single pictures are shown as a distribution where there are enough.
         examples: pictures beside their truth.
         history: rows of ``metrics.csv``; see :func:`pixelwise.report.figures.draw_curves`.
         settings: name, value and reason of each setting.
@@ -96,21 +79,22 @@ def write_report(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"ratio": _ratio, "percent": _percent, "picture": _data_uri}
-    if isinstance(evaluation, ObjectEvaluation):
-        template, measure = "objects.html.j2", "TP / (TP + FP + FN)"
-        context = object_context(evaluation, label_space)
-        alone = [picture.score for picture in evaluation.pictures]
-    else:
-        template, measure = "page.html.j2", "mIoU"
-        context = pixel_context(evaluation, label_space)
-        alone = [picture.miou for picture in evaluation.pictures]
-    page = environment.get_template(template).render(
-        context,
+    environment.filters |= {
+        "cell": _cell,
+        "css": _css,
+        "figure": _figure,
+        "percent": _percent,
+        "picture": _data_uri,
+        "width": _width,
+    }
+    column, measure = evaluation.measure
+    page = environment.get_template("page.html.j2").render(
+        confusion_context(evaluation.pixels),
+        evaluation=evaluation,
         title=title,
         style=resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8"),
         measure=measure,
-        distribution=distribution(alone),
+        distribution=distribution([float(value) for value in evaluation.pictures.column(column)]),
         curves=draw_curves(history),
         examples=examples,
         groups=list(dict.fromkeys(example.group for example in examples)),
@@ -123,33 +107,17 @@ def write_report(
     write_text(path, page)
 
 
-def pixel_context(evaluation: Evaluation, label_space: LabelSpace) -> dict[str, Any]:
-    """Lay out what the page says of classes of pixels."""
-    scores = evaluation.scores
+def confusion_context(scores: Scores | None) -> dict[str, Any]:
+    """Lay out what the page says of classes of pixels that are taken for each other."""
+    if scores is None:
+        return {"names": (), "shares": None, "numbered": False, "confusions": ()}
+    classes = len(scores.names)
     return {
-        "scores": scores,
-        "classes": class_rows(scores, label_space),
-        "shares": confusion_shares(scores) if 1 < len(label_space) <= DRAWN_CLASSES else None,
-        "numbered": len(label_space) <= NUMBERED_CLASSES,
+        "names": scores.names,
+        "shares": confusion_shares(scores) if 1 < classes <= DRAWN_CLASSES else None,
+        "numbered": classes <= NUMBERED_CLASSES,
         "confusions": largest_confusions(scores),
     }
-
-
-def class_rows(scores: Scores, label_space: LabelSpace) -> tuple[ClassRow, ...]:
-    """Lay out the figures of each class, in index order."""
-    total = max(1, int(scores.counts.sum()))
-    return tuple(
-        ClassRow(
-            name,
-            "#{:02x}{:02x}{:02x}".format(*label_space.colors[index]),
-            iou=float(scores.class_iou[index]),
-            dice=float(scores.class_dice[index]),
-            accuracy=float(scores.class_accuracy[index]),
-            precision=float(scores.class_precision[index]),
-            share=float(scores.target_pixels[index]) / total,
-        )
-        for index, name in enumerate(scores.names)
-    )
 
 
 def confusion_shares(scores: Scores) -> list[list[float]]:
@@ -193,8 +161,27 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _ratio(value: float, digits: int = 3) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+def _cell(value: str | float, kind: Kind) -> str:
+    """Show a cell of a table; a ratio that is not defined is a dash."""
+    if isinstance(value, str):
+        return value
+    if kind == "count":
+        return f"{value:,}"
+    if math.isnan(value):
+        return "-"
+    return _percent(value) if kind == "share" else f"{value:.3f}"
+
+
+def _figure(value: float) -> str:
+    return _cell(value, "count" if isinstance(value, int) else "ratio")
+
+
+def _width(value: float) -> str:
+    return f"{0 if math.isnan(value) else 100 * value:.2f}%"
+
+
+def _css(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The report on objects: pictures in which found, missed and wrong objects can be told apart, and the page."""
+"""Pictures in which found, missed and wrong objects can be told apart, and the page that shows them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.objects import score_objects
-from pixelwise.object_evaluation import ObjectEvaluation, ObjectPictureScore
-from pixelwise.report import make_object_example, write_report
-from pixelwise.report.object_examples import CROWD, FOUND, LONGEST, MISSED, WRONG
+from pixelwise.report import write_report
+from pixelwise.scoring import Evaluation
+from pixelwise.scoring.example import LONGEST
+from pixelwise.scoring.object_drawing import CROWD, FOUND, MISSED, WRONG, draw_objects
+from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
 from pixelwise.types import LabelSpace
 
 SPACE = LabelSpace(("cell <b>", "seed", "absent"))
@@ -38,14 +40,14 @@ PREDICTION = Instances.of_masks(
 )
 
 
-def evaluation() -> ObjectEvaluation:
+def evaluation() -> Evaluation:
     scores = score_objects([TRUTH], [PREDICTION], SPACE)
-    return ObjectEvaluation(scores, (ObjectPictureScore("a.png", SIZE, 2, 1, 1, 1, 0.9),) * 9)
+    return object_evaluation(scores, (PictureObjects("a.png", SIZE, 2, 1, 1, 1, 0.9),) * 9, SPACE)
 
 
 def test_what_became_of_each_object_is_told_by_colour() -> None:
     image = np.full((*SIZE, 3), 90, np.uint8)
-    example = make_object_example("a.png", image, TRUTH, PREDICTION, SPACE)
+    example = draw_objects("a.png", image, TRUTH, PREDICTION, SPACE)
     errors = example.errors
     assert tuple(errors[3, 2]) == FOUND
     assert tuple(errors[30, 2]) == WRONG
@@ -67,14 +69,14 @@ def test_what_became_of_each_object_is_told_by_colour() -> None:
 
 def test_boxes_are_drawn_where_there_are_no_masks() -> None:
     boxes = Instances(SIZE, PREDICTION.labels, PREDICTION.boxes, None, PREDICTION.scores)
-    errors = make_object_example("a.png", np.zeros((*SIZE, 3), np.uint8), TRUTH, boxes, SPACE).errors
+    errors = draw_objects("a.png", np.zeros((*SIZE, 3), np.uint8), TRUTH, boxes, SPACE).errors
     assert tuple(errors[3, 2]) == FOUND
     assert tuple(errors[30, 2]) == WRONG
 
 
 def test_large_pictures_are_reduced() -> None:
     large = Instances.of_masks((700, 1400), [BoxMask(np.ones((300, 300), bool), 10, 10, (700, 1400))], [0])
-    example = make_object_example("a.png", np.zeros((700, 1400, 3), np.uint8), large, large, SPACE)
+    example = draw_objects("a.png", np.zeros((700, 1400, 3), np.uint8), large, large, SPACE)
     for view in (example.image, example.truth, example.prediction, example.errors):
         assert view.shape == (320, LONGEST, 3)
 
@@ -85,19 +87,19 @@ def test_the_page_holds_figures_classes_and_pictures(tmp_path: Path) -> None:
         tmp_path / "report.html",
         title="Cells <1>",
         evaluation=evaluation(),
-        label_space=SPACE,
-        examples=[make_object_example("a.png", image, TRUTH, PREDICTION, SPACE, group="Worst", caption="1 found")],
+        examples=[draw_objects("a.png", image, TRUTH, PREDICTION, SPACE, group="Worst", caption="1 found")],
         settings=[("proposals", "400", "the most crowded picture has 375")],
         notes=["A note."],
     )
     page = (tmp_path / "report.html").read_text()
-    scores = evaluation().scores
+    scores = evaluation().objects
+    assert scores is not None
     for text in (
         "Cells &lt;1&gt;",
         "cell &lt;b&gt;",
         f"{scores.ap:.3f}",
         f"{scores.ap50_tp_fp_fn:.3f}",
-        "Boundary AP",
+        "boundary AP",
         "mask AP",
         "the most crowded picture has 375",
         "A note.",
@@ -114,8 +116,8 @@ def test_the_page_holds_figures_classes_and_pictures(tmp_path: Path) -> None:
 def test_a_page_where_nothing_is_defined(tmp_path: Path) -> None:
     none = Instances.none(SIZE)
     scores = score_objects([none], [none], SPACE)
-    empty = ObjectEvaluation(scores, (ObjectPictureScore("a.png", SIZE, 0, 0, 0, 0, math.nan),))
-    write_report(tmp_path / "report.html", title="Nothing", evaluation=empty, label_space=SPACE)
+    empty = object_evaluation(scores, (PictureObjects("a.png", SIZE, 0, 0, 0, 0, math.nan),), SPACE)
+    write_report(tmp_path / "report.html", title="Nothing", evaluation=empty)
     page = (tmp_path / "report.html").read_text()
     assert '<p class="figure">-</p>' in page
     assert ">nan<" not in page.lower()

@@ -1,33 +1,27 @@
-"""Pictures for the report on objects: what is annotated, what was predicted, and what was found, missed or made up."""
+"""A picture beside its annotated and its predicted objects, and which of them were found, missed or made up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.pairs import Pair
 from pixelwise.inference.drawing.object_overlay import paint_objects
-from pixelwise.inference.pictures import as_rgb
-from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import Match, match_objects
-from pixelwise.object_evaluation import ObjectEvaluation, ObjectPictureScore, predict_objects, read_objects
-from pixelwise.report.example import Example, choose
+from pixelwise.scoring.example import LONGEST, Example, pale, reduced_size
 from pixelwise.types import Color, LabelSpace
 
 FOUND: Color = (30, 142, 80)
 WRONG: Color = (229, 57, 53)
 MISSED: Color = (37, 99, 201)
 CROWD: Color = (130, 130, 136)
-
-LONGEST = 640
-"""Longer side in pixels that larger pictures are reduced to."""
+KEY = (("found", FOUND), ("missed", MISSED), ("wrong", WRONG))
 
 
-def make_object_example(
+def draw_objects(
     id: str,
     image: NDArray[np.uint8],
     truth: Instances,
@@ -38,7 +32,7 @@ def make_object_example(
     caption: str = "",
     group: str = "",
 ) -> Example:
-    """Paint a picture with its objects for the report.
+    """Paint a picture with its objects.
 
     Args:
         id: what to call the picture.
@@ -57,7 +51,7 @@ def make_object_example(
     ]
     views.append(paint_match(image, truth, shown, match))
     picture, annotated, predicted, verdict = (_reduced(view) for view in views)
-    return Example(id, caption, group, picture, annotated, predicted, verdict)
+    return Example(id, caption, group, picture, annotated, predicted, verdict, KEY)
 
 
 def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instances, match: Match) -> NDArray[np.uint8]:
@@ -72,8 +66,7 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         prediction: the predicted objects.
         match: of the two.
     """
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    painted = np.asarray(cv2.addWeighted(grey, 0.4, np.full_like(grey, 255), 0.6, 0), np.uint8)
+    painted = pale(image, 0.4)
     line = max(1, round(1.4 * max(image.shape[:2]) / LONGEST))
     crowds = np.flatnonzero(truth.is_crowd)
     for color, strength, objects, numbers in (
@@ -86,39 +79,6 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         for mask in _masks(objects, numbers):
             _paint(painted, mask, color, strength, line)
     return painted
-
-
-def make_object_examples(
-    predictor: Predictor, pairs: Sequence[Pair], evaluation: ObjectEvaluation, *, each: int = 2
-) -> tuple[Example, ...]:
-    """Paint the worst, the median and the best pictures of an evaluation, ``each`` of them.
-
-    They are ranked by :meth:`pixelwise.object_evaluation.ObjectEvaluation.ranked`.
-    """
-    by_id = {pair.id: pair for pair in pairs}
-    examples = []
-    for group, scores in choose(evaluation.ranked(), each):
-        for score in scores:
-            image, truth = read_objects(by_id[score.id], predictor.preprocessing)
-            prediction = predict_objects(predictor, image)
-            examples.append(
-                make_object_example(
-                    score.id,
-                    as_rgb(image),
-                    truth,
-                    prediction.objects(),
-                    prediction.object_space,
-                    threshold=evaluation.scores.counted.score,
-                    caption=_caption(score),
-                    group=group,
-                )
-            )
-    return tuple(examples)
-
-
-def _caption(score: ObjectPictureScore) -> str:
-    counted = f"{score.tp} found · {score.fn} missed · {score.fp} wrong"
-    return f"TP / (TP + FP + FN) {score.score:.3f} · {counted}"
 
 
 def _masks(objects: Instances, numbers: NDArray[np.int64]) -> Iterable[BoxMask]:
@@ -145,9 +105,5 @@ def _paint(painted: NDArray[np.uint8], mask: BoxMask, color: Color, strength: fl
 
 
 def _reduced(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = view.shape[:2]
-    factor = LONGEST / max(height, width)
-    if factor >= 1:
-        return view
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
+    size = reduced_size((view.shape[0], view.shape[1]))
+    return view if size is None else np.asarray(cv2.resize(view, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)

@@ -18,7 +18,7 @@ from pixelwise.inference.prediction import Prediction
 from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.metrics.matching import match_objects
 from pixelwise.metrics.objects import score_objects
-from pixelwise.object_evaluation import evaluate_objects
+from pixelwise.scoring import evaluate
 from pixelwise.types import LabelSpace, Preprocessing, semantic_space
 
 SPACE = LabelSpace(("cell", "seed"))
@@ -85,21 +85,19 @@ def make_pairs(folder: Path, truths: list[Instances], images: list[np.ndarray] |
 
 def test_the_set_and_each_picture_are_scored(tmp_path: Path, truths: list[Instances], found: list[Instances]) -> None:
     calls: list[tuple[int, int]] = []
-    evaluation = evaluate_objects(
+    evaluation = evaluate(
         FindsObjects(found), make_pairs(tmp_path, truths), SPACE, progress=lambda *done: calls.append(done)
     )
     assert evaluation.to_dict() == score_objects(truths, found, SPACE).to_dict()
-    assert evaluation.semantic is None
-    for picture, truth, prediction in zip(evaluation.pictures, truths, found, strict=True):
+    assert evaluation.pixels is None
+    table = evaluation.pictures
+    counts = list(zip(*(table.column(name) for name in ("objects", "tp", "fp", "fn")), strict=True))
+    for own, score, truth, prediction in zip(counts, table.column("tp_fp_fn"), truths, found, strict=True):
         match = match_objects(truth, prediction)
-        assert (picture.tp, picture.fp, picture.fn) == (len(match.found), len(match.wrong), len(match.missed))
-        assert picture.score == pytest.approx(match.score, nan_ok=True)
-    assert [(picture.objects, picture.tp, picture.fp, picture.fn) for picture in evaluation.pictures] == [
-        (2, 1, 0, 1),
-        (1, 1, 0, 0),
-        (0, 0, 0, 0),
-    ]
-    assert [picture.id for picture in evaluation.ranked()] == ["0.png", "1.png"]
+        assert own[1:] == (len(match.found), len(match.wrong), len(match.missed))
+        assert score == pytest.approx(match.score, nan_ok=True)
+    assert counts == [(2, 1, 0, 1), (1, 1, 0, 0), (0, 0, 0, 0)]
+    assert evaluation.ranked() == ["0.png", "1.png"]
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -107,8 +105,8 @@ def test_a_lower_threshold_lets_unsure_objects_count(
     tmp_path: Path, truths: list[Instances], found: list[Instances]
 ) -> None:
     pairs = make_pairs(tmp_path, truths)
-    assert evaluate_objects(FindsObjects(found), pairs, SPACE).scores.fp == 0
-    assert evaluate_objects(FindsObjects(found), pairs, SPACE, rule=ObjectRule(score=0.3)).scores.fp == 1
+    assert evaluate(FindsObjects(found), pairs, SPACE).objects.fp == 0
+    assert evaluate(FindsObjects(found), pairs, SPACE, rule=ObjectRule(score=0.3)).objects.fp == 1
 
 
 def test_parts_too_small_are_no_objects_and_rank_nowhere(
@@ -117,16 +115,16 @@ def test_parts_too_small_are_no_objects_and_rank_nowhere(
     pairs = make_pairs(tmp_path, truths)
     large = [one[one.areas >= 65] for one in found]
     assert sum(map(len, large)) == 1
-    dropped = evaluate_objects(FindsObjects(found), pairs, SPACE, rule=ObjectRule(min_area=65))
+    dropped = evaluate(FindsObjects(found), pairs, SPACE, rule=ObjectRule(min_area=65))
     without = score_objects(truths, large, SPACE)
-    assert (dropped.scores.ap, dropped.scores.pq) == (without.ap, without.pq)
-    assert (dropped.scores.counts == without.counts).all()
+    assert (dropped.objects.ap, dropped.objects.pq) == (without.ap, without.pq)
+    assert (dropped.objects.counts == without.counts).all()
     assert dropped.to_dict()["min_area"] == 65
-    assert [picture.tp for picture in dropped.pictures] == [0, 1, 0]
+    assert dropped.pictures.column("tp") == [0, 1, 0]
 
 
 def test_rows_of_the_table_are_pictures(tmp_path: Path, truths: list[Instances], found: list[Instances]) -> None:
-    evaluation = evaluate_objects(FindsObjects(found), make_pairs(tmp_path, truths), SPACE)
+    evaluation = evaluate(FindsObjects(found), make_pairs(tmp_path, truths), SPACE)
     evaluation.write_csv(tmp_path / "s.csv")
     with (tmp_path / "s.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
@@ -148,20 +146,20 @@ def test_a_network_of_pixels_is_scored_by_both(tmp_path: Path, by_brightness) ->
     model = by_brightness
     model.label_space = space
     predictor = Predictor(model, device="cpu", precision="float32")
-    evaluation = evaluate_objects(predictor, make_pairs(tmp_path, [truth], [image]), SPACE)
+    evaluation = evaluate(predictor, make_pairs(tmp_path, [truth], [image]), SPACE)
     labels = predictor(image).labels
-    assert evaluation.scores.tp == 2
-    assert evaluation.scores.fn == 1
-    assert evaluation.scores.fp >= 1
-    assert evaluation.scores.counted == ObjectRule(0)
-    assert evaluation.semantic is not None
+    assert evaluation.objects.tp == 2
+    assert evaluation.objects.fn == 1
+    assert evaluation.objects.fp >= 1
+    assert evaluation.objects.counted == ObjectRule(0)
+    assert evaluation.pixels is not None
     painted = np.zeros(SIZE, int)
     for mask, label in zip(truth.masks, truth.labels, strict=True):
         painted[mask.window] = label + 1
-    assert evaluation.semantic.pixel_accuracy == pytest.approx((labels == painted).mean())
+    assert evaluation.pixels.pixel_accuracy == pytest.approx((labels == painted).mean())
     written = evaluation.to_dict()
     assert {"miou", "pixel_accuracy", "ap", "ap50_tp_fp_fn", "iou"} <= written.keys()
-    assert evaluation.pictures[0].miou == pytest.approx(evaluation.semantic.miou)
+    assert evaluation.pictures.column("miou")[0] == pytest.approx(evaluation.pixels.miou)
 
 
 def test_ap_counts_all_that_a_crowded_picture_gives(tmp_path: Path) -> None:
@@ -169,26 +167,26 @@ def test_ap_counts_all_that_a_crowded_picture_gives(tmp_path: Path) -> None:
     ids[::4, ::4] = np.arange(1, 451).reshape(15, 30)
     crowded = Instances.of_ids(ids)
     sure = Instances(crowded.size, crowded.labels, crowded.boxes, crowded.masks, np.ones(450, np.float32))
-    evaluation = evaluate_objects(FindsObjects([sure]), make_pairs(tmp_path, [crowded]), SPACE)
-    assert evaluation.scores.max_detections == 450
-    assert evaluation.scores.ap == pytest.approx(1)
+    evaluation = evaluate(FindsObjects([sure]), make_pairs(tmp_path, [crowded]), SPACE)
+    assert evaluation.objects.max_detections == 450
+    assert evaluation.objects.ap == pytest.approx(1)
 
 
 def test_what_cannot_be_scored_is_refused(tmp_path: Path, truths: list[Instances], found: list[Instances]) -> None:
     predictor = FindsObjects(found)
     pairs = make_pairs(tmp_path, truths)
     with pytest.raises(SettingError, match="no pictures"):
-        evaluate_objects(predictor, [], SPACE)
+        evaluate(predictor, [], SPACE)
     with pytest.raises(SettingError, match="read as cell, but the model knows cell, seed"):
-        evaluate_objects(predictor, pairs, LabelSpace(("cell",)))
+        evaluate(predictor, pairs, LabelSpace(("cell",)))
     with pytest.raises(DataError, match=r"0\.png: there are no objects"):
-        evaluate_objects(predictor, [Pair("0.png", pairs[0].image, None)], SPACE)
+        evaluate(predictor, [pairs[1], Pair("0.png", pairs[0].image, None)], SPACE)
     with pytest.raises(DataError, match=r"30x40 but its objects lie on 5x5"):
-        evaluate_objects(predictor, [Pair("0.png", pairs[0].image, None, Known(Instances.none((5, 5))))], SPACE)
+        evaluate(predictor, [Pair("0.png", pairs[0].image, None, Known(Instances.none((5, 5))))], SPACE)
 
 
 def test_nothing_at_all_is_not_defined(tmp_path: Path) -> None:
     none = Instances.none(SIZE)
-    evaluation = evaluate_objects(FindsObjects([none]), make_pairs(tmp_path, [none]), SPACE)
+    evaluation = evaluate(FindsObjects([none]), make_pairs(tmp_path, [none]), SPACE)
     assert evaluation.ranked() == []
-    assert math.isnan(evaluation.scores.ap50_tp_fp_fn)
+    assert math.isnan(evaluation.objects.ap50_tp_fp_fn)

@@ -1,0 +1,52 @@
+"""A picture beside its truth and its prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.types import Color
+
+LONGEST = 640
+"""Longer side in pixels that larger pictures are reduced to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A picture beside its truth and its prediction, at the size it is shown; all four are uint8 (H, W, 3).
+
+    Args:
+        id: the picture's path relative to its data set.
+        caption: figures to print below.
+        group: heading that it stands under, such as ``"Worst"``.
+        image: the picture.
+        truth: the annotation painted over it.
+        prediction: what was predicted painted over it.
+        errors: the picture in grey, with what is wrong in the colours of ``key``.
+        key: what the colours of ``errors`` mean.
+    """
+
+    id: str
+    caption: str
+    group: str
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    errors: NDArray[np.uint8]
+    key: tuple[tuple[str, Color], ...] = ()
+
+
+def pale(image: NDArray[np.uint8], weight: float) -> NDArray[np.uint8]:
+    """Show a picture (H, W, 3) in grey with ``weight`` of its strength, the rest being white."""
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.addWeighted(grey, weight, np.full_like(grey, 255), 1 - weight, 0), np.uint8)
+
+
+def reduced_size(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int] | None:
+    """Height and width of a picture whose longer side is reduced to ``longest``; None where it is no longer."""
+    height, width = size
+    factor = longest / max(height, width)
+    return None if factor >= 1 else (max(1, round(height * factor)), max(1, round(width * factor)))

@@ -1,0 +1,155 @@
+"""Scoring a model: what a judge is, and how pictures come before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pixelwise.data.pairs import Pair
+from pixelwise.errors import SettingError
+from pixelwise.inference.predictor import Predictor
+from pixelwise.instances import ObjectRule
+from pixelwise.io.ahead import read_ahead
+from pixelwise.listener import Progress
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.example import Example
+from pixelwise.scoring.object_judge import ObjectJudge
+from pixelwise.scoring.pixel_judge import PixelJudge
+from pixelwise.types import LabelSpace
+
+Reading = TypeVar("Reading")
+Compared = TypeVar("Compared")
+
+
+class Judge(Protocol[Reading, Compared]):
+    """Says how well a predictor does on pictures, by what is annotated on them."""
+
+    rule: ObjectRule
+    """What counts as an object."""
+
+    def read(self, pair: Pair) -> Reading:
+        """Read a picture with its annotation; is called on threads.
+
+        Raises:
+            DataError: a file is missing or cannot be used.
+        """
+        ...
+
+    def compare(self, reading: Reading) -> Compared:
+        """Predict the picture and compare the prediction with the annotation."""
+        ...
+
+    def settled(self, compared: Sequence[Compared]) -> Judge[Reading, Compared]:
+        """Give a judge that counts what these pictures say is best counted as an object; itself where none are."""
+        ...
+
+    def summarise(self, compared: Sequence[Compared]) -> Evaluation:
+        """Score the set."""
+        ...
+
+    def draw(self, pair: Pair, compared: Compared, *, group: str) -> Example:
+        """Show a picture beside its truth, its prediction and what is wrong with it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Judged(Generic[Reading, Compared]):
+    """Pictures that a judge has seen.
+
+    Args:
+        judge: who saw them.
+        pairs: the pictures.
+        compared: what the judge made of each.
+    """
+
+    judge: Judge[Reading, Compared]
+    pairs: Sequence[Pair]
+    compared: Sequence[Compared]
+
+    def settled(self) -> Judged[Reading, Compared]:
+        """Let the pictures say what counts as an object; see :meth:`Judge.settled`."""
+        return Judged(self.judge.settled(self.compared), self.pairs, self.compared)
+
+    def evaluation(self) -> Evaluation:
+        """Score the set."""
+        return self.judge.summarise(self.compared)
+
+    def examples(self, evaluation: Evaluation, *, each: int = 2) -> tuple[Example, ...]:
+        """Show the worst, the median and the best pictures of the set, ``each`` of them, none twice."""
+        return tuple(
+            self.judge.draw(self.pairs[place], self.compared[place], group=group)
+            for group, places in choose_ends_and_middle(evaluation.ranking, each)
+            for place in places
+        )
+
+
+def choose_ends_and_middle(ranking: Sequence[int], each: int) -> list[tuple[str, Sequence[int]]]:
+    """Take pictures from both ends and the middle of a ranking, none twice; with the headings they stand under."""
+    if len(ranking) <= 3 * each:
+        return [("All pictures, from the worst to the best", ranking)]
+    middle = (len(ranking) - each) // 2
+    return [("Worst", ranking[:each]), ("Median", ranking[middle : middle + each]), ("Best", ranking[-each:][::-1])]
+
+
+def judge_for(
+    predictor: Predictor, pairs: Sequence[Pair], label_space: LabelSpace, *, rule: ObjectRule | None = None
+) -> Judge[Any, Any]:
+    """Choose who judges: objects are judged where some are annotated, pixels elsewhere.
+
+    Args:
+        predictor: the model.
+        pairs: the pictures.
+        label_space: how masks are to be read, or what the labels of annotated objects mean; a background in it is none
+            of their classes.
+        rule: what counts as an object; None: what the model counts.
+
+    Raises:
+        SettingError: there are no pairs, or the label space has other classes than the model.
+    """
+    if not pairs:
+        raise SettingError("there are no pictures to score")
+    if any(pair.objects is not None for pair in pairs):
+        return ObjectJudge(predictor, label_space, rule=rule)
+    return PixelJudge(predictor, label_space)
+
+
+def judge_pictures(
+    judge: Judge[Reading, Compared], pairs: Sequence[Pair], *, progress: Progress | None = None
+) -> Judged[Reading, Compared]:
+    """Let a judge see pictures, each at its own size, a few in memory at a time.
+
+    Raises:
+        DataError: a picture or its annotation is missing or cannot be used.
+    """
+    compared = []
+    for reading in read_ahead(judge.read, pairs):
+        compared.append(judge.compare(reading.result()))
+        if progress is not None:
+            progress(len(compared), len(pairs))
+    return Judged(judge, tuple(pairs), compared)
+
+
+def evaluate(
+    predictor: Predictor,
+    pairs: Sequence[Pair],
+    label_space: LabelSpace,
+    *,
+    rule: ObjectRule | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a model on pictures with masks or objects, whichever is annotated.
+
+    Args:
+        predictor: the model.
+        pairs: the pictures.
+        label_space: how they are to be read; see :func:`judge_for`.
+        rule: what counts as an object; None: what the model counts.
+        progress: told the pictures done and the pictures in all, after each.
+
+    Raises:
+        SettingError: there are no pairs, or the label space has other classes than the model.
+        DataError: a picture or its annotation is missing or cannot be used.
+    """
+    judge = judge_for(predictor, pairs, label_space, rule=rule)
+    return judge_pictures(judge, pairs, progress=progress).evaluation()

@@ -1,0 +1,189 @@
+"""Judging objects: AP and its relatives, whether a network finds objects or gives every pixel a class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.pairs import Pair
+from pixelwise.data.targets import paint_objects
+from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.pictures import as_image, as_rgb
+from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.predictor import Predictor
+from pixelwise.instances import Instances, ObjectRule, Size
+from pixelwise.metrics.choice import choose_min_area, choose_score
+from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.counting import count_labels
+from pixelwise.metrics.matching import match_compared
+from pixelwise.metrics.objects import score_pictures
+from pixelwise.metrics.overlaps import has_masks
+from pixelwise.metrics.scores import Scores
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.example import Example
+from pixelwise.scoring.keeping import Budget
+from pixelwise.scoring.object_drawing import draw_objects
+from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
+from pixelwise.types import LabelSpace, object_space
+
+COCO_DETECTIONS = 100
+"""Predictions of a class on a picture that AP counts at least, as COCO does; all, where a picture has more."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectComparison:
+    """Predicted objects of one picture beside its annotated ones, whatever counts as an object.
+
+    Args:
+        id: the picture's path relative to its data set.
+        size: height and width in pixels.
+        objects: how they compare.
+        pixels: int64 (K, K), classes of the pixels by ``[target, prediction]``, where these are known of both.
+        found: what was predicted, if it was kept.
+    """
+
+    id: str
+    size: Size
+    objects: Compared
+    pixels: NDArray[np.int64] | None = None
+    found: Instances | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedPicture:
+    """A picture uint8 (C, H, W), as a model sees it, with its objects."""
+
+    id: str
+    image: NDArray[np.uint8]
+    truth: Instances
+
+
+class ObjectJudge:
+    """Compares objects with annotated ones; see :class:`pixelwise.scoring.judge.Judge`.
+
+    The connected parts of the classes are the objects of a network that gives every pixel a class; its classes are
+    scored besides.
+
+    Args:
+        predictor: the model.
+        label_space: what the labels of the annotated objects mean; a background in it is none of their classes.
+        rule: what counts as an object, in TP, FP, FN and PQ; None: what the model counts.
+
+    Raises:
+        SettingError: the label space has other classes than the model.
+    """
+
+    def __init__(self, predictor: Predictor, label_space: LabelSpace, *, rule: ObjectRule | None = None) -> None:
+        self.object_space = object_space(label_space)
+        known = object_space(predictor.label_space)
+        if self.object_space.names != known.names:
+            raise SettingError(
+                f"the objects are read as {', '.join(self.object_space.names)}, but the model knows "
+                f"{', '.join(known.names)}; open the data with the label space of the model"
+            )
+        self.predictor = predictor
+        self.label_space = label_space
+        self.rule = predictor.rule if rule is None else rule
+        self._budget = Budget()
+
+    def read(self, pair: Pair) -> AnnotatedPicture:
+        """Read a picture with its objects.
+
+        Raises:
+            DataError: a file is missing or cannot be read, no objects are annotated, or the sizes differ.
+        """
+        if pair.objects is None:
+            raise DataError(
+                f"{pair.image}: there are no objects to score against; annotate them, or leave the picture out"
+            )
+        image = as_image(Path(pair.image), self.predictor.preprocessing)
+        truth = pair.objects.read()
+        if tuple(truth.size) != image.shape[1:]:
+            raise DataError(
+                f"{pair.image}: the picture is {image.shape[1]}x{image.shape[2]} but its objects lie on "
+                f"{truth.size[0]}x{truth.size[1]} (height x width); correct the annotation"
+            )
+        return AnnotatedPicture(pair.id, image, truth)
+
+    def compare(self, reading: AnnotatedPicture) -> ObjectComparison:
+        """Find the objects of the picture and compare them with the annotated ones."""
+        truth, prediction = reading.truth, self._predict(reading.image)
+        found = prediction.every_object()
+        pixels = None
+        if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
+            target = paint_objects(truth, prediction.label_space)
+            pixels = count_labels(target, prediction.labels, prediction.label_space)
+        return ObjectComparison(
+            reading.id,
+            (truth.size[0], truth.size[1]),
+            compare_objects(truth, found, len(self.object_space)),
+            pixels,
+            self._budget.objects(found),
+        )
+
+    def settled(self, compared: Sequence[ObjectComparison]) -> ObjectJudge:
+        """Give a judge that counts what these pictures say is best; see :mod:`pixelwise.metrics.choice`."""
+        objects = [picture.objects for picture in compared]
+        if self.predictor.finds_objects:
+            rule = replace(self.rule, score=choose_score(objects, self.rule.score))
+        else:  # parts of classes are told apart by their area
+            rule = replace(self.rule, min_area=choose_min_area(objects, self.rule.min_area))
+        return ObjectJudge(self.predictor, self.label_space, rule=rule)
+
+    def summarise(self, compared: Sequence[ObjectComparison]) -> Evaluation:
+        """Score the set.
+
+        AP counts the best 100 predictions of a class on a picture, as COCO does, or all where some picture has more.
+        """
+        most = max(COCO_DETECTIONS, *(len(picture.objects.scores) for picture in compared))
+        scores = score_pictures(
+            [picture.objects for picture in compared], self.object_space, max_detections=most, rule=self.rule
+        )
+        counts = [picture.pixels for picture in compared if picture.pixels is not None]
+        # Pictures of which only boxes are known have no classes of pixels, and then those of the set have no meaning.
+        known = len(counts) == len(compared)
+        pixels = self._score_pixels(counts, compared) if known else None
+        alone = tuple(
+            PictureObjects.of(
+                picture.id,
+                picture.size,
+                picture.objects,
+                match_compared(picture.objects.without_small(self.rule.min_area), threshold=self.rule.score),
+                Scores.from_counts(counts[place], self.predictor.label_space).miou if known else math.nan,
+            )
+            for place, picture in enumerate(compared)
+        )
+        return object_evaluation(scores, alone, self.object_space, pixels)
+
+    def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
+        """Show a picture beside its annotated objects, those predicted, and what became of each."""
+        reading = self.read(pair)
+        found = self._predict(reading.image).every_object() if compared.found is None else compared.found
+        match = match_compared(compared.objects.without_small(self.rule.min_area), threshold=self.rule.score)
+        counted = f"{len(match.found)} found · {len(match.missed)} missed · {len(match.wrong)} wrong"
+        return draw_objects(
+            pair.id,
+            as_rgb(reading.image),
+            reading.truth,
+            found[found.areas >= self.rule.min_area] if self.rule.min_area else found,
+            self.object_space,
+            threshold=self.rule.score,
+            caption=f"TP / (TP + FP + FN) {match.score:.3f} · {counted}",
+            group=group,
+        )
+
+    def _predict(self, image: NDArray[np.uint8]) -> Prediction:
+        """Predict an image (C, H, W) with what ranks its objects: parts of classes get scores from probabilities."""
+        return self.predictor(image.transpose(1, 2, 0), probabilities=not self.predictor.finds_objects)
+
+    def _score_pixels(self, counts: Sequence[NDArray[np.int64]], compared: Sequence[ObjectComparison]) -> Scores:
+        total = np.sum(counts, axis=0)
+        seen = sum(math.prod(picture.size) for picture in compared)
+        return Scores.from_counts(
+            total, self.predictor.label_space, images=len(compared), ignored_pixels=seen - int(total.sum())
+        )

@@ -1,0 +1,148 @@
+"""Scores of objects as figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pixelwise.instances import Size
+from pixelwise.metrics.compared import Compared
+from pixelwise.metrics.matching import Match
+from pixelwise.metrics.objects import ObjectScores
+from pixelwise.metrics.scores import Scores
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.tables import Column, Figure, Row, Table
+from pixelwise.types import LabelSpace
+
+
+@dataclass(frozen=True)
+class PictureObjects:
+    """Objects of one picture found, made up and missed, by the rules of the whole set's figures at IoU 0.5.
+
+    Args:
+        id: the picture's path relative to its data set.
+        size: height and width in pixels.
+        objects: how many annotated objects it has, without crowds.
+        tp: objects found.
+        fp: predictions that are no object.
+        fn: objects missed.
+        mean_iou: of the objects found; NaN where there are none.
+        miou: mean IoU of the classes of pixels; NaN for a network that finds objects.
+    """
+
+    id: str
+    size: Size
+    objects: int
+    tp: int
+    fp: int
+    fn: int
+    mean_iou: float
+    miou: float = math.nan
+
+    @classmethod
+    def of(cls, id: str, size: Size, compared: Compared, match: Match, miou: float) -> PictureObjects:
+        """Count what became of the objects of a picture."""
+        tp, fp, fn = len(match.found), len(match.wrong), len(match.missed)
+        mean_iou = float(match.ious.mean()) if tp else math.nan
+        return cls(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou)
+
+    @property
+    def score(self) -> float:
+        """TP / (TP + FP + FN); NaN where nothing is there and nothing was predicted."""
+        counted = self.tp + self.fp + self.fn
+        return self.tp / counted if counted else math.nan
+
+
+def object_evaluation(
+    scores: ObjectScores, pictures: Sequence[PictureObjects], label_space: LabelSpace, pixels: Scores | None = None
+) -> Evaluation:
+    """Put the scores of a set, and those of its pictures, into tables.
+
+    Args:
+        scores: of the set.
+        pictures: of each picture.
+        label_space: classes of the objects, without background.
+        pixels: the scores of the classes of pixels, for a network that gives these.
+    """
+    ranking = [place for place, picture in enumerate(pictures) if not math.isnan(picture.score)]
+    # Of pictures that score the same, the one with more mistakes is the worse.
+    ranking.sort(key=lambda at: (pictures[at].score, -pictures[at].fp - pictures[at].fn, pictures[at].id))
+    return Evaluation(
+        headline=Figure("mask AP" if scores.overlap == "mask" else "box AP", scores.ap),
+        figures=_figures(scores, pixels),
+        classes=_class_table(scores, label_space),
+        pictures=_picture_table(pictures, with_miou=pixels is not None),
+        measure=("tp_fp_fn", "TP / (TP + FP + FN)"),
+        ranking=tuple(ranking),
+        rule=scores.rule,
+        pixels=pixels,
+        objects=scores,
+    )
+
+
+def _figures(scores: ObjectScores, pixels: Scores | None) -> tuple[Figure, ...]:
+    """Name the figures beside the headline; those that are not defined are left out."""
+    ratios = {
+        "TP / (TP + FP + FN)": scores.ap50_tp_fp_fn,
+        "AP50": scores.ap50,
+        "AP75": scores.headline.ap75,
+        "box AP": scores.box.ap if scores.overlap == "mask" else math.nan,
+        "boundary AP": math.nan if scores.boundary is None else scores.boundary.ap,
+        "panoptic quality": scores.pq,
+        **{f"AP of {name} objects": value for name, value in scores.headline.by_area.items()},
+        "mean IoU of pixels": math.nan if pixels is None else pixels.miou,
+        "accuracy of pixels": math.nan if pixels is None else pixels.pixel_accuracy,
+    }
+    counts = {
+        "objects": scores.objects,
+        "found": scores.tp,
+        "missed": scores.fn,
+        "wrong": scores.fp,
+        "pictures": scores.images,
+    }
+    figures = [Figure(name, value) for name, value in ratios.items()]
+    return (*(figure for figure in figures if figure.defined), *(Figure(*count) for count in counts.items()))
+
+
+def _class_table(scores: ObjectScores, label_space: LabelSpace) -> Table:
+    columns = (
+        Column("class", "text"),
+        Column("AP"),
+        Column("box AP", brief=False),
+        Column("PQ"),
+        *(Column(name, "count") for name in ("objects", "found", "missed", "wrong")),
+    )
+    rows = []
+    for index, name in enumerate(scores.names):
+        found, wrong, missed = scores.counts[0, index].tolist()
+        ratios = (
+            float(scores.headline.by_class[index]),
+            float(scores.box.by_class[index]),
+            float(scores.class_pq[index]),
+        )
+        cells = (name, *ratios, found + missed, found, missed, wrong)
+        rows.append(Row(cells, label_space.colors[index], absent=found + wrong + missed == 0))
+    note = (
+        "Found, missed and wrong: objects with a prediction above IoU 0.5, objects without, and predictions that are "
+        "no object. A dash: there is nothing of the class to find."
+    )
+    return Table(columns, tuple(rows), note)
+
+
+def _picture_table(pictures: Sequence[PictureObjects], *, with_miou: bool) -> Table:
+    columns = [Column("id", "text")]
+    columns += [Column(name, "count") for name in ("height", "width", "objects", "tp", "fp", "fn")]
+    columns += [Column("tp_fp_fn"), Column("mean_iou")] + [Column("miou")] * with_miou
+    rows = [
+        Row(
+            (
+                picture.id,
+                *picture.size,
+                *(picture.objects, picture.tp, picture.fp, picture.fn),
+                *(picture.score, picture.mean_iou, picture.miou)[: 2 + with_miou],
+            )
+        )
+        for picture in pictures
+    ]
+    return Table(tuple(columns), tuple(rows))

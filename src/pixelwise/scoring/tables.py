@@ -1,0 +1,109 @@
+"""Figures and tables of an evaluation, as the terminal, the report and CSV files print them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pixelwise.io.atomic import atomic_path
+from pixelwise.types import Color
+
+Kind = Literal["text", "count", "ratio", "share"]
+Cell = str | int | float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number that an evaluation states.
+
+    Args:
+        name: what people call it, such as ``"mIoU"``.
+        value: a ratio 0 .. 1, NaN where it is not defined, or a count.
+    """
+
+    name: str
+    value: float | int
+
+    @property
+    def defined(self) -> bool:
+        """Whether the number means anything."""
+        return not math.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: heads it for people, and in CSV files.
+        kind: what its cells are: text, counts, ratios 0 .. 1, or shares of a whole 0 .. 1. Undefined ratios are NaN.
+        brief: whether the terminal has room for it.
+    """
+
+    name: str
+    kind: Kind = "ratio"
+    brief: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Args:
+        cells: one for each column.
+        color: what stands for it in pictures, such as the colour of a class.
+        absent: whether there was nothing to score it by.
+    """
+
+    cells: tuple[Cell, ...]
+    color: Color | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; the first column names the row, the second one holds what it is judged by first.
+
+    Args:
+        columns: of all rows.
+        rows: as many cells each as there are columns.
+        note: what the columns mean, in a sentence.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...] = ()
+    note: str = ""
+    _places: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {column.name: place for place, column in enumerate(self.columns)}
+        assert len(places) == len(self.columns), "names of columns differ"
+        assert all(len(row.cells) == len(self.columns) for row in self.rows), "rows have a cell for each column"
+        object.__setattr__(self, "_places", places)
+
+    def column(self, name: str) -> list[Cell]:
+        """Give the cells of a column, row by row."""
+        return [row.cells[self._places[name]] for row in self.rows]
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a line for each row under the names of the columns; what is not defined is an empty cell.
+
+        The file appears whole or not at all.
+
+        Raises:
+            PixelwiseError: the file cannot be written.
+        """
+        with atomic_path(path) as beside, beside.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(column.name for column in self.columns)
+            for row in self.rows:
+                writer.writerow(_as_text(cell) for cell in row.cells)
+
+
+def _as_text(cell: Cell) -> str:
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:.6f}"
+    return str(cell)
