@@ -127,14 +127,14 @@ def _fill_gaps(ids: NDArray[np.int32], free: NDArray[np.bool_]) -> None:
     for top in range(0, len(ids), rows):
         band = slice(top, min(top + rows, len(ids)))
         seen = np.concatenate([above, ids[top : band.stop + 2]])
-        given = _gifts(seen)[len(above) :][: band.stop - top]
+        given = gifts(seen)[len(above) :][: band.stop - top]
         above = ids[band.stop - 2 : band.stop].copy()
         filled = free[band] & (given > 0)
         ids[band][filled] = given[filled]
         free[band] &= ~filled
 
 
-def _gifts(ids: NDArray[np.int32]) -> NDArray[np.float64]:
+def gifts(ids: NDArray[np.int32]) -> NDArray[np.float64]:
     """Find what each pixel would be given to: the object that it touches, where another one is within two pixels."""
     values = ids.astype(np.float64)
     wide = np.ones((5, 5), np.uint8)

@@ -102,14 +102,17 @@ def test_files_of_labels(tmp_path: Path, suffix: str) -> None:
     assert (tmp_path / "file").read_bytes() == (tmp_path / "array").read_bytes()
 
 
-def test_small_regions_are_left_out(tmp_path: Path) -> None:
+def test_only_wanted_regions_are_written(tmp_path: Path) -> None:
     labels = blobs()
-    write_polygons(tmp_path / "a", labels, SPACE, min_pixels=12)
+    pieces = [(label, ndimage.label(labels == label)) for label in (1, 2)]
+    first, sizes = set(), []
+    for _, (numbers, count) in pieces:
+        for number in range(1, count + 1, 2):
+            rows, columns = np.nonzero(numbers == number)
+            first.add((int(rows[0]), int(columns[0])))
+            sizes.append(len(rows))
+    assert write_polygons(tmp_path / "a", labels, SPACE, keep=first) == len(sizes)
     found = written(tmp_path / "a")["features"]
-    sizes: list[int] = []
-    for label in (1, 2):
-        pixels = np.bincount(ndimage.label(labels == label)[0].ravel())[1:]
-        sizes += pixels[pixels >= 12].tolist()
     assert sorted(feature["properties"]["pixels"] for feature in found) == sorted(sizes)
 
 

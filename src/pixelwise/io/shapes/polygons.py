@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def write_polygons(
     *,
     georeference: Georeference | None = None,
     background: bool = False,
-    min_pixels: int = 1,
+    keep: Container[tuple[int, int]] | None = None,
 ) -> int:
     """Write every region of a class as a polygon with its holes, exactly along the edges of its pixels.
 
@@ -52,7 +52,7 @@ def write_polygons(
         label_space: names and colours of the classes.
         georeference: where the labels lie on the Earth; by default what their source says.
         background: whether the class that means "nothing" is written too.
-        min_pixels: regions of fewer pixels are left out.
+        keep: row and column of the first pixel, row by row, of the regions that are written; None writes all.
 
     Returns:
         How many polygons were written.
@@ -77,7 +77,7 @@ def write_polygons(
             file.write('"features": [')
             count = 0
             for region in trace(label_bands(source, label_space, background), source.size[1]):
-                if region.pixels >= min_pixels:
+                if keep is None or _first_pixel(region) in keep:
                     file.write(",\n" if count else "\n")
                     json.dump(_feature(region, label_space, transform), file, ensure_ascii=False)
                     count += 1
@@ -146,6 +146,12 @@ def write_object_polygons(
     return count
 
 
+def _first_pixel(region: Region) -> tuple[int, int]:
+    """Row and column: the corner of the shell that is highest, and leftmost of these, is that pixel's upper left."""
+    column, row = min(region.shell.tolist(), key=lambda corner: (corner[1], corner[0]))
+    return int(row), int(column)
+
+
 def _mask_rings(mask: BoxMask) -> list[tuple[NDArray[Any], ...]]:
     """The rings of each part of an object, shell first."""
     return [(part.shell, *part.holes) for part in outline(mask)] if mask.pixels.any() else []
@@ -170,8 +176,16 @@ def _system(georeference: Georeference | None) -> str:
     return f'"crs": {json.dumps(named)},\n'
 
 
-def label_bands(source: RasterSource, label_space: LabelSpace, background: bool) -> Iterator[NDArray[np.int32]]:
-    """Read labels from the top downwards, to be traced; ignored pixels, and background not wanted, lie outside.
+def label_bands(
+    source: RasterSource, label_space: LabelSpace, background: bool, *, pixels: int = _BAND_PIXELS
+) -> Iterator[NDArray[np.int32]]:
+    """Read labels from the top downwards; ignored pixels, and background not wanted, lie outside.
+
+    Args:
+        source: the labels, one channel.
+        label_space: what they mean.
+        background: whether the background is wanted.
+        pixels: how many are read at a time, in whole rows.
 
     Raises:
         DataError: they hold a value that is no class.
@@ -180,7 +194,7 @@ def label_bands(source: RasterSource, label_space: LabelSpace, background: bool)
     if label_space.background is not None and not background:
         left_out.append(label_space.background)
     height, width = source.size
-    rows = max(1, _BAND_PIXELS // width)
+    rows = max(1, pixels // width)
     for top in range(0, height, rows):
         band = source.read(slice(top, min(top + rows, height)), slice(None))[0].astype(np.int32)  # (rows, W)
         valid = source.valid(slice(top, min(top + rows, height)), slice(None))
