@@ -1,0 +1,1 @@
+"""What happens around a run: how it ends, and how runs compare."""

@@ -1,0 +1,83 @@
+"""The end of a run: calibrate the best model on the validation pictures, save it, and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pixelwise.data.source import DataSource
+from pixelwise.inference import Predictor
+from pixelwise.io.atomic import write_json
+from pixelwise.listener import Listener, Silent
+from pixelwise.models import load_model, save_model
+from pixelwise.report import write_report
+from pixelwise.runs.calibration import calibrate
+from pixelwise.scoring import Evaluation
+from pixelwise.training.journal import read_metrics
+from pixelwise.training.run_folder import RunFolder
+from pixelwise.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has finished.
+
+    Args:
+        folder: where its files are.
+        settings: what was decided.
+        evaluation: the scores of the best weights on the validation pictures.
+    """
+
+    folder: RunFolder
+    settings: Settings
+    evaluation: Evaluation
+
+
+def finish(
+    run: RunFolder,
+    settings: Settings,
+    source: DataSource,
+    *,
+    listener: Listener | None = None,
+    commands: Sequence[str] = (),
+) -> Run:
+    """Score a run on its validation pictures; write ``report.html``, then ``scores.json``.
+
+    These pictures first choose how much tiles see around them and, where objects are annotated, what counts as an
+    object; the model file is written once more with that. ``scores.json`` comes last, because its presence says that
+    the run has finished.
+
+    Args:
+        run: its folder, with the best model.
+        settings: of the run.
+        source: the data it was trained on.
+        listener: told how it goes.
+        commands: what to type to get the same again, for the report.
+
+    Raises:
+        PixelwiseError: a picture cannot be used, or a file cannot be written.
+    """
+    listener = Silent() if listener is None else listener
+    model = load_model(run.model_file)
+    predictor = Predictor(model)
+    pairs = source.split("val")
+    calibration = calibrate(predictor, pairs, predictor.label_space, listener=listener)
+    model.object_rule = calibration.rule
+    if calibration.halo is not None:
+        model.fast_halo = calibration.halo
+        listener.say(f"tiles of larger pictures see {calibration.halo} pixels around them")
+    save_model(model, run.model_file)
+    evaluation = calibration.evaluation
+    chosen = "the best weights" if evaluation.objects is None else "the best weights and what counts as an object"
+    write_report(
+        run.report_file,
+        title=f"{settings.model} on {source.root.resolve().name}",
+        evaluation=evaluation,
+        examples=calibration.judged.examples(evaluation),
+        history=read_metrics(run),
+        settings=settings.rows(),
+        notes=(f"Scored on the {len(pairs)} validation pictures, which chose {chosen} but taught none.",),
+        commands=commands,
+    )
+    write_json(run.scores_file, evaluation.to_dict())
+    return Run(run, settings, evaluation)
