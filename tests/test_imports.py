@@ -11,13 +11,14 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
-GROUND = {"errors", "types", "instances", "geometry", "tiling", "listener"}
+GROUND = {"words", "errors", "types", "instances", "geometry", "tiling", "listener"}
 MAY_IMPORT = {
+    "words": set(),
     "errors": set(),
-    "types": {"errors"},
-    "instances": {"errors"},
+    "types": {"words", "errors"},
+    "instances": {"words", "errors"},
     "geometry": {"errors"},
-    "tiling": {"errors", "geometry"},
+    "tiling": {"words", "errors", "geometry"},
     "listener": set(),
     "ops": GROUND,
     "io": GROUND,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.words import counted
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -149,7 +150,7 @@ class Instances:
             ("stated areas", self.stated_areas),
         ):
             if part is not None and len(part) != count:
-                raise DataError(f"{count} labels but {len(part)} {name}; give one an object")
+                raise DataError(f"{counted(count, 'label')} but {len(part)} {name}; give one an object")
         if not np.isfinite(self.boxes).all() or (self.boxes[:, 2:] < self.boxes[:, :2]).any():
             raise DataError("boxes are left, top, right, bottom, finite and rising; one is not")
         if self.masks is not None and any(mask.size != tuple(self.size) for mask in self.masks):

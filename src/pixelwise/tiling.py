@@ -14,6 +14,10 @@ from typing import Literal, NamedTuple
 
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
+from pixelwise.words import counted
+
+FITS = "the picture fits into one tile"
+"""The reason of a plan that needs no other."""
 
 Window = tuple[slice, slice]
 """Rows and columns of a picture, with start and stop."""
@@ -159,6 +163,11 @@ class TilePlan:
         """Whether one tile holds the picture."""
         return len(self) == 1
 
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to tell of it: one tile that keeps to the memory."""
+        return self.whole and self.reason == FITS
+
 
 def choose_tiles(
     size: tuple[int, int],
@@ -202,7 +211,7 @@ def choose_tiles(
     shown = (padded[0] + 2 * border) * (padded[1] + 2 * border)
     fits = shown * cost.bytes <= memory if tile is None else tile >= max(size)
     if fits:
-        return TilePlan(size, padded, geometry, None, True, 1.0, "the picture fits into one tile")
+        return TilePlan(size, padded, geometry, None, True, 1.0, FITS)
     room = _Room(geometry, cost, memory, border)
     exact = None if mode == "fast" else _exact_plan(size, room, tile)
     if mode == "exact":
@@ -230,7 +239,7 @@ def choose_tiles(
         side = geometry.period
         excess = room.tell_excess(halo + geometry.margin)
     if mode == "fast":
-        reason = f"tiles see {halo} pixels around them, as fast mode was asked for"
+        reason = f"tiles see {counted(halo, 'pixel')} around them, as fast mode was asked for"
     elif geometry.whole:
         reason = f"the network sees the whole picture, which does not fit into the memory: tiles see {halo} around them"
     elif exact is None:
@@ -292,7 +301,7 @@ def _exact_plan(size: tuple[int, int], room: _Room, tile: int | None) -> TilePla
     side = room.side(around) if tile is None else tile
     if side is None:
         return None
-    reason = f"tiles carry all {around} pixels that the network reads around them"
+    reason = f"tiles carry all {counted(around, 'pixel')} that the network reads around them"
     return _plan(size, side, geometry, None, room.cost, exact=True, reason=reason)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.words import counted
 
 Color = tuple[int, int, int]
 StoredValue = int | Color
@@ -60,7 +61,9 @@ class LabelSpace:
             raise SettingError(f"class names must differ; given more than once: {', '.join(repeated)}")
         colors = tuple((int(r), int(g), int(b)) for r, g, b in self.colors) or default_colors(len(names))
         if len(colors) != len(names):
-            raise SettingError(f"{len(colors)} colours for {len(names)} classes; give one a class, or none")
+            raise SettingError(
+                f"{counted(len(colors), 'colour')} for {counted(len(names), 'class')}; give one a class, or none"
+            )
         if any(not 0 <= channel <= 255 for color in colors for channel in color):
             raise SettingError("colours are RGB with channels 0 to 255")
         if 0 <= self.ignore_index < len(names) or not 0 <= self.ignore_index <= 65535:
@@ -256,7 +259,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if not self.mean or len(self.mean) != len(self.std):
             raise SettingError(
-                f"mean has {len(self.mean)} channels and std {len(self.std)}; give one of each a channel"
+                f"mean has {counted(len(self.mean), 'channel')} and std {len(self.std)}; give one of each a channel"
             )
         if min(self.std) <= 0:
             raise SettingError(f"std must be positive, got {self.std}")

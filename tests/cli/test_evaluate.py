@@ -93,7 +93,7 @@ def test_the_training_folder_is_scored_on_the_pictures_its_run_kept(
     for folder in ("images", "masks"):
         (data / folder / "1.png").unlink()
     assert run("evaluate", trained, data) == 2
-    assert "are gone: images/1.png" in " ".join(capsys.readouterr().err.split())
+    assert "is gone: images/1.png" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

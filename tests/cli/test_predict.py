@@ -172,7 +172,7 @@ def test_a_map_keeps_its_place_on_the_earth(
     assert "seam error" in said
 
 
-def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path) -> None:
+def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import zarr
 
     picture = np.random.default_rng(2).integers(0, 256, (40, 52, 3), dtype=np.uint8)
@@ -188,6 +188,11 @@ def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path) -> None:
     expected = Predictor(untrained_run)(picture).labels
     for name in ("array.tif", "sub/slide.tif"):
         np.testing.assert_array_equal(read_mask(out / name), expected)
+    # There is nothing to tell of rasters that fit.
+    said = capsys.readouterr().out
+    assert said.startswith("2 of 2 pictures in ")
+    assert run("predict", untrained_run, root / "array.npy", "--out", out, "--save", "labels", "--memory", 512) == 0
+    assert capsys.readouterr().out.startswith("1 of 1 picture in ")
 
 
 def test_an_ordinary_picture_in_tiles_says_so(

@@ -106,7 +106,7 @@ def test_the_description_in_a_folder_is_read_of_itself(tmp_path: Path, describe:
         ("classes: [a, b, c, d]\nmerge: {x: [9]}", "no class stands for the stored value 9"),
         ("classes: [a, b, c, d]\nbackground: z", "`background`: there is no class 'z'"),
         ("classes: [a, b, c, d]\ncolors: {z: [0, 0, 0]}", "`colors`: there is no class 'z'"),
-        ("classes: [a, b, c, d]\ncolors: [[0, 0, 0]]", "1 colours for 4 classes"),
+        ("classes: [a, b, c, d]\ncolors: [[0, 0, 0]]", "1 colour for 4 classes"),
         ('colors: ["#zzzzzz"]', "`colors"),
         ("classes: {0: a, 1: b}", r"masks/a\.png: the mask holds 2, which .*dataset\.yaml gives no class"),
         ("classes: [a, b]", r"masks/a\.png: the mask holds 2, but .*dataset\.yaml names the classes 0 \.\. 1"),

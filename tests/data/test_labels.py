@@ -97,7 +97,7 @@ def test_rgb_colours(write: Any) -> None:
 
 
 def test_names_alone_cannot_say_which_colour_is_which(write: Any) -> None:
-    with pytest.raises(DataError, match=r"classes\.txt: it names 3 classes, but .* 2 RGB colours"):
+    with pytest.raises(DataError, match=r"classes\.txt names 3 classes, but .* 2 RGB colours"):
         understood(write("a.png", areas(RED, GREEN)), ("x", "y", "z"), origin="classes.txt")
 
 

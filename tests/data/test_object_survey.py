@@ -61,7 +61,7 @@ def test_a_bound_on_pictures_takes_evenly_spread_ones() -> None:
 
 
 def test_nothing_to_measure_is_an_error() -> None:
-    with pytest.raises(DataError, match="none of 1 pictures has an object"):
+    with pytest.raises(DataError, match="none of 1 picture has an object"):
         survey_objects([pair("a", [], [])], 1)
     with pytest.raises(DataError, match="no picture"):
         survey_objects([], 1)

@@ -109,6 +109,17 @@ def test_voc_without_lists_takes_what_has_a_mask(tmp_path: Path, write: Any, ima
     assert len(open_data(tmp_path).pairs) == 2
 
 
+def test_no_file_is_blamed_that_is_not_there(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for name in "ab":
+        write(f"JPEGImages/{name}.jpg", image)
+        write(f"SegmentationClass/{name}.png", np.where(mask == 2, 40, mask).astype(np.uint8))
+    with pytest.raises(DataError, match=r"the mask holds 40, but Pascal VOC, where no classes\.txt says otherwise"):
+        open_data(tmp_path)
+    write("classes.txt", "sky\nroad\n")
+    with pytest.raises(DataError, match=rf"holds 40, but {tmp_path / 'classes.txt'} names the classes 0 \.\. 1"):
+        open_data(tmp_path)
+
+
 def test_val_depends_on_names_and_seed_alone(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
     for number in range(40):
         write(f"images/{number}.png", image)
@@ -150,7 +161,7 @@ def test_missing_masks_are_counted_and_named(tmp_path: Path, write: Any, image: 
 def test_masks_of_another_size_are_named(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
     write("images/a.png", image)
     write("masks/a.png", mask[:-1])
-    with pytest.raises(DataError, match=r"1 of 1 masks .* images/a\.png 6x8 with mask 5x8"):
+    with pytest.raises(DataError, match=r"1 of 1 mask .* images/a\.png 6x8 with mask 5x8"):
         open_data(tmp_path)
 
 
@@ -167,7 +178,7 @@ def test_pictures_outside_every_split_are_told_of(tmp_path: Path, write: Any, im
         write(f"masks/{name}.png", mask)
     source = open_data(tmp_path)
     assert len(source.pairs) == 2
-    assert any("1 pictures belong to no split and are left out, c.png" in note for note in source.notes)
+    assert any("1 picture belongs to no split and is left out, c.png" in note for note in source.notes)
 
 
 def test_a_rotated_photo_fits_its_upright_mask(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:

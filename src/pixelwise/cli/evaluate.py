@@ -13,6 +13,7 @@ from rich.console import Console
 from pixelwise.cli.inputs import split_words
 from pixelwise.cli.outputs import check_file, make_folder
 from pixelwise.errors import DataError
+from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.data.source import DataSource, Pair
@@ -72,7 +73,7 @@ def evaluate(
     predictor = Predictor(model, tta=split_words(tta))
     source = open_data(data, label_space=predictor.label_space)
     pairs, chosen = choose_pairs(model, source, split)
-    console.print(f"{len(pairs)} pictures: {chosen}", highlight=False, markup=False)
+    console.print(f"{counted(len(pairs), 'picture')}: {chosen}", highlight=False, markup=False)
     evaluation, judged = score_and_print(predictor, pairs, console)
 
     if json_file == "-":
@@ -114,8 +115,9 @@ def choose_pairs(model: Path, source: DataSource, split: str | None) -> tuple[tu
     by_id = {pair.id: pair for pair in source.pairs}
     gone = [id for id in ids if id not in by_id]
     if gone:
+        kept = f"picture that the run kept as {split or 'val'}"
         raise DataError(
-            f"{source.root}: {len(gone)} of {len(ids)} pictures that the run kept as {split or 'val'} are gone: "
+            f"{source.root}: {counted(len(gone), kept, 'is', of=len(ids))} gone: "
             f"{', '.join(gone[:5])}; bring them back, or name a split with --split"
         )
     return tuple(by_id[id] for id in ids), f"split {split or 'val'} as the run {model} kept it"

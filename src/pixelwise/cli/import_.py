@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pixelwise.cli.outputs import check_file
 from pixelwise.errors import DataError, ModelError, SettingError
+from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.models.importing.importer import Imported
@@ -161,7 +162,10 @@ def print_summary(console: Console, imported: Imported, source: str, named_by: s
     rows = [
         ("source", f"{source} of {recipe.library}"),
         ("model", f"{model.name} ({options})"),
-        ("tensors", f"{imported.mapped} taken over, {sum(p.numel() for p in model.parameters()):,} parameters"),
+        (
+            "tensors",
+            f"{imported.mapped} taken over, {counted(sum(p.numel() for p in model.parameters()), 'parameter')}",
+        ),
         ("left out", ", ".join(imported.left_out) or "none"),
         ("classes", f"{len(model.label_space)}: {names} ({named_by})"),
         ("grid", f"{grid}; {tiles}"),

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pixelwise.cli.outputs import check_file
 from pixelwise.errors import SettingError
+from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.inspection import Inspection, Row
@@ -125,8 +126,8 @@ def show(inspection: Inspection, console: Console) -> None:
     height, width = inspection.picture
     computed = "" if inspection.computed == inspection.picture else f", computed at {_size(inspection.computed)}"
     console.print(
-        f"[bold]{escape(inspection.name)}[/]{escape(encoder)}: {inspection.channels} channels, "
-        f"{inspection.classes} classes, a picture of {height}x{width}{computed}\n",
+        f"[bold]{escape(inspection.name)}[/]{escape(encoder)}: {counted(inspection.channels, 'channel')}, "
+        f"{counted(inspection.classes, 'class')}, a picture of {height}x{width}{computed}\n",
         highlight=False,
     )
     console.print(table)

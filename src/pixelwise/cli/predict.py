@@ -18,6 +18,7 @@ from pixelwise.cli.object_lists import FILES, ObjectLists
 from pixelwise.cli.outputs import make_folder
 from pixelwise.cli.rasters import describe_plan, describe_seams, is_raster, label_raster_file
 from pixelwise.errors import DataError, SettingError, unknown_name
+from pixelwise.words import agreeing, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,12 +180,14 @@ def predict(
     finished.remove()
     lists.remove()
     good = len(jobs) - len(failed)
-    done_in = f"{good} of {len(jobs)} pictures in {time.monotonic() - started:.1f} s: {out}"
+    done_in = f"{counted(good, 'picture', of=len(jobs))} in {time.monotonic() - started:.1f} s: {out}"
     if skipped:
-        done_in += f" ({skipped} of them were finished before)"
-    Console().print(done_in, highlight=False, markup=False)
+        done_in += f" ({skipped} of them {agreeing(skipped, 'was')} finished before)"
+    Console(soft_wrap=True).print(done_in, highlight=False, markup=False)
     if failed:
-        raise DataError(f"{len(failed)} of {len(jobs)} pictures could not be labelled:\n  " + "\n  ".join(failed))
+        raise DataError(
+            f"{counted(len(failed), 'picture', of=len(jobs))} could not be labelled:\n  " + "\n  ".join(failed)
+        )
 
 
 def find_models(text: str) -> list[str | Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelwise.errors import DataError
+from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.cli.progress import Counter
@@ -61,7 +62,7 @@ def label_raster_file(
         kinds: what is asked for besides: ``"overlay"``, reduced to 4,096 pixels, and ``"geojson"``; files of objects
             are left to the caller.
         resume: whether to go on with a stopped job.
-        counter: shows tiles done, and says how the raster is computed.
+        counter: shows tiles done, and says how a raster is computed that does not plainly fit.
 
     Yields:
         Height and width, and the objects one by one, which are read from the labels where the network finds none.
@@ -87,11 +88,13 @@ def label_raster_file(
         )
     with open_source(picture) as source:
         plan = predictor.plan(source.size)
-    counter.say(f"{picture}: {describe_plan(plan)}")
+    if not plan.plain:
+        counter.say(f"{picture}: {describe_plan(plan)}")
     labels = name.with_name(name.name + ".tif")
     with counter.tiles(picture.name, len(plan)) as progress:
         result = predictor.raster(picture, labels, resume=resume, progress=progress)
-    counter.say(f"{picture}: {describe_seams(result.exact, result.seam_error, objects=predictor.finds_objects)}")
+    if not plan.whole:
+        counter.say(f"{picture}: {describe_seams(result.exact, result.seam_error, objects=predictor.finds_objects)}")
     if "overlay" in kinds:
         with open_source(picture) as source, open_source(labels, indices=True) as indices:
             painted = paint_preview(source, indices, predictor.label_space, predictor.preprocessing)
@@ -119,7 +122,7 @@ def describe_plan(plan: TilePlan) -> str:
     if plan.whole:
         return f"{size} at once, exact: {plan.reason}"
     kind = "exact" if plan.exact else "fast"
-    tiles = f"{len(plan):,} tiles of {plan.tile[0]}x{plan.tile[1]}"
+    tiles = f"{counted(len(plan), 'tile')} of {plan.tile[0]}x{plan.tile[1]}"
     return f"{size} in {tiles}, {kind}: {plan.reason}; {plan.cost:.2f} times the arithmetic of the whole at once"
 
 

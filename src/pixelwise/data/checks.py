@@ -11,6 +11,7 @@ from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.images import image_info
+from pixelwise.words import counted
 
 
 @runtime_checkable
@@ -40,11 +41,12 @@ def with_masks(
     for name, pairs in splits.items():
         missing = [pair.id for pair in pairs if not _annotated(pair)]
         if pairs and len(missing) == len(pairs) and any(_annotated(p) for other in splits.values() for p in other):
-            notes.append(f"split {name}: none of its {len(pairs)} pictures has a mask, so it is left out")
+            notes.append(f"split {name}: none of its {counted(len(pairs), 'picture')} has a mask, so it is left out")
         elif missing:
             shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            lacking = counted(len(missing), f"picture of split {name}", "has", of=len(pairs))
             raise DataError(
-                f"{root}: {len(missing)} of {len(pairs)} pictures of split {name} have no mask: {shown}; a mask has "
+                f"{root}: {lacking} no mask: {shown}; a mask has "
                 "the name of its picture (the suffix may differ). Add the masks, or move these pictures out"
             )
         elif pairs:
@@ -70,8 +72,8 @@ def check_sizes(pairs: tuple[Pair, ...]) -> None:
         if exchanged:
             mend += ". Where height and width are exchanged, one of the two has an EXIF rotation that the other lacks"
         raise DataError(
-            f"{len(differing)} of {len(pairs)} masks have another size than their picture (height x width): {shown}; "
-            f"{mend}"
+            f"{counted(len(differing), 'mask', 'has', of=len(pairs))} another size than the picture (height x width): "
+            f"{shown}; {mend}"
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pixelwise.data.survey import Survey
 from pixelwise.errors import DataError
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
+from pixelwise.words import counted
 
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
 """Class names, in lower case, that mean "nothing is there"."""
@@ -27,7 +28,7 @@ def recognise(
         survey: what the masks hold.
         names: class names in index order, where the data set gives them.
         void: values that are void when the class list does not reach them.
-        origin: where the names come from, for errors.
+        origin: what gives the names, for errors; a file or words.
 
     Returns:
         The label space, and notes that say what was recognised.
@@ -87,13 +88,16 @@ def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> tuple[L
     )
     if names is not None:
         raise DataError(
-            f"{origin}: it names {len(names)} classes, but the masks hold {len(colors)} RGB colours ({listed}) and "
+            f"{survey.first[colors[0]]}: {origin} names {counted(len(names), 'class')}, but the masks hold "
+            f"{counted(len(colors), 'RGB colour')} ({listed}) and "
             'nothing says which is which; write a dataset.yaml with `classes: {"#rrggbb": name, ...}`'
         )
     mapping = {color: index for index, color in enumerate(colors)}
     found = tuple(f"class {index}" for index in range(len(colors)))
     ignore = 255 if len(colors) <= 255 else 65535
-    note = f"masks hold {len(colors)} RGB colours ({listed}): read as one class each; name them in dataset.yaml"
+    note = (
+        f"masks hold {counted(len(colors), 'RGB colour')} ({listed}): read as one class each; name them in dataset.yaml"
+    )
     return LabelSpace(found, tuple(colors), ignore, None, mapping), (note,)
 
 
@@ -128,7 +132,7 @@ def _named(
     shown = ", ".join(str(value) for value in outside[:8]) + (", ..." if len(outside) > 8 else "")
     raise DataError(
         f"{survey.first[worst]}: the mask holds {worst}, but {origin} names the classes 0 .. {count - 1} "
-        f"(values outside in all masks: {shown}); correct the list or the masks, or map values in dataset.yaml"
+        f"(values outside in all masks: {shown}); correct the names or the masks, or map values in dataset.yaml"
     )
 
 
@@ -144,7 +148,7 @@ def _unnamed(survey: Survey) -> tuple[LabelSpace, tuple[str, ...]]:
     inner = [value for value in values if value != 255]
     top = inner[-1]
     if top < 4 * len(inner) and inner[0] == 0:  # nearly every index occurs, as class indices do
-        notes = [f"masks hold 0 .. {top}: read as {top + 1} classes by index"]
+        notes = [f"masks hold 0 .. {top}: read as {counted(top + 1, 'class')} by index"]
         if top < 255 and 255 in values:
             notes.append("value 255 of the masks is void")
         if top == 1:
@@ -164,8 +168,8 @@ def _refuse_one(survey: Survey) -> None:
     if len(survey.pixels) == 1:
         (value,) = survey.pixels
         raise DataError(
-            f"{survey.first[value]}: all {survey.masks} masks hold nothing but {value}, so there is nothing to learn; "
-            "check that these are the masks"
+            f"{survey.first[value]}: nothing but {value} is in {counted(survey.masks, 'mask')}, so there is nothing to "
+            "learn; check that these are the masks"
         )
 
 

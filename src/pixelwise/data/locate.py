@@ -32,11 +32,11 @@ class Located:
     described_in: Path | None = None
 
     @property
-    def names_in(self) -> Path:
-        """The file that class names come from, if any do; for errors."""
+    def named_by(self) -> str:
+        """What gives the names of the classes, if anything does: a file, or the layout itself; for errors."""
         if self.described_in is not None and self.description is not None and self.description.classes is not None:
-            return self.described_in
-        return self.root / "classes.txt"
+            return str(self.described_in)
+        return self.found.named_by or str(self.root / "classes.txt")
 
 
 def locate(path: Path) -> Located:

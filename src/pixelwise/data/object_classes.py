@@ -16,6 +16,7 @@ from pixelwise.data.pairs import ObjectReader, Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 LEFT_OUT = -1
 """What a class becomes whose objects do not count."""
@@ -65,7 +66,7 @@ def object_space(
     if description.classes is not None:
         if description.names is None or len(description.names) != len(names):
             raise DataError(
-                f"{described_in}: `classes`: the objects are of {len(names)} classes ({', '.join(names[:8])}"
+                f"{described_in}: `classes`: the objects are of {counted(len(names), 'class')} ({', '.join(names[:8])}"
                 f"{', ...' if len(names) > 8 else ''}); list as many names to rename them, or use `merge`"
             )
         names = description.names

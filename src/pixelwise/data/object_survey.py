@@ -13,6 +13,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
+from pixelwise.words import counted
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 """The percentiles that a spread consists of."""
@@ -99,8 +100,9 @@ def survey_objects(
     counts = np.array([len(one.sides) for one in measured])
     if not counts.sum():
         raise DataError(
-            f"none of {len(chosen)} pictures has an object ({chosen[0].image if chosen else 'no picture'} the first), "
-            "so there is nothing to learn; check that these are the annotations"
+            f"none of {counted(len(chosen), 'picture')} has an object "
+            f"({chosen[0].image if chosen else 'no picture'} the first), so there is nothing to learn; check that "
+            "these are the annotations"
         )
     sides = np.concatenate([one.sides for one in measured])  # (objects, 2): height, width
     labels = np.concatenate([one.labels for one in measured])

@@ -11,6 +11,7 @@ from typing import Protocol
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.words import counted
 
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -65,6 +66,7 @@ class Found:
         names: class names in index order, where a file or the layout gives them.
         void: stored mask values that mean "not annotated".
         notes: what was recognised, in words for the user.
+        named_by: what gives the names: a file, or words for a layout that has names of its own; for errors.
     """
 
     layout: str
@@ -72,6 +74,7 @@ class Found:
     names: tuple[str, ...] | None = None
     void: frozenset[int] = frozenset({255})
     notes: tuple[str, ...] = field(default=())
+    named_by: str = ""
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -139,7 +142,7 @@ def read_names(path: Path) -> tuple[str, ...] | None:
         by_index = {int(match[1]): match[2] for match in numbered if match}
         if sorted(by_index) != list(range(len(lines))):
             raise DataError(
-                f"{path}: the {len(lines)} lines number the classes {sorted(by_index)}; expected each of "
+                f"{path}: {counted(len(lines), 'line', 'numbers')} the classes {sorted(by_index)}; expected each of "
                 f"0 .. {len(lines) - 1} once"
             )
         lines = [by_index[index] for index in range(len(lines))]

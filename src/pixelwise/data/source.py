@@ -19,6 +19,7 @@ from pixelwise.data.targets import semantic_space
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
 from pixelwise.types import LabelSpace
+from pixelwise.words import agreeing, counted
 
 __all__ = ["DataSource", "Pair", "open_data"]
 
@@ -103,7 +104,7 @@ def open_data(
     check_sizes(every)
     objects = any(pair.objects is not None for pair in every)
     annotation = "objects" if objects else "masks"
-    notes = [f"layout {found.layout}: {len(every)} pictures with {annotation}", *found.notes, *dropped]
+    notes = [f"layout {found.layout}: {counted(len(every), 'picture')} with {annotation}", *found.notes, *dropped]
     splits, made = _with_val(splits, val_fraction, seed)
     notes += made
     if objects:
@@ -113,7 +114,9 @@ def open_data(
         label_space, understood = _understand(survey_masks(masks), located)
         notes += understood
         if sampled:
-            notes.append(f"{len(masks)} of the masks were looked into; training checks each as it reads it")
+            notes.append(
+                f"{counted(len(masks), 'mask', 'was', of=len(every))} looked into; training checks each as it reads it"
+            )
     return DataSource(root, found.layout, label_space, splits, tuple(notes))
 
 
@@ -132,7 +135,7 @@ def _with_classes(
 def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
     """Decide what the masks mean: what the description says comes first, then a class list, then the masks alone."""
     found, description, described_in = located.found, located.description, located.described_in
-    origin = str(located.names_in)
+    origin = located.named_by
     if description is None or described_in is None:
         return recognise(survey, found.names, void=found.void, origin=origin)
     notes: tuple[str, ...] = ()
@@ -160,7 +163,8 @@ def _with_val(
     train, val = carve(splits[whole], fraction, seed)
     rest = {name: pairs for name, pairs in splits.items() if name != whole}
     why = "there is no split on disk" if whole == "all" else "there is no val on disk"
-    note = f"{why}: {len(train)} pictures train and {len(val)} validate, chosen by their names and seed {seed}"
+    shares = f"{counted(len(train), 'picture', 'trains')} and {len(val)} {agreeing(len(val), 'validates')}"
+    note = f"{why}: {shares}, chosen by their names and seed {seed}"
     return {"train": train, "val": val, **rest}, (note,)
 
 

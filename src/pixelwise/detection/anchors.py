@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from pixelwise.errors import SettingError
+from pixelwise.words import counted
 
 Sizes = tuple[tuple[float, ...], ...]
 
@@ -39,8 +40,8 @@ class AnchorGrid:
     ) -> None:
         if len(sizes) != len(strides):
             raise SettingError(
-                f"anchor_sizes has sizes for {len(sizes)} maps, but there are {len(strides)}, of strides "
-                f"{', '.join(map(str, strides))}; give one tuple of sizes a map"
+                f"anchor_sizes has sizes for {counted(len(sizes), 'map')}, but the network has {len(strides)}, of "
+                f"strides {', '.join(map(str, strides))}; give one tuple of sizes a map"
             )
         if not ratios or any(not level or min(level) <= 0 for level in sizes) or min(ratios) <= 0:
             raise SettingError("anchor_sizes and anchor_ratios must hold numbers above 0, at least one a map")

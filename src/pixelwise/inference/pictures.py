@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from pixelwise.errors import DataError
 from pixelwise.io.images import read_image
 from pixelwise.types import Preprocessing
+from pixelwise.words import counted
 
 Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image
 """A file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image."""
@@ -67,6 +68,6 @@ def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8
     if found == 3 and channels == 1:
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
     raise DataError(
-        f"the picture has {found} channels, but the model was trained on {channels}; give it pictures like those it "
-        "was trained on"
+        f"the picture has {counted(found, 'channel')}, but the model was trained on {channels}; give it pictures like "
+        "those it was trained on"
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pixelwise.errors import DataError
 from pixelwise.io.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
 from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header
+from pixelwise.words import counted
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS_VARIABLE", "ImageInfo", "image_info", "read_image", "read_stored"]
 
@@ -139,6 +140,6 @@ def bridged(pixels: NDArray[np.uint8], channels: int, *, alpha: bool, name: str)
     if found == 3 and channels == 1:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     raise DataError(
-        f"{name}: the picture has {found} channels, but {channels} were asked for; only grey and RGB become "
+        f"{name}: the picture has {counted(found, 'channel')}, but {channels} were asked for; only grey and RGB become "
         "each other: convert the pictures, or build the network for their channels"
     )

@@ -14,6 +14,7 @@ from pixelwise.errors import DataError
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.formats import decode, palette_of, upright
 from pixelwise.types import Color, LabelSpace
+from pixelwise.words import counted
 
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -36,8 +37,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
         stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
     if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
         raise DataError(
-            f"{path}: a mask holds one number a pixel or 8-bit RGB colours, but this file has {stored.shape[2]} "
-            f"channels of {stored.dtype}; export it as an index PNG"
+            f"{path}: a mask holds one number a pixel or 8-bit RGB colours, but this file has "
+            f"{counted(stored.shape[2], 'channel')} of {stored.dtype}; export it as an index PNG"
         )
     return stored if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)
 

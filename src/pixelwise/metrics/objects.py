@@ -16,6 +16,7 @@ from pixelwise.metrics.average_precision import AveragePrecision, average_precis
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.matching import match_compared
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 IOUS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 """What matches have to be better than, 0.5 .. 0.95."""
@@ -131,10 +132,11 @@ class ObjectScores:
     def rule(self) -> str:
         """The definition of the headline figures, in a sentence to print beside them."""
         compared = "masks" if self.overlap == "mask" else "boxes (one side has no masks)"
-        least = f" of {self.counted.min_area} pixels at least" if self.counted.min_area else ""
+        least = f" of {counted(self.counted.min_area, 'pixel')} at least" if self.counted.min_area else ""
         return (
-            f"{compared} compared; AP as COCO's, over IoU 0.5 to 0.95 with the best {self.max_detections} predictions "
-            f"a class and picture{least}; TP / (TP + FP + FN), PQ: predictions of score >= {self.counted.score:g}, "
+            f"{compared} compared; AP as COCO's, over IoU 0.5 to 0.95 with the best "
+            f"{counted(self.max_detections, 'prediction')} a class and picture{least}; TP / (TP + FP + FN), PQ: "
+            f"predictions of score >= {self.counted.score:g}, "
             "matched one to one above IoU 0.5 within their class, counts added up over the set; crowds count for "
             "nothing"
         )
@@ -218,7 +220,8 @@ def score_objects(
     """
     if len(truths) != len(predictions):
         raise SettingError(
-            f"{len(truths)} pictures with objects but {len(predictions)} predictions; give one a picture"
+            f"{counted(len(truths), 'picture')} with objects but {counted(len(predictions), 'prediction')}; "
+            "give one a picture"
         )
     pictures = [
         compare_objects(truth, prediction, len(label_space))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Scores:
         classes = len(self.names)
         if self.counts.shape != (classes, classes) or not np.issubdtype(self.counts.dtype, np.integer):
             raise SettingError(
-                f"counts for {classes} classes are integers ({classes}, {classes}), "
+                f"counts for {counted(classes, 'class')} are integers ({classes}, {classes}), "
                 f"got {self.counts.dtype} {self.counts.shape}"
             )
         if self.counts.min(initial=0) < 0:
@@ -144,11 +145,11 @@ class Scores:
     @property
     def rule(self) -> str:
         """The definition of the headline figures, in a sentence to print beside them."""
-        pictures = "1 picture" if self.images == 1 else f"{self.images} pictures"
+        pictures = counted(self.images, "picture")
         return (
             f"pixels of {pictures} counted together, ignored ones left out; mIoU and Dice are means "
-            f"over the {self.classes_averaged} of {len(self.names)} classes present in target or prediction, mean "
-            "accuracy over those present in the target"
+            f"over the {self.classes_averaged} of {counted(len(self.names), 'class')} present in target or prediction, "
+            "mean accuracy over those present in the target"
         )
 
     def to_dict(self) -> dict[str, Any]:

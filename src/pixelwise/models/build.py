@@ -21,6 +21,7 @@ from pixelwise.models.segnet import segnet, segnet_basic
 from pixelwise.models.unet import unet
 from pixelwise.models.unet2015 import unet2015
 from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.words import counted
 
 DEFAULT_ENCODER = "tf_efficientnet_lite0"
 
@@ -176,7 +177,9 @@ def build_model(
     label_space = LabelSpace.of(classes)
     model: Model
     if preprocessing is not None and preprocessing.channels != in_channels:
-        raise SettingError(f"preprocessing is for {preprocessing.channels} channels, but in_channels is {in_channels}")
+        raise SettingError(
+            f"preprocessing is for {counted(preprocessing.channels, 'channel')}, but in_channels is {in_channels}"
+        )
     if entry.encoder is None:
         if encoder is not None:
             if "trunk" not in known:

@@ -18,6 +18,7 @@ from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.upsampling import BilinearTransposed
 from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.words import counted
 
 Learnt = Literal["fixed", "inner", "all"]
 """Which upsampling kernels train: none, as in the Caffe models; all but the last, as in the paper; or all."""
@@ -161,7 +162,7 @@ def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[st
     unfit = [key for key in fresh if not key.startswith(("score_pool", "upscore"))]
     if unfit:
         raise ModelError(
-            f"the coarser network fits in {len(taken)} of {len(own)} tensors, not in {unfit[0]}; "
+            f"the coarser network fits in {counted(len(taken), 'tensor', of=len(own))}, not in {unfit[0]}; "
             "give the tensors of an FCN of the same trunk, width and classes"
         )
     for key in fresh:

@@ -23,6 +23,7 @@ from pixelwise.instances import ObjectRule
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.words import counted
 
 BOX_CELLS, MASK_CELLS = 7, 14
 """Sides of the regions that boxes and masks are computed from."""
@@ -149,7 +150,9 @@ class DetectionModel(nn.Module):
         """
         self._check(images)
         if len(targets) != len(images):
-            raise ModelError(f"{len(images)} images but {len(targets)} targets; give one an image")
+            raise ModelError(
+                f"{counted(len(images), 'image')} but {counted(len(targets), 'target')}; give one an image"
+            )
         if self.masks and any(len(target.boxes) and not len(target.layers) for target in targets):
             raise ModelError(f"model '{self.name}' learns masks, but a target has boxes only; train faster_rcnn on it")
         network, padded = self.network, self._extend(images)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pixelwise.errors import DataError, SettingError
 from pixelwise.ops.native import native_for, threads
+from pixelwise.words import counted
 
 CHUNK = 1 << 20
 """Pixels that are counted at a time, which bounds the memory of their 8-byte pair numbers."""
@@ -37,7 +38,9 @@ def confusion_counts(target: Tensor, prediction: Tensor, classes: int, *, ignore
             f"on {prediction.device} must have one shape and one device"
         )
     if classes < 1 or 0 <= ignore_index < classes:
-        raise SettingError(f"ignore_index {ignore_index} is one of the {classes} classes; choose another value")
+        raise SettingError(
+            f"ignore_index {ignore_index} is one of the {counted(classes, 'class')}; choose another value"
+        )
     counts: Tensor = _confusion_counts(target, prediction, classes, ignore_index)
     return counts
 

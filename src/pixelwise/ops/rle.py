@@ -17,6 +17,7 @@ from torch import Tensor
 from pixelwise.errors import DataError, SettingError
 from pixelwise.instances import BoxMask
 from pixelwise.ops.native import native_for
+from pixelwise.words import counted
 
 _FIRST, _MORE, _SIGN = 48, 32, 16
 
@@ -89,7 +90,7 @@ def _parse(rle: Rle) -> NDArray[np.int64]:
     if (runs < 0).any() or runs.sum() != height * width:
         raise DataError(
             f"a run-length encoded mask of {height}x{width} needs runs that add up to {height * width}, "
-            f"got {len(runs)} runs of {int(runs.sum())} pixels in all; the annotation is damaged"
+            f"got {counted(len(runs), 'run')} of {counted(int(runs.sum()), 'pixel')} in all; the annotation is damaged"
         )
     return runs
 

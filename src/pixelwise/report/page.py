@@ -26,6 +26,7 @@ from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 from pixelwise.scoring.tables import Kind
 from pixelwise.types import Color
+from pixelwise.words import counted
 
 NUMBERED_CLASSES = 20
 """Up to this many classes the cells of the confusion table hold numbers; more would not be legible."""
@@ -81,6 +82,7 @@ def write_report(
     )
     environment.filters |= {
         "cell": _cell,
+        "counted": counted,
         "css": _css,
         "figure": _figure,
         "percent": _percent,

@@ -16,6 +16,7 @@ from pixelwise.scoring import Evaluation
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.words import counted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def finish(
         examples=calibration.judged.examples(evaluation),
         history=read_metrics(run),
         settings=settings.rows(),
-        notes=(f"Scored on the {len(pairs)} validation pictures, which chose {chosen} but taught none.",),
+        notes=(f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",),
         commands=commands,
     )
     write_json(run.scores_file, evaluation.to_dict())

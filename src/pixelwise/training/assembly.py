@@ -21,6 +21,7 @@ from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Stream
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 Caches = tuple[PictureCache, PictureCache]
 """Training and validation pictures."""
@@ -76,7 +77,7 @@ def fill_weights(model: Model, weights: str, console: Console) -> None:
                 "--encoder"
             )
         model.load_state_dict(taken, strict=False)
-        console.print(f"starting from {weights}: {len(taken)} of {len(wanted)} tensors fit")
+        console.print(f"starting from {weights}: {counted(len(taken), 'tensor', 'fits', of=len(wanted))}")
 
 
 def _kind(model: Model) -> str:

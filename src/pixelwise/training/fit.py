@@ -29,6 +29,7 @@ from pixelwise.training.plan import plan_steps
 from pixelwise.training.roads import default_model, road_of
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.words import counted
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
@@ -138,7 +139,7 @@ def _prepare_new(
     machine = Machine.detect()
     road = road_of(str(fixed.get("model") or default_model(source)))
     source = road.see(source)
-    with console.status(f"reading {len(source.split('train'))} training pictures"):
+    with console.status(f"reading {counted(len(source.split('train')), 'training picture')}"):
         traits, draft = road.plan(source, machine, fixed)
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     _check_devices(trial)
@@ -172,7 +173,9 @@ def _prepare_new(
 def _check_devices(settings: Settings) -> None:
     replicas = settings.devices * settings.nodes
     if settings.batch % replicas:
-        raise SettingError(f"batch {settings.batch} does not divide among {replicas} devices; choose a multiple of it")
+        raise SettingError(
+            f"batch {settings.batch} does not divide among {counted(replicas, 'device')}; choose a multiple of it"
+        )
     available = torch.cuda.device_count() if torch.cuda.is_available() else None
     if available is not None and settings.devices > available:
         raise SettingError(f"--devices {settings.devices}: this machine has {available}")

@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from pixelwise.ops.device import has_native_bfloat16
+from pixelwise.words import counted
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,4 @@ class Machine:
             )
         if torch.backends.mps.is_available():
             return cls("mps", "Apple GPU", cores, main_memory, main_memory, native_bfloat16=False)
-        return cls("cpu", f"{cores} CPU cores", cores, main_memory, main_memory, has_native_bfloat16("cpu"))
+        return cls("cpu", f"{counted(cores, 'CPU core')}", cores, main_memory, main_memory, has_native_bfloat16("cpu"))

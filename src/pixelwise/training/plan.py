@@ -14,6 +14,7 @@ from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.build import DEFAULT_ENCODER, MODELS
 from pixelwise.training.machine import Machine
 from pixelwise.training.nature import Nature, examine
+from pixelwise.words import counted
 
 DEFAULT_MODEL = "deeplabv3plus"
 
@@ -120,7 +121,7 @@ def choose_channels(draft: Draft, fingerprint: Fingerprint) -> None:
     if channels in (1, 3) and MODELS[draft.values["model"]].encoder is not None:
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
     else:
-        draft.set("in_channels", channels, f"the pictures have {channels} {'channel' if channels == 1 else 'channels'}")
+        draft.set("in_channels", channels, f"the pictures have {counted(channels, 'channel')}")
     if fingerprint.value_range is not None:
         low, high = fingerprint.value_range
         draft.set(
@@ -179,7 +180,7 @@ def choose_vertical_flips(draft: Draft, fingerprint: Fingerprint) -> None:
     if fingerprint.upright:
         draft.set("vflip", False, "up and down usually matter")
     else:
-        draft.set("vflip", True, f"in {fingerprint.images} pictures, classes lie above as they lie below")
+        draft.set("vflip", True, f"in {counted(fingerprint.images, 'picture')}, classes lie above as they lie below")
 
 
 def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
@@ -291,12 +292,12 @@ def plan_steps(
     if seconds is not None:
         validations = int(np.clip(0.05 * seconds / validation_seconds, 1, 12))
         steps = max(2, int((seconds - validations * validation_seconds) / step_seconds))
-        reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms a step, less {validations} validations"
+        reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms a step, less {counted(validations, 'validation')}"
     else:
         assert epochs is not None
         steps = max(2, round(epochs * epoch_steps))
         validations = int(np.clip(0.05 * steps * step_seconds / validation_seconds, 1, max(1, min(epochs, 50))))
-        reason = f"{epochs:g} epochs of {epoch_steps:.4g} steps"
+        reason = f"{counted(f'{epochs:g}', 'epoch')} of {counted(f'{epoch_steps:.4g}', 'step')}"
     interval = -(-steps // min(validations, steps))
     steps = draft.set("steps", interval * -(-steps // interval), reason)
     interval = min(interval, steps)
@@ -304,4 +305,4 @@ def plan_steps(
         interval += 1
     draft.set("validate_every", interval, f"{validation_seconds:.1f} s each; about a twentieth of the time at most")
     decay = min(0.9995, max(0.5, 1 - 40 / steps))
-    draft.set("ema_decay", decay, f"averages the last {1 / (1 - decay):.0f} steps or so")
+    draft.set("ema_decay", decay, f"averages the last {counted(f'{1 / (1 - decay):.0f}', 'step')} or so")

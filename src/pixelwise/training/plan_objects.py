@@ -19,6 +19,7 @@ from pixelwise.training.plan import (
     choose_vertical_flips,
     crop_size,
 )
+from pixelwise.words import counted
 
 CPU_CROP_PIXELS, GPU_CROP_PIXELS = (256**2, 512**2), (640**2, 1024**2)
 """Least and most pixels of a crop."""
@@ -115,7 +116,7 @@ def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:
         planned["anchor_sizes"] = plan_anchors(survey)
     planned["anchor_ratios"] = plan_ratios(survey)
     detections = plan_detections(survey)
-    planned["detections"] = detections, f"the most crowded picture holds {survey.per_image_max} objects"
+    planned["detections"] = detections, f"the most crowded picture holds {counted(survey.per_image_max, 'object')}"
     planned["nms"] = plan_suppression(survey)
     proposals = max(1000, 2 * detections)
     planned["proposals"] = proposals, "two a detection at least" if proposals > 1000 else "the usual"
@@ -189,7 +190,8 @@ def _choose_augmentation(draft: Draft, traits: Fingerprint, survey: ObjectSurvey
     shown = survey.objects / survey.images * survey.of / traits.pixels * crop[0] * crop[1]
     classes = sum(count > 0 for count in survey.class_objects)
     if shown < 2 or classes > 1:
-        reason = f"a crop anywhere would show {shown:.2g} objects of {classes} classes; half the crops seek one"
+        average = counted(f"{shown:.2g}", "object")
+        reason = f"a crop anywhere would show {average} of {counted(classes, 'class')}; half the crops seek one"
         draft.set("rare_class_probability", 0.5, reason)
     else:
-        draft.set("rare_class_probability", 0.0, f"a crop anywhere shows {shown:.0f} objects")
+        draft.set("rare_class_probability", 0.0, f"a crop anywhere shows {counted(f'{shown:.0f}', 'object')}")

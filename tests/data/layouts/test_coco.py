@@ -96,7 +96,7 @@ def test_splits_of_two_files_and_one_without_pictures(tmp_path: Path, write: Any
         "train": ["train2017/train.png"],
         "val": ["val2017/val.png"],
     }
-    assert any("instances_test2017.json: none of its 1 pictures" in note for note in source.notes)
+    assert any("instances_test2017.json: none of its 1 picture is here" in note for note in source.notes)
 
 
 def test_empty_pictures_stay(tmp_path: Path, write: Any, image: Any) -> None:
@@ -189,10 +189,10 @@ def test_files_that_do_not_fit(tmp_path: Path, write: Any, image: Any) -> None:
     with pytest.raises(DataError, match=r"all\.json: the JSON is damaged"):
         open_data(tmp_path)
     write("all.json", coco([{"segmentation": [SQUARE], "image_id": 11}], ("a.png", "b.png")))
-    with pytest.raises(DataError, match=r"1 of its 2 pictures are missing: image 11 'b\.png', which annotation 100"):
+    with pytest.raises(DataError, match=r"1 of its 2 pictures is missing: image 11 'b\.png', which annotation 100"):
         open_data(tmp_path)
     write("all.json", coco([], ("../../etc/b.png",)))
-    with pytest.raises(DataError, match="1 of its 1 pictures are missing"):
+    with pytest.raises(DataError, match="1 of its 1 picture is missing"):
         open_data(tmp_path)
     write("all.json", coco([], ("a.png", "a.png")))
     with pytest.raises(DataError, match=r"'a\.png' is annotated twice"):

@@ -63,7 +63,7 @@ def test_missing_and_damaged_files(tmp_path: Path, write: Any, image: Any) -> No
     write("image/1.jpg", image)
     write("image/2.jpg", image)
     write("annos/1.json", "{")
-    with pytest.raises(DataError, match=r"1 of 2 pictures of split all have no mask: image/2\.jpg"):
+    with pytest.raises(DataError, match=r"1 of 2 pictures of split all has no mask: image/2\.jpg"):
         open_data(tmp_path)
     write("annos/2.json", "{}")
     readers = {pair.image.stem: pair.objects for pair in open_data(tmp_path).pairs}

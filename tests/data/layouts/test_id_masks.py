@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, write: Any, image: Any, ids:
     for name in "ab":
         write(f"images/{name}.png", image)
     write("instance_masks/a.png", ids[:, :5])
-    with pytest.raises(DataError, match=r"1 of 2 pictures of split all have no mask: images/b\.png"):
+    with pytest.raises(DataError, match=r"1 of 2 pictures of split all has no mask: images/b\.png"):
         open_data(tmp_path)
     write("instance_masks/b.png", ids)
     with pytest.raises(DataError, match=r"images/a\.png 6x8 with mask 6x5"):

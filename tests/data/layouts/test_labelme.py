@@ -136,5 +136,5 @@ def test_sizes_and_damage(tmp_path: Path, write: Any, image: Any) -> None:
     with pytest.raises(DataError, match=r"a\.json: the JSON is damaged"):
         open_data(tmp_path)
     write("a.json", labelme([]))
-    with pytest.raises(DataError, match="none of 1 annotated pictures has an object"):
+    with pytest.raises(DataError, match="none of 1 annotated picture has an object"):
         open_data(tmp_path)

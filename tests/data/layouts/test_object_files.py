@@ -56,9 +56,9 @@ def test_pictures_without_a_mask_folder(tmp_path: Path, write: Any, image: Any) 
     write("stage1_test/b/images/b.png", image)
     source = open_data(tmp_path)
     assert [pair.image.stem for pair in source.pairs] == ["a"]
-    assert any("split test: none of its 1 pictures" in note for note in source.notes)
+    assert any("split test: none of its 1 picture has a mask" in note for note in source.notes)
     write("stage1_train/c/images/c.png", image)
-    with pytest.raises(DataError, match=r"1 of 2 pictures of split train have no mask: stage1_train/c"):
+    with pytest.raises(DataError, match=r"1 of 2 pictures of split train has no mask: stage1_train/c"):
         open_data(tmp_path)
     (tmp_path / "stage1_train/c/masks").mkdir()  # annotated, and empty
     assert len(read(tmp_path, "c")) == 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.words import counted
 
 _SHOWN = 60  # characters of a value in an error
 
@@ -78,7 +79,7 @@ def as_numbers(value: Any, where: str, *, count: int | None = None) -> list[floa
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise DataError(f"{where}: expected finite numbers, found {shown(number)}")
     if count is not None and len(numbers) != count:
-        raise DataError(f"{where}: expected {count} numbers, found {len(numbers)}")
+        raise DataError(f"{where}: expected {counted(count, 'number')}, found {len(numbers)}")
     return numbers
 
 
@@ -86,7 +87,9 @@ def as_points(xs: Any, ys: Any, where: str) -> NDArray[np.float64]:
     """Join lists of x and of y to points (n, 2), as :func:`as_dict`."""
     across, down = as_numbers(xs, f"{where}: x"), as_numbers(ys, f"{where}: y")
     if len(across) != len(down):
-        raise DataError(f"{where}: {len(across)} values of x but {len(down)} of y; each point has one of both")
+        raise DataError(
+            f"{where}: {counted(len(across), 'value')} of x but {len(down)} of y; each point has one of both"
+        )
     return np.array([across, down], np.float64).T.reshape(-1, 2)
 
 

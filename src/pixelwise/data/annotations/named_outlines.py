@@ -12,6 +12,7 @@ from pixelwise.data.pairs import Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
 from pixelwise.instances import Size
 from pixelwise.ops.rle import Rle
+from pixelwise.words import counted
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,7 +65,9 @@ def found(layout: str, root: Path, splits: Mapping[str, Sequence[Annotated]], no
         names = tuple(sorted(used))
     names = tuple(name for name in names if name.lower() not in BACKGROUND_NAMES)
     if not names:
-        raise DataError(f"{root}: none of {len(every)} annotated pictures has an object, so there are no classes")
+        raise DataError(
+            f"{root}: none of {counted(len(every), 'annotated picture')} has an object, so there are no classes"
+        )
     labels = {name: index for index, name in enumerate(names)}
     for picture in every:
         for one in picture.objects:
@@ -74,13 +77,13 @@ def found(layout: str, root: Path, splits: Mapping[str, Sequence[Annotated]], no
                     "the label, or add the class to the list"
                 )
     empty = sum(not picture.objects for picture in every)
-    counted = (f"pictures without objects: {empty}",) if empty else ()
+    emptied = (f"pictures without objects: {empty}",) if empty else ()
     pairs = {
         split: tuple(_pair(root, picture, labels) for picture in pictures)
         for split, pictures in splits.items()
         if pictures
     }
-    return Found(layout, pairs, names, notes=(*notes, *counted))
+    return Found(layout, pairs, names, notes=(*notes, *emptied))
 
 
 def _backgrounds(pictures: Iterable[Annotated]) -> set[str]:

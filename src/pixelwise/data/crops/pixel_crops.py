@@ -19,6 +19,7 @@ from pixelwise.data.crops.gaps import GapWeights
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import SettingError
 from pixelwise.types import Sample
+from pixelwise.words import counted
 
 _ORDER, ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
 
@@ -162,7 +163,7 @@ def _class_draw(
     """List the pictures that hold each class, and the sums of the chances of the classes up to each."""
     classes = len(cache.label_space)
     if class_weights is not None and (len(class_weights) != classes or min(class_weights) < 0):
-        raise SettingError(f"class_weights are {class_weights}; expected {classes} numbers of at least 0")
+        raise SettingError(f"class_weights are {class_weights}; expected {counted(classes, 'number')} of at least 0")
     pixels = np.stack([places.pixels for places in in_threads(cache.class_places, range(len(cache)))])  # (pictures, K)
     total = pixels.sum(0)  # (K,)
     weights = np.asarray(class_weights, np.float64) if class_weights is not None else 1 / np.sqrt(np.maximum(total, 1))

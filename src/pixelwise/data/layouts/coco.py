@@ -17,6 +17,7 @@ from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.layouts.coco_file import CocoFile, CocoPicture, read_coco
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
 from pixelwise.errors import DataError
+from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
 
@@ -47,7 +48,9 @@ def find(root: Path) -> Found | None:
                 found = _pairs(root, file, split, names, outlined)
             except _NoneHere as error:
                 absent.append(error)
-                notes.append(f"{file.path.name}: none of its {len(file.pictures)} pictures is here, so it is left out")
+                notes.append(
+                    f"{file.path.name}: none of its {counted(len(file.pictures), 'picture')} is here, so it is left out"
+                )
                 continue
             for pair in found:
                 if pair.id in pairs:
@@ -132,8 +135,9 @@ def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlac
     first = missing[0]
     looked = ", ".join(str(folder) for folder in sorted(places.folders))
     annotation = f", which annotation {first.annotations[0].get('id')} belongs to," if first.annotations else ""
+    lost = f"{len(missing)} of its {counted(len(file.pictures), 'picture')} {agreeing(len(missing), 'is')}"
     return (
-        f"{file.path}: {len(missing)} of its {len(file.pictures)} pictures are missing: image {first.id} "
+        f"{file.path}: {lost} missing: image {first.id} "
         f"'{first.file_name}'{annotation} is in none of {looked}; add the pictures, or take them out of the file"
     )
 

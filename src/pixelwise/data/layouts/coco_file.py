@@ -15,6 +15,7 @@ from pixelwise.data.annotations.outlines import Box, Outline, Points
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.ops.rle import Rle
+from pixelwise.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def _polygons(shape: Any, where: str) -> tuple[Points, ...]:
     for part in parts:
         numbers = as_numbers(part, where)
         if len(numbers) % 2:
-            raise DataError(f"{where}: a polygon of {len(numbers)} numbers; expected x and y of each point")
+            raise DataError(f"{where}: a polygon of {counted(len(numbers), 'number')}; expected x and y of each point")
         if numbers:
             polygons.append(np.array(numbers, np.float64).reshape(-1, 2))
     return tuple(polygons)

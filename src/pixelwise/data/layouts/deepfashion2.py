@@ -11,6 +11,7 @@ from pixelwise.data.annotations.outlines import AnnotationFile, Outline
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
+from pixelwise.words import counted
 
 CLASSES = (
     *("short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling"),
@@ -54,7 +55,9 @@ def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size
         for part in as_list(item.get("segmentation", []), f"{where}: segmentation"):
             numbers = as_numbers(part, f"{where}: segmentation")
             if len(numbers) % 2:
-                raise DataError(f"{where}: segmentation: a polygon of {len(numbers)} numbers; expected x and y of each")
+                raise DataError(
+                    f"{where}: segmentation: a polygon of {counted(len(numbers), 'number')}; expected x and y of each"
+                )
             polygons.append(np.array(numbers, np.float64).reshape(-1, 2))
         box = None
         if item.get("bounding_box"):

@@ -16,6 +16,7 @@ from pixelwise.data.pairs import (
     subfolder,
 )
 from pixelwise.errors import DataError
+from pixelwise.words import agreeing, counted
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir")
 MASK_FOLDERS = ("masks", "mask", "annotations", "labels", "label", "gt", "ann_dir")
@@ -39,7 +40,9 @@ def left_out(images: Path | None, splits: dict[str, tuple[Pair, ...]]) -> tuple[
     others = [path for path in list_pictures(images) if path not in taken] if images is not None else []
     if not others:
         return ()
-    return (f"{len(others)} pictures belong to no split and are left out, {others[0].name} among them",)
+    among = others[0].name if len(others) == 1 else f"{others[0].name} among them"
+    left = agreeing(len(others), "is")
+    return (f"{counted(len(others), 'picture', 'belongs')} to no split and {left} left out, {among}",)
 
 
 def pair_folders(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:

@@ -33,6 +33,7 @@ from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.images import image_info
 from pixelwise.ops.rle import Rle, encode_rle
+from pixelwise.words import counted
 
 LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
 
@@ -146,8 +147,8 @@ def _polygon(kind: Any, points: Points, where: str) -> Points:
         radius = math.dist(*points.tolist())
         return ellipse((float(points[0, 0]), float(points[0, 1])), (radius, radius))
     raise DataError(
-        f"{where}: a shape of type {shown(kind)} with {len(points)} points has no area; draw a polygon (3 points or "
-        "more), a rectangle, a circle or a mask"
+        f"{where}: a shape of type {shown(kind)} with {counted(len(points), 'point')} has no area; draw a polygon (3 "
+        "points or more), a rectangle, a circle or a mask"
     )
 
 

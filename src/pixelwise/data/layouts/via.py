@@ -23,6 +23,7 @@ from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.layouts.id_masks import UNNAMED
 from pixelwise.data.pairs import SPLIT_NAMES, Found
 from pixelwise.errors import DataError
+from pixelwise.words import counted
 
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
 
@@ -135,7 +136,7 @@ def _polygon(shape: Mapping[str, Any], where: str) -> Points:
     if kind in ("polygon", "polyline"):  # a polyline is closed from its last point to its first
         points = as_points(shape.get("all_points_x"), shape.get("all_points_y"), where)
         if len(points) < 3:
-            raise DataError(f"{where}: a {kind} of {len(points)} points has no area; give it 3 or more")
+            raise DataError(f"{where}: a {kind} of {counted(len(points), 'point')} has no area; give it 3 or more")
         return points
     keys = {"rect": ("x", "y", "width", "height"), "circle": ("cx", "cy", "r"), "ellipse": ("cx", "cy", "rx", "ry")}
     if not isinstance(kind, str) or kind not in keys:

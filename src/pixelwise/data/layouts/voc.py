@@ -33,9 +33,11 @@ def find(root: Path) -> Found | None:
     if not splits:
         pairs = match_stems(root, base / "JPEGImages", base / "SegmentationClass")
         splits = {"all": tuple(pair for pair in pairs if pair.mask is not None)}
-    classes = read_names(base / "classes.txt") or read_names(root / "classes.txt") or CLASSES
+    listed = next((path for path in (base / "classes.txt", root / "classes.txt") if path.is_file()), None)
+    classes = (read_names(listed) if listed is not None else None) or CLASSES
     notes = () if base == root else (f"read from {base.relative_to(root).as_posix()}",)
-    return Found("voc", splits, classes, frozenset({255}), notes)
+    named_by = "Pascal VOC, where no classes.txt says otherwise," if listed is None else str(listed)
+    return Found("voc", splits, classes, frozenset({255}), notes, named_by)
 
 
 def _base(root: Path) -> Path | None:

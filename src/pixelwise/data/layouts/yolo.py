@@ -19,6 +19,7 @@ from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_n
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
+from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
 
@@ -82,7 +83,8 @@ def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) ->
     except ValueError as error:
         raise DataError(f"{where}: expected a class index and numbers, found '{' '.join(words)[:60]}'") from error
     if not 0 <= label < len(names):
-        raise DataError(f"{where}: class {label}, but there are {len(names)} classes, 0 .. {len(names) - 1}")
+        known = f"there {agreeing(len(names), 'is')} {counted(len(names), 'class')}, 0 .. {len(names) - 1}"
+        raise DataError(f"{where}: class {label}, but {known}")
     if not np.isfinite(values).all() or np.abs(values).max(initial=0) > _BEYOND:
         raise DataError(f"{where}: coordinates are shares of the picture, 0 .. 1; one is {np.abs(values).max():g}")
     if len(values) == 4:
@@ -92,7 +94,9 @@ def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) ->
         box = x - width / 2, y - height / 2, x + width / 2, y + height / 2
         return Outline(label, name, box=box, normalised=True)
     if len(values) < 6 or len(values) % 2:
-        raise DataError(f"{where}: {len(values)} numbers; expected 4 of a box, or x and y of 3 corners or more")
+        raise DataError(
+            f"{where}: {counted(len(values), 'number')}; expected 4 of a box, or x and y of 3 corners or more"
+        )
     return Outline(label, name, (values.reshape(-1, 2),), normalised=True)
 
 

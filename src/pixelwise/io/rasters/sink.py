@@ -16,6 +16,7 @@ from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.label_formats import write_png, write_tiff, write_zarr
 from pixelwise.io.rasters.scratch import Scratch, Window
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 PNG_PIXELS = 2**26
 """The largest PNG that is written, in pixels: it passes through memory whole."""
@@ -101,9 +102,9 @@ class FileSink:
         """
         missing = self._scratch.missing()
         if missing:
+            how = "never written" if missing > 0 else "written twice"
             raise PixelwiseError(
-                f"{self.path}: {abs(missing):,} pixels were {'never written' if missing > 0 else 'written twice'}; "
-                "windows must cover the raster once"
+                f"{self.path}: {counted(abs(missing), 'pixel', 'was')} {how}; windows must cover the raster once"
             )
         self._scratch.flush()  # making the file may take minutes; killed now, the job has nothing to compute again
         suffix = self.path.suffix.lower()

@@ -14,6 +14,7 @@ from pixelwise.io.header import explained
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.segments import SegmentCache, covering, paste
 from pixelwise.io.rasters.source import Raster, Unchanged
+from pixelwise.words import counted
 
 _METADATA = ("zarr.json", ".zarray", ".zgroup")
 _CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands", "s")
@@ -70,8 +71,8 @@ def _array_of(path: Path, group: Any, attributes: dict[str, Any]) -> tuple[Any, 
     arrays = dict(group.arrays())
     if len(arrays) != 1:
         raise DataError(
-            f"{path}: the group holds {len(arrays)} arrays ({', '.join(sorted(arrays)) or 'none'}); give the folder of "
-            "the one that is meant"
+            f"{path}: the group holds {counted(len(arrays), 'array')} ({', '.join(sorted(arrays)) or 'none'}); give "
+            "the folder of the one that is meant"
         )
     return next(iter(arrays.values())), []
 

@@ -19,6 +19,7 @@ from pixelwise.io.rasters.opening import Openable, RasterSource, open_source
 from pixelwise.io.shapes.outlines import outline
 from pixelwise.io.shapes.rings import OUTSIDE, Region, trace
 from pixelwise.types import LabelSpace
+from pixelwise.words import agreeing, counted
 
 _BAND_PIXELS = 2**18
 _LONGITUDE_LATITUDE = 4326
@@ -203,8 +204,9 @@ def label_bands(
             band[~valid] = OUTSIDE
         if band.max() >= len(label_space):
             raise DataError(
-                f"{source.name}: holds label {band.max()}, but there are {len(label_space)} classes and the ignore "
-                f"value {label_space.ignore_index}; give the label space that the labels were made with"
+                f"{source.name}: holds label {band.max()}, but there {agreeing(len(label_space), 'is')} "
+                f"{counted(len(label_space), 'class')} and the ignore value {label_space.ignore_index}; give the label "
+                "space that the labels were made with"
             )
         yield band
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from pixelwise.errors import SettingError
 from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
 from pixelwise.ops.tail import operators as tail_ops
+from pixelwise.words import counted
 
 
 def upsample_argmax(
@@ -154,7 +155,8 @@ def _check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
     if target.device != logits.device:
         raise SettingError(f"logits are on {logits.device} and target on {target.device}; move one to the other")
     if 0 <= ignore_index < logits.shape[1]:
-        raise SettingError(f"ignore_index {ignore_index} is one of the {logits.shape[1]} classes; choose another value")
+        classes = counted(logits.shape[1], "class")
+        raise SettingError(f"ignore_index {ignore_index} is one of the {classes}; choose another value")
 
 
 def _check_weights(logits: Tensor, target: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> None:

@@ -1,0 +1,56 @@
+"""Words that depend on a number."""
+
+from __future__ import annotations
+
+import re
+
+IRREGULAR = {
+    "epoch": "epochs",
+    "axis": "axes",
+    "vertex": "vertices",
+    "is": "are",
+    "was": "were",
+    "has": "have",
+    "does": "do",
+}
+"""Words whose other form no rule gives: nouns -> their plural, verbs of one -> verbs of several."""
+
+
+def counted(count: int | str, noun: str, verb: str = "", *, of: int | None = None) -> str:
+    """Say how many there are: ``"1 picture"``, ``"0 pictures"``, ``"12,000 steps"``, ``"1 of 3 masks has"``.
+
+    Args:
+        count: how many; or the number as it is to be shown, such as ``f"{epochs:g}"``.
+        noun: what is counted, in the singular: a word, or several such as ``"picture of split val"``.
+        verb: what they do, as one of them does it.
+        of: how many there are in all, where ``count`` is a part of them.
+    """
+    shown = count if isinstance(count, str) else f"{count:,}"
+    every = shown if of is None else f"{of:,}"
+    words = [shown] if of is None else [shown, "of", every]
+    words.append(noun if every == "1" else plural(noun))
+    if verb:
+        words.append(agreeing(shown, verb))
+    return " ".join(words)
+
+
+def agreeing(count: int | str, verb: str) -> str:
+    """Put a verb, as one of them does it, into the form that agrees with how many there are."""
+    if str(count) == "1":
+        return verb
+    return IRREGULAR[verb] if verb in IRREGULAR else verb.removesuffix("s")
+
+
+def plural(noun: str) -> str:
+    """Put a noun into the plural: its last word, or the last one before "of", "that" or "with"."""
+    noun, *behind = re.split(r"( (?:of|that|with) .*)", noun, maxsplit=1)
+    *before, last = noun.rsplit(" ", 1)
+    if last in IRREGULAR:
+        last = IRREGULAR[last]
+    elif last.endswith("y") and last[-2:-1] not in "aeiou":
+        last = f"{last[:-1]}ies"
+    elif last.endswith(("s", "x", "ch", "sh")):
+        last = f"{last}es"
+    else:
+        last = f"{last}s"
+    return " ".join([*before, last]) + "".join(behind)
