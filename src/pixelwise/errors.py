@@ -7,7 +7,11 @@ message alone and exits with status 2; anything else that is raised is a fault o
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+SHOWN = 60
+"""Characters of a value that a message shows."""
 
 
 class PixelwiseError(Exception):
@@ -26,6 +30,26 @@ class SettingError(PixelwiseError, ValueError):
     """An argument or a setting has a value that makes no sense here."""
 
 
+class _Brief(reprlib.Repr):
+    """Shows values whatever they hold: lists that hold themselves in a thousand layers, numbers of a million digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxdict = 20
+        self.maxstring = self.maxother = SHOWN
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Show a number; Python itself refuses to write out those of more than 4,300 digits."""
+        return repr(x) if x.bit_length() < 4096 else f"a number of {x.bit_length()} bits"
+
+
+def shown(value: object) -> str:
+    """Show a value of which nothing is known in a message, cut where it is long."""
+    text = _Brief().repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
 def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 5) -> str:
     """Compose the message for a name that is not known, with the nearest names that are.
 
@@ -36,8 +60,10 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 5) 
         limit: how many near names to offer at most.
     """
     names = sorted(known)
+    if len(name) > SHOWN:
+        return f"there is no {what} {shown(name)}"
     near = difflib.get_close_matches(name, names, n=limit, cutoff=0.5)
     if near:
         return f"there is no {what} '{name}'; the nearest names are {', '.join(near)}"
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"there is no {what} '{name}'; known: {shown}"
+    first = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"there is no {what} '{name}'; known: {first}"

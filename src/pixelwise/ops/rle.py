@@ -7,6 +7,7 @@ first, the last of which carries the sign; a group plus 32 if more follow is a c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,12 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError, SettingError, shown
 from pixelwise.instances import BoxMask
 from pixelwise.ops.native import native_for
 from pixelwise.words import counted
 
+MOST_PIXELS = 2**32
+"""Pixels of the largest mask that is decoded: a byte each."""
+
 _FIRST, _MORE, _SIGN = 48, 32, 16
+_FARTHEST = 2**48  # pixels of a picture that masks lie on; their sums and differences stay far from 64 bits
 
 
 class Rle(TypedDict):
@@ -36,7 +41,8 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
         mask: bool or 0 and 1 (H, W), or a box-local mask, which takes time for its box only.
 
     Raises:
-        SettingError: a mask is not (H, W) or holds other values than 0 and 1.
+        SettingError: a mask is not (H, W) or holds other values than 0 and 1, or its picture more than 2**48
+            pixels.
     """
     if not isinstance(mask, BoxMask):
         whole = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
@@ -44,6 +50,8 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
             raise SettingError(f"mask must be (H, W) of 0 and 1, got {whole.dtype} {whole.shape}")
         mask = BoxMask(whole.astype(np.bool_), 0, 0, (whole.shape[0], whole.shape[1]))
     height, width = mask.size
+    if height * width > _FARTHEST:
+        raise SettingError(f"mask lies on a picture of {height}x{width}; {_FARTHEST} pixels are the most")
     columns = np.ascontiguousarray(mask.pixels.T).view(np.uint8)  # (columns, rows)
     native = native_for()
     if native is not None:
@@ -56,10 +64,14 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
 def decode_rle(rle: Rle) -> Tensor:
     """Decode a mask of COCO's JSON, compressed (a string) or not (a list of run lengths): bool (H, W).
 
+    Nothing of the mask's size is allocated before all of its runs are known to lie on it.
+
     Raises:
-        DataError: the runs do not add up to the size, or the text is no run-length encoding.
+        DataError: the size is none, the runs do not add up to it or are no whole numbers, the text is no run-length
+            encoding, or the mask has more than :data:`MOST_PIXELS`.
     """
-    height, width = rle["size"]
+    height, width = _size(rle)
+    _check_memory(height, width)
     runs = _parse(rle)
     values = np.arange(len(runs)) % 2 == 1
     return torch.from_numpy(np.repeat(values, runs).reshape(width, height)).t()  # (H, W)
@@ -67,7 +79,7 @@ def decode_rle(rle: Rle) -> Tensor:
 
 def decode_box_mask(rle: Rle) -> BoxMask:
     """Decode a mask of COCO's JSON into its smallest box, without the rest of the picture; raises as decode_rle."""
-    height, width = rle["size"]
+    height, width = _size(rle)
     runs = _parse(rle)
     ends = np.cumsum(runs)
     starts, stops = ends[0::2][: len(ends) // 2], ends[1::2]  # of the runs of ones
@@ -75,6 +87,7 @@ def decode_box_mask(rle: Rle) -> BoxMask:
     if not len(starts):
         return BoxMask(np.zeros((0, 0), np.bool_), 0, 0, (height, width))
     left, right = int(starts[0] // height), int((stops[-1] - 1) // height) + 1
+    _check_memory(height, right - left)
     changes = np.stack([starts, stops], 1).reshape(-1) - left * height
     lengths = np.diff(changes, prepend=0, append=(right - left) * height)
     values = np.arange(len(lengths)) % 2 == 1
@@ -82,17 +95,60 @@ def decode_box_mask(rle: Rle) -> BoxMask:
     return BoxMask(columns.T, 0, left, (height, width)).trimmed()
 
 
+def _size(rle: Rle) -> tuple[int, int]:
+    """Check height and width of an encoded mask."""
+    size = rle.get("size") if isinstance(rle, Mapping) else None
+    whole = isinstance(size, list | tuple) and len(size) == 2 and all(map(_is_whole, size))
+    if not whole or min(size) < 0 or int(size[0]) * int(size[1]) > _FARTHEST:
+        raise DataError(f"the size of a run-length encoded mask is {shown(size)}; expected height and width in pixels")
+    return int(size[0]), int(size[1])
+
+
+def _check_memory(height: int, width: int) -> None:
+    if height * width > MOST_PIXELS:
+        raise DataError(f"a mask of {height}x{width} pixels is not decoded at once; {MOST_PIXELS} is the most")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def _parse(rle: Rle) -> NDArray[np.int64]:
-    """Read the run lengths, which must add up to the picture."""
-    height, width = rle["size"]
-    counts = rle["counts"]
-    runs = _decompress(counts) if isinstance(counts, str | bytes) else np.asarray(counts, np.int64)
-    if (runs < 0).any() or runs.sum() != height * width:
+    """Read the run lengths; each lies on the picture, and so does every sum of the first of them."""
+    height, width = _size(rle)
+    pixels = height * width
+    counts = rle.get("counts")
+    runs = _decompress(counts, pixels) if isinstance(counts, str | bytes) else _whole_runs(counts, pixels)
+    total = np.cumsum(runs)
+    # A sum that leaves the picture has not wrapped around yet, for what came before lies on it, and so does each run.
+    if (total > pixels).any() or (total[-1] if len(total) else 0) != pixels:
+        found = sum(runs.tolist())
         raise DataError(
-            f"a run-length encoded mask of {height}x{width} needs runs that add up to {height * width}, "
-            f"got {counted(len(runs), 'run')} of {counted(int(runs.sum()), 'pixel')} in all; the annotation is damaged"
+            f"a run-length encoded mask of {height}x{width} needs runs that add up to {pixels}, "
+            f"got {counted(len(runs), 'run')} of {counted(found, 'pixel')} in all; the annotation is damaged"
         )
     return runs
+
+
+def _whole_runs(counts: object, pixels: int) -> NDArray[np.int64]:
+    """Check a list of run lengths in Python's integers, which do not wrap around."""
+    listed = counts.tolist() if isinstance(counts, np.ndarray) else counts
+    if not isinstance(listed, list | tuple):
+        raise DataError(
+            f"the counts of a mask are {shown(counts)}; expected a list of run lengths, or text; "
+            "the annotation is damaged"
+        )
+    kinds = set(map(type, listed))
+    for kind in kinds:
+        if kind is not int and not issubclass(kind, np.integer):
+            wrong = next(run for run in listed if type(run) is kind)
+            raise DataError(f"a run of a mask is {shown(wrong)}, no whole number; the annotation is damaged")
+    if listed and not 0 <= min(listed) <= max(listed) <= pixels:
+        wrong = next(run for run in listed if not 0 <= run <= pixels)
+        raise DataError(
+            f"a run of a mask is {shown(wrong)} pixels, on a picture of {pixels}; the annotation is damaged"
+        )
+    return np.array(listed, np.int64)
 
 
 def _runs(columns: NDArray[np.uint8], top: int, left: int, height: int, width: int) -> NDArray[np.int64]:
@@ -130,8 +186,9 @@ def _compress(runs: NDArray[np.int64]) -> str:
     return bytes(value for number in characters for value in number).decode("ascii")
 
 
-def _decompress(counts: str | bytes) -> NDArray[np.int64]:
-    text = counts.encode("ascii") if isinstance(counts, str) else counts
+def _decompress(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
+    """Read compressed run lengths of a picture of so many pixels; each lies in 0 .. ``pixels``."""
+    text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
     groups = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST
     last = groups & _MORE == 0
     if len(groups) and (groups.min() < 0 or groups.max() > 63 or not last[-1]):
@@ -139,9 +196,22 @@ def _decompress(counts: str | bytes) -> NDArray[np.int64]:
     ends = np.flatnonzero(last)
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
     lengths = ends - starts + 1
+    # Numbers lie in -pixels .. pixels; those of more groups would not fit into 64 bits.
+    most = -(-(pixels.bit_length() + 1) // 5)
+    if lengths.max(initial=0) > most:
+        raise DataError(
+            f"the counts of a mask hold a number of {lengths.max()} characters, but {most} are enough for {pixels} "
+            "pixels; the annotation is damaged"
+        )
     shift = 5 * (np.arange(len(groups)) - np.repeat(starts, lengths))
     runs: NDArray[np.int64] = np.add.reduceat((groups & 31) << shift, starts) if len(ends) else groups
     runs = runs - np.where(groups[ends] & _SIGN, np.int64(1) << (5 * lengths), 0)
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
+    # As with their sum, the first one that is not on the picture has not wrapped around yet.
+    astray = np.flatnonzero((runs < 0) | (runs > pixels))
+    if len(astray):
+        raise DataError(
+            f"a run of a mask is {runs[astray[0]]} pixels, on a picture of {pixels}; the annotation is damaged"
+        )
     return runs

@@ -127,11 +127,37 @@ def test_shapes_that_make_no_sense(tmp_path: Path, write: Any, image: Any, shape
         open_data(tmp_path)
 
 
+def test_a_mask_that_unpacks_to_more_than_the_picture_is_refused(tmp_path: Path, write: Any, image: Any) -> None:
+    packed = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(packed, "PNG")
+    assert len(packed.getvalue()) < 60_000
+    shape = {"shape_type": "mask", "points": [[2, 1], [6, 4]], "mask": base64.b64encode(packed.getvalue()).decode()}
+    write("a.png", image)
+    write("a.json", labelme([shape], imageHeight=10**9, imageWidth=10**9))
+    with pytest.raises(DataError, match=r"a\.json: shape 1 .*no larger than the picture"):
+        open_data(tmp_path)
+
+
+def test_a_mask_far_off_is_on_no_picture(tmp_path: Path, write: Any, image: Any) -> None:
+    packed = io.BytesIO()
+    Image.fromarray(np.ones((2, 2), np.bool_)).save(packed, "PNG")
+    shape = {"shape_type": "mask", "mask": base64.b64encode(packed.getvalue()).decode()}
+    write("a.png", image)
+    write("a.json", labelme([{**shape, "points": [[1e308, -1e308]]}, {}]))
+    assert len(read(tmp_path)) == 1
+    write("a.json", labelme([{**shape, "points": [[2**63, -(2**64)]]}, {}]))
+    assert len(read(tmp_path)) == 1
+
+
 def test_sizes_and_damage(tmp_path: Path, write: Any, image: Any) -> None:
     write("a.png", image)
     write("a.json", labelme([{}], imageHeight=8))
     with pytest.raises(DataError, match=r"a\.png 6x8 with mask 8x8"):
         open_data(tmp_path)
+    for height in (10**400, -6, 6.5, True):
+        write("a.json", labelme([{}], imageHeight=height))
+        with pytest.raises(DataError, match=r"a\.json: imageHeight and imageWidth: expected"):
+            open_data(tmp_path)
     write("a.json", labelme([{}])[:-5])
     with pytest.raises(DataError, match=r"a\.json: the JSON is damaged"):
         open_data(tmp_path)

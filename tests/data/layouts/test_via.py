@@ -111,6 +111,24 @@ def test_regions_that_make_no_sense(tmp_path: Path, write: Any, image: Any, shap
         open_data(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"name": "ellipse", "cx": 1e308, "cy": 0, "rx": 1e308, "ry": 1, "theta": 1},
+        {"name": "circle", "cx": 1, "cy": 2, "r": 1e308},
+        {"name": "circle", "cx": 1, "cy": 2, "r": 2**64},
+        {"name": "rect", "x": 1e308, "y": 0, "width": 1e308, "height": 1},
+    ],
+)
+def test_shapes_beyond_all_bounds_are_refused_when_drawn(tmp_path: Path, write: Any, image: Any, shape: Any) -> None:
+    write("a.png", image)
+    write("via.json", via([shape]))
+    (pair,) = {pair.id: pair for pair in open_data(tmp_path).pairs}.values()
+    assert pair.objects is not None
+    with pytest.raises(DataError, match=r"via\.json: region 1 of a\.png: a point lies at"):
+        pair.objects.read()
+
+
 def test_a_missing_picture_and_one_annotated_twice(tmp_path: Path, write: Any, image: Any) -> None:
     write("a.png", image)
     write("via.json", via([SQUARE], "b.png"))

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, shown
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
-
-_SHOWN = 60  # characters of a value in an error
 
 
 def json_files(folder: Path) -> list[Path]:
@@ -48,7 +46,7 @@ def read_json(path: Path, *marks: str) -> Any:
         if not marks:
             raise DataError(f"{path}: not a UTF-8 text file ({error.reason}); save it as UTF-8") from error
         return None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, a number of more than 4,300 digits, too deep
         raise DataError(f"{path}: the JSON is damaged ({error}); export or download it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
@@ -75,12 +73,32 @@ def as_list(value: Any, where: str) -> list[Any]:
 def as_numbers(value: Any, where: str, *, count: int | None = None) -> list[float]:
     """Check that a value is a list of finite numbers, ``count`` of them where that is given, as :func:`as_dict`."""
     numbers = as_list(value, where)
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise DataError(f"{where}: expected finite numbers, found {shown(number)}")
+    if not _all_finite(numbers):
+        wrong = next(number for number in numbers if not _all_finite([number]))
+        raise DataError(f"{where}: expected finite numbers, found {shown(wrong)}")
     if count is not None and len(numbers) != count:
         raise DataError(f"{where}: expected {counted(count, 'number')}, found {len(numbers)}")
-    return numbers
+    return list(map(float, numbers))
+
+
+def _all_finite(values: list[Any]) -> bool:
+    """Whether all are numbers that are finite as floats too: whole numbers of JSON have no limit."""
+    try:
+        return set(map(type, values)) <= {int, float} and all(map(math.isfinite, values))
+    except OverflowError:
+        return False
+
+
+def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
+    """Check that a picture's height and width are whole numbers of at least 1, as :func:`as_dict`.
+
+    Some tools write them as ``480.0``, which is 480.
+    """
+    sides = as_numbers([height, width], where)
+    for side in sides:
+        if not 1 <= side < 2**31 or side != int(side):
+            raise DataError(f"{where}: expected pixels, found {shown(side)}")
+    return int(sides[0]), int(sides[1])
 
 
 def as_points(xs: Any, ys: Any, where: str) -> NDArray[np.float64]:
@@ -91,9 +109,3 @@ def as_points(xs: Any, ys: Any, where: str) -> NDArray[np.float64]:
             f"{where}: {counted(len(across), 'value')} of x but {len(down)} of y; each point has one of both"
         )
     return np.array([across, down], np.float64).T.reshape(-1, 2)
-
-
-def shown(value: Any) -> str:
-    """Show a value in an error, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -24,7 +24,10 @@ Points = NDArray[np.float64]
 # What a stated box may differ from the extent of its mask: tools round, take centres for edges, and filling loses thin
 # tips; of COCO's own boxes all are within.
 _BOX_PIXELS, _BOX_SHARE = 2.5, 0.15
-_FAR = 100  # sizes of the picture: points farther off are no drawing, and filling such a polygon would take the memory
+# Filling takes 80 bytes of memory for each pixel that an outline passes, on the picture or beside it. Points farther
+# off than so many sizes of the picture are no drawing, nor on large pictures those more than so many pixels off.
+_FAR_SIZES, _FAR_PIXELS = 100, 2**16
+_LONGEST = 2**23  # pixels of the longest outline on a large picture
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -152,18 +155,35 @@ def fill(polygons: Sequence[Points], size: Size) -> BoxMask:
     """Fill polygons, each (n, 2) of x and y in pixels; the mask holds what any of them does.
 
     Raises:
-        DataError: a point is not finite, or so far outside that it cannot be meant.
+        DataError: a point is not finite, or so far outside that it cannot be meant, or outlines are longer than those
+            of any shape on the picture.
     """
+    _check_reach(polygons, size)
     flat = [polygon.ravel().tolist() for polygon in polygons if len(polygon) >= 3]  # fewer corners have no area
-    for polygon in polygons:
-        reach = np.abs(polygon).max(initial=0)
-        if not reach <= _FAR * max(size):
-            raise DataError(f"a point lies at {reach:.6g}, on a picture of {size[0]}x{size[1]}; correct the outline")
     if not flat:
         return BoxMask(np.zeros((0, 0), np.bool_), 0, 0, size)
     runs = coco_mask.frPyObjects(flat, *size)
     whole = runs[0] if len(runs) == 1 else coco_mask.merge(runs)
     return decode_box_mask(Rle(size=list(size), counts=whole["counts"]))
+
+
+def _check_reach(polygons: Sequence[Points], size: Size) -> None:
+    """Refuse outlines that would take more memory or time to fill than any drawing does."""
+    side = max(size)
+    far = min(_FAR_SIZES * side, max(_FAR_PIXELS, 10 * side))
+    # The outline of a shape passes each edge of a pixel once at most; a rectangle may lie around all that is allowed.
+    longest = min(2 * size[0] * size[1], _LONGEST) + 8 * far
+    length = 0.0
+    for polygon in polygons:
+        reach = np.abs(polygon).max(initial=0)
+        if not reach <= far:
+            raise DataError(f"a point lies at {reach:.6g}, on a picture of {size[0]}x{size[1]}; correct the outline")
+        steps = np.abs(polygon - np.roll(polygon, 1, axis=0))
+        length += float(steps.max(1, initial=0).sum())
+    if length > longest:
+        raise DataError(
+            f"its outlines are {length:.0f} pixels long, on a picture of {size[0]}x{size[1]}; correct the outline"
+        )
 
 
 def ellipse(middle: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Points:
@@ -176,9 +196,10 @@ def ellipse(middle: tuple[float, float], radii: tuple[float, float], turn: float
     """
     corners = int(np.clip(np.ceil(np.pi * np.sqrt(5 * max(*radii, 1.0))), 16, 2048))
     angle = np.arange(corners) * (2 * np.pi / corners)
-    along, across = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
-    x = middle[0] + along * np.cos(turn) - across * np.sin(turn)
-    y = middle[1] + along * np.sin(turn) + across * np.cos(turn)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused when it is drawn
+        along, across = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
+        x = middle[0] + along * np.cos(turn) - across * np.sin(turn)
+        y = middle[1] + along * np.sin(turn) + across * np.cos(turn)
     return np.stack([x, y], 1)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, read_json, shown
+from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.outlines import Box, Outline, Points
-from pixelwise.errors import DataError
+from pixelwise.errors import SHOWN, DataError, shown
 from pixelwise.instances import Size
 from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
@@ -59,10 +60,10 @@ class CocoFile:
         Raises:
             DataError: it makes no sense; the message names the file and the annotation.
         """
-        name = f"annotation {raw.get('id')}"
+        name = _called(raw)
         where = f"{self.path}: {name}"
         category = raw.get("category_id")
-        if not isinstance(category, int | str) or category not in labels:
+        if not _is_id(category) or category not in labels:
             raise DataError(f"{where}: category_id is {shown(category)}, which `categories` does not have")
         shape = raw.get("segmentation")
         polygons: tuple[Points, ...] = ()
@@ -74,9 +75,12 @@ class CocoFile:
         box = _box(raw["bbox"], f"{where}: bbox") if raw.get("bbox") else None
         if rle is None and box is None and not polygons:
             raise DataError(f"{where}: it has neither a segmentation nor a bbox; remove it, or give it one")
+        crowd = raw.get("iscrowd")
+        if crowd not in (None, 0, 1):
+            raise DataError(f"{where}: iscrowd is {shown(crowd)}; expected 0 or 1")
         area = raw.get("area")
-        stated = float(area) if isinstance(area, int | float) and 0 < area < math.inf else math.nan
-        return Outline(labels[category], name, polygons, rle, box, bool(raw.get("iscrowd", 0)), area=stated)
+        stated = float(area) if isinstance(area, int | float) and 0 < area <= sys.float_info.max else math.nan
+        return Outline(labels[category], name, polygons, rle, box, bool(crowd), area=stated)
 
 
 def read_coco(path: Path) -> CocoFile | None:
@@ -92,7 +96,7 @@ def read_coco(path: Path) -> CocoFile | None:
     for raw in as_list(content["categories"], f"{path}: categories"):
         category = as_dict(raw, f"{path}: categories")
         number, name = category.get("id"), category.get("name")
-        if not isinstance(number, int | str) or not isinstance(name, str) or not name:
+        if not _is_id(number) or not isinstance(name, str) or not name:
             raise DataError(f"{path}: categories: expected an id and a name each, found {shown(category)}")
         if number in categories:
             raise DataError(f"{path}: categories: the id {number} is there twice ('{categories[number]}', '{name}')")
@@ -106,9 +110,9 @@ def read_coco(path: Path) -> CocoFile | None:
     for raw in as_list(content["annotations"], f"{path}: annotations"):
         annotation = as_dict(raw, f"{path}: annotations")
         image = annotation.get("image_id")
-        if not isinstance(image, int | str) or image not in pictures:
+        if not _is_id(image) or image not in pictures:
             raise DataError(
-                f"{path}: annotation {annotation.get('id')}: image_id is {shown(image)}, which `images` does not have; "
+                f"{path}: {_called(annotation)}: image_id is {shown(image)}, which `images` does not have; "
                 "add the picture, or remove the annotation"
             )
         pictures[image].annotations.append(annotation)
@@ -118,12 +122,11 @@ def read_coco(path: Path) -> CocoFile | None:
 
 def _picture(raw: dict[str, Any], path: Path) -> CocoPicture:
     number, name = raw.get("id"), raw.get("file_name")
-    if not isinstance(number, int | str) or not isinstance(name, str) or not name:
+    if not _is_id(number) or not isinstance(name, str) or not name:
         raise DataError(f"{path}: images: expected an id and a file_name each, found {shown(raw)}")
     size = None
     if raw.get("height") and raw.get("width"):
-        height, width = as_numbers([raw["height"], raw["width"]], f"{path}: image {number}: height and width")
-        size = int(height), int(width)
+        size = as_size(raw["height"], raw["width"], f"{path}: image {number}: height and width")
     return CocoPicture(number, name, size, [])
 
 
@@ -142,11 +145,28 @@ def _polygons(shape: Any, where: str) -> tuple[Points, ...]:
 
 
 def _run_lengths(shape: dict[str, Any], where: str) -> Rle:
-    height, width = as_numbers(shape.get("size"), f"{where}: size", count=2)
+    """Check what run lengths are made of; whether they add up is found when the mask is made of them."""
+    size = as_list(shape.get("size"), f"{where}: size")
+    if len(size) != 2 or set(map(type, size)) != {int} or min(size) < 1:
+        raise DataError(f"{where}: size: expected height and width in pixels, found {shown(size)}")
     counts = shape.get("counts")
     if not isinstance(counts, str):
-        counts = [int(run) for run in as_numbers(counts, f"{where}: counts")]
-    return Rle(size=[int(height), int(width)], counts=counts)  # type: ignore[typeddict-item]  # lists are COCO's too
+        counts = as_list(counts, f"{where}: counts")
+        for run in counts:
+            if type(run) is not int or run < 0:
+                raise DataError(f"{where}: counts: expected whole numbers of pixels, found {shown(run)}")
+    return Rle(size=size, counts=counts)  # type: ignore[typeddict-item]  # lists are COCO's too
+
+
+def _called(raw: dict[str, Any]) -> str:
+    """What to call an annotation in errors."""
+    number = raw.get("id")
+    return f"annotation {number[:SHOWN] if isinstance(number, str) else shown(number)}"
+
+
+def _is_id(value: Any) -> TypeGuard[int | str]:
+    """Whether a value may be an id; ``true`` is none, though Python takes it for 1."""
+    return isinstance(value, int | str) and not isinstance(value, bool)
 
 
 def _box(raw: Any, where: str) -> Box:

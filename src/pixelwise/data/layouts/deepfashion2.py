@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, json_files, read_json, shown
+from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, json_files, read_json
 from pixelwise.data.annotations.outlines import AnnotationFile, Outline
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, subfolder
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, shown
 from pixelwise.instances import Size
 from pixelwise.words import counted
 
@@ -49,7 +49,7 @@ def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size
         where = f"{path}: {name}"
         item = as_dict(raw, where)
         category = item.get("category_id")
-        if not isinstance(category, int) or not 1 <= category <= len(names):
+        if type(category) is not int or not 1 <= category <= len(names):
             raise DataError(f"{where}: category_id is {shown(category)}; expected 1 .. {len(names)}")
         polygons = []
         for part in as_list(item.get("segmentation", []), f"{where}: segmentation"):

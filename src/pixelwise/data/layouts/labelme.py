@@ -20,16 +20,16 @@ from pixelwise.data.annotations.json_files import (
     as_list,
     as_numbers,
     as_points,
+    as_size,
     beside_its_picture,
     json_files,
     read_json,
-    shown,
 )
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
 from pixelwise.data.survey import in_threads
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, shown
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.images import image_info
 from pixelwise.ops.rle import Rle, encode_rle
@@ -37,6 +37,7 @@ from pixelwise.words import counted
 
 LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
 
+_FAR = 2**40  # pixels: a mask as far off is on no picture
 _IGNORED = "__ignore__"  # LabelMe's own word for shapes that are no annotation
 
 
@@ -77,10 +78,7 @@ def read_labelme(root: Path, path: Path) -> Annotated | None:
     image = beside_its_picture(path) or _named(root, path, content)
     size: Size | None = None
     if content.get("imageHeight") and content.get("imageWidth"):
-        stated = [content["imageHeight"], content["imageWidth"]]
-        height, width = as_numbers(stated, f"{path}: imageHeight and imageWidth")
-        size = int(height), int(width)
-    canvas = size or image_info(image).size
+        size = as_size(content["imageHeight"], content["imageWidth"], f"{path}: imageHeight and imageWidth")
     objects: list[Named] = []
     groups: dict[tuple[str, Any], int] = {}
     for number, raw in enumerate(content["shapes"], 1):
@@ -91,7 +89,7 @@ def read_labelme(root: Path, path: Path) -> Annotated | None:
             raise DataError(f"{path}: {name}: label is {shown(label)}; expected the name of a class")
         if label == _IGNORED:
             continue
-        one = _object(shape, label, name, path, canvas)
+        one = _object(shape, label, name, path, image)
         if isinstance(group, int | str) and (label, group) in groups:
             first = objects[groups[label, group]]
             if one.rle is not None or first.rle is not None:
@@ -127,13 +125,13 @@ def _named(root: Path, path: Path, content: Mapping[str, Any]) -> Path:
     )
 
 
-def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, size: Size) -> Named:
+def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, image: Path) -> Named:
     where = f"{path}: {name} ('{label}')"
     kind = shape.get("shape_type", "polygon")
     pairs = [as_numbers(point, f"{where}: points", count=2) for point in as_list(shape.get("points"), where)]
     points = as_points([x for x, _ in pairs], [y for _, y in pairs], where)
     if kind == "mask":
-        return Named(label, name, rle=_mask(shape, points, where, size))
+        return Named(label, name, rle=_mask(shape, points, where, image_info(image).size))
     return Named(label, name, (_polygon(kind, points, where),))
 
 
@@ -156,11 +154,21 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
     """Decode a mask: a PNG in base64, which lies on the picture where the first of two points says."""
     try:
         packed = base64.b64decode(str(shape.get("mask")), validate=True)
-        pixels = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE) if packed else None
-    except (binascii.Error, cv2.error):
+        pixels = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE) if _fits(packed, size) else None
+    except (binascii.Error, ValueError, cv2.error):
         pixels = None
     if pixels is None or not len(points):
-        raise DataError(f"{where}: the mask is no PNG in base64 with its place; save the shape again")
-    left, top = points.min(0).round().astype(np.int64).tolist()
+        raise DataError(
+            f"{where}: the mask is no PNG in base64 with its place, no larger than the picture; save the shape again"
+        )
+    left, top = np.clip(points.min(0).round(), -_FAR, _FAR).astype(np.int64).tolist()
     mask = BoxMask(np.asarray(pixels) > 0, 0, 0, pixels.shape)
     return encode_rle(mask.moved(top, left, size))
+
+
+def _fits(packed: bytes, size: Size) -> bool:
+    """Whether the header of a PNG states no more pixels a side than a picture has; a short file may unpack to many."""
+    if len(packed) < 24 or not packed.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    width, height = int.from_bytes(packed[16:20]), int.from_bytes(packed[20:24])
+    return 0 < height <= size[0] and 0 < width <= size[1]

@@ -15,14 +15,13 @@ from pixelwise.data.annotations.json_files import (
     beside_its_picture,
     json_files,
     read_json,
-    shown,
 )
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.layouts.id_masks import UNNAMED
 from pixelwise.data.pairs import SPLIT_NAMES, Found
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, shown
 from pixelwise.words import counted
 
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
