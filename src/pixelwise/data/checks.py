@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from pixelwise.data.findings import Findings, listed
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
-from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.images import image_info
 from pixelwise.words import counted
@@ -23,58 +23,61 @@ class StatesSize(Protocol):
         ...
 
 
-def with_masks(
-    splits: Mapping[str, tuple[Pair, ...]], root: Path
-) -> tuple[dict[str, tuple[Pair, ...]], tuple[str, ...]]:
-    """Leave out splits that have no masks at all, and refuse pictures whose mask is missing in the others.
-
-    Returns:
-        The splits that are left, and notes on those left out.
+def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Findings) -> dict[str, tuple[Pair, ...]]:
+    """Leave out splits that have no masks at all, and find the pictures whose mask is missing in the others.
 
     A picture whose objects are annotated has no mask and needs none.
 
-    Raises:
-        DataError: some pictures of a split have masks and others none; the message counts them and names the first.
+    Returns:
+        The splits that are left.
     """
     kept: dict[str, tuple[Pair, ...]] = {}
-    notes = []
     for name, pairs in splits.items():
         missing = [pair.id for pair in pairs if not _annotated(pair)]
         if pairs and len(missing) == len(pairs) and any(_annotated(p) for other in splits.values() for p in other):
-            notes.append(f"split {name}: none of its {counted(len(pairs), 'picture')} has a mask, so it is left out")
-        elif missing:
-            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            what = f"split {name}: none of its {counted(len(pairs), 'picture')} has a mask, so it is left out"
+            findings.add("split_without_masks", what, files=missing)
+            continue
+        if missing:
             lacking = counted(len(missing), f"picture of split {name}", "has", of=len(pairs))
-            raise DataError(
-                f"{root}: {lacking} no mask: {shown}; a mask has "
-                "the name of its picture (the suffix may differ). Add the masks, or move these pictures out"
+            findings.add(
+                "pair_without_mask",
+                f"{root}: {lacking} no mask: {listed(missing)}",
+                mend="a mask has the name of its picture (the suffix may differ). Add the masks, or move these "
+                "pictures out",
+                files=missing,
+                pairs=missing,
             )
-        elif pairs:
+        if pairs:
             kept[name] = pairs
-    return kept, tuple(notes)
+    return kept
 
 
-def check_sizes(pairs: tuple[Pair, ...]) -> None:
-    """Refuse pairs whose picture and annotation differ in size, by their headers alone.
+def check_sizes(pairs: tuple[Pair, ...], findings: Findings) -> None:
+    """Find pairs whose picture and annotation differ in size, by their headers alone.
 
     Raises:
-        DataError: some do; the message counts them and names the first.
+        DataError: a file cannot be read.
     """
-    differing = []
+    differing: dict[str, str] = {}
     exchanged = False
     for pair, (image, mask) in zip(pairs, in_threads(_sizes, pairs), strict=True):
         if mask is not None and image != mask:
-            differing.append(f"{pair.id} {_text(image)} with mask {_text(mask)}")
+            differing[pair.id] = f"{pair.id} {_text(image)} with mask {_text(mask)}"
             exchanged |= image == mask[::-1]
-    if differing:
-        shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
-        mend = "export each mask at the size of its picture"
-        if exchanged:
-            mend += ". Where height and width are exchanged, one of the two has an EXIF rotation that the other lacks"
-        raise DataError(
-            f"{counted(len(differing), 'mask', 'has', of=len(pairs))} another size than the picture (height x width): "
-            f"{shown}; {mend}"
-        )
+    if not differing:
+        return
+    mend = "export each mask at the size of its picture"
+    if exchanged:
+        mend += ". Where height and width are exchanged, one of the two has an EXIF rotation that the other lacks"
+    others = counted(len(differing), "mask", "has", of=len(pairs))
+    findings.add(
+        "size_differs",
+        f"{others} another size than the picture (height x width): {listed(differing.values())}",
+        mend=mend,
+        files=differing,
+        pairs=differing,
+    )
 
 
 def _annotated(pair: Pair) -> bool:

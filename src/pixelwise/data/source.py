@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixelwise.data.checks import check_sizes, with_masks
+from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.merging import apply_description, explicit_space
@@ -35,14 +36,24 @@ class DataSource:
         layout: name of the layout that was recognised.
         label_space: its classes and how its masks encode them; of annotated objects, their classes without background.
         splits: split name -> pairs.
-        notes: what was recognised or decided, in words for the user.
+        findings: what was noticed, what was recognised or decided among it.
     """
 
     root: Path
     layout: str
     label_space: LabelSpace
     splits: Mapping[str, tuple[Pair, ...]]
-    notes: tuple[str, ...] = field(default=())
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was noticed that is no error, a line each, in words for the user."""
+        return tuple(finding.line for finding in self.findings if finding.gravity != "error")
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the pictures that were left out because they cannot be used."""
+        return tuple(sorted(frozenset().union(*(finding.pairs for finding in self.findings))))
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -77,6 +88,7 @@ def open_data(
     label_space: LabelSpace | None = None,
     val_fraction: float = 0.2,
     seed: int = 0,
+    skip_bad: bool = False,
 ) -> DataSource:
     """Recognise the layout of a data set, its splits, and the encoding of its masks or the classes of its objects.
 
@@ -89,6 +101,8 @@ def open_data(
             Classes of objects are found in it by their names.
         val_fraction: expected share of pictures in a ``val`` made here, above 0 and below 1.
         seed: another seed makes another ``val``.
+        skip_bad: whether pictures that cannot be used are left out, instead of refusing all; they stand in
+            :attr:`DataSource.left_out`.
 
     Raises:
         DataError: the folder is missing or fits no layout, pictures have no mask or one of another size, or the masks
@@ -99,25 +113,38 @@ def open_data(
         raise SettingError(f"val_fraction is {val_fraction}; expected a share above 0 and below 1")
     located = locate(Path(path))
     root, found = located.root, located.found
-    splits, dropped = with_masks(found.splits, root)
-    every = tuple({pair.id: pair for pairs in splits.values() for pair in pairs}.values())
-    check_sizes(every)
+    findings = Findings()
+    splits = with_masks(found.splits, root, findings)
+    check_sizes(_every(splits), findings)
+    findings.refuse(skip_bad=skip_bad)
+    splits = _without(splits, findings.unusable())
+    every = _every(splits)
     objects = any(pair.objects is not None for pair in every)
     annotation = "objects" if objects else "masks"
-    notes = [f"layout {found.layout}: {counted(len(every), 'picture')} with {annotation}", *found.notes, *dropped]
+    findings.note([f"layout {found.layout}: {counted(len(every), 'picture')} with {annotation}", *found.notes])
     splits, made = _with_val(splits, val_fraction, seed)
-    notes += made
+    findings.note(made)
     if objects:
         splits, label_space = _with_classes(splits, located, label_space)
     elif label_space is None:
         masks, sampled = _for_survey(every)
         label_space, understood = _understand(survey_masks(masks), located)
-        notes += understood
+        findings.note(understood)
         if sampled:
-            notes.append(
-                f"{counted(len(masks), 'mask', 'was', of=len(every))} looked into; training checks each as it reads it"
-            )
-    return DataSource(root, found.layout, label_space, splits, tuple(notes))
+            looked = counted(len(masks), "mask", "was", of=len(every))
+            findings.note([f"{looked} looked into; training checks each as it reads it"])
+    return DataSource(root, found.layout, label_space, splits, tuple(findings))
+
+
+def _every(splits: Mapping[str, tuple[Pair, ...]]) -> tuple[Pair, ...]:
+    """All pairs, each once."""
+    return tuple({pair.id: pair for pairs in splits.values() for pair in pairs}.values())
+
+
+def _without(splits: Mapping[str, tuple[Pair, ...]], ids: frozenset[str]) -> dict[str, tuple[Pair, ...]]:
+    """Leave pairs out, and splits of which nothing is left."""
+    kept = {name: tuple(pair for pair in pairs if pair.id not in ids) for name, pairs in splits.items()}
+    return {name: pairs for name, pairs in kept.items() if pairs}
 
 
 def _with_classes(

@@ -1,0 +1,135 @@
+"""What is noticed about a data set: what would be misread, what was guessed, what is there and not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pixelwise.errors import DataError
+
+Gravity = Literal["error", "warning", "note"]
+"""How much it matters: it would be misread or cannot be used; it is used on a guess that a person should confirm; it
+is said so that nothing is lost in silence."""
+
+GRAVITIES: tuple[Gravity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of finding.
+
+    Args:
+        gravity: how much it matters.
+        title: what it is, in a few words.
+        why: what it does to training, and why it has its gravity.
+    """
+
+    gravity: Gravity
+    title: str
+    why: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "recognised": Kind("note", "What was recognised", "How the data set was read, so that a wrong guess is seen."),
+    "pair_without_mask": Kind(
+        "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
+    ),
+    "split_without_masks": Kind("note", "A split without masks", "It can be labelled, but nothing is learnt from it."),
+    "size_differs": Kind("error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."),
+}
+"""Every kind there is, by the name that ``doctor --json`` gives it; ``docs/findings.md`` describes each."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was noticed.
+
+    Args:
+        kind: a key of :data:`KINDS`.
+        what: what was found, in a sentence that names one file or value.
+        mend: what to do about it.
+        files: the files it is about, relative to the data set, the first one being named in ``what``.
+        pairs: ids of the pairs that cannot be used; ``--skip-bad`` leaves them out.
+    """
+
+    kind: str
+    what: str
+    mend: str = ""
+    files: tuple[str, ...] = ()
+    pairs: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS, self.kind
+
+    @property
+    def gravity(self) -> Gravity:
+        """How much it matters."""
+        return KINDS[self.kind].gravity
+
+    @property
+    def count(self) -> int:
+        """How many files it is about."""
+        return len(self.files)
+
+    @property
+    def line(self) -> str:
+        """What was found and the mend, in a line."""
+        return f"{self.what}; {self.mend}" if self.mend else self.what
+
+
+@dataclass
+class Findings:
+    """Findings in the order in which they were made; a place to put them.
+
+    Args:
+        made: those so far.
+    """
+
+    made: list[Finding] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.made)
+
+    def add(
+        self,
+        kind: str,
+        what: str,
+        *,
+        mend: str = "",
+        files: Iterable[str] = (),
+        pairs: Iterable[str] = (),
+    ) -> None:
+        """Put a finding; see :class:`Finding`."""
+        self.made.append(Finding(kind, what, mend, tuple(files), frozenset(pairs)))
+
+    def note(self, texts: Iterable[str]) -> None:
+        """Put what was recognised, a note for each text."""
+        for text in texts:
+            self.add("recognised", text)
+
+    def of(self, gravity: Gravity) -> tuple[Finding, ...]:
+        """Those of a gravity."""
+        return tuple(finding for finding in self.made if finding.gravity == gravity)
+
+    def unusable(self) -> frozenset[str]:
+        """Ids of the pairs that some error is about."""
+        return frozenset().union(*(finding.pairs for finding in self.of("error")))
+
+    def refuse(self, *, skip_bad: bool = False) -> None:
+        """Raise if there is an error; with ``skip_bad`` only for what leaving pairs out does not mend.
+
+        Raises:
+            DataError: all errors, a line each.
+        """
+        errors = [finding for finding in self.of("error") if not (skip_bad and finding.pairs)]
+        if len(errors) == 1:
+            raise DataError(errors[0].line)
+        if errors:
+            raise DataError(f"{len(errors)} faults:\n  " + "\n  ".join(finding.line for finding in errors))
+
+
+def listed(items: Iterable[str], *, most: int = 5) -> str:
+    """List some of the items with commas between them."""
+    items = list(items)
+    return ", ".join(items[:most]) + (", ..." if len(items) > most else "")
