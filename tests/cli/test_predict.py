@@ -302,7 +302,7 @@ def test_a_stopped_job_over_many_pictures_skips_what_is_finished(
     assert "2 of 2 pictures" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("change", ["settings", "picture", "result", "not resumed", "cut record"])
+@pytest.mark.parametrize("change", ["settings", "picture", "result", "not resumed", "cut record", "damaged record"])
 def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
     picture, result = tmp_path / "a.png", tmp_path / "result.png"
     for file in (picture, result):
@@ -317,8 +317,15 @@ def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
     elif change == "cut record":
         record = tmp_path / RECORD
         record.write_bytes(record.read_bytes()[:-9])
-    again = Finished(tmp_path, {"mode": "exact" if change == "settings" else "auto"}, resume=change != "not resumed")
+    elif change == "damaged record":
+        record = tmp_path / RECORD
+        record.write_bytes(record.read_bytes().replace(b'"files": [', b'"files": [['))
+    settings = {"mode": "exact" if change == "settings" else "auto"}
+    again = Finished(tmp_path, settings, resume=change != "not resumed")
     assert not again.holds(stamped(str(picture)))
+    result.touch()
+    again.add(stamped(str(picture)), [result])
+    assert Finished(tmp_path, settings, resume=True).holds(stamped(str(picture))), "the record goes on"
 
 
 def test_labels_never_take_the_place_of_a_map(

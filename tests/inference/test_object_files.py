@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,9 +137,26 @@ def test_lists_of_a_picture_come_back(tmp_path: Path) -> None:
     write_records(tmp_path / "list", PictureRecord("a.png", *SIZE), object_records(objects))
     assert read_picture(tmp_path / "list") == PictureRecord("a.png", *SIZE)
     assert list(read_records(tmp_path / "list")) == list(object_records(objects))
-    (tmp_path / "list").write_text('{"name": "a')
-    with pytest.raises(DataError, match="damaged"):
-        read_picture(tmp_path / "list")
+    write_records(tmp_path / "none", PictureRecord("b.png", *SIZE), [])
+    assert list(read_records(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [b'{"name": "a'],
+        lambda lines: [lines[0], lines[1].replace(b'"label": ', b'"label": 1'), *lines[2:]],
+        lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+        lambda lines: lines[:-1],
+        lambda lines: lines[:1],
+    ],
+)
+def test_damaged_lists_are_named(tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]]) -> None:
+    path = tmp_path / "list"
+    write_records(path, PictureRecord("a.png", *SIZE), object_records(ragged()))
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(DataError, match=r"list: .*damaged"):
+        _ = read_picture(path), list(read_records(path))
 
 
 _MANY = """

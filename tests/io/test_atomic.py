@@ -103,6 +103,64 @@ def test_a_folder_that_fails_leaves_what_was_there_before(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
 
 
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What is brought to the disk and what is renamed, by the number of the file, in order."""
+    happened: list[tuple[str, int]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def syncing(handle: int) -> None:
+        happened.append(("sync", os.fstat(handle).st_ino))
+        fsync(handle)
+
+    def renaming(source: Path, target: Path) -> None:
+        happened.append(("rename", os.stat(source).st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", renaming)
+    return happened
+
+
+def test_a_file_is_on_the_disk_before_its_name_is(tmp_path: Path, events: list[tuple[str, int]]) -> None:
+    write_text(tmp_path / "a.txt", "whole")
+    file, folder = (path.stat().st_ino for path in (tmp_path / "a.txt", tmp_path))
+    assert events == [("sync", file), ("rename", file), ("sync", folder)]
+
+
+def test_a_folder_is_on_the_disk_before_its_name_is(tmp_path: Path, events: list[tuple[str, int]]) -> None:
+    target = tmp_path / "labels.zarr"
+    with atomic_folder(target) as beside:
+        (beside / "inner").mkdir()
+        (beside / "inner" / "chunk").write_text("whole")
+    parts = [target / "inner" / "chunk", target / "inner", target]
+    renamed = events.index(("rename", target.stat().st_ino))
+    assert {number for _, number in events[:renamed]} == {part.stat().st_ino for part in parts}
+    assert events[renamed + 1 :] == [("sync", tmp_path.stat().st_ino)]
+
+
+@pytest.mark.parametrize(("number", "works"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_disk_that_fails_is_an_error_but_a_folder_may_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, works: bool
+) -> None:
+    def refusing(handle: int) -> None:
+        if os.fstat(handle).st_ino == tmp_path.stat().st_ino:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    if works:
+        write_text(tmp_path / "a.txt", "whole")
+    else:
+        with pytest.raises(PixelwiseError, match=r"a\.txt"):
+            write_text(tmp_path / "a.txt", "whole")
+
+
+@pytest.mark.parametrize("name", ["ü" * 120 + ".txt", "名" * 80 + ".txt"])
+def test_long_names_leave_room_for_the_name_beside(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_with_a_name_of_its_own_a_killed_job_leaves_one_file(tmp_path: Path) -> None:
     (tmp_path / ".a.whole").write_text("of a killed job")
     with atomic_path(tmp_path / "a", beside_name=".a.whole") as beside:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pixelwise.io.atomic import cannot_write
+from pixelwise.io.journal import Damaged, Seal, entries
 
 RECORD = ".pixelwise-predict.jsonl"
 """Name of the record in the output folder; it goes once the job has been through all its pictures."""
@@ -24,15 +26,26 @@ class Finished:
 
     def __init__(self, out: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
         self._path = out / RECORD
+        self._header = json.loads(json.dumps(settings))
         self._files: dict[str, list[str]] = {}
-        header = json.loads(json.dumps(settings))
-        lines = self._path.read_text(encoding="utf-8").splitlines() if resume and self._path.exists() else []
-        if lines and _parsed(lines[0]) == header:
-            for line in filter(None, map(_parsed, lines[1:])):
-                self._files[line["picture"]] = line["files"]
-        else:
+        self._seal = Seal()
+        if resume and self._path.exists():
+            self._take_over()
+        if not self._files:
             self._path.unlink(missing_ok=True)
-        self._header = header
+
+    def _take_over(self) -> None:
+        """Read the record up to the first line that is damaged or cut short, and cut it there."""
+        whole = 0
+        with open(self._path, "r+b") as record:
+            with suppress(Damaged):  # pictures whose lines are lost are labelled again
+                for number, line in enumerate(entries(record, self._seal)):
+                    if number == 0 and line != self._header:
+                        return
+                    if number:
+                        self._files[line["picture"]] = line["files"]
+                    whole = record.tell()
+            record.truncate(whole)
 
     def holds(self, picture: str) -> bool:
         """Whether a picture, named with its time and length, is finished and its files are all there."""
@@ -44,22 +57,17 @@ class Finished:
         Raises:
             PixelwiseError: the record cannot be written.
         """
-        new = [] if self._path.exists() else [self._header]
-        new.append({"picture": picture, "files": [str(file.absolute()) for file in files]})
+        lines = []
+        if not self._path.exists():
+            self._seal = Seal()
+            lines.append(self._seal.line(self._header))
+        lines.append(self._seal.line({"picture": picture, "files": [str(file.absolute()) for file in files]}))
         try:
-            with open(self._path, "a", encoding="utf-8") as record:
-                record.writelines(json.dumps(line) + "\n" for line in new)
+            with open(self._path, "ab") as record:
+                record.writelines(lines)
         except OSError as error:
             raise cannot_write(self._path, error) from error
 
     def remove(self) -> None:
         """Forget all: the job is done."""
         self._path.unlink(missing_ok=True)
-
-
-def _parsed(line: str) -> Any:
-    """Read a line; None where it was cut short."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside their final place, then renamed."""
+"""Files appear whole or not at all: written beside their final place, brought to the disk, then renamed."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ _MENDS = {
 }
 
 
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
+"""What systems answer that cannot bring a folder to the disk, or let nobody open it for that."""
+
+
 def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseError:
     """Say which file cannot be written, why the system refuses, and what to do."""
     mend = _MENDS.get(error.errno or 0, "choose another place")
@@ -38,7 +42,9 @@ def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseErr
 def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None) -> Iterator[Path]:
     """Give a path to write to that becomes ``path`` when the block ends well and vanishes when it does not.
 
-    The temporary file lies in the same folder and keeps the suffix, because some writers choose the format by it.
+    The temporary file lies in the same folder and keeps the suffix, because some writers choose the format by it. Its
+    bytes are on the disk before it is renamed, and its name is when this ends: a power cut leaves the old file or the
+    new one, never an empty one.
 
     Args:
         path: the file to write; its folder must exist, and a file already there is replaced at the end.
@@ -57,15 +63,17 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
     beside: Path | None = None
     try:
         if beside_name is None:
-            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:100]}.", suffix=target.suffix, dir=target.parent)
+            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:50]}.", suffix=target.suffix, dir=target.parent)
             os.close(handle)
             beside = Path(name)
         else:
             target.with_name(beside_name).write_bytes(b"")
             beside = target.with_name(beside_name)
         yield beside
+        to_disk(beside)
         beside.chmod(0o666 & ~_umask())  # mkstemp, and some writers, make files that only their owner may read
         beside.replace(target)
+        _name_to_disk(target)
     except OSError as error:
         if beside is not None and error.filename not in (None, str(beside)):
             raise  # the block failed on another file
@@ -79,7 +87,8 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
 def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = None) -> Iterator[Path]:
     """Give a new folder to fill that becomes ``path`` when the block ends well and vanishes when it does not.
 
-    A folder that is already at ``path`` is moved aside for the instant of the change, then removed.
+    A folder that is already at ``path`` is moved aside for the instant of the change, then removed. All files are on
+    the disk before the folder is renamed.
 
     Args:
         path: the folder to write; the folder above it must exist.
@@ -97,24 +106,57 @@ def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = Non
     beside: Path | None = None
     try:
         if beside_name is None:
-            beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
+            beside = Path(tempfile.mkdtemp(prefix=f".{target.name[:50]}.", dir=target.parent))
         else:
             shutil.rmtree(target.with_name(beside_name), ignore_errors=True)
             target.with_name(beside_name).mkdir()
             beside = target.with_name(beside_name)
         yield beside
+        for folder, _, files in os.walk(beside):
+            for file in files:
+                to_disk(Path(folder, file))
+            _folder_to_disk(Path(folder))
         beside.chmod(0o777 & ~_umask())
         if target.is_dir():
-            with tempfile.TemporaryDirectory(prefix=f".{target.name[:100]}.", dir=target.parent) as aside:
+            with tempfile.TemporaryDirectory(prefix=f".{target.name[:50]}.", dir=target.parent) as aside:
                 target.replace(Path(aside) / target.name)
                 beside.replace(target)
+                _name_to_disk(target)  # before the old one goes
         else:
             beside.replace(target)
+            _name_to_disk(target)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk.
+
+    Raises:
+        OSError: they cannot be written there, because it is full or broken.
+    """
+    with open(path, "r+b") as file:  # some systems sync only what may be written
+        os.fsync(file.fileno())
+
+
+def _name_to_disk(path: Path) -> None:
+    """Wait until the name of a file or folder is on the disk, which is a matter of the folder that holds it."""
+    _folder_to_disk(path.absolute().parent)
+
+
+def _folder_to_disk(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise OSError(error.errno, error.strerror) from error  # nameless, as it is the target's fault
 
 
 def _umask() -> int:

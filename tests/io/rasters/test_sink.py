@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -292,8 +292,7 @@ labels = noise()
 sink = open_sink({path!r}, size=labels.shape, label_space=SPACE, tile=64, job="one")
 if {at_the_end}:
     from pixelwise.io import atomic
-    from pixelwise.io.rasters import label_formats
-    label_formats._to_disk = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+    atomic.to_disk = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 for number, window in enumerate(windows(labels, 20)):
     if number == 50:
         os.kill(os.getpid(), signal.SIGKILL) if not {at_the_end} else None
@@ -387,12 +386,77 @@ def test_a_journal_line_that_was_cut_short_never_happened(tmp_path: Path) -> Non
     np.testing.assert_array_equal(read_mask(path), labels)
 
 
-def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+def lines_of_a_stopped_job(path: Path) -> list[bytes]:
+    """The journal of a job that wrote two windows of 50x201 of the three that the raster has."""
+    sink = open_sink(path, size=(150, 201), label_space=SPACE, job="one")
+    for row in (0, 50):
+        sink.write(row, 0, noise()[row : row + 50])
+        sink._scratch.flush()
+    sink.suspend()
+    return path.with_name(f".{path.name}.journal").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [b"rubbish\n"],
+        lambda lines: [lines[0], lines[1].replace(b"[0, 0", b"[100, 0"), lines[2]],
+        lambda lines: [lines[0], lines[1], lines[2].replace(b"[50, 0", b"[100, 0")],
+        lambda lines: [lines[0], lines[1], lines[2].replace(b"[50, 0, 50, 201]", b"[" * 100_000)],
+        lambda lines: [lines[0], lines[1], lines[2].replace(b"[50, 0, 50, 201]", b"[[50, 0, 50, 201]]")],
+        lambda lines: [lines[0], lines[2], lines[1]],
+        lambda lines: [*lines, lines[2]],
+        lambda lines: [lines[0], lines[1], lines[2][:-3] + b"\n"],
+        lambda lines: [line.partition(b" ")[2] for line in lines],
+    ],
+    ids=["rubbish", "first", "other window", "deep", "nested", "swapped", "repeated", "cut", "no checksums"],
+)
+def test_a_damaged_journal_is_named(tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]]) -> None:
     path = tmp_path / "a.tif"
-    begin(path, noise()).suspend()
-    (tmp_path / ".a.tif.journal").write_text("rubbish\n")
+    lines = lines_of_a_stopped_job(path)
+    assert len(lines) == 3
+    (tmp_path / ".a.tif.journal").write_bytes(b"".join(damage(lines)))
     with pytest.raises(PixelwiseError, match=r"\.a\.tif\.journal.*start anew"):
         open_sink(path, size=(150, 201), label_space=SPACE, job="one", resume=True)
+    write(path, noise(), job="one")  # anew
+    np.testing.assert_array_equal(read_mask(path), noise())
+
+
+@pytest.mark.parametrize("kept", [2, 3])
+def test_lines_that_never_reached_the_disk_are_computed_again(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "a.tif"
+    lines = lines_of_a_stopped_job(path)
+    (tmp_path / ".a.tif.journal").write_bytes(b"".join(lines[:kept]))
+    sink = open_sink(path, size=(150, 201), label_space=SPACE, job="one", resume=True)
+    assert sink.done == {(50 * number, 0, 50, 201) for number in range(kept - 1)}
+    sink.write(50, 0, noise()[50:100])
+    sink.suspend()
+    with open_sink(path, size=(150, 201), label_space=SPACE, job="one", resume=True) as sink:
+        assert sink.done == {(0, 0, 50, 201), (50, 0, 50, 201)}, "lines are sealed after those that were found"
+        sink.write(100, 0, noise()[100:])
+    np.testing.assert_array_equal(read_mask(path), noise())
+
+
+def test_a_journal_is_whole_after_a_disk_was_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, labels = tmp_path / "a.tif", noise()
+    sink = begin(path, labels, resume=True)
+    sink._scratch.flush()
+    fsync, calls = os.fsync, []
+
+    def full_at_the_journal(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", full_at_the_journal)
+    sink.write(100, 0, labels[100:])
+    with pytest.raises(PixelwiseError, match="disk is full"):
+        sink._scratch.flush()
+    sink.suspend()
+    with open_sink(path, size=labels.shape, label_space=SPACE, job="one", resume=True) as sink:
+        assert sink.done == {(0, 0, 100, 201), (100, 0, 50, 201)}
+    np.testing.assert_array_equal(read_mask(path), labels)
 
 
 def test_without_the_pixels_a_journal_means_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ only when it is whole.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -43,30 +42,29 @@ def write_tiff(
         PixelwiseError: the file cannot be written.
     """
     described = {key: label_space.to_dict()[key] for key in ("names", "colors", "ignore_index", "background")}
-    with atomic_path(path, beside_name=_beside(path)) as beside:
-        with tifffile.TiffWriter(beside, bigtiff=True) as tiff:
-            for level in range(scratch.levels(tile)):
-                extra: list[tuple[int, int, int, Any, bool]] = [
-                    (_GDAL_NODATA, 2, 0, str(label_space.ignore_index), True)
-                ]
-                if georeference is not None and level == 0:
-                    extra += georeference.to_tiff()
-                with closing(_encoded_tiles(scratch, level, tile)) as tiles:
-                    tiff.write(
-                        tiles,
-                        shape=scratch.level_size(level),
-                        dtype=scratch.dtype,
-                        tile=(tile, tile),
-                        photometric="palette" if scratch.dtype == np.uint8 else "minisblack",
-                        colormap=_colormap(label_space) if scratch.dtype == np.uint8 else None,
-                        compression="adobe_deflate",
-                        subfiletype=_REDUCED if level else 0,
-                        description=json.dumps({"pixelwise": described}) if level == 0 else None,
-                        extratags=extra,
-                        metadata=None,
-                        software=False,
-                    )
-        _to_disk(beside)
+    with (
+        atomic_path(path, beside_name=_beside(path)) as beside,
+        tifffile.TiffWriter(beside, bigtiff=True) as tiff,
+    ):
+        for level in range(scratch.levels(tile)):
+            extra: list[tuple[int, int, int, Any, bool]] = [(_GDAL_NODATA, 2, 0, str(label_space.ignore_index), True)]
+            if georeference is not None and level == 0:
+                extra += georeference.to_tiff()
+            with closing(_encoded_tiles(scratch, level, tile)) as tiles:
+                tiff.write(
+                    tiles,
+                    shape=scratch.level_size(level),
+                    dtype=scratch.dtype,
+                    tile=(tile, tile),
+                    photometric="palette" if scratch.dtype == np.uint8 else "minisblack",
+                    colormap=_colormap(label_space) if scratch.dtype == np.uint8 else None,
+                    compression="adobe_deflate",
+                    subfiletype=_REDUCED if level else 0,
+                    description=json.dumps({"pixelwise": described}) if level == 0 else None,
+                    extratags=extra,
+                    metadata=None,
+                    software=False,
+                )
 
 
 def _encoded_tiles(scratch: Scratch, level: int, tile: int) -> Generator[bytes, None, None]:
@@ -151,9 +149,3 @@ def write_png(path: Path, scratch: Scratch, label_space: LabelSpace) -> None:
 
 def _beside(path: Path) -> str:
     return f".{path.stem}.whole{path.suffix}"
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file is on the disk: what it was made from is removed next."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

@@ -1,7 +1,8 @@
 """Labels on their way to a file: raw on disk beside it, with a journal of the windows that are finished.
 
 The scratch holds every pixel, row after row, so that windows may come in any order and memory holds none of them. The
-journal makes it a point to resume from: a line a finished window, written after the pixels themselves are on the disk.
+journal makes it a point to resume from: a line a finished window, written after the pixels themselves are on the disk,
+and sealed, because a window that was not computed would pass for one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from io import FileIO
+from contextlib import suppress
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import PixelwiseError
 from pixelwise.io.atomic import cannot_write
+from pixelwise.io.journal import Damaged, Seal, entries
 
 Window = tuple[int, int, int, int]
 """Row, column, height and width."""
@@ -54,13 +57,15 @@ class Scratch:
         self._pixels_path = target.with_name(f".{target.name}.part")
         self._journal_path = target.with_name(f".{target.name}.journal")
         self._waiting: list[Window] = []
+        self._seal = Seal()
         self._flushed = time.monotonic()
         header = {"size": list(size), "dtype": str(dtype), **json.loads(json.dumps(job))}
         if not (resume and self._take_over(header)):
             self.remove()  # a new file rather than a cleared one: another run may still be writing to the old one
             try:
                 self._reserve()
-                self._journal_path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+                self._seal = Seal()
+                self._journal_path.write_bytes(self._seal.line(header))
             except OSError as error:
                 self.remove()
                 raise cannot_write(target, error) from error
@@ -94,13 +99,17 @@ class Scratch:
             PixelwiseError: the disk is full.
         """
         if self._waiting:
-            lines = "".join(json.dumps(window) + "\n" for window in self._waiting).encode()
+            seal, length = self._seal.copy(), os.fstat(self._journal.fileno()).st_size
             try:
                 os.fsync(self._pixels.fileno())
+                lines = b"".join(map(self._seal.line, self._waiting))
                 while lines:
                     lines = lines[self._journal.write(lines) :]
                 os.fsync(self._journal.fileno())
             except OSError as error:
+                self._seal = seal  # the next flush, if any, begins these lines again
+                with suppress(OSError):
+                    self._journal.truncate(length)
                 raise cannot_write(self.target, error) from error
             self.finished.update(self._waiting)
             self._waiting.clear()
@@ -200,13 +209,12 @@ class Scratch:
         except OSError as error:
             raise cannot_write(self.target, error) from error
         whole = content[: content.rfind(b"\n") + 1]  # a line that was cut short never happened
-        lines = whole.splitlines()
         try:
-            found = json.loads(lines[0]) if lines else None
-            windows = [(int(r), int(c), int(h), int(w)) for r, c, h, w in map(json.loads, lines[1:])]
-        except (ValueError, TypeError) as error:
+            found, *windows = list(entries(BytesIO(whole), self._seal)) or [None]
+        except Damaged as error:
             raise PixelwiseError(
-                f"{self._journal_path}: the journal of the stopped job is damaged; start anew without resuming"
+                f"{self._journal_path}: the journal of the stopped job is damaged, or of another version of pixelwise; "
+                "start anew without resuming"
             ) from error
         if found is None or (held != self._bytes() and found == header):
             return False
@@ -218,5 +226,5 @@ class Scratch:
                 "anew without resuming"
             )
         os.truncate(self._journal_path, len(whole))
-        self.finished = set(windows)
+        self.finished = {(row, column, height, width) for row, column, height, width in windows}
         return True

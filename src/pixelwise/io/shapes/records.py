@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.atomic import atomic_path
+from pixelwise.io.journal import Damaged, Seal, entries
 from pixelwise.io.shapes.outlines import perimeter
 
 
@@ -80,15 +80,18 @@ def describe(instances: Instances) -> Iterator[ObjectRecord]:
 
 
 def write_records(path: str | os.PathLike[str], picture: PictureRecord, objects: Iterable[ObjectRecord]) -> None:
-    """Write a picture and its objects, a line of JSON each; whole or not at all.
+    """Write a picture, its objects and how many they are, a sealed line each; whole or not at all.
 
     Raises:
         PixelwiseError: the file cannot be written.
     """
-    with atomic_path(path) as beside, open(beside, "w", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(picture)) + "\n")
+    seal, count = Seal(), 0
+    with atomic_path(path) as beside, open(beside, "wb") as file:
+        file.write(seal.line(asdict(picture)))
         for record in objects:
-            file.write(json.dumps(asdict(record)) + "\n")
+            file.write(seal.line(asdict(record)))
+            count += 1
+        file.write(seal.line(count))
 
 
 def read_picture(path: str | os.PathLike[str]) -> PictureRecord:
@@ -97,22 +100,21 @@ def read_picture(path: str | os.PathLike[str]) -> PictureRecord:
     Raises:
         DataError: the list is damaged.
     """
-    with open(path, encoding="utf-8") as file:
-        return PictureRecord(**_parsed(file.readline(), path))
+    with open(path, "rb") as file:
+        return PictureRecord(**_next(entries(file, Seal()), path))
 
 
 def read_records(path: str | os.PathLike[str]) -> Iterator[ObjectRecord]:
     """Read the objects of a list one by one; raises as :func:`read_picture`."""
-    with open(path, encoding="utf-8") as file:
-        next(file, None)
-        for line in file:
-            values = _parsed(line, path)
+    with open(path, "rb") as file:
+        lines = entries(file, Seal())
+        _next(lines, path)
+        while not isinstance(values := _next(lines, path), int):
             yield ObjectRecord(**{**values, "box": tuple(values["box"]), "centroid": tuple(values["centroid"])})
 
 
-def _parsed(line: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+def _next(lines: Iterator[Any], path: str | os.PathLike[str]) -> Any:
     try:
-        values: dict[str, Any] = json.loads(line)
-    except ValueError as error:
+        return next(lines)
+    except (Damaged, StopIteration) as error:
         raise DataError(f"{Path(path)}: this list of objects is damaged; remove it and predict again") from error
-    return values
