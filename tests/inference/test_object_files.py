@@ -119,6 +119,14 @@ def test_the_table_measures_every_object(tmp_path: Path) -> None:
         assert (int(row["left"]), int(row["bottom"])) == (x.min(), y.max() + 1)
 
 
+def test_names_of_strangers_are_no_formulas_in_the_table(tmp_path: Path) -> None:
+    space = LabelSpace(("=1+1", "-dot"), colors=THINGS.colors)
+    write_object_table(tmp_path / "t.csv", [listed("@a.png", ragged())], space)
+    with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["picture"], row["class"]) for row in rows} == {("'@a.png", "'=1+1"), ("'@a.png", "'-dot")}
+
+
 def test_boxes_without_masks_are_written_as_boxes(tmp_path: Path) -> None:
     boxes = Instances((20, 20), np.array([1]), np.array([[2.5, 3, 7.5, 9]], np.float32))
     write_coco(tmp_path / "c.json", lambda: [listed("a.png", boxes)], THINGS)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pixelwise.errors import PixelwiseError
 
@@ -166,12 +166,36 @@ def _umask() -> int:
     return mask
 
 
+@contextmanager
+def atomic_text(path: str | os.PathLike[str], *, newline: str | None = None) -> Iterator[TextIO]:
+    r"""Open a text file for writing, UTF-8, whole or not at all.
+
+    Names of files may hold bytes that are no UTF-8, which Python stands for by halves of surrogate pairs. They are
+    written as ``\udcff``: JSON's and Python's escape, from which JSON readers make the same name again.
+
+    Args:
+        path: as for :func:`atomic_path`.
+        newline: as for :func:`open`.
+
+    Yields:
+        The open file.
+
+    Raises:
+        PixelwiseError: as :func:`atomic_path`.
+    """
+    with (
+        atomic_path(path) as beside,
+        open(beside, "w", encoding="utf-8", errors="backslashreplace", newline=newline) as file,
+    ):
+        yield file
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` to ``path`` as UTF-8, whole or not at all; raises like :func:`atomic_path`."""
-    with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    """Write ``text`` to ``path``; escapes and raises like :func:`atomic_text`."""
+    with atomic_text(path) as file:
+        file.write(text)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write plain JSON types to ``path``, whole or not at all; raises like :func:`atomic_path`."""
+    """Write plain JSON types to ``path``, whole or not at all; escapes and raises like :func:`atomic_text`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.types import Color
 
 Kind = Literal["text", "count", "ratio", "share"]
@@ -91,19 +90,18 @@ class Table:
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a line for each row under the names of the columns; what is not defined is an empty cell.
 
-        The file appears whole or not at all.
+        The file appears whole or not at all. Texts are made :func:`~pixelwise.io.csv_table.harmless`.
 
         Raises:
             PixelwiseError: the file cannot be written.
         """
-        with atomic_path(path) as beside, beside.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.writer(opened)
-            writer.writerow(column.name for column in self.columns)
+        with open_table(path) as write_row:
+            write_row([harmless(column.name) for column in self.columns])
             for row in self.rows:
-                writer.writerow(_as_text(cell) for cell in row.cells)
+                write_row([_as_text(cell) for cell in row.cells])
 
 
 def _as_text(cell: Cell) -> str:
     if isinstance(cell, float):
         return "" if math.isnan(cell) else f"{cell:.6f}"
-    return str(cell)
+    return harmless(cell) if isinstance(cell, str) else str(cell)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.atomic import atomic_text
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
 from pixelwise.types import LabelSpace
 
@@ -36,7 +36,7 @@ def write_coco(
         PixelwiseError: the file cannot be written.
     """
     categories = [{"id": index, "name": name} for index, name in enumerate(label_space.names, 1)]
-    with atomic_path(path) as beside, open(beside, "w", encoding="utf-8") as file:
+    with atomic_text(path) as file:
         file.write('{"info": {"description": "objects found by pixelwise"},\n"categories": ')
         json.dump(categories, file, ensure_ascii=False)
         file.write(',\n"images": [')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Container, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.atomic import atomic_text
 from pixelwise.io.rasters.georeference import Georeference, Transform
 from pixelwise.io.rasters.opening import Openable, RasterSource, open_source
 from pixelwise.io.shapes.outlines import outline
@@ -72,7 +71,7 @@ def write_polygons(
             )
         georeference = georeference or source.georeference
         transform = georeference.transform if georeference is not None else None
-        with atomic_path(Path(path)) as beside, open(beside, "w", encoding="utf-8") as file:
+        with atomic_text(path) as file:
             file.write('{"type": "FeatureCollection",\n')
             file.write(_system(georeference) if transform is not None else "")
             file.write('"features": [')
@@ -118,7 +117,7 @@ def write_object_polygons(
     transform = georeference.transform if georeference is not None else None
     areas = instances.areas
     count = 0
-    with atomic_path(Path(path)) as beside, open(beside, "w", encoding="utf-8") as file:
+    with atomic_text(path) as file:
         file.write('{"type": "FeatureCollection",\n')
         file.write(_system(georeference) if transform is not None else "")
         file.write('"features": [')

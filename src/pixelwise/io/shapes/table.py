@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
 from pixelwise.types import LabelSpace
 
@@ -34,7 +33,7 @@ def write_object_table(
     """Write a CSV with a row an object: whole or not at all, and never more than an object in memory.
 
     Lengths are in pixels, areas in square pixels, measured as :class:`~pixelwise.io.shapes.records.ObjectRecord` says.
-    The score is empty where none is known.
+    The score is empty where none is known. Names are made :func:`~pixelwise.io.csv_table.harmless`.
 
     Args:
         path: the file to write.
@@ -48,14 +47,14 @@ def write_object_table(
         PixelwiseError: the file cannot be written.
     """
     count = 0
-    with atomic_path(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+    classes = [harmless(name) for name in label_space.names]
+    with open_table(path) as write_row:
+        write_row(COLUMNS)
         for picture, objects in pictures:
             for one in objects:
                 score = "" if one.score is None else f"{one.score:.6g}"
                 lengths = (f"{length:.6g}" for length in (one.area, *one.box))
                 measured = (f"{length:.2f}" for length in (one.perimeter, *one.centroid))
-                writer.writerow((picture.name, one.id, label_space.names[one.label], score, *lengths, *measured))
+                write_row((harmless(picture.name), one.id, classes[one.label], score, *lengths, *measured))
                 count += 1
     return count
