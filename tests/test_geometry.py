@@ -335,6 +335,14 @@ def test_sizes_that_a_network_computes_on() -> None:
     assert Geometry(1, -10, 10, 32).legal_sizes == (1, 1)
 
 
+def test_sizes_grow_to_the_least_that_a_network_computes_on() -> None:
+    geometry = Geometry(1, None, None, 32, least=75)  # Inception-v3 gives nothing below
+    assert geometry.smallest == 96
+    assert [geometry.padded_size(size) for size in (1, 75, 96, 97)] == [96, 96, 96, 128]
+    assert geometry.see_whole() == geometry, "what is said of sizes stays"
+    assert Geometry(1, None, None, 32, least=33).smallest == 64
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

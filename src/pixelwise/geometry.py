@@ -42,6 +42,7 @@ class Geometry:
         period: sizes and tile origins must be multiples of it, so that every stage of the network samples the same
             cells whatever the picture around them (32 for a five-level U-Net).
         phases: what the outputs of one period read; by default ``low`` to ``high`` for each.
+        least: the least side that the network computes on, where that is more than two periods.
 
     Raises:
         SettingError: a stride or period that is not positive, a period that is no multiple of the stride, or only one
@@ -53,6 +54,7 @@ class Geometry:
     high: int | None
     period: int = 1
     phases: tuple[Phase, ...] = ()
+    least: int = 0
 
     def __post_init__(self) -> None:
         if self.stride <= 0 or self.period < 1:
@@ -98,7 +100,7 @@ class Geometry:
 
     def see_whole(self) -> Geometry:
         """The same outputs, each of which sees the whole picture."""
-        return Geometry(self.stride, None, None, self.period, self.phases)
+        return Geometry(self.stride, None, None, self.period, self.phases, self.least)
 
     def _at(self, output: int) -> Phase:
         turns, index = divmod(output, len(self.phases))
@@ -245,15 +247,20 @@ class Geometry:
         least = self.input_size(1)
         return least, self.input_size(self.output_size(least) + 1) - least
 
-    def padded_size(self, size: int) -> int:
-        """The next size a network computes on: a multiple of the period, and at least two periods.
+    @property
+    def smallest(self) -> int:
+        """The least side that a network computes on: a multiple of the period, and at least two periods.
 
         Two periods leave more than one value a channel on the coarsest map, which batch normalisation needs when it
-        trains on a single small picture.
+        trains on a single small picture. Networks whose unpadded convolutions would leave less name a larger side.
         """
+        return max(2, -(-self.least // self.period)) * self.period
+
+    def padded_size(self, size: int) -> int:
+        """The next size a network computes on: a multiple of the period, and no less than the smallest."""
         if size < 1:
             raise SettingError(f"a picture is at least 1 pixel high and wide, got {size}")
-        return max(2, -(-size // self.period)) * self.period
+        return max(self.smallest, -(-size // self.period) * self.period)
 
 
 def _rational(down: int, up: int, first: int, last: int, needs: int) -> Geometry:

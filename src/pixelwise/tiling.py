@@ -126,8 +126,8 @@ def read_window(write: slice, size: int, geometry: Geometry, halo: int | None) -
     else:
         first, last = write.start - halo, write.stop - 1 + halo
     start, stop = first // period * period, -(-(last + 1) // period) * period
-    # A piece near the end keeps two periods, as the whole picture does.
-    return slice(max(0, min(start, padded - 2 * period)), min(padded, stop))
+    # A piece near the end keeps what the network computes on at least, as the whole picture does.
+    return slice(max(0, min(start, padded - geometry.smallest)), min(padded, stop))
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ class _Room:
         Raises:
             SettingError: the memory does not even hold the smallest picture that the network computes.
         """
-        least = math.ceil((2 * self.geometry.period + 2 * self.border) ** 2 * self.cost.bytes / 2**20)
+        least = math.ceil((self.geometry.smallest + 2 * self.border) ** 2 * self.cost.bytes / 2**20)
         if least << 20 > max(self.memory, 1 << 20):
             raise SettingError(
                 f"{self.memory / 2**20:g} MiB of memory do not hold the smallest picture that this network computes, "

@@ -1,7 +1,7 @@
 """Encoders: a picture in, a pyramid of feature maps out, with the channels and stride of each declared."""
 
-from pixelwise.encoders.encoder import PAPER_TRUNKS, Encoder, build_encoder
+from pixelwise.encoders.encoder import PAPER_TRUNKS, Encoder, build_encoder, fitting
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.encoders.weights import load_encoder_weights
 
-__all__ = ["PAPER_TRUNKS", "Encoder", "TimmEncoder", "build_encoder", "load_encoder_weights"]
+__all__ = ["PAPER_TRUNKS", "Encoder", "TimmEncoder", "build_encoder", "fitting", "load_encoder_weights"]

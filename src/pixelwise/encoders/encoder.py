@@ -13,6 +13,7 @@ from pixelwise.encoders.resnet import BLOCKS, ResNet
 from pixelwise.encoders.smp_encoder import PREFIX, smp_encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.encoders.xception import ENTRY, AlignedXception
+from pixelwise.geometry import Geometry
 
 
 class Encoder(Protocol):
@@ -24,7 +25,7 @@ class Encoder(Protocol):
     strides: tuple[int, ...]
     """Input pixels from one cell of each map to the next."""
     exact: bool
-    """Whether map ``i`` is exactly 1 / strides[i] of a picture whose sides are multiples of the largest stride."""
+    """Whether map ``i`` is exactly 1 / strides[i] of the pictures that it computes on, see :func:`fitting`."""
 
     @property
     def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -65,10 +66,20 @@ def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32) -
         output_stride: largest stride wanted, where the encoder can be dilated to it.
 
     Raises:
-        ModelError: no such encoder, or one that is no convolutional pyramid.
+        ModelError: no such encoder, or one that gives no pyramid of maps for pictures of any size.
     """
     if name.startswith(PREFIX):
         return smp_encoder(name, in_channels=in_channels, output_stride=output_stride)
     if name in PAPER_TRUNKS:
         return PAPER_TRUNKS[name](in_channels=in_channels, output_stride=output_stride)
     return TimmEncoder(name, in_channels=in_channels, output_stride=output_stride)
+
+
+def fitting(encoder: Encoder) -> Geometry:
+    """Which pictures an encoder computes on, as the geometry of outputs of which nothing else is known.
+
+    Sides are multiples of the geometry's period, which is no less than the largest stride, and at least its smallest.
+    """
+    if isinstance(encoder, TimmEncoder):
+        return Geometry(1, None, None, encoder.sizes.period, least=encoder.sizes.least)
+    return Geometry(1, None, None, max(encoder.strides))  # all convolutions of the papers' trunks are padded

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import timm
-import torch
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from pixelwise.encoders.sizes import CHOOSE, Pyramid
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.nn.blocks import DepthwiseConv2d
-
-PROBE = 256
-"""Side in pixels of the picture that a new encoder is measured with; large enough for unpadded stems."""
-
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -23,8 +18,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class TimmEncoder(nn.Module):
     """A timm network cut into its feature pyramid.
 
-    ``forward`` takes normalised images (N, C, H, W), H and W multiples of the largest stride, and returns one map for
-    each stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). Networks with unpadded
+    ``forward`` takes normalised images (N, C, H, W) of the heights and widths that ``sizes`` says, and returns one map
+    for each stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). Networks with unpadded
     convolutions (the Inceptions) come out a few cells smaller and have ``exact`` False; decoders resize them.
 
     Args:
@@ -34,7 +29,7 @@ class TimmEncoder(nn.Module):
             cannot be dilated keeps its own stride of 32.
 
     Raises:
-        ModelError: no such timm model, or one that is no convolutional pyramid.
+        ModelError: no such timm model, or one that is no pyramid of maps, or only at sizes that are too far apart.
     """
 
     def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
@@ -43,28 +38,11 @@ class TimmEncoder(nn.Module):
         self.body = _create(name, in_channels=in_channels, output_stride=output_stride)
         self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.body.feature_info.reduction())
-        self.exact = self._check(in_channels)
+        self.sizes = Pyramid(
+            self.body, name, channels=self.channels, strides=self.strides, in_channels=in_channels
+        ).measure()
+        self.exact = self.sizes.exact
         _use_native_depthwise(self.body)
-
-    def _check(self, in_channels: int) -> bool:
-        """Hold the declared pyramid against what the network does; tell whether its sizes are exact."""
-        probe = copy.deepcopy(self.body).to("meta").eval()
-        try:
-            with torch.no_grad():
-                maps = probe(torch.empty(1, in_channels, PROBE, PROBE, device="meta"))
-        except (RuntimeError, AssertionError, ValueError) as error:
-            raise ModelError(
-                f"encoder '{self.name}' takes no picture of {PROBE}x{PROBE} ({error}); "
-                "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
-            ) from None
-        strided = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
-        if not strided or any(m.ndim != 4 or m.shape[1] != c for m, c in zip(maps, self.channels, strict=True)):
-            shapes = ", ".join(str(tuple(m.shape)) for m in maps)
-            raise ModelError(
-                f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
-                "convolutional encoders such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
-            )
-        return all(m.shape[2] * s == PROBE for m, s in zip(maps, self.strides, strict=True))
 
     @property
     def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -88,10 +66,7 @@ def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
             return timm.create_model(name, features_only=True, in_chans=in_channels, **options)
         except (AssertionError, TypeError, NotImplementedError, RuntimeError, AttributeError, ValueError) as error:
             reason = str(error) or type(error).__name__
-    raise ModelError(
-        f"timm's '{name}' gives no feature maps ({reason}); choose a convolutional encoder such as resnet18, "
-        "tf_efficientnet_lite0 or convnext_tiny"
-    )
+    raise ModelError(f"timm's '{name}' gives no feature maps ({reason}); {CHOOSE}")
 
 
 def _use_native_depthwise(network: nn.Module) -> None:

@@ -62,7 +62,7 @@ class Inspection:
         if self.stretch == "half_pixel":
             return "any, computed as it is; scores are stretched over it"
         period = self.geometry.period
-        return f"any; computed at multiples of {period}, at least {2 * period}" if period > 1 else "any"
+        return f"any; computed at multiples of {period}, at least {self.geometry.smallest}" if period > 1 else "any"
 
     @property
     def tiling(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders import Encoder
+from pixelwise.encoders import Encoder, fitting
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
@@ -135,7 +136,9 @@ class SegmentationModel(nn.Module):
             sides = {PROBE + (phase.needs + 1 - PROBE) % coarse.period for phase in coarse.phases}
             coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
         if coarse.whole or self.stretch is not None or not self._exact():
-            return Geometry(1, None, None, traced.period)
+            # Attention hides the strides of what is behind it from the trace; the encoder states them.
+            fits = Geometry.identity() if self.encoder is None else fitting(self.encoder)
+            return Geometry(1, None, None, lcm(traced.period, fits.period), least=fits.least)
         if coarse.stride != self.stride:
             raise ModelError(
                 f"{type(self.network).__name__} has stride {coarse.stride}, but {self.stride} was declared"

@@ -1,0 +1,130 @@
+"""The sizes of pictures that an encoder computes on, found by running it on shapes alone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from pixelwise.errors import ModelError
+from pixelwise.nn.tracing.meta import run_on_meta
+
+PROBE = 256
+"""Side in pixels of the first picture that a new encoder is measured with; large enough for unpadded stems."""
+
+CHOOSE = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
+
+
+class Sizes(NamedTuple):
+    """What an encoder computes on, and what comes of it."""
+
+    period: int
+    """Sides are multiples of it; no less than the largest stride."""
+    least: int
+    """The least side; every map then has two cells a side, so that batch normalisation can train on one picture."""
+    exact: bool
+    """Whether map ``i`` is exactly 1 / strides[i] of a picture of these sizes."""
+
+
+class Pyramid:
+    """A network that gives feature maps, and what is declared of them.
+
+    Args:
+        network: takes images (N, C, H, W) and returns a list of maps, finest first; it is left as it is.
+        name: what people know it by.
+        channels: of each map.
+        strides: of each map.
+        in_channels: of the images.
+    """
+
+    def __init__(
+        self, network: nn.Module, name: str, *, channels: Sequence[int], strides: Sequence[int], in_channels: int
+    ) -> None:
+        self.network, self.name, self.in_channels = network, name, in_channels
+        self.channels, self.strides = tuple(channels), tuple(strides)
+        self._seen: dict[tuple[int, int], list[tuple[int, ...]] | str] = {}
+
+    def measure(self) -> Sizes:
+        """Hold what is declared against what the network does, at several sizes, square and not.
+
+        Some networks ask for multiples of more than their largest stride, a patch or a window of cells: twice as much
+        is tried, too. Some are built for one size alone, which the next one shows.
+
+        Raises:
+            ModelError: the network gives no pyramid, or only at sizes that are too far apart; the message names it and
+                says why.
+        """
+        self._check_form()
+        stretched, reason = None, ""
+        for period in (max(self.strides), 2 * max(self.strides)):
+            least = next((side for side in range(2 * period, PROBE + 1, period) if self._suffices(side)), PROBE)
+            other = (2 * PROBE + period, 2 * PROBE + 2 * period)
+            shapes = self._run(*other)
+            if self._keeps_strides(least, least) and self._keeps_strides(*other):
+                return Sizes(period, least, exact=True)
+            if self._loses_little(*other):
+                stretched = stretched or Sizes(period, least, exact=False)
+            else:
+                found = shapes if isinstance(shapes, str) else f"gives {', '.join(map(str, shapes))}"
+                reason = reason or f"not of {other[0]}x{other[1]} ({found})"
+        if stretched is None:
+            raise ModelError(
+                f"encoder '{self.name}' takes pictures of {PROBE}x{PROBE} but {reason}: it is built for one size, or "
+                f"for sizes farther apart than twice its largest stride of {max(self.strides)}; {CHOOSE}"
+            )
+        return stretched
+
+    def _check_form(self) -> None:
+        """Refuse what is no pyramid of the declared channels and, about, the declared strides."""
+        maps = self._run(PROBE, PROBE)
+        if isinstance(maps, str):
+            raise ModelError(f"encoder '{self.name}' takes no picture of {PROBE}x{PROBE} ({maps}); {CHOOSE}")
+        shapes, strides = ", ".join(map(str, maps)), ", ".join(map(str, self.strides))
+        rising = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
+        if not rising or [shape[1] if len(shape) == 4 else None for shape in maps] != list(self.channels):
+            raise ModelError(
+                f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
+                f"convolutional encoders; {CHOOSE}"
+            )
+        if not self._loses_little(PROBE, PROBE) or any(stride & (stride - 1) for stride in self.strides):
+            raise ModelError(
+                f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a {PROBE}x{PROBE} picture: "
+                f"decoders take strides that are powers of two, and maps that have them; {CHOOSE}"
+            )
+
+    def _run(self, height: int, width: int) -> list[tuple[int, ...]] | str:
+        """Shapes of the maps of a picture of a size, or why there are none."""
+        size = (height, width)
+        if size not in self._seen:
+            try:
+                maps: Sequence[Tensor] = run_on_meta(self.network, (1, self.in_channels, *size), nullcontext())
+                self._seen[size] = [tuple(features.shape) for features in maps]
+            except Exception as error:  # a network refuses a size in as many ways as there are authors
+                self._seen[size] = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
+        return self._seen[size]
+
+    def _suffices(self, side: int) -> bool:
+        """Whether every map of a square picture has at least two cells a side."""
+        shapes = self._run(side, side)
+        return not isinstance(shapes, str) and all(min(shape[2:]) > 1 for shape in shapes)
+
+    def _keeps_strides(self, height: int, width: int) -> bool:
+        """Whether the maps of a picture are exact fractions of it."""
+        shapes = self._run(height, width)
+        cells = [(height / stride, width / stride) for stride in self.strides]
+        return not isinstance(shapes, str) and [shape[2:] for shape in shapes] == cells
+
+    def _loses_little(self, height: int, width: int) -> bool:
+        """Whether maps have the cells of their stride, but for some that unpadded convolutions lose at the borders.
+
+        They never lose half of them, as another stride would; more than there should be are none of theirs.
+        """
+        shapes = self._run(height, width)
+        return not isinstance(shapes, str) and all(
+            side < 2 * stride * cells and stride * cells <= side
+            for shape, stride in zip(shapes, self.strides, strict=True)
+            for side, cells in zip((height, width), shape[2:], strict=True)
+        )
