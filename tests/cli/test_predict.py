@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,10 @@ from pixelwise.cli.finished import RECORD, Finished
 from pixelwise.cli.rasters import STREAMED_PIXELS, is_raster
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import sharpen
-from pixelwise.inference.raster import label_raster, stamped
+from pixelwise.inference.raster import label_raster
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
-from pixelwise.io.rasters.opening import open_source
+from pixelwise.io.rasters.opening import Watch, open_source
 
 
 @pytest.fixture
@@ -308,8 +309,8 @@ def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
     for file in (picture, result):
         file.write_bytes(b"1")
     first = Finished(tmp_path, {"mode": "auto"}, resume=False)
-    first.add(stamped(str(picture)), [result])
-    assert Finished(tmp_path, {"mode": "auto"}, resume=True).holds(stamped(str(picture)))
+    first.add(str(Watch(picture)), [result])
+    assert Finished(tmp_path, {"mode": "auto"}, resume=True).holds(str(Watch(picture)))
     if change == "picture":
         picture.write_bytes(b"12")
     elif change == "result":
@@ -322,10 +323,51 @@ def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
         record.write_bytes(record.read_bytes().replace(b'"files": [', b'"files": [['))
     settings = {"mode": "exact" if change == "settings" else "auto"}
     again = Finished(tmp_path, settings, resume=change != "not resumed")
-    assert not again.holds(stamped(str(picture)))
+    assert not again.holds(str(Watch(picture)))
     result.touch()
-    again.add(stamped(str(picture)), [result])
-    assert Finished(tmp_path, settings, resume=True).holds(stamped(str(picture))), "the record goes on"
+    again.add(str(Watch(picture)), [result])
+    assert Finished(tmp_path, settings, resume=True).holds(str(Watch(picture))), "the record goes on"
+
+
+@pytest.mark.parametrize("kind", ["zarr", "png"])
+def test_a_picture_that_changes_after_it_was_finished_is_labelled_again(
+    kind: str, untrained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the change comes between reading the picture and writing its labels."""
+    import zarr
+
+    (tmp_path / "in").mkdir()
+    picture = tmp_path / "in" / f"a.{kind}"
+    rng = np.random.default_rng(0)
+
+    def draw(size: tuple[int, int]) -> np.ndarray:
+        return rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+
+    if kind == "zarr":
+        array = zarr.create_array(picture, shape=(40, 52, 3), chunks=(16, 16, 3), dtype="u1")
+        array[...] = draw((40, 52))
+    else:
+        Image.fromarray(draw((40, 52))).save(picture)
+    Image.fromarray(draw((20, 20))).save(tmp_path / "in" / "b.png")
+    out = tmp_path / "out"
+    add = Finished.add
+
+    def stopping(self: Finished, source: str, files: Iterable[Path]) -> None:
+        if kind == "png":
+            Image.fromarray(draw((40, 52))).save(picture)
+        add(self, source, files)
+        raise KeyboardInterrupt
+
+    command = ("predict", untrained_run, tmp_path / "in", "--out", out, "--save", "labels")
+    monkeypatch.setattr(Finished, "add", stopping)
+    assert run(*command) == 130
+    monkeypatch.setattr(Finished, "add", add)
+    if kind == "zarr":
+        array[32:, 48:] = draw((8, 4))
+    assert run(*command, "--resume") == 0
+    changed = array[...] if kind == "zarr" else read_image(picture).transpose(1, 2, 0)
+    labels = read_mask(out / ("a.tif" if kind == "zarr" else "a.png"))
+    np.testing.assert_array_equal(labels, Predictor(untrained_run)(changed).labels)
 
 
 def test_labels_never_take_the_place_of_a_map(

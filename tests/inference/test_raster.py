@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference import Predictor
@@ -178,6 +179,62 @@ def test_a_stopped_job_does_not_go_on_with_another_picture_or_model(
     tifffile.imwrite(tiff, draw(101, 170, seed=1), photometric="rgb")
     with pytest.raises(PixelwiseError, match="was another one"):
         predictor.raster(tiff, tmp_path / "out.tif", resume=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A Zarr array of 24 windows in version 3, each in a chunk of its own."""
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "in.zarr"
+    zarr.create_array(path, shape=(101, 170, 3), chunks=(32, 32, 3), dtype="u1", zarr_format=3)[...] = draw(101, 170)
+    return path
+
+
+def rewrite_last_chunk(store: Path) -> None:
+    """Store other pixels in the last chunk, of the same length on the disk."""
+    import zarr
+
+    array = zarr.open_array(store, mode="r+")
+    array[96:, 160:] = draw(5, 10, seed=1)
+
+
+def test_a_stopped_job_does_not_go_on_where_chunks_were_rewritten(
+    predictor: Predictor, store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="stopped"):
+        predictor.raster(store, tmp_path / "out.tif", resume=True, progress=stop_after(9))
+    rewrite_last_chunk(store)
+    with pytest.raises(PixelwiseError, match="was another one"):
+        predictor.raster(store, tmp_path / "out.tif", resume=True)
+    predictor.raster(store, tmp_path / "out.tif")
+    predictor.raster(store, tmp_path / "again.tif")
+    assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "again.tif").read_bytes()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("when", [1, -1])
+def test_chunks_that_are_rewritten_under_the_work_stop_it(
+    predictor: Predictor, store: Path, tmp_path: Path, resume: bool, when: int
+) -> None:
+    def rewrite(done: int, of: int) -> None:
+        if done == when % (of + 1):
+            rewrite_last_chunk(store)
+
+    with pytest.raises(DataError, match=r"in\.zarr: the file changed after it was opened"):
+        predictor.raster(store, tmp_path / "out.tif", resume=resume, progress=rewrite)
+    assert left(tmp_path) == ["in.zarr"], "windows of two pictures are worth nothing, even to a job that resumes"
+
+
+def test_a_picture_that_is_decoded_whole_must_stay_as_well(predictor: Predictor, tmp_path: Path) -> None:
+    source = tmp_path / "in.png"
+    Image.fromarray(draw(60, 70)).save(source)
+
+    def replace(done: int, of: int) -> None:
+        Image.fromarray(draw(60, 70, seed=1)).save(source)
+
+    with pytest.raises(DataError, match=r"in\.png: the file changed"):
+        predictor.raster(source, tmp_path / "out.tif", progress=replace)
+    assert left(tmp_path) == ["in.png"]
 
 
 KILLED = """

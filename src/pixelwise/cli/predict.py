@@ -110,8 +110,8 @@ def predict(
     from pixelwise.inference import Predictor
     from pixelwise.inference.labelling.records import object_records
     from pixelwise.inference.pictures import as_image
-    from pixelwise.inference.raster import stamped
     from pixelwise.io.ahead import read_ahead
+    from pixelwise.io.rasters.opening import Watch
     from pixelwise.types import object_space
 
     predictor = Predictor(
@@ -140,16 +140,16 @@ def predict(
     failed: list[str] = []
     skipped = 0
 
-    def read(job: Job) -> NDArray[np.uint8] | None:
-        if finished.holds(stamped(str(job.picture))):
-            return None
-        return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)  # (C, H, W)
+    def read(job: Job) -> tuple[str, NDArray[np.uint8] | None]:
+        source = str(Watch(job.picture))  # before it is read, so that a change meanwhile does not pass for finished
+        if finished.holds(source) or is_raster(job.picture):
+            return source, None
+        return source, as_image(job.picture, predictor.preprocessing)  # (C, H, W)
 
     with counting("predicting", len(jobs)) as counter:
         for done, (job, reading) in enumerate(zip(jobs, read_ahead(read, jobs), strict=True), 1):
-            source = stamped(str(job.picture))
             try:
-                image = reading.result()
+                source, image = reading.result()
                 if finished.holds(source):
                     skipped += 1
                     continue

@@ -76,7 +76,7 @@ def label_raster_file(
     from pixelwise.inference.drawing.preview import paint_preview
     from pixelwise.inference.labelling.records import object_records, region_records
     from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.rasters.opening import open_source
+    from pixelwise.io.rasters.opening import Watch, open_source
     from pixelwise.io.shapes.polygons import write_object_polygons, write_polygons
     from pixelwise.types import object_space
 
@@ -86,6 +86,7 @@ def label_raster_file(
             f"{picture}: {', '.join(refused)} cannot be written for a raster, only labels, overlay, geojson, coco and "
             "table; leave it out of --save, or cut the raster into pictures without a georeference"
         )
+    watch = Watch(picture)
     with open_source(picture) as source:
         plan = predictor.plan(source.size)
     if not plan.plain:
@@ -98,6 +99,7 @@ def label_raster_file(
     if "overlay" in kinds:
         with open_source(picture) as source, open_source(labels, indices=True) as indices:
             painted = paint_preview(source, indices, predictor.label_space, predictor.preprocessing)
+        watch.check()  # the labels are those of the picture that is shown
         with atomic_path(name.with_name(name.name + "_overlay.jpg")) as beside:
             Image.fromarray(painted).save(beside, "JPEG", quality=90)
     found = result.instances

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.pictures import Picture, as_image
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult, stamped
+from pixelwise.inference.raster import Progress, RasterResult
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.instances import ObjectRule
-from pixelwise.io.rasters.opening import Openable, open_source
+from pixelwise.io.rasters.opening import Openable, Watch, open_source
 from pixelwise.io.rasters.sink import LabelSink, open_sink
 from pixelwise.tiling import Mode, TilePlan
 from pixelwise.types import LabelSpace, Preprocessing, Sample
@@ -186,15 +186,18 @@ class Predictor:
             progress: told the tiles done and the tiles in all.
 
         Raises:
-            DataError: the raster cannot be read, or has channels that the model was not trained on.
+            DataError: the raster cannot be read, has channels that the model was not trained on, or changed meanwhile.
             SettingError: the file to write has another suffix, or tiles cannot be as they were asked for.
             PixelwiseError: the file cannot be written, or the stopped job was another one.
         """
+        watch = Watch(source)  # before it is opened
         with open_source(source) as raster:
             plan = self.plan(raster.size)
             if not isinstance(sink, str | os.PathLike):
-                return self._task.raster(plan, raster, sink, progress=progress)
-            job = f"{stamped(raster.name)}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
+                result = self._task.raster(plan, raster, sink, progress=progress)
+                watch.check()
+                return result
+            job = f"{watch}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
             with open_sink(
                 sink,
                 size=raster.size,
@@ -203,7 +206,9 @@ class Predictor:
                 job=job,
                 resume=resume,
             ) as file:
-                return self._task.raster(plan, raster, file, finished=file.done, progress=progress)
+                result = self._task.raster(plan, raster, file, finished=file.done, progress=progress)
+                watch.check()  # before the file gets its name
+                return result
 
     def confusion(self, picture: Picture, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count how the labels of a picture compare with its mask, without keeping the labels.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -117,12 +116,3 @@ def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Loc
 def _place(tile: Tile) -> FinishedWindow:
     rows, columns = tile.write
     return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
-
-
-def stamped(name: str) -> str:
-    """Name a source together with its length and time where it is a file, so that a job resumes on the same one."""
-    path = Path(name)
-    if not path.exists():
-        return name
-    state = path.stat()
-    return f"{name} ({state.st_size} bytes, {state.st_mtime_ns})"

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pixelwise.errors import DataError
 from pixelwise.io.header import explained
 from pixelwise.io.rasters.georeference import Georeference
-from pixelwise.io.rasters.source import Raster, Unchanged
+from pixelwise.io.rasters.source import Raster
+from pixelwise.io.rasters.stamps import Unchanged
 
 _CACHE_MIB = 64
 
@@ -48,7 +49,7 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
         if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
             raise DataError(f"{path}: its bands are of {', '.join(sorted(dtypes))}; save all as one type of numbers")
         dtype = np.dtype(dataset.dtypes[0])
-        unchanged = Unchanged(path)
+        unchanged = Unchanged(path, _files(dataset))
         palette = None
         if dataset.colorinterp[0] == ColorInterp.palette and dtype == np.uint8 and not indices:
             colors = dataset.colormap(1)
@@ -92,6 +93,27 @@ class GdalPixels:
     def close(self) -> None:
         """Close the dataset."""
         self.dataset.close()
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Name the files that a raster of GDAL lies in: a mosaic (VRT) has many.
+
+    Raises:
+        DataError: as :func:`open_with_gdal`.
+    """
+    import rasterio
+    from rasterio.errors import RasterioIOError
+
+    with explained(path), _quiet():
+        try:
+            with rasterio.open(path) as dataset:
+                return _files(dataset)
+        except RasterioIOError:
+            return (path,)  # opening it to read says what is wrong
+
+
+def _files(dataset: Any) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in map(Path, dataset.files) if path.exists()))
 
 
 def _georeference(dataset: Any) -> Georeference | None:

@@ -15,13 +15,16 @@ from pixelwise.errors import DataError, SettingError
 from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
 from pixelwise.io.header import explained
 from pixelwise.io.images import bridged, to_uint8
+from pixelwise.io.rasters import zarr
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import NPY_MAGIC, open_npy
 from pixelwise.io.rasters.source import ArrayPixels, Raster, RasterSource
+from pixelwise.io.rasters.stamps import Stamp, compare
 from pixelwise.io.rasters.tiff import open_tiff, open_whole
-from pixelwise.io.rasters.zarr import open_zarr
 
-__all__ = ["Georeference", "Raster", "RasterSource", "open_source", "read_uint8"]
+__all__ = ["Georeference", "Raster", "RasterSource", "Watch", "open_source", "read_uint8"]
+
+_ARRAY = "the array"
 
 Openable = str | os.PathLike[str] | NDArray[Any] | RasterSource
 """A file, an array (H, W) or (H, W, C), or a source of one's own."""
@@ -46,19 +49,75 @@ def open_source(source: Openable, *, indices: bool = False) -> RasterSource:
         return source
     path = Path(source)
     if path.is_dir():
-        return open_zarr(path)
-    with explained(path), open(path, "rb") as file:
-        start = file.read(8)
+        return zarr.open_zarr(path)
+    start = _first_bytes(path)
     if start.startswith(TIFF_MAGIC):
         return open_tiff(path, indices=indices)
     if start.startswith(NPY_MAGIC):
         return open_npy(path)
-    if start and not start.startswith(PICTURE_MAGIC) and importlib.util.find_spec("rasterio") is not None:
+    if _is_for_gdal(start):
         from pixelwise.io.rasters.gdal import NotKnown, open_with_gdal
 
         with suppress(NotKnown):
             return open_with_gdal(path, indices=indices)
     return open_whole(path, indices=indices)
+
+
+def _first_bytes(path: Path) -> bytes:
+    with explained(path), open(path, "rb") as file:
+        return file.read(8)
+
+
+def _is_for_gdal(start: bytes) -> bool:
+    known = (*PICTURE_MAGIC, NPY_MAGIC)
+    return bool(start) and not start.startswith(known) and importlib.util.find_spec("rasterio") is not None
+
+
+class Watch:
+    """Remembers what the files of a raster are, to tell whether they still are the same.
+
+    All files count that the raster lies in: those of a Zarr array, or the parts of a mosaic, if that is what it is.
+
+    Args:
+        source: what is to be opened; of arrays, and of sources that are no file, nothing can be told.
+
+    Raises:
+        DataError: the raster cannot be opened.
+    """
+
+    def __init__(self, source: Openable) -> None:
+        if isinstance(source, np.ndarray):
+            self._path, self.name = None, _ARRAY
+        else:
+            self.name = str(Path(source)) if isinstance(source, str | os.PathLike) else source.name
+            self._path = Path(self.name) if self.name and Path(self.name).exists() else None
+        self._before = self._look()
+
+    def __str__(self) -> str:
+        return self.name if self._before is None else f"{self.name} ({self._before})"
+
+    def check(self) -> None:
+        """Do nothing while all files are as they were.
+
+        Raises:
+            SourceChanged: they are not.
+            DataError: the raster can no longer be opened.
+        """
+        if self._path is not None and self._before is not None:
+            compare(self._path, self._before, self._look() or Stamp.of(()))
+
+    def _look(self) -> Stamp | None:
+        return None if self._path is None else Stamp.of(_files_of(self._path))
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    if path.is_dir():
+        return zarr.files_of(path)
+    if path.is_file() and _is_for_gdal(_first_bytes(path)):
+        from pixelwise.io.rasters import gdal
+
+        return gdal.files_of(path)
+    return (path,)
 
 
 def _of_array(array: NDArray[Any]) -> Raster:
@@ -69,7 +128,7 @@ def _of_array(array: NDArray[Any]) -> Raster:
     array = array if array.ndim == 3 else array[:, :, None]  # (H, W, C)
     bits = 1 if array.dtype == np.bool_ else 0
     array = array.view(np.uint8) if bits else array
-    return Raster("the array", (array.shape[0], array.shape[1]), array.shape[2], array.dtype, ArrayPixels(array), bits)
+    return Raster(_ARRAY, (array.shape[0], array.shape[1]), array.shape[2], array.dtype, ArrayPixels(array), bits)
 
 
 def read_uint8(

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import explained
-from pixelwise.io.rasters.source import Raster, Unchanged
+from pixelwise.io.rasters.source import Raster
+from pixelwise.io.rasters.stamps import Unchanged
 
 NPY_MAGIC = b"\x93NUMPY"
 
@@ -44,7 +45,7 @@ class RowPixels:
         self._unchanged = Unchanged(self.path)
         self._file = FileIO(self.path, "rb")
         needed = self.offset + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-        found = self._unchanged.state[0]
+        found = self._unchanged.stamp.bytes
         if found < needed:
             self._file.close()
             raise DataError(

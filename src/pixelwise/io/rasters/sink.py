@@ -15,6 +15,7 @@ from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.label_formats import write_png, write_tiff, write_zarr
 from pixelwise.io.rasters.scratch import Scratch, Window
+from pixelwise.io.rasters.stamps import SourceChanged
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
@@ -140,7 +141,8 @@ class FileSink:
 
     def _end(self, error: BaseException) -> None:
         """Keep the windows where someone may want them: the job resumes, or a person or the system stopped it."""
-        if self._resume or not isinstance(error, Exception):
+        wanted = self._resume and not isinstance(error, SourceChanged)
+        if wanted or not isinstance(error, Exception):
             with suppress(PixelwiseError):  # a full disk loses the windows since the last flush; the first error counts
                 self.suspend()
         else:
@@ -167,8 +169,8 @@ def open_sink(
     compressed file.
 
     The sink is a context manager: a block that ends well finishes the file. A block that fails leaves nothing; but an
-    interrupted one (Ctrl-C), a killed process and, with ``resume``, any failure leave the finished windows, and a later
-    sink with the same arguments and ``resume`` takes them over: see :attr:`FileSink.done`.
+    interrupted one (Ctrl-C), a killed process and, with ``resume``, any failure but a changed source leave the finished
+    windows, and a later sink with the same arguments and ``resume`` takes them over: see :attr:`FileSink.done`.
 
     Args:
         path: the file to write; its folder must exist.

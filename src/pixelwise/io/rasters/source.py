@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -198,32 +197,3 @@ class ArrayPixels:
 
     def close(self) -> None:
         """Nothing to let go of."""
-
-
-class Unchanged:
-    """Notices that a file was changed after it was opened, by its length and its time.
-
-    Args:
-        path: the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.state = self._look()
-
-    def check(self) -> None:
-        """Do nothing while the file is as it was.
-
-        Raises:
-            DataError: it is not.
-        """
-        now = self._look()
-        if now != self.state:
-            raise DataError(
-                f"{self.path}: the file changed after it was opened ({self.state[0]:,} bytes then, {now[0]:,} now); "
-                "wait until it is written whole, then start again"
-            )
-
-    def _look(self) -> tuple[int, int]:
-        state = os.stat(self.path)
-        return state.st_size, state.st_mtime_ns

@@ -19,7 +19,8 @@ from pixelwise.io.images import read_stored
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
-from pixelwise.io.rasters.source import ArrayPixels, Pixels, Raster, Unchanged
+from pixelwise.io.rasters.source import ArrayPixels, Pixels, Raster
+from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.io.tiff import tiff_palette
 
 LARGEST_PIECE = 2**28

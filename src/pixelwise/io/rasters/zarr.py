@@ -13,10 +13,12 @@ from pixelwise.errors import DataError
 from pixelwise.io.header import explained
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.segments import SegmentCache, covering, paste
-from pixelwise.io.rasters.source import Raster, Unchanged
+from pixelwise.io.rasters.source import Raster
+from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.words import counted
 
-_METADATA = ("zarr.json", ".zarray", ".zgroup")
+_MARKS = ("zarr.json", ".zarray", ".zgroup")
+_METADATA = (*_MARKS, ".zattrs", ".zmetadata")
 _CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands", "s")
 
 
@@ -30,23 +32,13 @@ def open_zarr(path: Path) -> Raster:
     Raises:
         DataError: the folder is no Zarr store, is damaged, or its axes cannot be told.
     """
-    if not any((path / name).is_file() for name in _METADATA):
-        raise DataError(f"{path}: this is a folder, but no Zarr array or group; give a file, or the folder of an array")
-    import zarr
-
     with explained(path):
-        opened = zarr.open(path, mode="r")
-        attributes: dict[str, Any] = dict(opened.attrs)
-        names: list[str] = []
-        if isinstance(opened, zarr.Group):
-            opened, names = _array_of(path, opened, attributes)
+        opened, attributes, names = _open(path)
         if opened.dtype.kind not in "buif" or not np.prod(opened.shape):
             raise DataError(f"{path}: an array of {opened.dtype} {opened.shape} is no raster of numbers")
         axes = _axes(path, opened, names)
         height, width = (opened.shape[axes.index(axis)] for axis in "yx")
         channels = opened.shape[axes.index("c")] if "c" in axes else 1
-        store = path / opened.path if opened.path else path
-        metadata = next(store / name for name in _METADATA if (store / name).is_file())
         dtype = np.dtype(np.uint8) if opened.dtype == np.bool_ else np.dtype(opened.dtype).newbyteorder("=")
         georeference = attributes.get("georeference")
         nodata = attributes.get("nodata")
@@ -55,11 +47,44 @@ def open_zarr(path: Path) -> Raster:
             (height, width),
             channels,
             dtype,
-            ZarrPixels(opened, axes, dtype, Unchanged(metadata)),
+            ZarrPixels(opened, axes, dtype, Unchanged(path, _files(path, opened))),
             bits=1 if opened.dtype == np.bool_ else 0,
             georeference=Georeference.from_dict(georeference) if georeference else None,
             nodata=None if nodata is None else float(nodata),
         )
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Name the files and folders that the raster of a store lies in.
+
+    These are the folder of the array that is read, and what describes the groups above it. Another array of the store,
+    such as its labels, may be written meanwhile.
+
+    Raises:
+        DataError: as :func:`open_zarr`.
+    """
+    with explained(path):
+        return _files(path, _open(path)[0])
+
+
+def _files(path: Path, array: Any) -> tuple[Path, ...]:
+    folder = path / array.path
+    groups = [group for group in folder.parents if group == path or path in group.parents]
+    return (folder, *(group / name for group in groups for name in _METADATA))
+
+
+def _open(path: Path) -> tuple[Any, dict[str, Any], list[str]]:
+    """Open the array that is meant; give it, the attributes of the store, and the names of its axes if they say so."""
+    if not any((path / name).is_file() for name in _MARKS):
+        raise DataError(f"{path}: this is a folder, but no Zarr array or group; give a file, or the folder of an array")
+    import zarr
+
+    opened = zarr.open(path, mode="r")
+    attributes: dict[str, Any] = dict(opened.attrs)
+    if isinstance(opened, zarr.Group):
+        array, names = _array_of(path, opened, attributes)
+        return array, attributes, names
+    return opened, attributes, []
 
 
 def _array_of(path: Path, group: Any, attributes: dict[str, Any]) -> tuple[Any, list[str]]:
