@@ -83,6 +83,7 @@ def test_voc_layout(tmp_path: Path, write: Any, image: Any, mask: Any, base: str
         write(f"{base}JPEGImages/{name}.jpg", image)
     for name in "ab":
         write(f"{base}SegmentationClass/{name}.png", palette)
+    write(f"{base}Annotations/a.xml", "<annotation/>")
     write(f"{base}ImageSets/Segmentation/train.txt", "a\n")
     write(f"{base}ImageSets/Segmentation/val.txt", "b\n")
     write(f"{base}ImageSets/Segmentation/trainval.txt", "a\nb\n")
@@ -113,6 +114,7 @@ def test_no_file_is_blamed_that_is_not_there(tmp_path: Path, write: Any, image: 
     for name in "ab":
         write(f"JPEGImages/{name}.jpg", image)
         write(f"SegmentationClass/{name}.png", np.where(mask == 2, 40, mask).astype(np.uint8))
+        write(f"Annotations/{name}.xml", "<annotation/>")
     with pytest.raises(DataError, match=r"the mask holds 40, but Pascal VOC, where no classes\.txt says otherwise"):
         open_data(tmp_path)
     write("classes.txt", "sky\nroad\n")
@@ -145,9 +147,23 @@ def test_val_is_carved_from_a_lone_train(tmp_path: Path, write: Any, image: Any,
 def test_a_given_label_space_wins(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
     write("images/a.png", image)
     write("masks/a.png", mask)
-    write("classes.txt", "x\ny\nz")
     space = LabelSpace(("p", "q"), mapping={0: 0, 1: 1, 2: 1})
     assert open_data(tmp_path, label_space=space).label_space is space
+
+
+def test_classes_of_a_model_are_found_by_their_names(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    write("images/a.png", image)
+    write("masks/a.png", mask)
+    write("classes.txt", "x\nz\ny")
+    model = LabelSpace(("x", "y", "z", "more"), ignore_index=200)
+    space = open_data(tmp_path, label_space=model).label_space
+    assert space.names == model.names
+    assert dict(space.mapping) == {0: 0, 1: 2, 2: 1, 255: 200}
+    write("classes.txt", "x\ny\nz\nmore")
+    assert open_data(tmp_path, label_space=model).label_space is model
+    write("classes.txt", "x\ny\nhorse")
+    with pytest.raises(DataError, match=r"does not know horse; .* x, y, horse, those of the model x, y, z, more"):
+        open_data(tmp_path, label_space=model)
 
 
 def test_missing_masks_are_counted_and_named(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
@@ -178,7 +194,7 @@ def test_pictures_outside_every_split_are_told_of(tmp_path: Path, write: Any, im
         write(f"masks/{name}.png", mask)
     source = open_data(tmp_path)
     assert len(source.pairs) == 2
-    assert any("1 picture belongs to no split and is left out, c.png" in note for note in source.notes)
+    assert any("extra/ is not used: it holds 1 picture, images/extra/c.png" in note for note in source.notes)
 
 
 def test_a_rotated_photo_fits_its_upright_mask(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from pixelwise.data.findings import Findings, listed
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
+from pixelwise.data.unused import nearest
 from pixelwise.instances import Size
 from pixelwise.io.images import image_info
 from pixelwise.words import counted
@@ -40,11 +41,13 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
             continue
         if missing:
             lacking = counted(len(missing), f"picture of split {name}", "has", of=len(pairs))
+            first = next(pair for pair in pairs if not _annotated(pair))
+            candidates = nearest(root, first, [file for one in findings for file in one.files])
             findings.add(
                 "pair_without_mask",
-                f"{root}: {lacking} no mask: {listed(missing)}",
-                mend="a mask has the name of its picture (the suffix may differ). Add the masks, or move these "
-                "pictures out",
+                f"{root}: {lacking} no mask: {listed(missing)}{f' ({candidates})' if candidates else ''}",
+                mend="a mask has the name of its picture (another suffix, or an ending such as _mask, will do). "
+                "Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml",
                 files=missing,
                 pairs=missing,
             )

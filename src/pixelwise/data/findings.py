@@ -36,6 +36,14 @@ KINDS: Mapping[str, Kind] = {
         "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
     ),
     "split_without_masks": Kind("note", "A split without masks", "It can be labelled, but nothing is learnt from it."),
+    "picture_not_used": Kind(
+        "note", "Pictures that are not used", "They may lack an annotation, or have another name than it."
+    ),
+    "mask_not_used": Kind("note", "Masks that are not used", "Their pictures may be missing, or have another name."),
+    "folder_not_used": Kind("note", "Folders that are not used", "They may hold the truth, or another set."),
+    "format_not_read": Kind(
+        "note", "Files that cannot be read", "They are pictures or masks in a format not read here."
+    ),
     "size_differs": Kind("error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."),
 }
 """Every kind there is, by the name that ``doctor --json`` gives it; ``docs/findings.md`` describes each."""

@@ -110,6 +110,11 @@ def _named(
     ignore = 255 if count <= 255 else 65535
     palette = _palette(survey, range(count))
     background = background_of(names)
+    if count == 1 and set(values) in ({0, 255}, {0, 1}) and background is None:
+        both = ("background", names[0])
+        note = f"masks hold 0 and {values[1]}, and {origin} names one class: read as background and {names[0]}"
+        mapping = {0: 0, 255: 1} if 255 in values else {}
+        return LabelSpace(both, (), 255, 0, mapping), (note,)
     void = frozenset(value for value in void | {ignore} if value >= count)
     if count == 2 and set(values) == {0, 255}:
         mapping = {0: 0, 255: 1}

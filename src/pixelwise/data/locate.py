@@ -6,13 +6,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixelwise.data.dataset_yaml import Description, read_description
-from pixelwise.data.layouts import camvid, coco, deepfashion2, folder, id_masks, labelme, object_files, via, voc, yolo
+from pixelwise.data.layouts import (
+    camvid,
+    cityscapes,
+    coco,
+    deepfashion2,
+    folder,
+    id_masks,
+    labelme,
+    object_files,
+    roboflow_masks,
+    via,
+    voc,
+    yolo,
+)
 from pixelwise.data.pairs import Found, read_list, read_names
 from pixelwise.errors import DataError
 
 DESCRIPTION = "dataset.yaml"
-# The first that fits; objects go before masks of classes.
-_LAYOUTS = (camvid, voc, coco, id_masks, deepfashion2, via, labelme, yolo, object_files, folder)
+# The first that fits: the most particular first, and objects before folders of masks.
+_LAYOUTS = (
+    *(camvid, cityscapes, roboflow_masks, voc),
+    *(coco, id_masks, deepfashion2, via, labelme, yolo, object_files),
+    folder,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,11 @@ def locate(path: Path) -> Located:
     if path.is_dir() and not (path / DESCRIPTION).is_file():
         return Located(path, _find_layout(path))
     file = path / DESCRIPTION if path.is_dir() else path
+    if yolo.is_description(file):
+        found = yolo.find(file.parent, file)
+        if found is None:
+            raise DataError(f"{file}: none of the folders that it names holds pictures with label files beside them")
+        return Located(file.parent, found)
     if not file.exists():
         raise DataError(f"{path}: there is no such folder")
     if file.suffix.lower() not in (".yaml", ".yml"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data.dataset_yaml import Description
@@ -11,7 +12,9 @@ from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
 
 
-def explicit_space(classes: Mapping[StoredValue, str]) -> LabelSpace:
+def explicit_space(
+    classes: Mapping[StoredValue, str] | Mapping[int, str] | Mapping[Color, str],
+) -> LabelSpace:
     """Make the label space of classes that are given by stored value; one name may stand for several values."""
     names = tuple(dict.fromkeys(classes.values()))
     mapping = {value: names.index(name) for value, name in classes.items()}
@@ -24,6 +27,33 @@ def explicit_space(classes: Mapping[StoredValue, str]) -> LabelSpace:
     elif ignore not in mapping:
         mapping[ignore] = ignore
     return LabelSpace(names, colors, ignore, background_of(names), mapping)
+
+
+def match_masks(own: LabelSpace, model: LabelSpace, named_by: str) -> LabelSpace:
+    """Read masks as a model's classes, found by their names.
+
+    Args:
+        own: what the masks hold, with the names of the data.
+        model: the classes of the model.
+        named_by: what names the classes of the data, for errors.
+
+    Returns:
+        The classes of the model, with the values of these masks.
+
+    Raises:
+        DataError: the model does not know a class.
+    """
+    unknown = [name for name in own.names if name not in model.names]
+    if unknown:
+        raise DataError(
+            f"{named_by}: the model does not know {', '.join(unknown)}; the classes of the data are "
+            f"{', '.join(own.names)}, those of the model {', '.join(model.names)}. Rename, merge or ignore classes in "
+            "a dataset.yaml"
+        )
+    indices = {index: model.names.index(name) for index, name in enumerate(own.names)}
+    indices[own.ignore_index] = model.ignore_index
+    stored: dict[StoredValue, int] = dict(own.mapping) or {index: index for index in indices}
+    return replace(model, mapping={value: indices[index] for value, index in stored.items()})
 
 
 def apply_description(base: LabelSpace, description: Description, path: Path) -> LabelSpace:

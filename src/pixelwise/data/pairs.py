@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Protocol
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.types import Color
 from pixelwise.words import counted
 
 SPLIT_NAMES: Mapping[str, str] = {
@@ -24,7 +27,14 @@ SPLIT_NAMES: Mapping[str, str] = {
 }
 """What folders and lists of a split are called -> the name of the split."""
 
-_MASK_ENDING = re.compile(r"[-_](mask|masks|seg|segmentation|label|labels|gt|annotation|ann)$", re.IGNORECASE)
+MASK_ENDING = re.compile(
+    r"[-_](masks?|seg|segmentation|labels?|labelids|labeltrainids|gt|annotations?|ann|manual\d?|gtfine_labelids|"
+    r"gtcoarse_labelids|gtfine_labeltrainids)$",
+    re.IGNORECASE,
+)
+"""What people put behind the name of a picture to name its mask."""
+
+_PICTURE_ENDING = re.compile(r"[-_](training|test|image|img|rgb|photo|leftimg8bit|original|orig)$", re.IGNORECASE)
 
 
 class ObjectReader(Protocol):
@@ -67,6 +77,8 @@ class Found:
         void: stored mask values that mean "not annotated".
         notes: what was recognised, in words for the user.
         named_by: what gives the names: a file, or words for a layout that has names of its own; for errors.
+        colors: RGB colour in the masks -> class name, where a file of the layout says so.
+        stored: number in the masks -> class name, in layouts whose numbers are no class indices; others are void.
     """
 
     layout: str
@@ -75,17 +87,32 @@ class Found:
     void: frozenset[int] = frozenset({255})
     notes: tuple[str, ...] = field(default=())
     named_by: str = ""
+    colors: Mapping[Color, str] | None = None
+    stored: Mapping[int, str] | None = None
 
 
 def list_pictures(folder: Path) -> list[Path]:
     """List the picture files in a folder and the folders below it, sorted; hidden ones are passed over."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    return [path for path in list_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def list_files(folder: Path) -> list[Path]:
+    """List the files in a folder and the folders below it, sorted; hidden ones are passed over.
+
+    Folders that are symbolic links are followed, each place once, so that links to a folder above make no circle.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+    root = Path(os.path.realpath(folder))
+    for above, below, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(above)
+        if place in seen or Path(place) in root.parents or (above != str(folder) and Path(place) == root):
+            below.clear()
+            continue
+        seen.add(place)
+        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
+        found += [Path(above, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
@@ -102,39 +129,70 @@ def make_pair(root: Path, image: Path, mask: Path | None) -> Pair:
 def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     """Pair the pictures below one folder with the masks below another by their relative paths without suffix.
 
-    The name of a mask may end in ``_mask``, ``_seg``, ``_label`` or the like.
+    Names are compared as people see them (Unicode's form NFC). A mask of the very name of a picture comes first, then
+    one whose name is that of the picture file with its suffix (``a.jpg.png``), then one whose name has an ending such
+    as ``_mask`` or ``_label`` besides, and last one where both names have their endings, as ``21_training.tif`` and
+    ``21_manual1.gif`` do.
 
     Raises:
-        DataError: two pictures, or two masks, have the same name and differ by suffix only.
+        DataError: two pictures, or two masks of one picture, have the same name.
     """
-    masks_by_key = _by_key(masks, mask=True)
-    return tuple(make_pair(root, image, masks_by_key.get(key)) for key, image in _by_key(images).items())
+    pictures = list_pictures(images)
+    named = _by_name({path: _name(path, images) for path in pictures})
+    with_suffix = {_normal(path.relative_to(images).as_posix()): path for path in pictures}
+    without_ending: dict[str, Path] = {}
+    for path in reversed(pictures):
+        without_ending[_PICTURE_ENDING.sub("", _name(path, images))] = path
+    taken: dict[Path, tuple[int, Path]] = {}
+    for mask in list_pictures(masks):
+        name = _name(mask, masks)
+        bare = MASK_ENDING.sub("", name)
+        candidates = (named.get(name), with_suffix.get(name), named.get(bare), without_ending.get(bare))
+        for rank, image in enumerate(candidates):
+            if image is None or (image in taken and taken[image][0] < rank):
+                continue
+            if image in taken and taken[image][0] == rank:
+                raise DataError(
+                    f"{mask}: {taken[image][1].name} beside it has the same name, so it is unclear which of the two is "
+                    f"the mask of {image.name}; remove or rename one"
+                )
+            taken[image] = rank, mask
+            break
+    return tuple(make_pair(root, image, taken[image][1] if image in taken else None) for image in pictures)
 
 
-def _by_key(folder: Path, *, mask: bool = False) -> dict[str, Path]:
+def _name(path: Path, folder: Path) -> str:
+    return _normal(path.relative_to(folder).with_suffix("").as_posix())
+
+
+def _normal(name: str) -> str:
+    """Bring a name to one form: some systems store letters and their accents as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _by_name(names: Mapping[Path, str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in list_pictures(folder):
-        key = path.relative_to(folder).with_suffix("").as_posix()
-        if mask:
-            key = _MASK_ENDING.sub("", key)
-        if key in found:
+    for path, name in names.items():
+        if name in found:
             raise DataError(
-                f"{path}: {found[key].name} beside it has the same name, so it is unclear which of the two is meant; "
+                f"{path}: {found[name].name} beside it has the same name, so it is unclear which of the two is meant; "
                 "remove or rename one"
             )
-        found[key] = path
+        found[name] = path
     return found
 
 
 def read_names(path: Path) -> tuple[str, ...] | None:
     """Read class names from a text file of ``name`` or ``index name`` lines; None where there is no such file.
 
+    A line ``__ignore__``, which LabelMe's lists begin with, stands for what is not annotated and takes no index.
+
     Raises:
         DataError: an index is missing or repeats, or a name repeats.
     """
     if not path.is_file():
         return None
-    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in _text(path).splitlines() if line.strip() not in ("", "__ignore__")]
     if not lines:
         raise DataError(f"{path}: the file is empty; expected a class name a line")
     numbered = [re.fullmatch(r"(\d+)[\s,:]+(\S.*)", line) for line in lines]
@@ -150,6 +208,28 @@ def read_names(path: Path) -> tuple[str, ...] | None:
     if repeated:
         raise DataError(f"{path}: class names must differ, but these repeat: {', '.join(repeated)}")
     return tuple(lines)
+
+
+def read_label_map(path: Path) -> dict[Color, str] | None:
+    """Read a ``labelmap.txt`` of CVAT, lines of ``name:red,green,blue:parts:actions``; None where there is none.
+
+    Raises:
+        DataError: a line makes no sense, or a name or a colour repeats.
+    """
+    if not path.is_file():
+        return None
+    found: dict[Color, str] = {}
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.match(r"([^:]+):(\d{1,3}),(\d{1,3}),(\d{1,3})(?::|$)", line.strip())
+        color = (int(match[2]), int(match[3]), int(match[4])) if match else (0, 0, 0)
+        if match is None or max(color) > 255:
+            raise DataError(f"{path}: line {number}: expected name:red,green,blue, found '{line.strip()[:60]}'")
+        if color in found or match[1] in found.values():
+            raise DataError(f"{path}: line {number}: the name or the colour is there twice; they must differ")
+        found[color] = match[1]
+    return found or None
 
 
 def read_list(path: Path) -> list[list[str]]:

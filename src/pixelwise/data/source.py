@@ -11,15 +11,16 @@ from pixelwise.data.checks import check_sizes, with_masks
 from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
-from pixelwise.data.merging import apply_description, explicit_space
+from pixelwise.data.merging import apply_description, explicit_space, match_masks
 from pixelwise.data.object_classes import LEFT_OUT, match_classes, object_space, relabel
-from pixelwise.data.pairs import Pair
+from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
 from pixelwise.data.survey import Survey, survey_masks
 from pixelwise.data.targets import semantic_space
+from pixelwise.data.unused import find_unused
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
-from pixelwise.types import LabelSpace
+from pixelwise.types import LabelSpace, StoredValue
 from pixelwise.words import agreeing, counted
 
 __all__ = ["DataSource", "Pair", "open_data"]
@@ -114,6 +115,7 @@ def open_data(
     located = locate(Path(path))
     root, found = located.root, located.found
     findings = Findings()
+    find_unused(root, _every(found.splits), findings)
     splits = with_masks(found.splits, root, findings)
     check_sizes(_every(splits), findings)
     findings.refuse(skip_bad=skip_bad)
@@ -127,13 +129,37 @@ def open_data(
     if objects:
         splits, label_space = _with_classes(splits, located, label_space)
     elif label_space is None:
-        masks, sampled = _for_survey(every)
-        label_space, understood = _understand(survey_masks(masks), located)
-        findings.note(understood)
-        if sampled:
-            looked = counted(len(masks), "mask", "was", of=len(every))
-            findings.note([f"{looked} looked into; training checks each as it reads it"])
+        label_space = _read_masks(every, located, findings)
+    elif not _has_names(located, label_space.names):
+        own = _read_masks(every, located, findings)
+        label_space = match_masks(own, label_space, located.named_by)
+        findings.note([f"classes are matched by name with those of the model: {', '.join(own.names)}"])
     return DataSource(root, found.layout, label_space, splits, tuple(findings))
+
+
+def _has_names(located: Located, names: tuple[str, ...]) -> bool:
+    """Whether the classes of masks have these names, or none that are known."""
+    description = located.description
+    if description is not None and (description.classes is not None or description.merge or description.ignore):
+        return description.names == names and not description.merge
+    return located.found.names in (None, names)
+
+
+def _read_masks(every: tuple[Pair, ...], located: Located, findings: Findings) -> LabelSpace:
+    """Look into the masks and decide what they mean."""
+    masks, sampled = _for_survey(every)
+    survey = survey_masks(masks)
+    label_space, understood = _understand(survey, located)
+    findings.note(understood)
+    if sampled:
+        looked = counted(len(masks), "mask", "was", of=len(every))
+        findings.note([f"{looked} looked into; training checks each as it reads it"])
+    if len(label_space) < 2:
+        raise DataError(
+            f"{located.root}: the masks are read as the one class {label_space.names[0]}, which teaches a network "
+            f"nothing; name at least two ({located.named_by}), or map the other values in a dataset.yaml"
+        )
+    return label_space
 
 
 def _every(splits: Mapping[str, tuple[Pair, ...]]) -> tuple[Pair, ...]:
@@ -163,6 +189,16 @@ def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str
     """Decide what the masks mean: what the description says comes first, then a class list, then the masks alone."""
     found, description, described_in = located.found, located.description, located.described_in
     origin = located.named_by
+    if found.colors is not None and survey.by_color and (description is None or description.classes is None):
+        return _by_colors(survey, found, located)
+    if found.stored is not None and (description is None or description.classes is None):
+        ignore = 255
+        base = explicit_space(found.stored)
+        mapping: dict[StoredValue, int] = {**base.mapping, **dict.fromkeys(found.void, ignore), ignore: ignore}
+        base = replace(base, ignore_index=ignore, mapping=mapping)
+        if description is None or described_in is None:
+            return base, ()
+        return apply_description(base, description, described_in), ()
     if description is None or described_in is None:
         return recognise(survey, found.names, void=found.void, origin=origin)
     notes: tuple[str, ...] = ()
@@ -179,6 +215,23 @@ def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str
             "`classes` or to `ignore`"
         )
     return space, notes
+
+
+def _by_colors(survey: Survey, found: Found, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
+    """Read masks by the colours that a file of the layout gives the classes."""
+    assert found.colors is not None
+    space = explicit_space(found.colors)
+    unknown = [color for color in survey.pixels if color not in space.mapping]
+    if unknown:
+        shown = "#{:02x}{:02x}{:02x}".format(*unknown[0]) if isinstance(unknown[0], tuple) else str(unknown[0])
+        raise DataError(
+            f"{survey.first[unknown[0]]}: the mask holds the colour {shown}, which {located.named_by} gives no class; "
+            "add it there, or describe all colours in a dataset.yaml"
+        )
+    note = f"{located.named_by} gives {counted(len(space), 'class')} their colours"
+    if located.description is None or located.described_in is None:
+        return space, (note,)
+    return apply_description(space, located.description, located.described_in), (note,)
 
 
 def _with_val(

@@ -38,18 +38,42 @@ def read_json(path: Path, *marks: str) -> Any:
         DataError: the file cannot be read, or has the marks but is damaged.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _decoded(path.read_bytes())
         if not all(f'"{mark}"' in text for mark in marks):
             return None
         return json.loads(text)
     except UnicodeDecodeError as error:
-        if not marks:
-            raise DataError(f"{path}: not a UTF-8 text file ({error.reason}); save it as UTF-8") from error
-        return None
+        content = path.read_bytes()
+        if not all(f'"{mark}"'.encode() in content for mark in marks):
+            return None
+        likely = [name for name in _LIKELY if _decodes(content, name)]
+        guess = f", perhaps {' or '.join(likely)}" if likely else ""
+        raise DataError(
+            f"{path}: the JSON is not in UTF-8 ({error.reason}{guess}), so its names cannot be read; save it as UTF-8"
+        ) from error
     except (ValueError, RecursionError) as error:  # no JSON, a number of more than 4,300 digits, too deep
         raise DataError(f"{path}: the JSON is damaged ({error}); export or download it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
+
+
+_LIKELY = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")
+"""Encodings of old programs on Windows; which one a file has cannot be told from its bytes for sure."""
+
+
+def _decoded(content: bytes) -> str:
+    """Decode text that says its encoding by its first bytes, else UTF-8."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def as_dict(value: Any, where: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,13 +85,13 @@ class CocoFile:
 
 
 def read_coco(path: Path) -> CocoFile | None:
-    """Read a file; None where it is other JSON, or has no annotations.
+    """Read a file; None where it is other JSON. Without the key ``annotations`` it states pictures without objects.
 
     Raises:
         DataError: the file is damaged, or an annotation belongs to no picture.
     """
-    content = read_json(path, "images", "annotations", "categories")
-    if not isinstance(content, dict) or not {"images", "annotations", "categories"} <= content.keys():
+    content = read_json(path, "images", "categories")
+    if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
         return None
     categories: dict[Any, str] = {}
     for raw in as_list(content["categories"], f"{path}: categories"):
@@ -107,9 +108,11 @@ def read_coco(path: Path) -> CocoFile | None:
         if picture.id in pictures:
             raise DataError(f"{path}: image {picture.id}: the id is there twice; ids of images must differ")
         pictures[picture.id] = picture
-    for raw in as_list(content["annotations"], f"{path}: annotations"):
+    for raw in as_list(content.get("annotations", []), f"{path}: annotations"):
         annotation = as_dict(raw, f"{path}: annotations")
         image = annotation.get("image_id")
+        if _is_id(image) and image not in pictures:  # some tools write ids as text in one place and not in the other
+            image = next((number for number in _as_other_type(image) if number in pictures), image)
         if not _is_id(image) or image not in pictures:
             raise DataError(
                 f"{path}: {_called(annotation)}: image_id is {shown(image)}, which `images` does not have; "
@@ -167,6 +170,13 @@ def _called(raw: dict[str, Any]) -> str:
 def _is_id(value: Any) -> TypeGuard[int | str]:
     """Whether a value may be an id; ``true`` is none, though Python takes it for 1."""
     return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _as_other_type(value: int | str) -> tuple[int | str, ...]:
+    """The number that a text shows, or the text that shows a number."""
+    if isinstance(value, int):
+        return (str(value),)
+    return (int(value),) if re.fullmatch(r"-?\d{1,18}", value) else ()
 
 
 def _box(raw: Any, where: str) -> Box:

@@ -8,7 +8,6 @@ from pixelwise.data.pairs import (
     SPLIT_NAMES,
     Found,
     Pair,
-    list_pictures,
     make_pair,
     match_stems,
     read_list,
@@ -16,10 +15,10 @@ from pixelwise.data.pairs import (
     subfolder,
 )
 from pixelwise.errors import DataError
-from pixelwise.words import agreeing, counted
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir")
-MASK_FOLDERS = ("masks", "mask", "annotations", "labels", "label", "gt", "ann_dir")
+MASK_FOLDERS = ("1st_manual", "masks", "mask", "annotations", "labels", "label", "gt", "ann_dir")
+"""Names of the folder of masks, the first one winning: DRIVE's ``mask`` is the field of view of its camera."""
 LOOKED_FOR = (
     "images/ + masks/ (or annotations, labels, gt, img_dir + ann_dir), with train/ val/ test/ below, above or none"
 )
@@ -31,18 +30,7 @@ def find(root: Path) -> Found | None:
     splits = paired_splits(root, images, masks) if images and masks else splits_above(root)
     if not splits:
         return None
-    return Found("folder", splits, read_names(root / "classes.txt"), notes=left_out(images, splits))
-
-
-def left_out(images: Path | None, splits: dict[str, tuple[Pair, ...]]) -> tuple[str, ...]:
-    """Tell of pictures that lie outside every split."""
-    taken = {pair.image for pairs in splits.values() for pair in pairs}
-    others = [path for path in list_pictures(images) if path not in taken] if images is not None else []
-    if not others:
-        return ()
-    among = others[0].name if len(others) == 1 else f"{others[0].name} among them"
-    left = agreeing(len(others), "is")
-    return (f"{counted(len(others), 'picture', 'belongs')} to no split and {left} left out, {among}",)
+    return Found("folder", splits, read_names(root / "classes.txt"))
 
 
 def pair_folders(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:

@@ -29,6 +29,10 @@ class IdMask:
 
     path: Path
 
+    def mask_files(self) -> tuple[Path, ...]:
+        """The picture files that it reads."""
+        return (self.path,)
+
     def size(self) -> Size:
         """Height and width of the file."""
         return image_info(self.path).size
@@ -49,7 +53,7 @@ def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another. Raises as :func:`found`."""
     images, masks = subfolder(root, folder.IMAGE_FOLDERS), subfolder(root, ID_FOLDERS)
     splits = folder.paired_splits(root, images, masks) if images and masks else folder.splits_above(root, ID_FOLDERS)
-    return found(root, with_ids(splits), folder.left_out(images, splits)) if splits else None
+    return found(root, with_ids(splits)) if splits else None
 
 
 def found(root: Path, splits: Mapping[str, tuple[Pair, ...]], notes: tuple[str, ...] = ()) -> Found:

@@ -127,7 +127,7 @@ def _named(root: Path, path: Path, content: Mapping[str, Any]) -> Path:
 
 def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, image: Path) -> Named:
     where = f"{path}: {name} ('{label}')"
-    kind = shape.get("shape_type", "polygon")
+    kind = shape.get("shape_type") or "polygon"  # what LabelMe takes a shape without a type for
     pairs = [as_numbers(point, f"{where}: points", count=2) for point in as_list(shape.get("points"), where)]
     points = as_points([x for x, _ in pairs], [y for _, y in pairs], where)
     if kind == "mask":
@@ -136,7 +136,7 @@ def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, image: 
 
 
 def _polygon(kind: Any, points: Points, where: str) -> Points:
-    if kind == "polygon" and len(points) >= 3:
+    if (kind == "polygon" and len(points) >= 3) or (kind == "rotation" and len(points) == 4):
         return points
     if kind == "rectangle" and len(points) in (2, 4):
         low, high = points.min(0).tolist(), points.max(0).tolist()
@@ -146,7 +146,7 @@ def _polygon(kind: Any, points: Points, where: str) -> Points:
         return ellipse((float(points[0, 0]), float(points[0, 1])), (radius, radius))
     raise DataError(
         f"{where}: a shape of type {shown(kind)} with {counted(len(points), 'point')} has no area; draw a polygon (3 "
-        "points or more), a rectangle, a circle or a mask"
+        "points or more), a rectangle, a rotated box, a circle or a mask"
     )
 
 

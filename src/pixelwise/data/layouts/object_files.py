@@ -31,6 +31,10 @@ class ObjectFiles:
     paths: tuple[Path, ...]
     image: Path
 
+    def mask_files(self) -> tuple[Path, ...]:
+        """The picture files that it reads."""
+        return self.paths
+
     def size(self) -> Size | None:
         """Height and width of the first file."""
         return image_info(self.paths[0]).size if self.paths else None

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixelwise.data.pairs import Found, Pair, make_pair, match_stems, read_list, read_names
+from pixelwise.data.pairs import (
+    Found,
+    Pair,
+    list_pictures,
+    make_pair,
+    match_stems,
+    read_label_map,
+    read_list,
+    read_names,
+)
 from pixelwise.errors import DataError
 
 CLASSES = (
@@ -14,13 +23,18 @@ CLASSES = (
 )
 """The class names in index order (VOC2012 development kit); 255 is void."""
 
+LABEL_MAP = "labelmap.txt"
+NAMED_IN = (LABEL_MAP, "class_names.txt", "classes.txt")
+"""Files that name the classes, the first one winning: of CVAT, of LabelMe, and of anybody."""
+
 LOOKED_FOR = "JPEGImages/ + SegmentationClass/ (Pascal VOC, also within VOCdevkit/VOC20xx)"
 
 
 def find(root: Path) -> Found | None:
     """Recognise the layout in ``root`` or in the newest year of a development kit; None where it is another.
 
-    Without lists every mask counts. ``classes.txt`` replaces the names of the 21 classes.
+    LabelMe, CVAT and Datumaro export it too. Without lists every mask counts. Classes are named by ``labelmap.txt``
+    (with their colours), ``class_names.txt`` or ``classes.txt``; the 21 names are those of VOC's own years alone.
     """
     base = _base(root)
     if base is None:
@@ -30,14 +44,25 @@ def find(root: Path) -> Found | None:
     splits = {name: _listed(root, base, lists / f"{name}.txt") for name in names if (lists / f"{name}.txt").is_file()}
     if "trainval" in splits:
         splits["all" if len(splits) == 1 else "train"] = splits.pop("trainval")
+    if not splits and (lists / "default.txt").is_file():  # CVAT's name for a list of all
+        splits = {"all": _listed(root, base, lists / "default.txt")}
     if not splits:
         pairs = match_stems(root, base / "JPEGImages", base / "SegmentationClass")
         splits = {"all": tuple(pair for pair in pairs if pair.mask is not None)}
-    listed = next((path for path in (base / "classes.txt", root / "classes.txt") if path.is_file()), None)
-    classes = (read_names(listed) if listed is not None else None) or CLASSES
     notes = () if base == root else (f"read from {base.relative_to(root).as_posix()}",)
-    named_by = "Pascal VOC, where no classes.txt says otherwise," if listed is None else str(listed)
+    given = next((path for folder in (base, root) for name in NAMED_IN if (path := folder / name).is_file()), None)
+    if given is not None and given.name == LABEL_MAP:
+        colors = read_label_map(given)
+        named = tuple(colors.values()) if colors else None
+        return Found("voc", splits, named, frozenset({255}), notes, str(given), colors)
+    classes = read_names(given) if given is not None else CLASSES if _is_voc(base) else None
+    named_by = "Pascal VOC, where no classes.txt says otherwise," if given is None else str(given)
     return Found("voc", splits, classes, frozenset({255}), notes, named_by)
+
+
+def _is_voc(base: Path) -> bool:
+    """Whether a folder is a year of VOC itself: it is called so, or it has the boxes that VOC has for every picture."""
+    return base.resolve().name.upper().startswith("VOC20") or any(base.glob("Annotations/*.xml"))
 
 
 def _base(root: Path) -> Path | None:
@@ -49,11 +74,13 @@ def _base(root: Path) -> Path | None:
 
 
 def _listed(root: Path, base: Path, path: Path) -> tuple[Pair, ...]:
+    pictures = {image.stem: image for image in list_pictures(base / "JPEGImages")}
     pairs = []
     for words in read_list(path):
-        image = base / "JPEGImages" / f"{words[0]}.jpg"
-        if not image.is_file():
-            raise DataError(f"{path}: the list names '{words[0]}', but {image} is missing; correct the list")
-        mask = base / "SegmentationClass" / f"{words[0]}.png"
+        image = pictures.get(Path(words[0]).stem) or pictures.get(words[0])
+        if image is None:
+            missing = base / "JPEGImages" / f"{words[0]}.jpg"
+            raise DataError(f"{path}: the list names '{words[0]}', but {missing} is missing; correct the list")
+        mask = base / "SegmentationClass" / f"{image.stem}.png"
         pairs.append(make_pair(root, image, mask if mask.is_file() else None))
     return tuple(pairs)

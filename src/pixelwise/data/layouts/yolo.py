@@ -6,8 +6,10 @@ size. A picture without a file has no objects.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +26,49 @@ from pixelwise.words import agreeing, counted
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
 
 _DESCRIPTIONS = ("data.yaml", "data.yml")
+_MOST = 10**5  # a class beyond it is no class
 _BEYOND = 1.5  # shares beyond it are pixels that nobody divided by the size
 
 
-def find(root: Path) -> Found | None:
+def find(root: Path, described: Path | None = None) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
 
-    ``data.yaml`` names the classes, else ``classes.txt``.
+    Ultralytics' description of a data set, under whatever name, says where the splits are and names the classes. Where
+    there is none, the folders say it, and ``classes.txt`` beside them or in ``labels/``.
+
+    Args:
+        root: the folder.
+        described: the description, if it is known.
 
     Raises:
-        DataError: ``data.yaml`` or a line of a label file makes no sense.
+        DataError: the description or a line of a label file makes no sense.
     """
-    labelled = {
+    if described is None:
+        known = [root / name for name in _DESCRIPTIONS if (root / name).is_file()]
+        described = next(iter([*known, *filter(is_description, sorted(root.iterdir()))]), None)
+    said = _described(root, described) if described is not None else {}
+    labelled = said | {
         split: [(image, _label_file(image, images, labels)) for image in list_pictures(images)]
         for split, (images, labels) in _folders(root)
+        if split not in said and not (said and split == "all")
     }
     files = [path for pictures in labelled.values() for _, path in pictures if path.is_file()]
     if not files:
         return None
-    described = next((root / name for name in _DESCRIPTIONS if (root / name).is_file()), None)
-    names = _names(described) if described is not None else read_names(root / "classes.txt")
+    if described is not None:
+        names = _names(described)
+    else:  # beside the folders, or where LabelImg writes it
+        names = read_names(root / "classes.txt") or read_names(root / "labels" / "classes.txt")
     peeks = list(in_threads(_peek, files))
     if names is None:
-        names = tuple(f"class {index}" for index in range(1 + max((highest for highest, _ in peeks), default=0)))
-    masks = any(outlined for _, outlined in peeks)
+        names = tuple(f"class {index}" for index in range(1 + max((highest for highest, _, _ in peeks), default=0)))
+    masks = any(outlined for _, outlined, _ in peeks)
     notes = [] if masks else ["the labels are boxes without outlines"]
     empty = sum(map(len, labelled.values())) - len(files)
+    repeated = sum(count for _, _, count in peeks)
+    if repeated:
+        first = next(path for path, (_, _, count) in zip(files, peeks, strict=True) if count)
+        notes.append(f"lines of labels that are there twice, read once: {repeated}, the first in {first.name}")
     if empty:
         notes.append(f"pictures without a label file, taken as empty: {empty}")
     splits: dict[str, tuple[Pair, ...]] = {}
@@ -70,16 +89,19 @@ def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size
     if not path.is_file():
         return (), None
     outlines = []
+    seen: set[tuple[str, ...]] = set()
     for number, line in enumerate(_text(path).splitlines(), 1):
-        if line.strip():
-            outlines.append(_outline(line.split(), f"line {number}", path, names))
+        words = line.split()
+        if words and tuple(words) not in seen:  # the same line again would be an object that can never be found
+            seen.add(tuple(words))
+            outlines.append(_outline(words, f"line {number}", path, names))
     return tuple(outlines), None
 
 
 def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) -> Outline:
     where = f"{path}: {name}"
     try:
-        label, values = int(words[0]), np.array(words[1:], np.float64)
+        label, values = _class(words[0]), np.array(words[1:], np.float64)
     except ValueError as error:
         raise DataError(f"{where}: expected a class index and numbers, found '{' '.join(words)[:60]}'") from error
     if not 0 <= label < len(names):
@@ -98,6 +120,67 @@ def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) ->
             f"{where}: {counted(len(values), 'number')}; expected 4 of a box, or x and y of 3 corners or more"
         )
     return Outline(label, name, (values.reshape(-1, 2),), normalised=True)
+
+
+def _class(word: str) -> int:
+    """Read a class index; some tools write it as a number with a fraction of nothing."""
+    value = float(word)
+    if value != int(value):
+        raise ValueError(word)
+    return int(value)
+
+
+def is_description(path: Path) -> bool:
+    """Whether a file is Ultralytics' description of a data set: YAML with ``names`` and ``train`` or ``val``."""
+    if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
+        return False
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        return False
+    return isinstance(content, Mapping) and "names" in content and bool({"train", "val"} & content.keys())
+
+
+def _described(root: Path, described: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Find the pictures and label files of each split where a description says they are."""
+    if not is_description(described):
+        return {}
+    content = yaml.safe_load(_text(described))
+    base = described.parent / str(content.get("path") or ".")
+    places = [place for place in (base, described.parent, root) if place.is_dir()]
+    splits: dict[str, list[tuple[Path, Path]]] = {}
+    for key in ("train", "val", "test"):
+        given = content.get(key)
+        entries = given if isinstance(given, list) else [given] if given else []
+        pictures = [image for entry in entries for image in _pictures_of(str(entry), places)]
+        if pictures:
+            splits[key] = [(image, _beside_images(image)) for image in dict.fromkeys(pictures)]
+    return splits
+
+
+def _pictures_of(entry: str, places: list[Path]) -> list[Path]:
+    """List the pictures of a folder, a list of paths or a file; a ``../`` that leads nowhere (Roboflow) is left out."""
+    for name in (entry, re.sub(r"^(\.\./)+", "", entry)):
+        for place in places:
+            path = Path(os.path.normpath(place / name))
+            if path.is_dir():
+                return list_pictures(path)
+            if path.suffix.lower() == ".txt" and path.is_file():
+                named = [line.strip() for line in _text(path).splitlines() if line.strip()]
+                return [image for line in named for image in _pictures_of(line, [path.parent, *places])]
+            if path.is_file():
+                return [path]
+    return []
+
+
+def _beside_images(image: Path) -> Path:
+    """Name the label file of a picture: in ``labels`` where the picture lies in ``images``, else beside it."""
+    parts = list(image.parts)
+    for place in range(len(parts) - 2, -1, -1):
+        if parts[place].lower() == "images":
+            parts[place] = "labels"
+            break
+    return Path(*parts).with_suffix(".txt")
 
 
 def _folders(root: Path) -> list[tuple[str, tuple[Path, Path]]]:
@@ -123,14 +206,21 @@ def _label_file(image: Path, images: Path, labels: Path) -> Path:
     return (labels / image.relative_to(images)).with_suffix(".txt")
 
 
-def _peek(path: Path) -> tuple[int, bool]:
-    """Give the highest class of a file, and whether an object has more than a box; parse finds what makes no sense."""
-    highest, outlined = 0, False
+def _peek(path: Path) -> tuple[int, bool, int]:
+    """Give the highest class, whether an object has more than a box, and how many lines repeat another one.
+
+    What makes no sense is found by :func:`parse`.
+    """
+    highest, outlined, repeated = 0, False, 0
+    seen: set[str] = set()
     for line in _text(path).splitlines():
         words = line.split()
-        highest = max(highest, int(words[0]) if words and re.fullmatch(r"\d{1,5}", words[0]) else 0)
+        repeated += bool(words) and line in seen
+        seen.add(line)
+        with suppress(ValueError):
+            highest = max(highest, min(_class(words[0]), _MOST) if words else 0)
         outlined |= len(words) > 5
-    return highest, outlined
+    return highest, outlined, repeated
 
 
 def _names(path: Path) -> tuple[str, ...] | None:
