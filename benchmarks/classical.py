@@ -29,7 +29,7 @@ from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.metrics.scores import Scores
 from pixelwise.models.build import DEFAULT_ENCODER
-from pixelwise.training.machine import Machine
+from pixelwise.training.planning.machine import Machine
 
 PAPERS = [name for name, entry in MODELS.items() if entry.encoder != DEFAULT_ENCODER] + ["deeplabv3plus:xception65"]
 """Networks as their papers have them; ``name:encoder`` is one that is given its paper's encoder."""

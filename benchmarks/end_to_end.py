@@ -55,28 +55,28 @@ class CamVid:
 
 
 def open_camvid(folder: Path) -> CamVid:
-    from pixelwise.data.fingerprint import fingerprint
     from pixelwise.data.source import open_data
-    from pixelwise.training.assembly import make_model, make_stream, open_caches
-    from pixelwise.training.machine import Machine
-    from pixelwise.training.plan import plan
+    from pixelwise.listener import Silent
+    from pixelwise.training.pixel_course import PixelCourse
+    from pixelwise.training.planning.machine import Machine
     from pixelwise.training.settings import Settings
-    from pixelwise.training.task import SegmentationTask
 
     source = open_data(folder)
-    draft = plan(fingerprint(source), Machine.detect(), {"steps": 1000, "validate_every": 1000, "ema_decay": 0.0})
+    course = PixelCourse()
+    _, draft = course.plan(
+        source, Machine.detect(), {"steps": 1000, "validate_every": 1000, "ema_decay": 0.0}, Silent()
+    )
     settings = Settings.make(draft.values)
     torch.manual_seed(0)
-    model = make_model(source.label_space, settings)
-    model.to(memory_format=torch.channels_last)
-    stream = make_stream(settings, open_caches(source, settings))
-    task = SegmentationTask(model, settings)
+    setup = course.set_up(source, settings)
+    setup.model.to(memory_format=torch.channels_last)
+    stream, task = setup.stream(settings), setup.task(settings)
     options = {
         "class_weights": task.class_weights,
         "label_smoothing": settings.label_smoothing,
         "ignore_index": source.label_space.ignore_index,
     }
-    return CamVid(model, settings, stream.crops, stream.pictures, task.normalise, options)
+    return CamVid(setup.model, settings, stream.crops, stream.pictures, task.normalise, options)
 
 
 def time_training(camvid: CamVid, steps: int, rounds: int) -> dict[str, tuple[float, float]]:

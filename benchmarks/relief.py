@@ -28,6 +28,7 @@ from PIL import Image
 from rich.console import Console
 
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
+from pixelwise.cli.progress import Terminal
 from pixelwise.data.blue_marble import LABELS, MASK_SIZE
 from pixelwise.data.source import open_data
 from pixelwise.inference import Predictor
@@ -107,7 +108,7 @@ def learn(folder: Path, model: str, minutes: float) -> None:
     del image, mask
     source = open_data(folder / "data", label_space=LABELS)
     fixed = {**SETTINGS, "model": model}
-    fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), console=Console())
+    fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), listener=Terminal(Console()))
     trained = load_model(run.path)
     assert isinstance(trained, SegmentationModel)
     trained.fast_halo = measure_halo(Predictor(trained), source.split("val"), LABELS)

@@ -27,7 +27,18 @@ class ModelError(PixelwiseError):
 
 
 class SettingError(PixelwiseError, ValueError):
-    """An argument or a setting has a value that makes no sense here."""
+    """An argument or a setting has a value that makes no sense here.
+
+    Args:
+        text: what was found, what was expected and how to mend it.
+        argument: name of the argument at fault, as Python callers know it; the message begins with it, and the command
+            line shows it as the option ``--argument``.
+    """
+
+    def __init__(self, text: str, *, argument: str | None = None) -> None:
+        super().__init__(text if argument is None else f"{argument}: {text}")
+        self.text = text
+        self.argument = argument
 
 
 class _Brief(reprlib.Repr):

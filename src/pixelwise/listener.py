@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -14,7 +14,8 @@ class Progress(Protocol):
         """Take the news.
 
         Args:
-            done: steps, pictures or tiles that are done.
+            done: steps, pictures or tiles that are done; the first call of work that goes on where it was broken off
+                tells what was done before.
             total: how many there are.
             note: what else there is to say of the state, such as the loss.
         """
@@ -25,7 +26,16 @@ class Listener(Protocol):
     """What long work talks to; time left is the listener's business."""
 
     def say(self, text: str) -> None:
-        """Take a line for people to read."""
+        """Take a line for people to read: plain text, without markup."""
+        ...
+
+    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Take a table for people to read, such as the plan of a run.
+
+        Args:
+            title: what the table shows.
+            rows: name, value and reason, row after row.
+        """
         ...
 
     def progress(self, doing: str, total: int) -> AbstractContextManager[Progress]:
@@ -43,6 +53,9 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Drop the line."""
+
+    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Drop the table."""
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Iterator[Progress]:

@@ -106,6 +106,8 @@ def test_a_picture_that_declares_too_much_is_not_decoded(
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--resume"], "no run to resume"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--set", "seed"], "error: --set: seed: expected KEY=VALUE"),
+        (["--resume"], "error: --resume: "),
     ],
 )
 def test_options_that_make_no_sense(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import vgg16
@@ -14,11 +13,12 @@ from torchvision.models import vgg16
 from pixelwise.encoders.vgg import VGG16, vgg16_from_torchvision
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
+from pixelwise.listener import Silent
 from pixelwise.models import SegmentationModel, save_model
 from pixelwise.models.build import build_model
 from pixelwise.models.fcn2015 import FCN2015, crop_offset, start_from_coarser, start_from_vgg16
 from pixelwise.nn.tracing.trace import trace
-from pixelwise.training.assembly import fill_weights
+from pixelwise.training.initial_weights import fill_weights
 
 NARROW = 1 / 32
 """Width at which a network runs in milliseconds."""
@@ -211,7 +211,7 @@ def test_a_stage_starts_from_the_scores_of_the_one_before(coarser: str, tmp_path
     # The command line takes the same tensors by their names.
     save_model(before.float(), tmp_path / "model.safetensors")
     filled = build_model(after.name, classes=3, width=NARROW)
-    fill_weights(filled, str(tmp_path), Console(quiet=True))
+    fill_weights(filled, str(tmp_path), Silent())
     for key, value in filled.network.state_dict().items():
         torch.testing.assert_close(value, after.network.state_dict()[key].float())
 

@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +18,23 @@ from rich.console import Console
 from torch import Tensor
 
 from pixelwise import build_model, load_model
-from pixelwise.data.fingerprint import fingerprint
+from pixelwise.cli.progress import Terminal
 from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.models import Coarse
-from pixelwise.training import calibrate
-from pixelwise.training.assembly import fill_weights, make_model, make_stream, open_caches
-from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
+from pixelwise.listener import Progress, Silent
 from pixelwise.training.callbacks import KeepState
 from pixelwise.training.fit import Fitted, fit
+from pixelwise.training.initial_weights import fill_weights
 from pixelwise.training.journal import read_metrics
-from pixelwise.training.machine import Machine
-from pixelwise.training.plan import plan
+from pixelwise.training.pixel_course import PixelSetup, SegmentationTask
 from pixelwise.training.run_folder import RunFolder, saved_split
 from pixelwise.training.settings import Settings
-from pixelwise.training.task import SegmentationTask
 
 
 def run(data: Path, folder: Path, fixed: dict[str, Any], **options: Any) -> tuple[Fitted, str]:
     console = Console(file=io.StringIO(), width=120)
     options = {"epochs": 1.0, **options}
-    fitted = fit(open_data(data), RunFolder(folder), fixed=fixed, console=console, **options)
+    fitted = fit(open_data(data), RunFolder(folder), fixed=fixed, listener=Terminal(console), **options)
     return fitted, console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -95,10 +92,11 @@ def test_a_broken_run_goes_on_to_the_same_curve(
         else:
             fitted, printed = run(shapes, tmp_path / "broken", {**small, "validate_every": 4})
             assert not fitted.finished
-            assert "--resume" in printed
+            assert "stopped at step 6 of 8" in printed
 
-    with pytest.raises(SettingError, match="--resume"):
+    with pytest.raises(SettingError, match="unfinished run is here") as refused:
         run(shapes, tmp_path / "broken", small)
+    assert refused.value.argument == "resume"
     resumed, printed = run(shapes, tmp_path / "broken", {}, resume=True)
     assert resumed.finished
     assert f"at step {5 if fate == 'killed' else 6} of 8" in printed
@@ -122,80 +120,92 @@ def test_a_network_without_an_encoder_trains_by_its_recipe(
     assert losses(tmp_path / "run")
     other = build_model("fcn", classes=3, encoder="mobilenetv3_small_050")
     with pytest.raises(ModelError, match="no tensor of this unet2015 fits a fcn on mobilenetv3_small_050"):
-        fill_weights(other, str(fitted.run.path), Console(file=io.StringIO()))
-
-
-def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[str, Any]) -> None:
-    source = open_data(shapes)
-    draft = plan(fingerprint(source), Machine.detect(), {**small_paper, "class_weights": (1.0, 2.0, 3.0)})
-    settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
-    task = SegmentationTask(make_model(source.label_space, settings), settings)
-    logits = torch.randn(2, 3, 9, 11, dtype=torch.float64, requires_grad=True)
-    coarse = Coarse(logits, (9, 11), 1.0, 0.0)
-    target = torch.randint(0, 3, (2, 9, 11))
-    target[0, :3] = 255
-    gaps = torch.rand(2, 9, 11)
-    losses = torch.nn.functional.cross_entropy(logits, target, ignore_index=255, reduction="none")
-    weights = torch.tensor([1.0, 2.0, 3.0])[target.clamp(max=2)] + gaps
-    weights[target == 255] = 0
-    expected = (losses * weights).sum() / weights.sum()
-    torch.testing.assert_close(task.loss(coarse, target, gaps), expected, rtol=1e-6, atol=1e-6, check_dtype=False)
-    without = task.loss(coarse, target)
-    torch.testing.assert_close(task.loss(coarse, target, torch.zeros_like(gaps)), without)
+        fill_weights(other, str(fitted.run.path), Silent())
 
 
 def test_a_budget_of_minutes_fixes_the_steps(
     shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del small["steps"]
-    monkeypatch.setattr("pixelwise.training.fit.measure_pace", lambda *_: (10.0, 1.0))
+    monkeypatch.setattr(PixelSetup, "measure_pace", lambda *_: (10.0, 1.0))
     fitted, _ = run(shapes, tmp_path / "run", small, epochs=None, minutes=3.0)
     assert fitted.finished
     assert 4 <= fitted.settings.steps <= 18, "three minutes at ten seconds a step, less what getting ready took"
     assert "10000 ms a step" in fitted.settings.reasons["steps"]
-    with pytest.raises(SettingError, match="leaves no time"):
+    with pytest.raises(SettingError, match=r"minutes: 0\.1 leaves no time") as refused:
         run(shapes, tmp_path / "hasty", small, epochs=None, minutes=0.1)
-
-
-def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> None:
-    source = open_data(shapes)
-    traits = fingerprint(source)
-    draft = plan(traits, Machine.detect(), small)
-    settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
-    model = make_model(source.label_space, settings)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    stream = make_stream(settings, open_caches(source, settings))
-    step_seconds, validation_seconds = measure_pace(SegmentationTask(model, settings), stream, torch.device("cpu"))
-    assert 1e-4 < step_seconds < 60
-    assert 1e-4 < validation_seconds < 60
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-
-
-def test_slow_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick: list[int] = []
-    calibrate._median_seconds(quick.append, 3, 8, torch.device("cpu"))
-    assert quick == list(range(11))
-    monkeypatch.setattr(calibrate, "ENOUGH_SECONDS", 0.02)
-    slow: list[int] = []
-
-    def work(number: int) -> None:
-        time.sleep(0.03 if number else 0.2)  # the first is always slower
-        slow.append(number)
-
-    assert calibrate._median_seconds(work, 3, 8, torch.device("cpu")) < 0.15
-    assert slow == [0, 1, 2]
+    assert refused.value.argument == "minutes"
 
 
 def test_folders_that_cannot_be_used(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "finished").mkdir()
     (tmp_path / "finished" / "scores.json").write_text("{}")
-    with pytest.raises(SettingError, match=r"has finished.*--out"):
-        run(shapes, tmp_path / "finished", small)
-    with pytest.raises(SettingError, match="no run to resume"):
-        run(shapes, tmp_path / "nothing", small, resume=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingError, match="--out"):
-        run(shapes, tmp_path / "file" / "run", small)
+    for folder, resume, message, argument in (
+        ("finished", False, "has finished", "out"),
+        ("finished", True, "has finished", "out"),
+        ("nothing", True, "no run to resume", "resume"),
+        ("file/run", False, "cannot be made", "out"),
+    ):
+        with pytest.raises(SettingError, match=message) as refused:
+            run(shapes, tmp_path / folder, small, resume=resume)
+        assert refused.value.argument == argument
+        assert "--" not in str(refused.value), "a caller in Python knows no flags"
+
+
+class Listening:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.tables: dict[str, Sequence[tuple[str, str, str]]] = {}
+        self.steps: dict[str, list[tuple[int, int, str]]] = {}
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        self.tables[title] = rows
+
+    @contextmanager
+    def progress(self, doing: str, total: int) -> Iterator[Progress]:
+        steps = self.steps[doing] = []
+
+        def tell(done: int, of: int, note: str = "") -> None:
+            assert of == total
+            steps.append((done, of, note))
+
+        yield tell
+
+
+def test_a_listener_hears_what_is_decided_and_how_far_the_run_is(
+    shapes: Path, small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener = Listening()
+    source = open_data(shapes)
+    fitted = fit(source, RunFolder(tmp_path / "run"), fixed=small, epochs=1.0, listener=listener)
+    assert listener.said == ["training from scratch (weights: none)"]
+    assert ("steps", "8", "set by hand") in listener.tables["the plan"]
+    assert listener.tables["the plan"] == fitted.settings.rows()
+    train, val = len(source.split("train")), len(source.split("val"))
+    assert [done for done, _, _ in listener.steps["reading training pictures"]] == list(range(1, train + 1))
+    assert [done for done, _, _ in listener.steps["decoding pictures"]] == list(range(1, train + val + 1))
+    timed = [done for done, _, _ in listener.steps["timing a few steps"]]
+    assert timed == sorted(timed)
+    first, *_, last = listener.steps["training"]
+    assert first == (0, 8, "")
+    best = max(float(row["miou"]) for row in read_metrics(fitted.run) if row["miou"])
+    assert last == (8, 8, f"loss {losses(fitted.run.path)[-1]:.3f}, best mIoU {best:.3f}")
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == "", "what a run says goes to its listener alone"
+
+
+def test_a_run_without_a_listener_prints_nothing(
+    shapes: Path, small: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(open_data(shapes), RunFolder(tmp_path / "run"), fixed={**small, "steps": 2}, epochs=1.0)
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == ""
 
 
 def test_settings_that_cannot_be_used(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:

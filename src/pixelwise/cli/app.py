@@ -19,7 +19,7 @@ from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
 from pixelwise.cli.train import train
-from pixelwise.errors import PixelwiseError
+from pixelwise.errors import PixelwiseError, SettingError
 
 app = typer.Typer(
     name="pixelwise",
@@ -54,10 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         console = Console(stderr=True, soft_wrap=True)
-        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        console.print(f"[bold red]error:[/] {escape(message_of(error))}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         if debug:
             raise
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
+
+
+def message_of(error: PixelwiseError) -> str:
+    """Word an error for people who typed a command: an argument is an option there, with its dashes."""
+    if isinstance(error, SettingError) and error.argument is not None:
+        return f"--{error.argument.replace('_', '-')}: {error.text}"
+    return str(error)

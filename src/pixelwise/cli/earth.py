@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from pixelwise.cli.progress import counting
+from pixelwise.cli.progress import Terminal, counting
 from pixelwise.cli.rasters import describe_plan, describe_seams
 from pixelwise.cli.tables import print_evaluation
 from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
@@ -64,7 +64,7 @@ def learn_and_map(out: Path, console: Console) -> None:
     write_americas(earth, out / "data")
     source = open_data(out / "data", label_space=LABELS)
     run = RunFolder(out / "run")
-    fitted = fit(source, run, fixed=MAP_SETTINGS, minutes=MINUTES, started=started, console=console)
+    fitted = fit(source, run, fixed=MAP_SETTINGS, minutes=MINUTES, started=started, listener=Terminal(console))
     if fitted.finished:
         _map_the_earth(out, earth, fitted, console)
         console.print(f"[dim]all of it took {(time.monotonic() - started) / 60:.1f} minutes[/]", highlight=False)

@@ -1,33 +1,81 @@
-"""The progress bar of verbs that go through pictures."""
+"""How a terminal shows long work: lines and tables on stdout, a bar with the time left on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from pixelwise.listener import Progress
+
+SECONDS_BETWEEN_LINES = 15.0
+"""Where there is no terminal to move a bar on, work says how far it is this often."""
+NEWEST_MARKS = 50
+"""Marks that the pace is taken from: work that became faster or slower soon shows it."""
+
+
+class Pace:
+    """How fast work goes, by what was done lately.
+
+    Args:
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._marks = deque([(self._started, 0)], maxlen=NEWEST_MARKS)
+        self._untouched = True
+
+    def mark(self, done: int) -> None:
+        """Note what is done now. What was done before the first mark, by work that was broken off, took no time."""
+        if done < self._marks[-1][1] or (self._untouched and done > 1):
+            self._marks.clear()
+        self._untouched = False
+        self._marks.append((self._clock(), done))
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the work began."""
+        return self._clock() - self._started
+
+    def left(self, total: int) -> str:
+        """Say how long the rest takes, such as ``1:20 left``; empty while nobody can know."""
+        (first, done_first), (last, done) = self._marks[0], self._marks[-1]
+        if done == done_first:
+            return ""
+        return f"{duration((last - first) / (done - done_first) * (total - done))} left"
 
 
 class Counter:
-    """A bar on stderr; call it with the pictures done and the pictures in all.
+    """A row of a bar; call it with what is done and what there is in all.
 
     Args:
         bar: runs already.
         doing: what is being done.
-        total: how many pictures there are.
+        total: how much there is to do.
     """
 
-    def __init__(self, bar: Progress, doing: str, total: int) -> None:
+    def __init__(self, bar: Bar, doing: str, total: int) -> None:
         self._bar = bar
-        self._task = bar.add_task(doing, total=total)
+        self._pace = Pace()
+        self._task = bar.add_task(doing, total=total, note="", left="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total)
+        self._pace.mark(done)
+        self._bar.update(self._task, completed=done, total=total, note=note, left=self._pace.left(total))
 
     @contextmanager
-    def tiles(self, name: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    def tiles(self, name: str, total: int) -> Iterator[Counter]:
         """Show a second bar while the block runs, for the tiles of one large picture.
 
         Args:
@@ -35,30 +83,107 @@ class Counter:
             total: how many tiles it has.
 
         Yields:
-            A function to call with the tiles done and the tiles in all. Those done at the first call, by a job that was
-            stopped, do not count for the time left.
+            A function to call with the tiles done and the tiles in all.
         """
-        task = self._bar.add_task(f"tiles of {name}", total=total)
-        started = False
-
-        def move(done: int, of: int) -> None:
-            nonlocal started
-            if not started and done > 1:
-                self._bar.reset(task, total=of, completed=done)
-            else:
-                self._bar.update(task, completed=done, total=of)
-            started = True
-
+        counter = Counter(self._bar, f"tiles of {name}", total)
         try:
-            yield move
+            yield counter
         finally:
-            self._bar.remove_task(task)
+            self._bar.remove_task(counter._task)
 
     def say(self, text: str) -> None:
         """Print a line to stdout, above the bar."""
         self._bar.stop()
         Console(soft_wrap=True).print(text, highlight=False, markup=False)
         self._bar.start()
+
+
+class Terminal:
+    """A :class:`pixelwise.listener.Listener` that prints lines and tables to stdout, and shows bars on stderr.
+
+    Where there is no terminal, as in a job on a cluster, progress comes as a line from time to time.
+
+    Args:
+        console: takes lines and tables; one on stdout by default.
+        bars: shows the bar; one on stderr by default.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        bars: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.console = console or Console()
+        self.bars = bars or Console(stderr=True)
+        self._clock = clock
+        self._bar: Bar | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar."""
+        with self._bar_set_aside():
+            self.console.print(text, highlight=False, markup=False)
+
+    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Print rows of name, value and reason, the reasons in the background."""
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
+        for name, value, reason in rows:
+            table.add_row(Text(name), Text(value), Text(reason, style="dim"))
+        with self._bar_set_aside():
+            self.console.print(table)
+
+    @contextmanager
+    def progress(self, doing: str, total: int) -> Iterator[Progress]:
+        """Show a bar while the block runs; work that tells more than a number leaves a line when it is done."""
+        pace, spoken_at = Pace(self._clock), self._clock()
+        latest = (0, total, "")
+        with self._row(doing, total) as row:
+
+            def tell(done: int, total: int, note: str = "") -> None:
+                nonlocal latest, spoken_at
+                first_note = bool(note and not latest[2])
+                latest = done, total, note
+                pace.mark(done)
+                if row is not None:
+                    row(done, total, note)
+                elif first_note or self._clock() - spoken_at > SECONDS_BETWEEN_LINES:
+                    spoken_at = self._clock()
+                    self._print_line(f"{doing} {done}/{total}", note, pace.left(total))
+
+            yield tell
+        done, total, note = latest
+        if note:
+            self._print_line(f"{doing} {done}/{total} in {duration(pace.elapsed)}", note)
+
+    def _print_line(self, *parts: str) -> None:
+        self.console.print(", ".join(part for part in parts if part), highlight=False, markup=False)
+
+    @contextmanager
+    def _row(self, doing: str, total: int) -> Iterator[Counter | None]:
+        """Give a row of the bar, whose first row brings the bar and takes it away; None where no bar can be shown."""
+        if not self.bars.is_terminal or os.environ.get("CI"):
+            yield None
+        elif self._bar is not None:
+            yield Counter(self._bar, doing, total)
+        else:
+            with make_bar(self.bars) as self._bar:
+                try:
+                    yield Counter(self._bar, doing, total)
+                finally:
+                    self._bar = None
+
+    @contextmanager
+    def _bar_set_aside(self) -> Iterator[None]:
+        bar = self._bar
+        if bar is not None:
+            bar.stop()
+        try:
+            yield
+        finally:
+            if bar is not None:
+                bar.start()
 
 
 @contextmanager
@@ -72,25 +197,25 @@ def counting(doing: str, total: int) -> Iterator[Counter]:
     Yields:
         A function to call with the pictures done and the pictures in all.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with make_bar(Console(stderr=True)) as bar:
         yield Counter(bar, doing, total)
 
 
-class Terminal:
-    """A :class:`pixelwise.listener.Listener` that prints lines to stdout, and shows bars on stderr.
+def make_bar(console: Console) -> Bar:
+    """Make the bar of all verbs; it leaves nothing behind."""
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
+    )
+    return Bar(*columns, console=console, transient=True)
 
-    Args:
-        console: prints the lines.
-    """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        self._console.print(text, highlight=False, markup=False)
-
-    def progress(self, doing: str, total: int) -> AbstractContextManager[Counter]:
-        """Show a bar with the time left."""
-        return counting(doing, total)
+def duration(seconds: float) -> str:
+    """Show a time for people: ``1:05``, or ``2 h 07 min``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"

@@ -58,8 +58,8 @@ def train(
     from pixelwise.cli.tables import print_evaluation
     from pixelwise.data.source import open_data
     from pixelwise.runs.finish import finish
+    from pixelwise.training.catalogue import default_model
     from pixelwise.training.fit import fit
-    from pixelwise.training.roads import default_model
     from pixelwise.training.run_folder import RunFolder
     from pixelwise.training.settings import read_overrides
 
@@ -77,18 +77,21 @@ def train(
     if upsampling is not None:
         fixed["model_options"] = {**fixed.get("model_options", {}), "upsampling": upsampling}
     console = Console()
+    terminal = Terminal(console)
     source = open_data(data, seed=int(fixed.get("seed", 0)))
     for note in source.notes:
-        console.print(note)
+        terminal.say(note)
     run = RunFolder(out or Path("runs") / f"{source.root.resolve().name}-{fixed.get('model') or default_model(source)}")
     fitted = fit(
-        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, console=console
+        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, listener=terminal
     )
     if fitted.finished and fitted.first:
         command = "pixelwise " + shlex.join(sys.argv[1:])
-        finished = finish(fitted.run, fitted.settings, source, listener=Terminal(console), commands=(command,))
+        finished = finish(fitted.run, fitted.settings, source, listener=terminal, commands=(command,))
         print_evaluation(console, finished.evaluation)
         console.print(f"\nmodel:  {run.model_file}\nreport: {run.report_file}", highlight=False, markup=False)
+    elif fitted.first:
+        terminal.say("go on with --resume")
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import torch
 
+from pixelwise.listener import Listener
 from pixelwise.training.stream import Stream
+from pixelwise.training.task_parts import Task
+
+Crop = TypeVar("Crop")
+Batch = TypeVar("Batch")
+Picture = TypeVar("Picture")
 
 WARM_STEPS = 3
 TIMED_STEPS = 8
@@ -22,46 +28,55 @@ MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
 """Steps that a stream must hold for the pace to be measured."""
 
 
-def measure_pace(task: Any, stream: Stream, device: torch.device) -> tuple[float, float]:
-    """Measure seconds a step and seconds a whole validation.
+def measure_pace(
+    task: Task[Batch, Picture],
+    stream: Stream[Crop, Batch, Picture],
+    device: torch.device,
+    listener: Listener,
+) -> tuple[float, float]:
+    """Measure seconds per step and seconds per whole validation.
 
     The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
 
     Args:
-        task: what a step does, a :class:`~pixelwise.training.task_parts.Task`; its model is copied.
+        task: what a step does; it is copied with its model.
         stream: what it reads, at least :data:`MEASURED_STEPS` steps long.
         device: where to measure.
+        listener: hears how far the measuring is.
     """
-    settings = task.settings
-    model = copy.deepcopy(task.model).to(device)
-    trial = type(task)(model, settings).to(device)
+    settings = stream.settings
+    trial = copy.deepcopy(task).to(device)
     if settings.channels_last:
-        model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters())
+        trial.model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(trial.model.parameters())
     share = max(1, settings.batch // (settings.devices * settings.nodes))
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(settings.precision, torch.float32)
+    pictures = len(stream.pictures)
+    timed_pictures = min(TIMED_PICTURES, pictures)
 
     def step(number: int) -> None:
-        items = [stream.crops[number * share + k] for k in range(share)]
-        batch = trial.transfer_batch_to_device(stream.collate(items), device, 0)
+        crops = stream.batch(range(number * share, (number + 1) * share))
+        batch: Batch = trial.transfer_batch_to_device(crops, device, 0)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = trial.loss_of(batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
+        progress(number + 1, planned)
 
     def validate(number: int) -> None:
-        batch = trial.transfer_batch_to_device(stream.pictures[number], device, 0)
+        picture: Picture = trial.transfer_batch_to_device(stream.pictures[number % pictures], device, 0)
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            trial.validation_step(batch, number)
+            trial.validation_step(picture, number)
+        progress(MEASURED_STEPS + number + 1, planned)
 
-    trial.train()
-    step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
-    trial.eval()
-    trial.pose_as_trained(stream.pictures)
-    pictures = len(stream.pictures)
-    timed = min(TIMED_PICTURES, pictures)
-    picture_seconds = _median_seconds(lambda number: validate(number % pictures), 1, timed, device)
+    planned = MEASURED_STEPS + 1 + timed_pictures
+    with listener.progress("timing a few steps", planned) as progress:
+        trial.train()
+        step_seconds = _median_seconds(step, WARM_STEPS, TIMED_STEPS, device)
+        trial.eval()
+        trial.simulate_trained_output(stream.pictures)
+        picture_seconds = _median_seconds(validate, 1, timed_pictures, device)
     return BOOKKEEPING * step_seconds, max(1e-3, picture_seconds * pictures / (settings.devices * settings.nodes))
 
 

@@ -15,18 +15,19 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging
-from rich.console import Console
-from rich.table import Table
 
 from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
-from pixelwise.training.assembly import fill_weights, make_model
-from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
+from pixelwise.listener import Listener, Silent
+from pixelwise.models import Model
+from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
-from pixelwise.training.journal import MetricsFile, ProgressBar
-from pixelwise.training.machine import Machine
-from pixelwise.training.plan import plan_steps
-from pixelwise.training.roads import default_model, road_of
+from pixelwise.training.catalogue import course_for, default_model
+from pixelwise.training.course import Setup
+from pixelwise.training.initial_weights import fill_weights
+from pixelwise.training.journal import MetricsFile, ShowProgress
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.plan_parts import plan_steps
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 from pixelwise.words import counted
@@ -58,7 +59,7 @@ def fit(
     epochs: float | None = None,
     resume: bool = False,
     started: float | None = None,
-    console: Console | None = None,
+    listener: Listener | None = None,
 ) -> Fitted:
     """Train a network; everything it leaves behind is in the run folder.
 
@@ -72,51 +73,48 @@ def fit(
         epochs: instead of a time, how often every pixel is seen on average; or None.
         resume: go on with the unfinished run in the folder; its saved settings hold.
         started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
-        console: where to print; a new one on stdout by default.
+        listener: hears what is decided and how far the run is; nobody by default.
 
     Raises:
         PixelwiseError: the folder, a setting, the model or the data cannot be used.
     """
-    console = console or Console()
     started = time.monotonic() if started is None else started
     first = _is_first_process()
+    if listener is None or not first:
+        listener = Silent()
     if first:
         run.open(resume=resume)
-    else:
-        console.quiet = True
     pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
     if first and not resume:
-        settings, model, caches = _prepare_new(source, run, fixed, minutes, epochs, started, console)
+        settings, setup = _prepare_new(source, run, fixed, minutes, epochs, started, listener)
     else:
         settings = run.await_settings()
-        road = road_of(settings.model)
-        source = road.see(source)
-        model, caches = make_model(source.label_space, settings), road.open_caches(source, settings)
+        course = course_for(settings.model)
+        setup = course.set_up(course.view(source), settings)
     checkpoint = run.checkpoint if run.checkpoint.is_file() else None
     if resume and first:
         where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
-        console.print(f"resuming {run.path} at {where}")
+        listener.say(f"resuming {run.path} at {where}")
 
     if settings.channels_last:
-        model.to(memory_format=torch.channels_last)
-    road = road_of(settings.model)
+        setup.model.to(memory_format=torch.channels_last)
     best, state = KeepBest(run), KeepState(run)
     stop = StopGently(state)
     average = EMAWeightAveraging(decay=settings.ema_decay)
     every = max(1, min(50, settings.steps // 100))
-    journal = [MetricsFile(run, every=every, figures=road.task.figures), ProgressBar(console, best)]
-    with _quiet_libraries():
+    metrics = MetricsFile(run, every=every, figures=course_for(settings.model).figures)
+    with listener.progress("training", settings.steps) as progress, _quiet_libraries():
         # The order matters: the best model is saved before averaging puts the raw weights back after a validation,
         # and a state is saved after averaging has taken in the step.
-        trainer = _make_trainer(run, settings, [best, average, state, stop, *journal])
+        trainer = _make_trainer(run, settings, [best, average, state, stop, metrics, ShowProgress(progress, best)])
         trainer.fit(
-            road.task(model, settings),
-            datamodule=road.make_stream(settings, caches, model),
+            setup.task(settings),
+            datamodule=setup.stream(settings),
             ckpt_path=checkpoint,
             weights_only=False if checkpoint else None,
         )
-    if stop.asked and first:
-        console.print(f"stopped at step {trainer.global_step} of {settings.steps}; go on with --resume")
+    if stop.asked:
+        listener.say(f"stopped at step {trainer.global_step} of {settings.steps}")
     return Fitted(run, settings, finished=not stop.asked, first=first)
 
 
@@ -133,24 +131,19 @@ def _prepare_new(
     minutes: float | None,
     epochs: float | None,
     started: float,
-    console: Console,
-) -> tuple[Settings, Any, Any]:
+    listener: Listener,
+) -> tuple[Settings, Setup[Model]]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
-    road = road_of(str(fixed.get("model") or default_model(source)))
-    source = road.see(source)
-    with console.status(f"reading {counted(len(source.split('train')), 'training picture')}"):
-        traits, draft = road.plan(source, machine, fixed)
+    course = course_for(str(fixed.get("model") or default_model(source)))
+    source = course.view(source)
+    traits, draft = course.plan(source, machine, fixed, listener)
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     _check_devices(trial)
-    model = make_model(source.label_space, trial)
-    fill_weights(model, trial.weights, console)
-    with console.status("decoding pictures and timing a few steps"):
-        caches = road.open_caches(source, trial)
-        for cache in caches:
-            cache.warm()
-        stream = road.make_stream(trial, caches, model)
-        pace = measure_pace(road.task(model, trial), stream, torch.device(machine.device))
+    setup = course.set_up(source, trial)
+    fill_weights(setup.model, trial.weights, listener)
+    setup.warm(listener)
+    pace = setup.measure_pace(trial, torch.device(machine.device), listener)
     if minutes is None and epochs is None:
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None
@@ -159,15 +152,16 @@ def _prepare_new(
         seconds = 60 * minutes - (time.monotonic() - started) - final
         if seconds < 2 * pace[0]:
             raise SettingError(
-                f"--minutes {minutes:g} leaves no time to train: a step takes {pace[0]:.1f} s here and getting ready "
-                f"took {time.monotonic() - started:.0f} s; give more minutes"
+                f"{minutes:g} leaves no time to train: a step takes {pace[0]:.1f} s here and getting ready took "
+                f"{time.monotonic() - started:.0f} s; give more minutes",
+                argument="minutes",
             )
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
     settings = Settings.make({**draft.values, "reasons": draft.reasons})
     run.save_splits(source)
     settings.save(run.settings_file)
-    console.print(_plan_table(settings))
-    return settings, model, caches
+    listener.table("the plan", settings.rows())
+    return settings, setup
 
 
 def _check_devices(settings: Settings) -> None:
@@ -178,7 +172,7 @@ def _check_devices(settings: Settings) -> None:
         )
     available = torch.cuda.device_count() if torch.cuda.is_available() else None
     if available is not None and settings.devices > available:
-        raise SettingError(f"--devices {settings.devices}: this machine has {available}")
+        raise SettingError(f"{settings.devices} are asked for, but this machine has {available}", argument="devices")
 
 
 def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -214,13 +208,6 @@ def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callbac
 
 def _step_of(checkpoint: Path) -> int:
     return int(torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)["global_step"])
-
-
-def _plan_table(settings: Settings) -> Table:
-    table = Table(title="the plan", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
-    for name, value, reason in settings.rows():
-        table.add_row(name, value, f"[dim]{reason}[/]")
-    return table
 
 
 @contextmanager

@@ -1,23 +1,24 @@
-"""What a run says of itself: a file of figures over the steps, and a line of progress with the time left."""
+"""What a run says of itself: a file of figures over the steps, and to those who wait how far it is."""
 
 from __future__ import annotations
 
 import csv
-import os
+import math
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from pixelwise.io.atomic import atomic_path
+from pixelwise.listener import Progress
 from pixelwise.training.callbacks import KeepBest
 from pixelwise.training.run_folder import RunFolder
+
+SECONDS_BETWEEN_NOTES = 0.5
+"""A listener is not told of steps that follow each other faster."""
 
 
 class MetricsFile(pl.Callback):
@@ -94,61 +95,39 @@ def read_metrics(run: RunFolder) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
-class ProgressBar(pl.Callback):
-    """One line: step, loss, best score, time gone and time left; plain lines where there is no terminal."""
+class ShowProgress(pl.Callback):
+    """Tell a listener which step a run is at, with the loss of the step and the best score so far.
 
-    def __init__(self, console: Console, best: KeepBest) -> None:
-        self.console = console
+    Args:
+        progress: the listener's, for a run of these steps.
+        best: knows the score.
+    """
+
+    def __init__(self, progress: Progress, best: KeepBest) -> None:
+        self.progress = progress
         self.best = best
-        self._bar: Progress | None = None
-        self._times: deque[float] = deque(maxlen=50)
-        self._shown_at = 0.0
+        self._told_at = -math.inf
+        self._loss: Tensor | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the bar."""
-        if not trainer.is_global_zero:
-            return
-        self._times.append(time.monotonic())
-        if self.console.is_terminal and not os.environ.get("CI"):
-            self._bar = Progress(
-                TextColumn("[bold]{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total}"),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[status]}"),
-                console=self.console,
-            )
-            self._bar.add_task("training", total=trainer.max_steps, completed=trainer.global_step, status="")
-            self._bar.start()
+        """Tell the step that training begins with, or goes on from."""
+        self.progress(trainer.global_step, trainer.max_steps)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move on."""
-        if not trainer.is_global_zero:
+        """Tell the step; not every one of quick steps, because asking a GPU for its loss makes it wait."""
+        self._loss = outputs["loss"].detach()
+        if trainer.global_step == trainer.max_steps or time.monotonic() - self._told_at > SECONDS_BETWEEN_NOTES:
+            self._tell(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell a score that may be better now."""
+        self._tell(trainer)
+
+    def _tell(self, trainer: pl.Trainer) -> None:
+        if self._loss is None:
             return
-        self._times.append(time.monotonic())
-        last = trainer.global_step == trainer.max_steps
-        if not last and self._times[-1] - self._shown_at < (0.5 if self._bar is not None else 15):
-            return
-        self._shown_at = self._times[-1]
-        pace = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
-        left = _duration(pace * (trainer.max_steps - trainer.global_step))
+        self._told_at = time.monotonic()
         best = f", best {self.best.name} {self.best.best:.3f}" if self.best.best >= 0 else ""
-        status = f"loss {float(outputs['loss']):.3f}{best}, {left} left"
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, status=status)
-        else:
-            self.console.print(f"training {trainer.global_step}/{trainer.max_steps}, {status}", highlight=False)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"
+        self.progress(trainer.global_step, trainer.max_steps, f"loss {float(self._loss):.3f}{best}")

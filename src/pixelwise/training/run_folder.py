@@ -64,20 +64,22 @@ class RunFolder:
         """
         if self.scores_file.exists():
             raise SettingError(
-                f"{self.path}: this run has finished; choose another folder with --out, or delete this one"
+                f"{self.path}: this run has finished; choose another folder, or delete this one", argument="out"
             )
         if self.settings_file.exists() and not resume:
             raise SettingError(
-                f"{self.path}: an unfinished run is here; go on with --resume, or choose another folder with --out"
+                f"{self.path}: an unfinished run is here; resume it, or choose another folder", argument="resume"
             )
         if resume and not self.settings_file.exists():
-            raise SettingError(f"{self.path}: there is no run to resume; start one without --resume")
+            raise SettingError(f"{self.path}: there is no run to resume; start a new one instead", argument="resume")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingError(f"{self.path}: the run folder cannot be made ({error.strerror}); check --out") from None
+            raise SettingError(
+                f"{self.path}: the run folder cannot be made ({error.strerror}); choose another", argument="out"
+            ) from None
         if not os.access(self.path, os.W_OK):
-            raise SettingError(f"{self.path}: the run folder is not writable; check --out")
+            raise SettingError(f"{self.path}: the run folder is not writable; choose another", argument="out")
 
     def await_settings(self, *, seconds: float = 600.0) -> Settings:
         """Wait for the first process of a distributed run to write the settings, then read them."""

@@ -17,7 +17,7 @@ Share = Field(ge=0, le=1)
 
 
 class Settings(BaseModel):
-    """Everything that decides how a run goes; :mod:`pixelwise.training.plan` fills in what people leave open."""
+    """Everything that decides how a run goes; :mod:`pixelwise.training.planning` fills in what people leave open."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -157,7 +157,7 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise SettingError(f"--set {assignment}: expected KEY=VALUE, such as --set learning_rate=0.001")
+            raise SettingError(f"{assignment}: expected KEY=VALUE, such as learning_rate=0.001", argument="set")
         overrides[key.strip()] = yaml.safe_load(value)
     for key in overrides:
         if key not in Settings.model_fields:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pixelwise.training.settings import Settings
 
-Collate = Callable[[Sequence[Any]], Any]
-"""Makes a batch of crops."""
+Crop = TypeVar("Crop")
+Batch = TypeVar("Batch")
+Picture = TypeVar("Picture")
+Item = TypeVar("Item", covariant=True)
+
+
+class Items(Protocol[Item]):
+    """A ``Dataset`` that knows its length."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Item: ...
 
 
 class StepSampler(Sampler[list[int]]):
@@ -39,7 +49,7 @@ class StepSampler(Sampler[list[int]]):
             yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.replicas))
 
 
-class StepLoader(DataLoader[Any]):
+class StepLoader(DataLoader[Crop]):
     """A loader over a :class:`StepSampler`, which Lightning may resume in the middle of.
 
     The place in the stream follows from the step that the run is at, so there is no state to keep; the two methods
@@ -47,10 +57,16 @@ class StepLoader(DataLoader[Any]):
     """
 
     def __init__(
-        self, dataset: Dataset[Any], sampler: StepSampler, *, collate: Collate, workers: int, pin_memory: bool
+        self,
+        crops: Items[Crop],
+        sampler: StepSampler,
+        *,
+        collate: Callable[[Sequence[Crop]], object],
+        workers: int,
+        pin_memory: bool,
     ) -> None:
         super().__init__(
-            dataset,
+            cast("Dataset[Crop]", crops),
             batch_sampler=sampler,
             collate_fn=collate,
             num_workers=workers,
@@ -66,24 +82,35 @@ class StepLoader(DataLoader[Any]):
         """Accept nothing: the step says it all."""
 
 
-class Stream(pl.LightningDataModule):
+class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
     """The crops and the validation pictures of a run, shared out among its processes.
 
     Args:
-        crops: training set, a ``Dataset`` as long as the run has steps times crops a step.
-        pictures: validation set, a ``Dataset``.
+        crops: training set, as long as the run has steps times crops a step.
+        pictures: validation set.
         settings: batch, steps and workers.
         collate: makes a batch of crops.
     """
 
-    def __init__(self, crops: Any, pictures: Any, settings: Settings, *, collate: Collate) -> None:
+    def __init__(
+        self,
+        crops: Items[Crop],
+        pictures: Items[Picture],
+        settings: Settings,
+        *,
+        collate: Callable[[Sequence[Crop]], Batch],
+    ) -> None:
         super().__init__()
         self.crops = crops
         self.pictures = pictures
         self.settings = settings
         self.collate = collate
 
-    def train_dataloader(self) -> StepLoader:
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """Make a batch of the crops of these numbers, outside of any order."""
+        return self.collate([self.crops[number] for number in numbers])
+
+    def train_dataloader(self) -> StepLoader[Crop]:
         """Crops from the step that the run is at."""
         assert self.trainer is not None
         sampler = StepSampler(
@@ -96,8 +123,9 @@ class Stream(pl.LightningDataModule):
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
         return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> DataLoader[Picture]:
         """Whole pictures one by one, each process its share; none is scored twice."""
         assert self.trainer is not None
         share = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)
-        return DataLoader(self.pictures, sampler=share, batch_size=None, num_workers=0)
+        pictures = cast("Dataset[Picture]", self.pictures)
+        return DataLoader(pictures, sampler=share, batch_size=None, num_workers=0)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+import math
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from pixelwise.training.schedule import rate_factor
+from pixelwise.models import Model
 from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Items
 from pixelwise.types import Preprocessing
+
+Batch = TypeVar("Batch", contravariant=True)
+Picture = TypeVar("Picture", contravariant=True)
 
 
 class Score(NamedTuple):
@@ -19,24 +24,57 @@ class Score(NamedTuple):
     value: float
 
 
-class Task(Protocol):
-    """What those who run a task, keep its best weights and write down how it goes ask of it; a LightningModule."""
+class Scored(Protocol):
+    """What keeping the best weights asks of a task."""
 
-    model: Any
-    settings: Settings
-    figures: ClassVar[tuple[str, ...]]
-    """What a validation logs, each as ``val/NAME``; columns of ``metrics.csv``."""
-
-    def loss_of(self, batch: Any) -> Tensor:
-        """Compute the loss of a batch of crops on the device."""
-        ...
-
-    def pose_as_trained(self, pictures: Any) -> None:
-        """Let a fresh model take about as long for the pictures of the validation set as one that has learnt."""
+    @property
+    def model(self) -> Model:
+        """What is trained."""
         ...
 
     def score(self) -> Score:
         """Score the validation whose last picture has been seen, before it is logged and forgotten."""
+        ...
+
+
+class Task(Protocol[Batch, Picture]):
+    """What timing asks of a task, which is a LightningModule: to take steps and to validate, on batches and pictures.
+
+    ``Batch`` is what it learns from in a step, ``Picture`` what it is validated on, each as it comes out of a
+    :class:`~pixelwise.training.stream.Stream`.
+    """
+
+    @property
+    def model(self) -> Model:
+        """What is trained."""
+        ...
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Compute the loss of a batch of crops on the device."""
+        ...
+
+    def validation_step(self, batch: Picture, batch_idx: int) -> None:
+        """Predict one picture on the device, and compare it with its annotation."""
+        ...
+
+    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+        """Let a fresh model take about as long for the pictures of the validation set as one that has learnt."""
+        ...
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch or a picture to a device; Lightning knows it by this name and without types."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Move the model and all else to a device."""
+        ...
+
+    def train(self) -> Self:
+        """Set the mode in which steps are taken."""
+        ...
+
+    def eval(self) -> Self:
+        """Set the mode in which pictures are validated."""
         ...
 
 
@@ -61,18 +99,20 @@ class Normalise(nn.Module):
         return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
 
 
-def make_optimizer(model: Any, settings: Settings) -> Any:
+def make_optimizer(model: Model, settings: Settings) -> dict[str, Any]:
     """AdamW with a rate that rises and falls; no decay on biases and norms; the encoder at its own rate.
 
     Args:
-        model: a module; its ``encoder`` may be None.
+        model: its ``encoder`` may be None.
         settings: rates, decay and steps.
 
     Returns:
         What ``configure_optimizers`` of a LightningModule returns.
     """
     groups = []
-    encoder = set() if model.encoder is None else {id(parameter) for parameter in model.encoder.parameters()}
+    encoder: set[int] = set()
+    if isinstance(model.encoder, nn.Module):
+        encoder = {id(parameter) for parameter in model.encoder.parameters()}
     for of_encoder in (True, False):
         rate = settings.learning_rate * (settings.encoder_rate if of_encoder else 1.0)
         for matrices in (True, False):
@@ -89,3 +129,22 @@ def make_optimizer(model: Any, settings: Settings) -> Any:
         optimizer, lambda step: rate_factor(step, settings.steps, schedule=settings.schedule, warmup=settings.warmup)
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def rate_factor(step: int, steps: int, *, schedule: str, warmup: float) -> float:
+    """Factor of the peak learning rate at a step.
+
+    It rises linearly over the first ``warmup`` share of the steps, then falls to zero: ``poly`` as
+    ``(1 - t) ** 0.9`` (DeepLab), ``cosine`` as half a cosine wave, with t the share of the remaining steps done.
+
+    Args:
+        step: steps done so far, 0 .. steps.
+        steps: steps of the whole run.
+        schedule: ``"poly"`` or ``"cosine"``.
+        warmup: share of the steps that the rise takes, 0 .. 1.
+    """
+    rise = warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = min(1.0, (step - rise) / max(1.0, steps - rise))
+    return float((1 - done) ** 0.9) if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * done))

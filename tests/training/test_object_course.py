@@ -12,26 +12,25 @@ import torch
 from rich.console import Console
 
 from pixelwise import load_model
+from pixelwise.cli.progress import Terminal
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.detection import to_instances
 from pixelwise.errors import DataError
 from pixelwise.inference import Predictor
 from pixelwise.io.images import read_image
+from pixelwise.listener import Silent
 from pixelwise.metrics import choice
 from pixelwise.metrics.objects import score_objects
 from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.runs.finish import finish
 from pixelwise.scoring import judge_for, judge_pictures
-from pixelwise.training.assembly import make_model
-from pixelwise.training.calibrate import MEASURED_STEPS, measure_pace
+from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.callbacks import KeepState
-from pixelwise.training.detection_task import DetectionTask
+from pixelwise.training.catalogue import default_model
 from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
-from pixelwise.training.machine import Machine
-from pixelwise.training.object_assembly import make_object_stream, open_object_caches
-from pixelwise.training.plan_objects import plan_object_source
-from pixelwise.training.roads import default_model
+from pixelwise.training.object_course import DetectionTask, ObjectCourse
+from pixelwise.training.planning.machine import Machine
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 
@@ -39,7 +38,7 @@ from pixelwise.training.settings import Settings
 def run(source: DataSource, folder: Path, fixed: dict[str, Any], **options: Any) -> tuple[Fitted, str]:
     console = Console(file=io.StringIO(), width=120)
     options = {"epochs": 1.0, **options}
-    fitted = fit(source, RunFolder(folder), fixed=fixed, console=console, **options)
+    fitted = fit(source, RunFolder(folder), fixed=fixed, listener=Terminal(console), **options)
     return fitted, console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -115,28 +114,28 @@ def test_a_killed_run_goes_on_to_the_same_curve(
 
 
 def test_the_pace_is_that_of_a_trained_network(toys: DataSource, small_objects: dict[str, Any]) -> None:
-    _, draft = plan_object_source(toys, Machine.detect(), small_objects)
+    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
     settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
-    task = DetectionTask(make_model(toys.label_space, settings), settings)
-    stream = make_object_stream(settings, open_object_caches(toys, settings), task.model)
+    setup = ObjectCourse().set_up(toys, settings)
+    task, stream = setup.task(settings), setup.stream(settings)
     before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
-    step, validation = measure_pace(task, stream, torch.device("cpu"))
+    step, validation = setup.measure_pace(settings, torch.device("cpu"), Silent())
     assert 1e-4 < step < 60
     assert 1e-4 < validation < 60
     assert task.model.network.heads.detections == 100, "measured on a copy"
     assert all(torch.equal(tensor, before[name]) for name, tensor in task.model.state_dict().items())
     objects = sum(len(stream.pictures[k][1]) for k in range(4)) / 4
-    task.pose_as_trained(stream.pictures)
+    task.simulate_trained_output(stream.pictures)
     assert task.model.network.heads.detections == int(np.ceil(2 * objects)) + 10
 
 
 def test_crops_without_objects_give_no_nan(toys: DataSource, small_objects: dict[str, Any]) -> None:
     empty = replace(toys, splits={"train": (toys.split("train")[5],) * 2, "val": toys.split("val")})
-    _, draft = plan_object_source(toys, Machine.detect(), small_objects)
+    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
     settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
-    task = DetectionTask(make_model(toys.label_space, settings), settings)
-    stream = make_object_stream(settings, open_object_caches(empty, settings), task.model)
-    batch = stream.collate([stream.crops[k] for k in range(4)])
+    setup = ObjectCourse().set_up(empty, settings)
+    task = setup.task(settings)
+    batch = setup.stream(settings).batch(range(4))
     assert not any(len(target.boxes) for target in batch[1])
     assert task.model.network.heads.batch == 32
     loss = task.loss_of(batch)
@@ -169,7 +168,7 @@ def test_what_is_annotated_chooses_the_model(toys: DataSource) -> None:
     assert default_model(boxes) == "faster_rcnn"
     assert default_model(masks) == "deeplabv3plus"
     for source, model in ((toys, "mask_rcnn"), (boxes, "faster_rcnn")):
-        _, draft = plan_object_source(source, Machine.detect(), {})
+        _, draft = ObjectCourse().plan(source, Machine.detect(), {}, Silent())
         assert draft.values["model"] == model
         assert "annotated" in draft.reasons["model"]
 

@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from pixelwise.data.fingerprint import Fingerprint, fingerprint
-from pixelwise.data.object_survey import PERCENTILES, ObjectSurvey, survey_objects
-from pixelwise.data.source import DataSource
-from pixelwise.errors import DataError
-from pixelwise.training.machine import Machine
-from pixelwise.training.plan import (
+from pixelwise.data.fingerprint import Fingerprint
+from pixelwise.data.object_survey import PERCENTILES, ObjectSurvey
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.plan_parts import (
     Draft,
     choose_channels,
     choose_encoder,
@@ -38,19 +36,6 @@ ROOM = 1.3
 """Detections for each object of the most crowded picture: others may be more crowded, and some detections are wrong."""
 FEWEST_DETECTIONS = 100
 """COCO's bound, which AP has everywhere unless pictures hold more."""
-
-
-def plan_object_source(source: DataSource, machine: Machine, fixed: Mapping[str, Any]) -> tuple[Fingerprint, Draft]:
-    """Measure the training pictures and objects of a data set and plan from them; see :func:`plan_objects`.
-
-    Raises:
-        DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or masks are to be learnt from boxes.
-    """
-    traits = fingerprint(source)
-    survey = survey_objects(source.split("train"), len(source.label_space))
-    if fixed.get("model") == "mask_rcnn" and not survey.masks:
-        raise DataError(f"{source.root}: only boxes are annotated, no masks; train faster_rcnn on it")
-    return traits, plan_objects(traits, survey, machine, fixed)
 
 
 def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fixed: Mapping[str, Any]) -> Draft:

@@ -7,9 +7,9 @@ import pytest
 
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.training.machine import Machine
-from pixelwise.training.nature import examine
-from pixelwise.training.plan import CPU_STEP_MULTIPLY_ADDS, Draft, class_weights, crop_size, plan, plan_steps
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.pixel_plan import CPU_STEP_MULTIPLY_ADDS, class_weights, plan_pixels
+from pixelwise.training.planning.profile import profile_network
 
 
 def fingerprint(**changes: Any) -> Fingerprint:
@@ -42,7 +42,7 @@ def machine(**changes: Any) -> Machine:
 
 
 def test_every_choice_has_a_reason_and_hands_win() -> None:
-    draft = plan(fingerprint(), machine(), {"batch": 5, "hflip": False})
+    draft = plan_pixels(fingerprint(), machine(), {"batch": 5, "hflip": False})
     assert draft.values["batch"] == 5
     assert draft.values["hflip"] is False
     assert draft.reasons["batch"] == draft.reasons["hflip"] == "set by hand"
@@ -51,111 +51,98 @@ def test_every_choice_has_a_reason_and_hands_win() -> None:
 
 
 def test_crops_are_turned_over_where_up_and_down_are_alike() -> None:
-    assert plan(fingerprint(), machine(), {}).values["vflip"] is False
-    turned = plan(fingerprint(upright=False), machine(), {})
+    assert plan_pixels(fingerprint(), machine(), {}).values["vflip"] is False
+    turned = plan_pixels(fingerprint(upright=False), machine(), {})
     assert turned.values["vflip"] is True
     assert "100 pictures" in turned.reasons["vflip"]
 
 
-@pytest.mark.parametrize(
-    ("size", "limit"),
-    [((360, 480), 288 * 384), ((100, 4000), 10**5), ((50, 50), 10**5), ((3000, 2000), 10**5), ((1, 1), 9)],
-)
-def test_crops_are_legal_and_affordable(size: tuple[int, int], limit: int) -> None:
-    height, width = crop_size(*size, limit)
-    assert height % 32 == width % 32 == 0
-    assert min(height, width) >= 64
-    assert height * width <= max(1.15 * limit, 64 * 96)
-    if size == (360, 480):
-        assert (height, width) == (288, 384)
-
-
 def test_the_machine_decides_precision_and_batch() -> None:
-    assert plan(fingerprint(), machine(), {}).values["precision"] == "bf16-mixed"
-    assert plan(fingerprint(), machine(native_bfloat16=False), {}).values["precision"] == "32-true"
+    assert plan_pixels(fingerprint(), machine(), {}).values["precision"] == "bf16-mixed"
+    assert plan_pixels(fingerprint(), machine(native_bfloat16=False), {}).values["precision"] == "32-true"
     gpu = machine(device="cuda", name="a GPU", native_bfloat16=False)
-    assert plan(fingerprint(), gpu, {}).values["precision"] == "16-mixed"
-    small = plan(fingerprint(), machine(device="cuda", memory=4 << 30), {}).values["batch"]
-    large = plan(fingerprint(), machine(device="cuda", memory=80 << 30), {}).values["batch"]
+    assert plan_pixels(fingerprint(), gpu, {}).values["precision"] == "16-mixed"
+    small = plan_pixels(fingerprint(), machine(device="cuda", memory=4 << 30), {}).values["batch"]
+    large = plan_pixels(fingerprint(), machine(device="cuda", memory=80 << 30), {}).values["batch"]
     assert 2 <= small < large
 
 
 def test_the_practical_models_are_planned_as_ever() -> None:
     for model in ("deeplabv3plus", "unet", "fcn"):
-        values = plan(fingerprint(), machine(), {"model": model}).values
+        values = plan_pixels(fingerprint(), machine(), {"model": model}).values
         assert (values["encoder"], values["crop"], values["batch"]) == ("tf_efficientnet_lite0", (288, 384), 8)
         assert (values["learning_rate"], values["warmup"], values["gradient_clip"]) == (2e-3, 0.03, 0.0)
         assert (values["elastic"], values["border_weight"]) == (0.0, 0.0)
 
 
 def test_a_network_without_norms_learns_gently() -> None:
-    plain = plan(fingerprint(), machine(), {"model": "unet2015"}).values
-    normalised = plan(fingerprint(), machine(), {"model": "segnet_basic"}).values
+    plain = plan_pixels(fingerprint(), machine(), {"model": "unet2015"}).values
+    normalised = plan_pixels(fingerprint(), machine(), {"model": "segnet_basic"}).values
     assert plain["learning_rate"] < normalised["learning_rate"]
     assert plain["warmup"] > normalised["warmup"]
     assert plain["gradient_clip"] > 0 == normalised["gradient_clip"]
     small = {"model": "unet2015", "model_options": {"width": 0.25}}
-    assert plan(fingerprint(), machine(), small).values["batch"] == 2, "more steps rather than larger ones"
+    assert plan_pixels(fingerprint(), machine(), small).values["batch"] == 2, "more steps rather than larger ones"
     assert plain["encoder"] is normalised["encoder"] is None
 
 
 def test_a_heavy_network_gets_steps_of_few_pixels() -> None:
     costs = {}
     for model, least in (("segnet_basic", 4), ("segnet", 4), ("unet2015", 1)):
-        values = plan(fingerprint(), machine(), {"model": model}).values
-        nature = examine(model, classes=3, encoder=None, in_channels=3, options={})
-        costs[model] = values["batch"] * nature.multiply_adds(values["crop"])
+        values = plan_pixels(fingerprint(), machine(), {"model": model}).values
+        profile = profile_network(model, classes=3, encoder=None, in_channels=3, options={})
+        costs[model] = values["batch"] * profile.multiply_adds(values["crop"])
         assert least <= values["batch"] < 8
     assert max(costs.values()) <= 2 * CPU_STEP_MULTIPLY_ADDS
     slow, fast = (
-        plan(fingerprint(), machine(**traits), {"model": "segnet"}).values
+        plan_pixels(fingerprint(), machine(**traits), {"model": "segnet"}).values
         for traits in ({"native_bfloat16": False}, {"cores": 32})
     )
     assert np.prod(slow["crop"]) < np.prod(fast["crop"])
     assert (fast["crop"], fast["batch"]) == ((288, 384), 8)
-    narrow = plan(fingerprint(), machine(), {"model": "segnet", "model_options": {"width": 0.25}}).values
+    narrow = plan_pixels(fingerprint(), machine(), {"model": "segnet", "model_options": {"width": 0.25}}).values
     assert (narrow["crop"], narrow["batch"]) == ((288, 384), 8)
-    by_hand = plan(fingerprint(), machine(), {"model": "segnet", "crop": (480, 480)}).values
+    by_hand = plan_pixels(fingerprint(), machine(), {"model": "segnet", "crop": (480, 480)}).values
     assert by_hand["batch"] == 4, "as few as batch statistics bear"
 
 
 def test_an_unpadded_network_gets_crops_that_leave_nothing_over() -> None:
     for size in ((512, 512), (360, 480), (100, 70)):
-        crop = plan(fingerprint(median_size=size), machine(), {"model": "unet2015"}).values["crop"]
+        crop = plan_pixels(fingerprint(median_size=size), machine(), {"model": "unet2015"}).values["crop"]
         assert [side % 16 for side in crop] == [4, 4]
-    on_gpu = plan(fingerprint(), machine(device="cuda", name="a GPU"), {"model": "unet2015"}).values["crop"]
+    on_gpu = plan_pixels(fingerprint(), machine(device="cuda", name="a GPU"), {"model": "unet2015"}).values["crop"]
     assert [side % 16 for side in on_gpu] == [4, 4]
 
 
 def test_the_recipe_of_the_paper_is_proposed_where_it_fits() -> None:
     cells = fingerprint(channels=1, class_pixels=np.array([20, 80]), class_images=np.array([5, 5]))
-    values = plan(cells, machine(), {"model": "unet2015"}).values
+    values = plan_pixels(cells, machine(), {"model": "unet2015"}).values
     assert values["in_channels"] == 1, "nothing expects grey pictures to be RGB"
     assert values["border_weight"] == 10
     assert 5 <= values["elastic"] <= 10
-    street = plan(fingerprint(), machine(), {"model": "unet2015"}).values
+    street = plan_pixels(fingerprint(), machine(), {"model": "unet2015"}).values
     assert street["border_weight"] == 0, "no objects are known among many classes"
     assert street["elastic"] > 0
-    tiny = plan(fingerprint(median_size=(70, 90)), machine(), {"model": "unet2015"}).values
+    tiny = plan_pixels(fingerprint(median_size=(70, 90)), machine(), {"model": "unet2015"}).values
     assert tiny["elastic"] <= 3.2, "small crops would be torn"
-    assert plan(cells, machine(), {"model": "unet2015", "elastic": 0, "border_weight": 0}).values["elastic"] == 0
+    assert plan_pixels(cells, machine(), {"model": "unet2015", "elastic": 0, "border_weight": 0}).values["elastic"] == 0
 
 
 def test_what_cannot_be_planned_is_named() -> None:
     with pytest.raises(ModelError, match="unet2015"):
-        plan(fingerprint(), machine(), {"model": "unet-2015"})
+        plan_pixels(fingerprint(), machine(), {"model": "unet-2015"})
     with pytest.raises(SettingError, match="trunk of its own"):
-        plan(fingerprint(), machine(), {"model": "segnet", "encoder": "resnet18"})
+        plan_pixels(fingerprint(), machine(), {"model": "segnet", "encoder": "resnet18"})
 
 
 def test_the_data_decide_channels_range_and_crops_of_rare_classes() -> None:
-    deep = plan(fingerprint(channels=5, bits=16, value_range=(3.0, 4000.0)), machine(), {}).values
+    deep = plan_pixels(fingerprint(channels=5, bits=16, value_range=(3.0, 4000.0)), machine(), {}).values
     assert deep["in_channels"] == 5
     assert deep["value_range"] == (3.0, 4000.0)
-    assert plan(fingerprint(channels=1), machine(), {}).values["in_channels"] == 3
-    assert plan(fingerprint(), machine(), {}).values["rare_class_probability"] > 0
+    assert plan_pixels(fingerprint(channels=1), machine(), {}).values["in_channels"] == 3
+    assert plan_pixels(fingerprint(), machine(), {}).values["rare_class_probability"] > 0
     balanced = fingerprint(class_pixels=np.array([5, 5, 5]))
-    assert plan(balanced, machine(), {}).values["rare_class_probability"] == 0
+    assert plan_pixels(balanced, machine(), {}).values["rare_class_probability"] == 0
 
 
 def test_class_weights_are_the_root_of_median_frequency_and_average_to_one() -> None:
@@ -166,26 +153,3 @@ def test_class_weights_are_the_root_of_median_frequency_and_average_to_one() -> 
     assert weights[1] / weights[0] == pytest.approx(2, rel=1e-3)
     assert weights[2] / weights[1] == pytest.approx(5, rel=1e-3)
     assert class_weights(np.zeros(2, np.int64)) == (1.0, 1.0)
-
-
-def test_steps_fit_the_time() -> None:
-    draft = plan(fingerprint(), machine(), {})
-    plan_steps(draft, fingerprint(), epochs=None, seconds=1000.0, pace=(0.5, 4.0))
-    steps, interval = draft.values["steps"], draft.values["validate_every"]
-    assert steps % interval == 0
-    assert 900 < 0.5 * steps + (4.0 + 1.0) * steps / interval < 1020
-    assert 0.9 < draft.values["ema_decay"] < 1
-
-
-def test_epochs_count_pixels() -> None:
-    draft = plan(fingerprint(), machine(), {"batch": 4, "crop": (360, 480)})
-    plan_steps(draft, fingerprint(), epochs=3, seconds=None, pace=(0.1, 0.1))
-    assert draft.values["steps"] == pytest.approx(75, abs=3)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 7, 97, 1000])
-def test_steps_set_by_hand_stay_and_end_with_a_validation(steps: int) -> None:
-    draft = Draft({"steps": steps, "batch": 2, "crop": (64, 64)})
-    plan_steps(draft, fingerprint(), epochs=10, seconds=None, pace=(0.1, 0.1))
-    assert draft.values["steps"] == steps
-    assert steps % draft.values["validate_every"] == 0

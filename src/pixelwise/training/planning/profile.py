@@ -1,4 +1,4 @@
-"""What a network is like, as far as planning its training cares; found by looking at it, not by its name."""
+"""What a network that labels pixels is like, as far as planning its training cares; found by looking, not by name."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pixelwise.nn.tracing.trace import trace
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
-class Nature:
-    """A network without values: what it is made of and what it costs.
+class NetworkProfile:
+    """What a network is made of and what it costs; it needs no values for that.
 
     Args:
         model: on any device; only shapes are looked at.
@@ -51,7 +51,9 @@ class Nature:
         return self._multiply_adds[crop]
 
 
-def examine(name: str, *, classes: int, encoder: str | None, in_channels: int, options: Mapping[str, Any]) -> Nature:
+def profile_network(
+    name: str, *, classes: int, encoder: str | None, in_channels: int, options: Mapping[str, Any]
+) -> NetworkProfile:
     """Look at a network that is about to be trained, without giving it memory.
 
     Args:
@@ -64,13 +66,13 @@ def examine(name: str, *, classes: int, encoder: str | None, in_channels: int, o
     Raises:
         PixelwiseError: as :func:`~pixelwise.models.build_model`.
     """
-    return _examine(name, classes, encoder, in_channels, json.dumps(options, sort_keys=True))
+    return _profile(name, classes, encoder, in_channels, json.dumps(options, sort_keys=True))
 
 
 @lru_cache(maxsize=8)
-def _examine(name: str, classes: int, encoder: str | None, in_channels: int, options: str) -> Nature:
+def _profile(name: str, classes: int, encoder: str | None, in_channels: int, options: str) -> NetworkProfile:
     with torch.device("meta"):
         model = build_model(name, classes=classes, encoder=encoder, in_channels=in_channels, **json.loads(options))
     if not isinstance(model, SegmentationModel):
         raise ModelError(f"model '{name}' finds objects; it is planned from them")
-    return Nature(model)
+    return NetworkProfile(model)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixelwise.training.schedule import rate_factor
+from pixelwise.training.task_parts import rate_factor
 
 
 @pytest.mark.parametrize("schedule", ["poly", "cosine"])

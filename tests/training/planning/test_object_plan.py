@@ -9,9 +9,10 @@ import pytest
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.data.object_survey import ObjectSurvey
 from pixelwise.models import MODELS, build_model
-from pixelwise.training.machine import Machine
-from pixelwise.training.plan import plan, plan_steps
-from pixelwise.training.plan_objects import plan_anchors, plan_detections, plan_objects, plan_ratios
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.object_plan import plan_anchors, plan_detections, plan_objects, plan_ratios
+from pixelwise.training.planning.pixel_plan import plan_pixels
+from pixelwise.training.planning.plan_parts import plan_steps
 from pixelwise.training.settings import Settings
 
 TRAITS = Fingerprint(
@@ -133,6 +134,6 @@ def test_crops_seek_objects_where_they_are_few_or_of_many_kinds() -> None:
 
 def test_gaps_between_annotated_objects_weigh() -> None:
     traits = replace(TRAITS, class_pixels=np.array([7 * 10**6, 10**6]), class_images=np.array([100, 100]))
-    assert plan(traits, CPU, {"model": "unet"}).values["border_weight"] == 10
-    assert plan(replace(traits, objects=False), CPU, {"model": "unet"}).values["border_weight"] == 0
-    assert plan(traits, CPU, {"model": "unet", "border_weight": 3.0}).values["border_weight"] == 3
+    assert plan_pixels(traits, CPU, {"model": "unet"}).values["border_weight"] == 10
+    assert plan_pixels(replace(traits, objects=False), CPU, {"model": "unet"}).values["border_weight"] == 0
+    assert plan_pixels(traits, CPU, {"model": "unet", "border_weight": 3.0}).values["border_weight"] == 3

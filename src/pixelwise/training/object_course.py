@@ -1,0 +1,225 @@
+"""Training of networks that find objects: Faster and Mask R-CNN, on objects that are annotated one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, distributed
+
+from pixelwise.data.crops.object_cache import ObjectCache
+from pixelwise.data.crops.object_crops import ObjectCrops, ObjectPictures, collate_objects
+from pixelwise.data.fingerprint import Fingerprint, fingerprint
+from pixelwise.data.object_survey import survey_objects
+from pixelwise.data.source import DataSource
+from pixelwise.detection import to_instances
+from pixelwise.errors import DataError
+from pixelwise.instances import Instances
+from pixelwise.listener import Listener
+from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.objects import ObjectScores, score_pictures
+from pixelwise.models import DetectionModel
+from pixelwise.ops.object_targets import ObjectTarget
+from pixelwise.training.calibrate import measure_pace
+from pixelwise.training.course import Course, Setup, fresh_model, make_augmentation, shares_of_memory
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.object_plan import plan_objects
+from pixelwise.training.planning.plan_parts import Draft
+from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Items, Stream
+from pixelwise.training.task_parts import Normalise, Score, make_optimizer
+
+LOOKED_AT = 20
+"""Pictures that tell how many objects there are."""
+DOUBTFUL = 2.0
+"""Detections of a trained network for each object of a picture; those with low scores are counted, too."""
+
+Crop = tuple[Tensor, ObjectTarget]
+"""Image uint8 (C, h, w) and the objects that it shows."""
+Batch = tuple[Tensor, list[ObjectTarget]]
+"""Images uint8 (N, C, h, w), one target each."""
+Picture = tuple[Tensor, Instances]
+"""Image uint8 (C, H, W) of any size and its objects."""
+
+
+class ObjectCourse(Course[DetectionModel]):
+    """The losses of a detection network, settings from the sizes and numbers of objects, AP for validation."""
+
+    figures: ClassVar[tuple[str, ...]] = ("ap", "ap50", "ap50_tp_fp_fn")
+
+    def view(self, source: DataSource) -> DataSource:
+        """Give the data as they are.
+
+        Raises:
+            DataError: they have no objects.
+        """
+        if not source.has_objects:
+            raise DataError(
+                f"{source.root}: the masks say which class a pixel has, not which object it belongs to, so mask_rcnn "
+                "and faster_rcnn cannot learn from them; annotate objects (COCO JSON, or images/ and instance_masks/ "
+                "with an id for each object), or choose a model such as unet"
+            )
+        return source
+
+    def plan(
+        self, source: DataSource, machine: Machine, fixed: Mapping[str, Any], listener: Listener
+    ) -> tuple[Fingerprint, Draft]:
+        """Measure the pictures and their objects, and plan from them.
+
+        Raises:
+            DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or masks are to be learnt from boxes.
+        """
+        train = source.split("train")
+        with listener.progress("reading training pictures", len(train)) as progress:
+            traits = fingerprint(source, progress=progress)
+        with listener.progress("measuring objects", len(train)) as progress:
+            survey = survey_objects(train, len(source.label_space), progress=progress)
+        if fixed.get("model") == "mask_rcnn" and not survey.masks:
+            raise DataError(f"{source.root}: only boxes are annotated, no masks; train faster_rcnn on it")
+        return traits, plan_objects(traits, survey, machine, fixed)
+
+    def set_up(self, source: DataSource, settings: Settings) -> ObjectSetup:
+        """Build the model, bound the proposals it learns from, and open the pictures with their objects."""
+        model = fresh_model(source.label_space, settings)
+        assert isinstance(model, DetectionModel)
+        model.network.heads.batch = settings.regions
+        train, val = (
+            ObjectCache(
+                source.split(split),
+                channels=settings.in_channels,
+                value_range=settings.value_range,
+                budget_bytes=budget,
+                maps=split == "train",
+            )
+            for split, budget in zip(("train", "val"), shares_of_memory(settings, source), strict=True)
+        )
+        return ObjectSetup(model, train, val)
+
+
+class ObjectSetup(Setup[DetectionModel]):
+    """A network that finds objects, and pictures with annotated ones.
+
+    Args:
+        model: what is trained.
+        train: pictures that crops are cut from.
+        val: pictures to be scored on.
+    """
+
+    def __init__(self, model: DetectionModel, train: ObjectCache, val: ObjectCache) -> None:
+        super().__init__(model, (train, val))
+        self.train = train
+        self.val = val
+
+    def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
+        """Time steps, and validation with as many detections as a trained network gives."""
+        return measure_pace(self.task(settings), self.stream(settings), device, listener)
+
+    def task(self, settings: Settings) -> DetectionTask:
+        """The losses of the network and AP."""
+        return DetectionTask(self.model, settings)
+
+    def stream(self, settings: Settings) -> Stream[Crop, Batch, Picture]:
+        """Crops with the objects that they show; beyond pictures lies the colour that the model pads with."""
+        crops = ObjectCrops(
+            self.train,
+            make_augmentation(settings),
+            length=settings.steps * settings.batch,
+            seed=settings.seed,
+            fill=[255 * value for value in self.model.preprocessing.mean],
+            object_probability=settings.rare_class_probability,
+        )
+        return Stream(crops, ObjectPictures(self.val), settings, collate=collate_objects)
+
+
+class DetectionTask(pl.LightningModule):
+    """The sum of the losses of a detection network, AdamW, and AP over the whole validation set.
+
+    Training takes a :data:`Batch`, validation a :data:`Picture`.
+
+    Args:
+        model: what is trained.
+        settings: how.
+    """
+
+    def __init__(self, model: DetectionModel, settings: Settings) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
+        self._compared: list[Compared] = []
+        self._scores: ObjectScores | None = None
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move images and targets; annotated objects stay where they are compared, on the CPU."""
+        images, objects = batch
+        if not isinstance(objects, Instances):
+            objects = [ObjectTarget(*(part.to(device) for part in target)) for target in objects]
+        return images.to(device), objects
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Compute the losses of a batch of crops by name."""
+        images, targets = batch
+        return self.model.losses(self.normalise(images), targets)
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Compute the sum of the losses of a batch of crops."""
+        return torch.stack(list(self.losses(batch).values())).sum()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Let the draw of anchors and proposals depend on the step alone, so that a resumed run draws the same."""
+        torch.manual_seed(self.settings.seed + self.global_step)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Take one step; logs ``train/loss`` and each of the losses."""
+        losses = self.losses(batch)
+        loss = torch.stack(list(losses.values())).sum()
+        each = {f"train/{name}": value.detach() for name, value in losses.items()}
+        self.log_dict({"train/loss": loss.detach(), **each}, batch_size=len(batch[0]))
+        return loss
+
+    def validation_step(self, batch: Picture, batch_idx: int) -> None:
+        """Compare what is found in one picture with its objects."""
+        image, truth = batch
+        (detections,) = self.model.detect(self.normalise(image[None]))
+        found = to_instances(detections, truth.size)
+        self._compared.append(compare_objects(truth, found, len(self.model.label_space)))
+
+    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+        """Bound the detections by some for each object: a fresh network takes every region for an object.
+
+        Args:
+            pictures: the validation set, of which a few are looked at.
+        """
+        looked_at = range(min(LOOKED_AT, len(pictures)))
+        objects = sum(len(pictures[number][1]) for number in looked_at) / len(looked_at)
+        heads = self.model.network.heads
+        heads.detections = min(heads.detections, math.ceil(DOUBTFUL * objects) + 10)
+
+    def score(self) -> Score:
+        """Score the pictures seen since the last validation was logged, by those of all processes."""
+        return Score("mask AP" if self.model.masks else "box AP", self._score_all().ap)
+
+    def _score_all(self) -> ObjectScores:
+        if self._scores is None:
+            compared = self._compared
+            if distributed.is_available() and distributed.is_initialized():
+                shares: list[list[Compared]] = [[] for _ in range(distributed.get_world_size())]
+                distributed.all_gather_object(shares, compared)
+                compared = [picture for share in shares for picture in share]
+            bound = self.model.network.heads.detections
+            self._scores = score_pictures(compared, self.model.label_space, max_detections=bound)
+        return self._scores
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the whole validation set."""
+        scores = self._score_all()
+        self._compared, self._scores = [], None
+        for name in ObjectCourse.figures:
+            self.log(f"val/{name}", float(getattr(scores, name)), rank_zero_only=False, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; see :func:`~pixelwise.training.task_parts.make_optimizer`."""
+        return make_optimizer(self.model, self.settings)

@@ -1,0 +1,198 @@
+"""Training of networks that label pixels: on masks, or on the classes of annotated objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from pixelwise.data.crops.cache import PictureCache
+from pixelwise.data.crops.gaps import GapWeights
+from pixelwise.data.crops.pixel_crops import Pictures, TrainingCrops, collate_crops
+from pixelwise.data.fingerprint import Fingerprint, fingerprint
+from pixelwise.data.source import DataSource
+from pixelwise.listener import Listener
+from pixelwise.metrics.confusion import ConfusionMatrix
+from pixelwise.models import Coarse, SegmentationModel
+from pixelwise.ops import upsample_confusion, upsample_cross_entropy
+from pixelwise.training.calibrate import measure_pace
+from pixelwise.training.course import Course, Setup, fresh_model, make_augmentation, shares_of_memory
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.planning.pixel_plan import plan_pixels
+from pixelwise.training.planning.plan_parts import Draft
+from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Items, Stream
+from pixelwise.training.task_parts import Normalise, Score, make_optimizer
+
+Batch = tuple[Tensor, ...]
+"""Images uint8 (N, C, h, w), masks (N, h, w), and weights of gaps (N, h, w) where touching objects are kept apart."""
+Picture = tuple[Tensor, Tensor]
+"""Image uint8 (C, H, W) and mask (H, W) of any size."""
+
+
+class PixelCourse(Course[SegmentationModel]):
+    """Cross-entropy on every pixel, settings from the classes of the pixels, mIoU for validation."""
+
+    figures: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy")
+
+    def view(self, source: DataSource) -> DataSource:
+        """Give masks as they are, and annotated objects as classes on a background."""
+        return source.semantic()
+
+    def plan(
+        self, source: DataSource, machine: Machine, fixed: Mapping[str, Any], listener: Listener
+    ) -> tuple[Fingerprint, Draft]:
+        """Measure the pictures and masks, and plan from them."""
+        with listener.progress("reading training pictures", len(source.split("train"))) as progress:
+            traits = fingerprint(source, progress=progress)
+        return traits, plan_pixels(traits, machine, fixed)
+
+    def set_up(self, source: DataSource, settings: Settings) -> PixelSetup:
+        """Build the model and open the pictures with their masks."""
+        model = fresh_model(source.label_space, settings)
+        assert isinstance(model, SegmentationModel)
+        train, val = (
+            PictureCache(
+                source.split(split),
+                source.label_space,
+                channels=settings.in_channels,
+                value_range=settings.value_range,
+                budget_bytes=budget,
+            )
+            for split, budget in zip(("train", "val"), shares_of_memory(settings, source), strict=True)
+        )
+        return PixelSetup(model, train, val)
+
+
+class PixelSetup(Setup[SegmentationModel]):
+    """A network that labels pixels, and pictures with masks.
+
+    Args:
+        model: what is trained.
+        train: pictures that crops are cut from.
+        val: pictures to be scored on.
+    """
+
+    def __init__(self, model: SegmentationModel, train: PictureCache, val: PictureCache) -> None:
+        super().__init__(model, (train, val))
+        self.train = train
+        self.val = val
+
+    def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
+        """Time steps and the scoring of whole pictures."""
+        return measure_pace(self.task(settings), self.stream(settings), device, listener)
+
+    def task(self, settings: Settings) -> SegmentationTask:
+        """Cross-entropy and mIoU."""
+        return SegmentationTask(self.model, settings)
+
+    def stream(self, settings: Settings) -> Stream[Batch, Batch, Picture]:
+        """Crops with their masks, and with weights of the gaps between objects where the settings ask for them."""
+        gaps = None
+        if settings.border_weight > 0:
+            gaps = GapWeights(self.train, w0=settings.border_weight, budget_bytes=settings.cache_bytes // 2)
+        crops = TrainingCrops(
+            self.train,
+            make_augmentation(settings),
+            length=settings.steps * settings.batch,
+            seed=settings.seed,
+            rare_class_probability=settings.rare_class_probability,
+            gaps=gaps,
+        )
+        return Stream(crops, Pictures(self.val), settings, collate=collate_crops)
+
+
+class SegmentationTask(pl.LightningModule):
+    """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
+
+    Training takes a :data:`Batch`, validation a :data:`Picture`; pictures stay uint8 until they are on the device.
+
+    Args:
+        model: what is trained.
+        settings: how.
+    """
+
+    def __init__(self, model: SegmentationModel, settings: Settings) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.confusion = ConfusionMatrix(model.label_space)
+        self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", torch.tensor(settings.class_weights), persistent=False)
+
+    def loss(self, coarse: Coarse, target: Tensor, gaps: Tensor | None = None) -> Tensor:
+        """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths.
+
+        With ``gaps`` (N, H, W) a pixel weighs what its class weighs and its gap on top (U-Net, equation 2).
+        """
+        pixel_weights = None if gaps is None else self._weights_of(target) + gaps
+        loss = self._cross_entropy(coarse.logits, target, pixel_weights, scale=coarse.scale, offset=coarse.offset)
+        for logits in coarse.auxiliary:
+            loss = loss + 0.4 * self._cross_entropy(logits, target, pixel_weights)
+        return loss
+
+    def _weights_of(self, target: Tensor) -> Tensor:
+        """Weight of the class of each pixel (N, H, W); that of ignored pixels does not count."""
+        return self.class_weights[target.long().clamp(max=len(self.class_weights) - 1)]
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None, **grid: Any) -> Tensor:
+        return upsample_cross_entropy(
+            logits,
+            target,
+            **grid,
+            class_weights=self.class_weights if pixel_weights is None else None,
+            pixel_weights=pixel_weights,
+            ignore_index=self.model.label_space.ignore_index,
+            label_smoothing=self.settings.label_smoothing,
+        )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Let dropout depend on the step alone, so that a resumed run drops what the unbroken one would."""
+        torch.manual_seed(self.settings.seed + self.global_step)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Take one step; logs ``train/loss`` and the learning rate."""
+        loss = self.loss_of(batch)
+        self.log("train/loss", loss.detach())
+        return loss
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Compute the loss of a batch of crops."""
+        images, target, *gaps = batch
+        return self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
+
+    def validation_step(self, batch: Picture, batch_idx: int) -> None:
+        """Count labels against one picture at its own size."""
+        image, target = (item[None] for item in batch)
+        coarse = self.model.coarse(self.normalise(image))
+        counts = upsample_confusion(
+            coarse.logits,
+            target,
+            scale=coarse.scale,
+            offset=coarse.offset,
+            ignore_index=self.model.label_space.ignore_index,
+        )
+        ignored = int((target == self.model.label_space.ignore_index).sum())
+        self.confusion.update_counts(counts, images=1, ignored_pixels=ignored)
+
+    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+        """Do nothing: scoring every pixel takes the same time whatever the weights."""
+
+    def score(self) -> Score:
+        """Score what has been counted since the last validation was logged."""
+        return Score("mIoU", self.confusion.scores().miou)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the whole validation set."""
+        scores = self.confusion.scores()
+        self.confusion.reset()
+        self.log("val/miou", scores.miou, rank_zero_only=False, sync_dist=False)
+        self.log("val/pixel_accuracy", scores.pixel_accuracy, rank_zero_only=False, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; see :func:`~pixelwise.training.task_parts.make_optimizer`."""
+        return make_optimizer(self.model, self.settings)

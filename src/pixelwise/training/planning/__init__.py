@@ -1,0 +1,1 @@
+"""From data and machine to settings, each with its reason."""

@@ -1,0 +1,180 @@
+"""Long work as a terminal shows it, and a log file."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from pixelwise.cli.progress import Counter, Pace, Terminal, duration, make_bar
+from pixelwise.listener import Listener
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def listener_of(
+    *, terminal: bool, clock: Callable[[], float] = time.monotonic
+) -> tuple[Terminal, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    console, bars = Console(file=out, width=100), Console(file=err, width=100, force_terminal=terminal)
+    return Terminal(console, bars=bars, clock=clock), out, err
+
+
+@pytest.fixture(autouse=True)
+def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+def test_the_time_left_follows_from_what_was_done_lately() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.left(10) == "", "nobody knows yet"
+    clock.now += 2
+    pace.mark(1)
+    assert pace.left(10) == "0:18 left"
+    for done in range(2, 200):
+        clock.now += 1
+        pace.mark(done)
+    assert pace.left(299) == "1:40 left", "a slow beginning is forgotten"
+    assert pace.elapsed == 200
+
+
+def test_what_a_broken_job_had_done_before_took_no_time() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    clock.now += 30  # opening the files
+    pace.mark(600)
+    assert pace.left(1000) == ""
+    clock.now += 10
+    pace.mark(610)
+    assert pace.left(1000) == "6:30 left"
+
+
+def test_work_that_begins_anew_is_timed_anew() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for done in (1, 2, 3, 0, 1):
+        clock.now += 5
+        pace.mark(done)
+    assert pace.left(3) == "0:10 left"
+
+
+def test_times_are_shown_as_people_write_them() -> None:
+    assert [duration(seconds) for seconds in (0.4, 59.6, 75, 3599.4, 3600, 7620)] == [
+        "0:00",
+        "1:00",
+        "1:15",
+        "59:59",
+        "1 h 00 min",
+        "2 h 07 min",
+    ]
+
+
+def test_lines_and_tables_take_text_as_it_is() -> None:
+    listener, out, _ = listener_of(terminal=False)
+    listener.say("runs/[bold]a: 8 of 9 tensors fit")
+    listener.table("the plan", [("crop", "64 [b] 64", "[dim] stays")])
+    assert "runs/[bold]a: 8 of 9 tensors fit" in out.getvalue()
+    assert "64 [b] 64" in out.getvalue()
+    assert "[dim] stays" in out.getvalue()
+
+
+def test_a_log_file_gets_the_first_note_a_line_now_and_then_and_the_last() -> None:
+    clock = Clock()
+    listener, out, err = listener_of(terminal=False, clock=clock)
+    with listener.progress("training", 100) as tell:
+        tell(0, 100)
+        for done in range(1, 101):
+            clock.now += 0.5
+            tell(done, 100, f"loss {1 / done:.3f}")
+    lines = out.getvalue().splitlines()
+    assert err.getvalue() == ""
+    assert [line.split(",")[0] for line in lines] == [
+        "training 1/100",
+        "training 32/100",
+        "training 63/100",
+        "training 94/100",
+        "training 100/100 in 0:50",
+    ]
+    assert lines[1] == "training 32/100, loss 0.031, 0:34 left"
+    assert lines[-1] == "training 100/100 in 0:50, loss 0.010"
+
+
+def test_a_log_file_hears_of_long_work_only() -> None:
+    clock = Clock()
+    listener, out, _ = listener_of(terminal=False, clock=clock)
+    with listener.progress("decoding pictures", 20) as tell:
+        for done in range(1, 21):
+            tell(done, 20)
+            clock.now += 1
+    assert out.getvalue() == "decoding pictures 17/20, 0:03 left\n"
+
+
+def test_a_terminal_gets_a_bar_that_leaves_a_line_where_there_was_more_to_tell() -> None:
+    listener, out, err = listener_of(terminal=True)
+    with listener.progress("training", 4) as tell:
+        tell(0, 4)
+        tell(2, 4, "loss 0.5, best mIoU 0.3")
+        listener.say("between two steps")
+        with listener.progress("scoring", 2) as inner:
+            inner(1, 2)
+        tell(4, 4, "loss 0.4, best mIoU 0.6")
+    assert "between two steps\n" in out.getvalue()
+    assert "training 4/4 in 0:00, loss 0.4, best mIoU 0.6" in out.getvalue()
+    assert "loss 0.5, best mIoU 0.3" in err.getvalue()
+    assert "left" in err.getvalue()
+    assert "scoring" in err.getvalue()
+    with listener.progress("scoring", 4) as tell:
+        tell(4, 4)
+    assert "scoring" not in out.getvalue()
+
+
+def test_a_bar_goes_when_work_fails() -> None:
+    listener, out, _ = listener_of(terminal=True)
+
+    def work() -> None:
+        with listener.progress("training", 4) as tell:
+            tell(1, 4, "loss 0.5")
+            raise RuntimeError("the power went out")
+
+    with pytest.raises(RuntimeError, match="power"):
+        work()
+    assert "training" not in out.getvalue()
+    with listener.progress("training", 4) as tell:
+        tell(4, 4, "loss 0.5")
+    assert "training 4/4" in out.getvalue()
+
+
+def test_a_ci_machine_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    listener, out, err = listener_of(terminal=True)
+    with listener.progress("training", 4) as tell:
+        tell(1, 4, "loss 0.5")
+    assert err.getvalue() == ""
+    assert "training 1/4, loss 0.5" in out.getvalue()
+
+
+def test_tiles_of_a_picture_are_a_second_row() -> None:
+    err = io.StringIO()
+    with make_bar(Console(file=err, width=100, force_terminal=True)) as bar:
+        counter = Counter(bar, "predicting", 3)
+        with counter.tiles("large.tif", 9) as tiles:
+            tiles(4, 9)
+            assert [task.completed for task in bar.tasks] == [0, 4]
+        assert len(bar.tasks) == 1
+
+
+def test_the_console_is_a_listener() -> None:
+    listener: Listener = Terminal()
+    assert listener

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pixelwise.data.source import open_data
+from pixelwise.listener import Silent
+from pixelwise.models import Coarse
+from pixelwise.training.calibrate import MEASURED_STEPS
+from pixelwise.training.pixel_course import PixelCourse
+from pixelwise.training.planning.machine import Machine
+from pixelwise.training.settings import Settings
+
+
+def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[str, Any]) -> None:
+    source = open_data(shapes)
+    _, draft = PixelCourse().plan(source, Machine.detect(), {**small_paper, "class_weights": (1.0, 2.0, 3.0)}, Silent())
+    settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
+    task = PixelCourse().set_up(source, settings).task(settings)
+    logits = torch.randn(2, 3, 9, 11, dtype=torch.float64, requires_grad=True)
+    coarse = Coarse(logits, (9, 11), 1.0, 0.0)
+    target = torch.randint(0, 3, (2, 9, 11))
+    target[0, :3] = 255
+    gaps = torch.rand(2, 9, 11)
+    losses = torch.nn.functional.cross_entropy(logits, target, ignore_index=255, reduction="none")
+    weights = torch.tensor([1.0, 2.0, 3.0])[target.clamp(max=2)] + gaps
+    weights[target == 255] = 0
+    expected = (losses * weights).sum() / weights.sum()
+    torch.testing.assert_close(task.loss(coarse, target, gaps), expected, rtol=1e-6, atol=1e-6, check_dtype=False)
+    without = task.loss(coarse, target)
+    torch.testing.assert_close(task.loss(coarse, target, torch.zeros_like(gaps)), without)
+
+
+def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> None:
+    source = open_data(shapes)
+    _, draft = PixelCourse().plan(source, Machine.detect(), small, Silent())
+    settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
+    setup = PixelCourse().set_up(source, settings)
+    model = setup.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    step_seconds, validation_seconds = setup.measure_pace(settings, torch.device("cpu"), Silent())
+    assert 1e-4 < step_seconds < 60
+    assert 1e-4 < validation_seconds < 60
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
