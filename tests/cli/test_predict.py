@@ -14,10 +14,10 @@ import tifffile
 from PIL import Image
 
 from pixelwise.cli import main
-from pixelwise.cli.finished import RECORD, Finished
-from pixelwise.cli.rasters import STREAMED_PIXELS, is_raster
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import sharpen
+from pixelwise.inference.labelling.finished import RECORD, Finished
+from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
 from pixelwise.inference.raster import label_raster
 from pixelwise.io.images import read_image
 from pixelwise.io.masks import mask_palette, read_mask
@@ -224,7 +224,8 @@ def test_views_and_several_models_are_averaged(untrained_run: Path, photos: Path
 
 
 @pytest.mark.parametrize(
-    ("option", "complaint"), [("probabilities", "probabilities cannot be written"), ("crf", "--crf")]
+    ("option", "complaint"),
+    [("probabilities", "probabilities cannot be written"), ("crf", "the CRF needs")],
 )
 def test_what_needs_the_whole_picture_is_refused_for_rasters(
     option: str,

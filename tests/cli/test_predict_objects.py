@@ -12,10 +12,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pixelwise.cli import main
-from pixelwise.cli.object_lists import FOLDER
 from pixelwise.inference import Predictor
 from pixelwise.inference.components import objects_of
-from pixelwise.inference.labelling.records import region_records
+from pixelwise.inference.labelling.object_lists import FOLDER
+from pixelwise.inference.labelling.regions import RegionFinder
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.models import Model, build_model, save_model
@@ -123,7 +123,7 @@ def test_parts_too_small_are_listed_nowhere(by_brightness: Model, tmp_path: Path
     assert 0 < len(kept) < len(areas)
     assert sorted(Predictor(by_brightness, min_area=least)(pixels).objects().areas) == kept
     with open_source(prediction.labels, indices=True) as labels:
-        records = list(region_records(labels, prediction.label_space, min_area=least))
+        records = list(RegionFinder(labels, prediction.label_space, min_area=least).records())
     assert sorted(record.area for record in records) == kept
     assert [record.id for record in records] == list(range(1, len(kept) + 1))
 
@@ -135,9 +135,9 @@ def test_a_stopped_job_goes_on_to_the_same_files(
     arguments = ("predict", untrained_run, photos, "--save", "coco,table,labels", "--out")
     assert run(*arguments, whole) == 0
 
-    from pixelwise.cli import predict
+    from pixelwise.inference.labelling import label as module
 
-    label = predict.label_picture
+    label = module.label_one
     calls = []
 
     def stopped(predictor, job, *rest, **named):
@@ -146,7 +146,7 @@ def test_a_stopped_job_goes_on_to_the_same_files(
             raise KeyboardInterrupt
         return label(predictor, job, *rest, **named)
 
-    monkeypatch.setattr(predict, "label_picture", stopped)
+    monkeypatch.setattr(module, "label_one", stopped)
     assert run(*arguments, out) != 0
     assert not (out / "predictions.json").exists()
     assert len(list((out / FOLDER).iterdir())) == 2
@@ -173,7 +173,7 @@ def test_rasters_have_objects_too(untrained_run: Path, detector: Path, tmp_path:
     assert run("predict", untrained_run, tmp_path / "map.npy", "--out", out, "--save", "coco,table", "--tile", 32) == 0
     predictor = Predictor(untrained_run)
     with open_source(out / "map.tif", indices=True) as labels:
-        found = objects_of(labels.read(slice(None), slice(None))[0], predictor.label_space, fill_gaps=False)
+        found = objects_of(labels.read(slice(None), slice(None))[0], predictor.label_space)
     coco = json.loads((out / "predictions.json").read_text())
     pairs = {(note["category_id"], tuple(note["bbox"]), note["area"]) for note in coco["annotations"]}
     sides = np.concatenate([found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]], 1)

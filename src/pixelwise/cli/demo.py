@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pixelwise.cli.outputs import make_folder
 from pixelwise.errors import SettingError
+from pixelwise.io.outputs import make_folder
 
 
 def demo(
@@ -21,7 +21,7 @@ def demo(
     """
     if out.is_dir() and any(out.iterdir()):
         raise SettingError(f"{out}: the folder is not empty; choose another with --out, or delete it")
-    make_folder(out, "--out")
+    make_folder(out, "out")
     from pixelwise.cli.earth import learn_and_map  # imported here, so that help does not wait for torch
 
     learn_and_map(out, Console())

@@ -12,12 +12,12 @@ from PIL import Image
 from rich.console import Console
 
 from pixelwise.cli.progress import Terminal, counting
-from pixelwise.cli.rasters import describe_plan, describe_seams
 from pixelwise.cli.tables import print_evaluation
 from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
 from pixelwise.data.source import open_data
 from pixelwise.inference import Predictor
 from pixelwise.inference.drawing.overlay import paint
+from pixelwise.inference.labelling.label import describe_plan, describe_seams
 from pixelwise.io.atomic import atomic_path, write_json
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.georeference import Georeference

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from pixelwise.cli.inputs import split_words
-from pixelwise.cli.outputs import check_file, make_folder
 from pixelwise.errors import DataError
+from pixelwise.io.outputs import check_file, make_folder
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def evaluate(
     computed for every model: of one that gives every pixel a class, the connected parts of the classes are the objects.
     """
     if json_file not in (None, "-"):
-        check_file(Path(str(json_file)), "--json")
+        check_file(Path(str(json_file)), "json")
     if csv_file is not None:
-        check_file(csv_file, "--csv")
+        check_file(csv_file, "csv")
     if report is not None:
-        make_folder(report, "--report")
+        make_folder(report, "report")
 
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.cli.scoring import score_and_print

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pixelwise.cli.outputs import check_file
 from pixelwise.errors import DataError, ModelError, SettingError
+from pixelwise.io.outputs import check_file
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def import_(
 
     (smp-unet-resnet34, smp-deeplabv3-resnet50, smp-deeplabv3plus-resnet101, smp-unet-tu-convnext_tiny).
     """
-    check_file(out, "--out")
+    check_file(out, "out")
     if out.suffix != ".safetensors":
         raise SettingError(f"{out}: model files end in .safetensors; name it so with --out")
     options = parse_options(set_ or [])

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pixelwise.cli.outputs import check_file
 from pixelwise.errors import SettingError
+from pixelwise.io.outputs import check_file
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def inspect(
     draws = not as_json or out is not None or picture is not None
     file = out or Path(f"{Path(name).name.removesuffix('.safetensors') or 'model'}-field.png")
     if draws:
-        check_file(file, "--out")
+        check_file(file, "out")
         if file.suffix.lower() != ".png":
             raise SettingError(f"{file}: the drawing is a PNG; let the name given to --out end in .png")
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pixelwise.cli.inputs import Job
-from pixelwise.cli.outputs import make_folder
+from pixelwise.inference.labelling.jobs import Job
+from pixelwise.inference.labelling.outputs import JOB_FILES
+from pixelwise.instances import Size
+from pixelwise.io.outputs import make_folder
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
 from pixelwise.types import LabelSpace
 
 FOLDER = ".pixelwise-objects"
 """Where the lists wait in the output folder; it goes with the end of the job."""
-
-FILES = {"coco": "predictions.json", "table": "objects.csv"}
-"""What is written for all pictures of a job together -> its file in the output folder."""
 
 
 class ObjectLists:
@@ -24,34 +23,36 @@ class ObjectLists:
 
     Args:
         out: the output folder.
-        kinds: what the job saves; nothing is listed unless some of it is in :data:`FILES`.
+        kinds: what the job saves; nothing is listed unless some of it is in :data:`.outputs.JOB_FILES`.
     """
 
     def __init__(self, out: Path, kinds: Iterable[str]) -> None:
         self.out = out
-        self.kinds = [kind for kind in kinds if kind in FILES]
+        self.kinds = [kind for kind in kinds if kind in JOB_FILES]
 
     def path_of(self, job: Job) -> Path:
         """Name the list of a picture."""
         return self.out / FOLDER / f"{hashlib.sha256(job.name.as_posix().encode()).hexdigest()[:24]}.jsonl"
 
-    def add(self, job: Job, size: tuple[int, int], records: Iterable[ObjectRecord]) -> None:
-        """List the objects of a picture, if the job wants them.
+    def add(self, job: Job, size: Size, records: Callable[[], Iterable[ObjectRecord]]) -> None:
+        """List the objects of a picture, if the job wants them; only then they are found.
 
         Raises:
             PixelwiseError: the list cannot be written.
         """
         if self.kinds:
-            make_folder(self.out / FOLDER, "--out")
+            make_folder(self.out / FOLDER, "out")
             name = job.name.with_name(job.picture.name).as_posix()
-            write_records(self.path_of(job), PictureRecord(name, *size), records)
+            write_records(self.path_of(job), PictureRecord(name, *size), records())
 
     def drop(self, job: Job) -> None:
         """Forget what an earlier job listed of a picture."""
         self.path_of(job).unlink(missing_ok=True)
 
     def write(self, jobs: Iterable[Job], label_space: LabelSpace, *, score: float = 0) -> None:
-        """Write the files of the job from the lists of its pictures, in their order; one object in memory at a time.
+        """Write the files that the job wants from the lists of its pictures, in their order.
+
+        One object is in memory at a time.
 
         Args:
             jobs: the pictures; those without a list are passed over.
@@ -70,13 +71,13 @@ class ObjectLists:
             return ((read_picture(path), read_records(path)) for path in paths)
 
         if "coco" in self.kinds:
-            write_coco(self.out / FILES["coco"], pictures, label_space)
+            write_coco(self.out / JOB_FILES["coco"], pictures, label_space)
         if "table" in self.kinds:
             shown = (
                 (picture, filter(lambda one: one.score is None or one.score >= score, objects))
                 for picture, objects in pictures()
             )
-            write_object_table(self.out / FILES["table"], shown, label_space)
+            write_object_table(self.out / JOB_FILES["table"], shown, label_space)
 
     def remove(self) -> None:
         """Remove the lists: the job is done."""

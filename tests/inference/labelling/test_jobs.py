@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelwise.cli.inputs import collect
 from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.labelling.jobs import collect
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""The pictures of a job, and how each is labelled: in memory, or from file to file."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pixelwise.errors import DataError, SettingError
+from pixelwise.io.formats import TIFF_MAGIC
+from pixelwise.io.header import explained
+from pixelwise.io.images import IMAGE_SUFFIXES, image_info
+from pixelwise.io.rasters.opening import open_source
+from pixelwise.io.rasters.rows import NPY_MAGIC
+
+RASTER_SUFFIXES = (".npy", ".zarr")
+"""Suffixes that patterns match besides those of pictures; in a folder, .npy files may hold anything."""
+
+_ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
+
+STREAMED_PIXELS = 2**26
+"""Pictures of more pixels are labelled from file to file."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to label.
+
+    Args:
+        picture: the file, or the folder of a Zarr store.
+        name: where its results go, below the output folder and without suffix.
+    """
+
+    picture: Path
+    name: PurePath
+
+
+@dataclass(frozen=True)
+class Options:
+    """How pictures are labelled, whatever the picture.
+
+    Args:
+        kinds: what is wanted; see :data:`pixelwise.inference.labelling.outputs.KINDS`.
+        crf: whether labels follow the colours of their pictures.
+        resume: whether to go on with rasters that a stopped job has begun.
+    """
+
+    kinds: tuple[str, ...]
+    crf: bool = False
+    resume: bool = False
+
+
+def is_raster(path: Path) -> bool:
+    """Whether a file is labelled by windows: Zarr, .npy, TIFF with a place on the Earth or no-data areas, large ones.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path.is_dir():
+        return True
+    with explained(path), open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(NPY_MAGIC):
+        return True
+    if start.startswith(TIFF_MAGIC):
+        with open_source(path) as source:
+            placed = source.georeference is not None or source.nodata is not None
+            return placed or source.size[0] * source.size[1] > STREAMED_PIXELS
+    height, width = image_info(path).size
+    return height * width > STREAMED_PIXELS
+
+
+def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:
+    """Find the pictures that files, folders and patterns stand for; each once, in the order given.
+
+    Results keep the sub-folders of a folder or a pattern, below the folder's own name where several are given. Where
+    two pictures differ by suffix only, their results keep it.
+
+    Args:
+        inputs: files, Zarr stores, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
+        out: the output folder, which is not searched.
+
+    Raises:
+        DataError: an input matches nothing.
+        SettingError: the results of two pictures would have one name.
+    """
+    several = sum(Path(text).is_dir() and not is_zarr(Path(text)) for text in inputs) > 1
+    found: dict[Path, tuple[Path, PurePath]] = {}
+    for text in inputs:
+        for picture, relative in _expand(text, out, keep_folder=several):
+            found.setdefault(picture.resolve(), (picture, relative))
+    stems = Counter(relative.with_suffix("") for _, relative in found.values())
+    jobs = []
+    taken: dict[PurePath, Path] = {}
+    for picture, relative in found.values():
+        stem = relative.with_suffix("")
+        name = stem if stems[stem] == 1 else stem.with_name(relative.name.replace(".", "_"))
+        if name in taken:
+            raise SettingError(
+                f"{taken[name]} and {picture} would both be written as {name}; label them in two runs with different "
+                "output folders, or give their folders instead"
+            )
+        taken[name] = picture
+        jobs.append(Job(picture, name))
+    return tuple(jobs)
+
+
+def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, PurePath]]:
+    """Find the pictures that one input stands for, each with its path relative to the input."""
+    path = Path(text)
+    if path.is_file() or is_zarr(path):
+        return [(path, PurePath(path.resolve().name if path.is_dir() else path.name))]
+    if path.is_dir():
+        root, above = path, PurePath(path.resolve().name if keep_folder else ".")
+        candidates, suffixes = sorted(path.rglob("*")), IMAGE_SUFFIXES
+    elif glob.has_magic(text):
+        root, above = _fixed_part(path), PurePath(".")
+        candidates = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        suffixes = IMAGE_SUFFIXES.union(RASTER_SUFFIXES)
+    else:
+        raise DataError(f"{text}: there is no such file or folder")
+    written = out.resolve()
+    has_written = root.resolve() in written.parents  # results of an earlier run, below what is searched
+    stores = {candidate for candidate in candidates if is_zarr(candidate)}
+    pictures = [
+        candidate
+        for candidate in candidates
+        if (candidate in stores or (candidate.suffix.lower() in suffixes and candidate.is_file()))
+        and stores.isdisjoint(candidate.parents)  # groups and pieces of a store
+        and not any(part.startswith(".") for part in candidate.relative_to(root).parts)
+        and not (has_written and written in candidate.resolve().parents)
+    ]
+    if not pictures:
+        what = "the folder holds" if path.is_dir() else "the pattern matches"
+        raise DataError(f"{text}: {what} no pictures (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+    return [(picture, above / picture.relative_to(root)) for picture in pictures]
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a Zarr store."""
+    return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Give the folder of a pattern above its first wildcard."""
+    parts = []
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)

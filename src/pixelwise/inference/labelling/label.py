@@ -1,0 +1,199 @@
+"""Labelling one picture of a job: in memory where it fits, else from file to file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.labelling.jobs import Job, Options, is_raster
+from pixelwise.inference.labelling.labelled import Labelled, LabelledInMemory, LabelledOnDisk
+from pixelwise.inference.labelling.outputs import JOB_FILES, RASTER_LABELS, Sink, write
+from pixelwise.inference.pictures import as_image
+from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.predictor import Predictor
+from pixelwise.instances import Size
+from pixelwise.io.rasters.opening import open_source
+from pixelwise.listener import Listener
+from pixelwise.tiling import TilePlan
+from pixelwise.words import counted
+
+SCORED = 2**29
+"""Up to so many numbers, pixels times classes, the parts of classes are scored: that takes all probabilities."""
+
+NOT_STREAMED = ("probabilities",)
+"""What is not written for rasters: K numbers a pixel would take more room than anything else here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one picture.
+
+    Args:
+        job: the picture.
+        labelled: what was found.
+        exact: whether it is what the network gives for the whole picture at once.
+        seam_error: how far off the seams of tiles are, where that was measured.
+    """
+
+    job: Job
+    labelled: Labelled
+    exact: bool
+    seam_error: float | None
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        return self.labelled.size
+
+
+def read_job(job: Job, predictor: Predictor) -> NDArray[np.uint8] | None:
+    """Read the picture of a job (C, H, W), as the network takes it; None for a raster, which is read by windows.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)
+
+
+def check_possible(predictor: Predictor, options: Options) -> None:
+    """Make sure that the model gives what is wanted.
+
+    Raises:
+        SettingError: it does not.
+    """
+    if not predictor.finds_objects:
+        return
+    if "probabilities" in options.kinds:
+        raise SettingError(
+            "this network finds objects and gives each a score, but no probabilities of pixels; a table holds the "
+            "scores",
+            argument="save",
+        )
+    if options.crf:
+        raise SettingError(
+            "probabilities of pixels are needed, which a network that finds objects does not give", argument="crf"
+        )
+
+
+def label_one(
+    predictor: Predictor,
+    job: Job,
+    options: Options,
+    sink: Sink,
+    *,
+    image: NDArray[np.uint8] | None = None,
+    listener: Listener,
+) -> Outcome:
+    """Label a picture and write what is wanted of it.
+
+    Args:
+        predictor: the model.
+        job: the picture.
+        options: how it is labelled, and what is wanted.
+        sink: where files go.
+        image: the picture (C, H, W), if :func:`read_job` has read it already.
+        listener: told how large pictures are computed, and how far that has come.
+
+    Raises:
+        DataError: the picture cannot be read, or something is wanted that is not written for rasters.
+        PixelwiseError: a result cannot be written.
+    """
+    image = read_job(job, predictor) if image is None else image
+    if image is None:
+        outcome = _label_raster(predictor, job, options, sink, listener)
+    else:
+        prediction = _predict(predictor, job, options, image, listener)
+        outcome = Outcome(job, LabelledInMemory(prediction), prediction.exact, prediction.seam_error)
+    write(outcome.labelled, sink, options.kinds)
+    return outcome
+
+
+def _predict(
+    predictor: Predictor, job: Job, options: Options, image: NDArray[np.uint8], listener: Listener
+) -> Prediction:
+    """Label a picture (C, H, W) that is in memory, and say how where it needs tiles."""
+    plan = predictor.plan((image.shape[1], image.shape[2]))
+    pixels = image.transpose(1, 2, 0)  # (H, W, C)
+    scored = options.crf or "probabilities" in options.kinds or _scores_parts(predictor, plan.size, options.kinds)
+    if plan.whole:
+        prediction = predictor(pixels, probabilities=scored)
+    else:
+        listener.say(f"{job.picture}: {describe_plan(plan)}")
+        with listener.progress(f"tiles of {job.picture.name}", len(plan)) as progress:
+            prediction = predictor(pixels, probabilities=scored, progress=progress)
+        seams = describe_seams(prediction.exact, prediction.seam_error, objects=predictor.finds_objects)
+        listener.say(f"{job.picture}: {seams}")
+    if not options.crf:
+        return prediction
+    from pixelwise.inference.crf import sharpen  # imported here, because it brings torch
+
+    return sharpen(prediction)
+
+
+def _scores_parts(predictor: Predictor, size: Size, kinds: Sequence[str]) -> bool:
+    """Whether probabilities are computed for the scores of the parts of classes."""
+    if predictor.finds_objects or not any(kind in JOB_FILES for kind in kinds):
+        return False
+    return size[0] * size[1] * len(predictor.label_space) <= SCORED
+
+
+def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, listener: Listener) -> Outcome:
+    """Label a raster from file to file."""
+    refused = [kind for kind in options.kinds if kind in NOT_STREAMED]
+    if refused:
+        raise DataError(
+            f"{job.picture}: {', '.join(refused)} cannot be written for a raster, only labels, overlay, geojson, coco "
+            "and table; leave it out, or cut the raster into pictures without a georeference"
+        )
+    if options.crf:
+        raise DataError(f"{job.picture}: the CRF needs the whole picture in memory; leave it out for rasters")
+    with open_source(job.picture) as source:
+        plan = predictor.plan(source.size)
+    if not plan.plain:
+        listener.say(f"{job.picture}: {describe_plan(plan)}")
+    labels: Path = sink.path(RASTER_LABELS)
+    with listener.progress(f"tiles of {job.picture.name}", len(plan)) as progress:
+        result = predictor.raster(job.picture, labels, resume=options.resume, progress=progress)
+    if not plan.whole:
+        seams = describe_seams(result.exact, result.seam_error, objects=predictor.finds_objects)
+        listener.say(f"{job.picture}: {seams}")
+    labelled = LabelledOnDisk(
+        job.picture,
+        labels,
+        result,
+        label_space=predictor.label_space,
+        preprocessing=predictor.preprocessing,
+        rule=predictor.rule,
+    )
+    return Outcome(job, labelled, result.exact, result.seam_error)
+
+
+def describe_plan(plan: TilePlan) -> str:
+    """Say in a line how a picture is computed, what it costs and why."""
+    height, width = plan.size
+    size = f"{height}x{width} pixels (height x width)"
+    if plan.whole:
+        return f"{size} at once, exact: {plan.reason}"
+    kind = "exact" if plan.exact else "fast"
+    tiles = f"{counted(len(plan), 'tile')} of {plan.tile[0]}x{plan.tile[1]}"
+    return f"{size} in {tiles}, {kind}: {plan.reason}; {plan.cost:.2f} times the arithmetic of the whole at once"
+
+
+def describe_seams(exact: bool, error: float | None, *, objects: bool = False) -> str:
+    """Say in a line whether the result is that of the whole picture, and if not, how far off the seams are."""
+    if exact:
+        return "exact, as if computed whole"
+    if objects and error is None:
+        return "not exact; no object lies whole in several tiles that could be compared"
+    if objects:
+        return (
+            f"not exact; seam error {error:.1e}: the share of objects whole in several tiles that these see differently"
+        )
+    if error is None:
+        return "not exact; the seams were not measured, because a stopped job had computed all tiles"
+    return f"not exact; seam error {error:.1e}: the share of pixels at 16 seams that twice the halo changes"

@@ -1,0 +1,176 @@
+"""What was found in a picture: one form, whether the labels lie in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.inference.drawing.preview import paint_preview
+from pixelwise.inference.labelling.records import object_records
+from pixelwise.inference.labelling.regions import RegionFinder
+from pixelwise.inference.pictures import as_rgb
+from pixelwise.inference.prediction import Prediction
+from pixelwise.inference.raster import RasterResult
+from pixelwise.instances import Instances, ObjectRule, Size
+from pixelwise.io.rasters.opening import RasterSource, open_source, read_uint8
+from pixelwise.io.shapes.records import ObjectRecord
+from pixelwise.types import LabelSpace, Preprocessing
+
+DRAWN_PIXELS = 2**24
+"""Rasters of up to so many pixels are drawn as pictures in memory are; of larger ones a small picture is made."""
+
+
+class Labelled(Protocol):
+    """The labels and the objects of one picture."""
+
+    label_space: LabelSpace
+    rule: ObjectRule
+    """What counts as an object."""
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def shown(self) -> Instances | None:
+        """The objects that the network found and that count; None where it gives every pixel a class."""
+        ...
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """The softmax (K, H, W), where it is known."""
+        ...
+
+    @property
+    def labels_file(self) -> Path | None:
+        """The file that holds the labels already, if one does."""
+        ...
+
+    def labels(self) -> AbstractContextManager[RasterSource]:
+        """Open the labels, one channel of class indices."""
+        ...
+
+    def records(self) -> Iterator[ObjectRecord]:
+        """Give the objects as files list them, those of low scores included."""
+        ...
+
+    def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
+        """Paint what was found over the picture, (h, w, 3); objects with their numbers, if these stand in a file."""
+        ...
+
+    def save_labels(self, path: Path) -> None:
+        """Write the labels as an index PNG."""
+        ...
+
+
+class LabelledInMemory:
+    """A prediction as :class:`Labelled`.
+
+    Args:
+        prediction: with its picture, for the overlay.
+    """
+
+    labels_file: Path | None = None
+
+    def __init__(self, prediction: Prediction) -> None:
+        self._prediction = prediction
+        self.label_space, self.rule, self.size = prediction.label_space, prediction.rule, prediction.size
+
+    @property
+    def shown(self) -> Instances | None:
+        """See :class:`Labelled`."""
+        return None if self._prediction.instances is None else self._prediction.shown
+
+    @property
+    def probabilities(self) -> NDArray[np.float32] | None:
+        """See :class:`Labelled`."""
+        return self._prediction.probabilities
+
+    def labels(self) -> AbstractContextManager[RasterSource]:
+        """See :class:`Labelled`."""
+        return nullcontext(open_source(self._prediction.labels, indices=True))
+
+    def records(self) -> Iterator[ObjectRecord]:
+        """See :class:`Labelled`."""
+        return object_records(self._prediction.objects())
+
+    def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
+        """See :class:`Labelled`."""
+        return self._prediction.overlay(objects=True if numbers else None)
+
+    def save_labels(self, path: Path) -> None:
+        """See :class:`Labelled`."""
+        self._prediction.save(path)
+
+
+class LabelledOnDisk:
+    """A raster whose labels are a file, as :class:`Labelled`; memory does not grow with it.
+
+    Args:
+        picture: the raster.
+        labels_file: the file of its labels.
+        result: how these came about.
+        label_space: what they mean.
+        preprocessing: how the network takes pictures.
+        rule: what counts as an object.
+    """
+
+    probabilities = None
+
+    def __init__(
+        self,
+        picture: Path,
+        labels_file: Path,
+        result: RasterResult,
+        *,
+        label_space: LabelSpace,
+        preprocessing: Preprocessing,
+        rule: ObjectRule,
+    ) -> None:
+        self._picture, self._result, self._preprocessing = picture, result, preprocessing
+        self.labels_file: Path | None = labels_file
+        self._file = labels_file
+        self.label_space, self.rule, self.size = label_space, rule, result.plan.size
+
+    @property
+    def shown(self) -> Instances | None:
+        """See :class:`Labelled`."""
+        return None if self._result.instances is None else self._drawable(None).shown
+
+    def labels(self) -> AbstractContextManager[RasterSource]:
+        """See :class:`Labelled`."""
+        return open_source(self._file, indices=True)
+
+    def records(self) -> Iterator[ObjectRecord]:
+        """See :class:`Labelled`."""
+        if self._result.instances is not None:
+            yield from object_records(self._drawable(None).objects())
+        else:
+            with self.labels() as labels:
+                yield from RegionFinder(labels, self.label_space, min_area=self.rule.min_area).records()
+
+    def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
+        """See :class:`Labelled`; larger rasters than :data:`DRAWN_PIXELS` are reduced, and show classes alone."""
+        with open_source(self._picture) as source, self.labels() as labels:
+            if self.size[0] * self.size[1] > DRAWN_PIXELS:
+                return paint_preview(source, labels, self.label_space, self._preprocessing)
+            channels, value_range = self._preprocessing.channels, self._preprocessing.value_range
+            whole = (slice(0, self.size[0]), slice(0, self.size[1]))
+            image = as_rgb(read_uint8(source, *whole, channels=channels, value_range=value_range))
+            indices = labels.read(*whole)[0].astype(self.label_space.dtype)
+        return self._drawable(image, indices).overlay(objects=True if numbers else None)
+
+    def save_labels(self, path: Path) -> None:
+        """Write nothing: the labels are a file already."""
+
+    def _drawable(self, image: NDArray[np.uint8] | None, indices: NDArray[Any] | None = None) -> Prediction:
+        found = self._result.instances
+        return Prediction(
+            indices if found is None else None, self.label_space, image=image, instances=found, rule=self.rule
+        )

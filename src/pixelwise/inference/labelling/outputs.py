@@ -1,0 +1,159 @@
+"""What can be written of a labelled picture: each output once, whatever form the labels have."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from pixelwise.errors import SettingError, unknown_name
+from pixelwise.inference.labelling.jobs import Job, is_raster
+from pixelwise.inference.labelling.labelled import Labelled
+from pixelwise.inference.labelling.regions import RegionFinder
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.shapes.polygons import write_object_polygons, write_polygons
+from pixelwise.types import object_space
+
+ENDINGS = {
+    "labels": ".png",
+    "overlay": "_overlay.jpg",
+    "probabilities": "_probabilities.npy",
+    "geojson": ".geojson",
+}
+"""What can be saved for each picture -> the ending of its file, after the name of the picture."""
+
+JOB_FILES = {"coco": "predictions.json", "table": "objects.csv"}
+"""What is written for all pictures of a job together -> its file in the output folder."""
+
+KINDS = (*ENDINGS, *JOB_FILES)
+"""All that can be asked for."""
+
+RASTER_LABELS = ".tif"
+"""Ending of the file of labels of a raster, which is always written."""
+
+
+def parse_kinds(words: Sequence[str]) -> tuple[str, ...]:
+    """Check what is to be saved.
+
+    Raises:
+        SettingError: nothing, or something that cannot be saved.
+    """
+    for word in words:
+        if word not in KINDS:
+            raise SettingError(unknown_name("output", word, KINDS), argument="save")
+    if not words:
+        raise SettingError(f"it names nothing; give some of {', '.join(KINDS)}", argument="save")
+    return tuple(words)
+
+
+def results_of(name: Path) -> list[Path]:
+    """Name all files that a picture may leave."""
+    sink = FileSink(name)
+    return [sink.path(ending) for ending in (*ENDINGS.values(), RASTER_LABELS)]
+
+
+def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) -> None:
+    """Make sure that no result takes the place of a picture that is to be labelled.
+
+    Raises:
+        SettingError: one would.
+    """
+    pictures = {job.picture.resolve() for job in jobs}
+    for job in jobs:
+        sink = FileSink(out / job.name)
+        results = [sink.path(ENDINGS[kind]) for kind in kinds if kind in ENDINGS]
+        labels = sink.path(RASTER_LABELS)
+        if labels.resolve() in pictures and is_raster(job.picture):
+            results.append(labels)
+        for result in results:
+            if result.resolve() in pictures:
+                raise SettingError(
+                    f"{result}: this result would overwrite a picture; choose another folder", argument="out"
+                )
+
+
+class Sink(Protocol):
+    """Where the files of a picture go."""
+
+    def path(self, ending: str) -> Path:
+        """Name the file of an ending; whoever asks writes it, whole or not at all."""
+        ...
+
+
+class FileSink:
+    """Files beside each other that begin with one name.
+
+    Args:
+        name: path without suffix; its folder exists.
+    """
+
+    def __init__(self, name: Path) -> None:
+        self._name = name
+
+    def path(self, ending: str) -> Path:
+        """Name the file of an ending."""
+        return self._name.with_name(self._name.name + ending)
+
+
+class BytesSink:
+    """Files that are wanted as bytes; use it as a context manager, and read :meth:`files` inside it."""
+
+    def __enter__(self) -> BytesSink:
+        self._folder = tempfile.TemporaryDirectory(prefix="pixelwise-")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def path(self, ending: str) -> Path:
+        """Name the file of an ending."""
+        return Path(self._folder.name) / f"picture{ending}"
+
+    def files(self) -> dict[str, bytes]:
+        """Give the bytes of every file by its ending."""
+        return {path.name.removeprefix("picture"): path.read_bytes() for path in Path(self._folder.name).iterdir()}
+
+
+def write(labelled: Labelled, sink: Sink, kinds: Sequence[str]) -> None:
+    """Write what is wanted of a labelled picture, each file whole or not at all.
+
+    Args:
+        labelled: with probabilities, where these are wanted.
+        sink: where files go.
+        kinds: keys of :data:`ENDINGS`; others are passed over, but where files of objects are written, the overlay
+            shows the numbers of these objects.
+
+    Raises:
+        PixelwiseError: a file cannot be written.
+    """
+    if "labels" in kinds:
+        labelled.save_labels(sink.path(ENDINGS["labels"]))
+    if "overlay" in kinds:
+        painted = labelled.overlay(numbers=any(kind in JOB_FILES for kind in kinds))
+        with atomic_path(sink.path(ENDINGS["overlay"])) as beside:
+            Image.fromarray(painted).save(beside, "JPEG", quality=90, subsampling=0)
+    if "probabilities" in kinds and labelled.probabilities is not None:
+        with atomic_path(sink.path(ENDINGS["probabilities"])) as beside, beside.open("wb") as opened:
+            np.save(opened, labelled.probabilities.astype(np.float16))
+    if "geojson" in kinds:
+        _write_geojson(labelled, sink.path(ENDINGS["geojson"]))
+
+
+def _write_geojson(labelled: Labelled, path: Path) -> None:
+    with labelled.labels() as labels:
+        shown = labelled.shown
+        if shown is not None:
+            space = object_space(labelled.label_space)
+            write_object_polygons(path, shown, space, georeference=labels.georeference)
+            return
+        keep = None
+        if labelled.rule.min_area > 1:  # a region stands where its object does
+            keep = RegionFinder(labels, labelled.label_space, min_area=labelled.rule.min_area).seeds()
+        write_polygons(path, labels, labelled.label_space, keep=keep)
