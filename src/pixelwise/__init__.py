@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pixelwise.data.source import open_data as open_data
     from pixelwise.inference.prediction import Prediction as Prediction
     from pixelwise.inference.predictor import Predictor as Predictor
     from pixelwise.instances import Instances as Instances
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pixelwise.models import build_model as build_model
     from pixelwise.models import load_model as load_model
     from pixelwise.models import save_model as save_model
+    from pixelwise.runs.evaluate import evaluate as evaluate
+    from pixelwise.runs.train import train as train
     from pixelwise.types import LabelSpace as LabelSpace
     from pixelwise.types import Preprocessing as Preprocessing
     from pixelwise.types import Sample as Sample
@@ -31,8 +34,11 @@ _HOMES = {
     "Preprocessing": "pixelwise.types",
     "Sample": "pixelwise.types",
     "build_model": "pixelwise.models",
+    "evaluate": "pixelwise.runs.evaluate",
     "load_model": "pixelwise.models",
+    "open_data": "pixelwise.data.source",
     "save_model": "pixelwise.models",
+    "train": "pixelwise.runs.train",
 }
 __all__ = sorted(_HOMES)
 

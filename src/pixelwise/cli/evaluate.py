@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from pixelwise.cli.inputs import split_words
-from pixelwise.errors import DataError
 from pixelwise.io.outputs import check_file, make_folder
-from pixelwise.words import counted
-
-if TYPE_CHECKING:
-    from pixelwise.data.source import DataSource, Pair
 
 
 def evaluate(
@@ -45,6 +40,9 @@ def evaluate(
     tta: Annotated[
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write report.html with pictures into this folder.")
     ] = None,
@@ -64,17 +62,16 @@ def evaluate(
         make_folder(report, "report")
 
     # Imported here, so that help and usage errors do not wait for torch.
-    from pixelwise.cli.scoring import score_and_print
-    from pixelwise.data.source import open_data
-    from pixelwise.inference import Predictor
+    from pixelwise.cli.progress import Terminal
+    from pixelwise.cli.tables import print_evaluation
     from pixelwise.io.atomic import write_json
+    from pixelwise.runs.evaluate import score
 
     console = Console(stderr=json_file == "-")
-    predictor = Predictor(model, tta=split_words(tta))
-    source = open_data(data, label_space=predictor.label_space)
-    pairs, chosen = choose_pairs(model, source, split)
-    console.print(f"{counted(len(pairs), 'picture')}: {chosen}", highlight=False, markup=False)
-    evaluation, judged = score_and_print(predictor, pairs, console)
+    terminal = Terminal(console)
+    scored = score(model, data, split=split, tta=split_words(tta), skip_bad=skip_bad, listener=terminal)
+    evaluation = scored.evaluation
+    print_evaluation(console, evaluation)
 
     if json_file == "-":
         print(json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
@@ -90,34 +87,10 @@ def evaluate(
         options = "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
         write_report(
             report / "report.html",
-            title=f"{model.stem if model.is_file() else model.resolve().name} on {source.root.resolve().name}",
+            title=f"{model.stem if model.is_file() else model.resolve().name} on {scored.source.root.resolve().name}",
             evaluation=evaluation,
-            examples=judged.examples(evaluation),
-            notes=(f"Scored: {chosen}.",),
+            examples=scored.judged.examples(evaluation),
+            notes=(f"Scored: {scored.chosen}.",),
             commands=(command + options,),
         )
-        console.print(f"\nreport: {report / 'report.html'}", highlight=False, markup=False)
-
-
-def choose_pairs(model: Path, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:
-    """Choose what to score, and say in words what was chosen.
-
-    Raises:
-        DataError: no such split, or pictures that the run kept for validation are gone.
-    """
-    from pixelwise.training.run_folder import saved_split
-
-    ids = saved_split(model, source.root, split=split or "val")
-    if ids is None:
-        if split is not None:
-            return source.split(split), f"split {split} of {source.root}"
-        return tuple({pair.id: pair for pair in source.pairs}.values()), f"all of {source.root}"
-    by_id = {pair.id: pair for pair in source.pairs}
-    gone = [id for id in ids if id not in by_id]
-    if gone:
-        kept = f"picture that the run kept as {split or 'val'}"
-        raise DataError(
-            f"{source.root}: {counted(len(gone), kept, 'is', of=len(ids))} gone: "
-            f"{', '.join(gone[:5])}; bring them back, or name a split with --split"
-        )
-    return tuple(by_id[id] for id in ids), f"split {split or 'val'} as the run {model} kept it"
+        terminal.say(f"\nreport: {report / 'report.html'}")

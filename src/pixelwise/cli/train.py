@@ -38,6 +38,9 @@ def train(
     epochs: Annotated[float | None, typer.Option(help="Or: how often every pixel is seen on average.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/DATA-MODEL by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in the folder.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
+    ] = False,
     devices: Annotated[int | None, typer.Option(help="Devices on this machine (GPUs, or CPU processes).")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines; start the same command on each, see docs.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML of settings, such as a run's settings.yaml.")] = None,
@@ -47,50 +50,45 @@ def train(
 
     Settings are planned from the data and the machine, each printed with its reason; any of them can be set.
     """
-    if minutes is not None and epochs is not None:
-        raise SettingError("give --minutes or --epochs, not both")
-    for name, value in (("--minutes", minutes), ("--epochs", epochs)):
-        if value is not None and value <= 0:
-            raise SettingError(f"{name} must be positive, got {value:g}")
-
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.cli.progress import Terminal
     from pixelwise.cli.tables import print_evaluation
-    from pixelwise.data.source import open_data
-    from pixelwise.runs.finish import finish
-    from pixelwise.training.catalogue import default_model
-    from pixelwise.training.fit import fit
-    from pixelwise.training.run_folder import RunFolder
+    from pixelwise.runs.train import check_settings
+    from pixelwise.runs.train import train as run_training
     from pixelwise.training.settings import read_overrides
 
     given: dict[str, Any] = {
         "model": model,
         "encoder": encoder,
         "weights": weights,
-        "crop": None if size is None else parse_size(size),
         "batch": batch,
         "seed": seed,
         "devices": devices,
         "nodes": nodes,
     }
-    fixed = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
-    if upsampling is not None:
-        fixed["model_options"] = {**fixed.get("model_options", {}), "upsampling": upsampling}
+    settings = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
+    crop = None if size is None else parse_size(size)
+    check_settings(settings, minutes=minutes, epochs=epochs, size=crop, upsampling=upsampling)
     console = Console()
     terminal = Terminal(console)
-    source = open_data(data, seed=int(fixed.get("seed", 0)))
-    for note in source.notes:
-        terminal.say(note)
-    run = RunFolder(out or Path("runs") / f"{source.root.resolve().name}-{fixed.get('model') or default_model(source)}")
-    fitted = fit(
-        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=STARTED, listener=terminal
+    run = run_training(
+        data,
+        out=out,
+        minutes=minutes,
+        epochs=epochs,
+        resume=resume,
+        skip_bad=skip_bad,
+        size=crop,
+        upsampling=upsampling,
+        started=STARTED,
+        listener=terminal,
+        commands=("pixelwise " + shlex.join(sys.argv[1:]),),
+        **settings,
     )
-    if fitted.finished and fitted.first:
-        command = "pixelwise " + shlex.join(sys.argv[1:])
-        finished = finish(fitted.run, fitted.settings, source, listener=terminal, commands=(command,))
-        print_evaluation(console, finished.evaluation)
-        console.print(f"\nmodel:  {run.model_file}\nreport: {run.report_file}", highlight=False, markup=False)
-    elif fitted.first:
+    if run.evaluation is not None:
+        print_evaluation(console, run.evaluation)
+        terminal.say(f"\nmodel:  {run.folder.model_file}\nreport: {run.folder.report_file}")
+    elif run.stopped:
         terminal.say("go on with --resume")
 
 
@@ -102,5 +100,5 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     found = re.fullmatch(r"(\d+)\s*[xX]\s*(\d+)", text.strip())
     if not found or min(int(side) for side in found.groups()) < 1:
-        raise SettingError(f"--size {text}: expected height x width in pixels, such as 288x384")
+        raise SettingError(f"{text}: expected height x width in pixels, such as 288x384", argument="size")
     return int(found[1]), int(found[2])

@@ -21,17 +21,19 @@ from pixelwise.words import counted
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has finished.
+    """A run, and how it went.
 
     Args:
         folder: where its files are.
         settings: what was decided.
-        evaluation: the scores of the best weights on the validation pictures.
+        evaluation: the scores of the best weights on the validation pictures; None where it has not finished.
+        stopped: whether training was stopped on the way, so that it can be resumed.
     """
 
     folder: RunFolder
     settings: Settings
-    evaluation: Evaluation
+    evaluation: Evaluation | None
+    stopped: bool = False
 
 
 def finish(

@@ -96,6 +96,7 @@ class RunFolder:
             "data": str(source.root.resolve()),
             "label_space": source.label_space.to_dict(),
             "splits": {name: [pair.id for pair in pairs] for name, pairs in source.splits.items()},
+            "left_out": list(source.left_out),
         }
         with atomic_path(self.splits_file) as beside:
             beside.write_text(json.dumps(described, indent=1))

@@ -159,10 +159,19 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
         if not equals:
             raise SettingError(f"{assignment}: expected KEY=VALUE, such as learning_rate=0.001", argument="set")
         overrides[key.strip()] = yaml.safe_load(value)
+    check_names(overrides)
+    return overrides
+
+
+def check_names(overrides: Mapping[str, Any]) -> None:
+    """Make sure that all names are those of settings.
+
+    Raises:
+        SettingError: one is not.
+    """
     for key in overrides:
         if key not in Settings.model_fields:
             raise SettingError(unknown_name("setting", key, Settings.model_fields))
-    return overrides
 
 
 def _explain(error: ValidationError) -> str:

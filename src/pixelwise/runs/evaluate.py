@@ -1,0 +1,111 @@
+"""Scoring a model on a data set: what ``pixelwise evaluate`` and :func:`pixelwise.evaluate` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.pairs import Pair
+from pixelwise.data.source import DataSource, open_data
+from pixelwise.errors import DataError
+from pixelwise.inference.predictor import Predictor
+from pixelwise.listener import Listener, Silent
+from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
+from pixelwise.training.run_folder import saved_split
+from pixelwise.words import counted
+
+ModelPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A model scored on pictures of a data set.
+
+    Args:
+        source: the data.
+        chosen: which of its pictures, in words.
+        judged: the pictures, for what is to be drawn of them.
+        evaluation: the scores.
+    """
+
+    source: DataSource
+    chosen: str
+    judged: Judged[Any, Any]
+    evaluation: Evaluation
+
+
+def evaluate(
+    model: ModelPath | Predictor,
+    data: ModelPath | DataSource,
+    *,
+    split: str | None = None,
+    tta: Sequence[str | float] = (),
+    skip_bad: bool = False,
+    listener: Listener | None = None,
+) -> Evaluation:
+    """Score a model on pictures with masks or objects, each at its own size.
+
+    Args:
+        model: a run folder, a model file, or a predictor.
+        data: a folder, a ``dataset.yaml``, or what :func:`pixelwise.open_data` gave with the label space of the model.
+        split: score this split only. None: the pictures kept for validation where ``data`` is what the model was
+            trained on, else all.
+        tta: views to average; see :class:`pixelwise.Predictor`.
+        skip_bad: leave pictures out that cannot be used, instead of refusing all.
+        listener: told how far the scoring is; nobody by default.
+
+    Raises:
+        PixelwiseError: the model or the data cannot be used, or there is no such split.
+    """
+    return score(model, data, split=split, tta=tta, skip_bad=skip_bad, listener=listener).evaluation
+
+
+def score(
+    model: ModelPath | Predictor,
+    data: ModelPath | DataSource,
+    *,
+    split: str | None = None,
+    tta: Sequence[str | float] = (),
+    skip_bad: bool = False,
+    listener: Listener | None = None,
+) -> Scored:
+    """Score a model as :func:`evaluate` does, and keep what is to be drawn of the pictures."""
+    listener = Silent() if listener is None else listener
+    predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta)
+    if isinstance(data, DataSource):
+        source = data
+    else:
+        source = open_data(data, label_space=predictor.label_space, skip_bad=skip_bad)
+    if source.left_out:
+        listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
+    pairs, chosen = choose_pairs(None if isinstance(model, Predictor) else Path(model), source, split)
+    listener.say(f"{counted(len(pairs), 'picture')}: {chosen}")
+    judge = judge_for(predictor, pairs, source.label_space)
+    with listener.progress("scoring", len(pairs)) as progress:
+        judged = judge_pictures(judge, pairs, progress=progress)
+    return Scored(source, chosen, judged, judged.evaluation())
+
+
+def choose_pairs(model: Path | None, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:
+    """Choose what to score, and say in words what was chosen.
+
+    Raises:
+        DataError: no such split, or pictures that the run kept for validation are gone.
+    """
+    ids = None if model is None else saved_split(model, source.root, split=split or "val")
+    if ids is None:
+        if split is not None:
+            return source.split(split), f"split {split} of {source.root}"
+        return tuple({pair.id: pair for pair in source.pairs}.values()), f"all of {source.root}"
+    by_id = {pair.id: pair for pair in source.pairs}
+    gone = [id for id in ids if id not in by_id and id not in source.left_out]
+    if gone:
+        kept = f"picture that the run kept as {split or 'val'}"
+        raise DataError(
+            f"{source.root}: {counted(len(gone), kept, 'is', of=len(ids))} gone: "
+            f"{', '.join(gone[:5])}; bring them back, or name a split"
+        )
+    return tuple(by_id[id] for id in ids if id in by_id), f"split {split or 'val'} as the run {model} kept it"

@@ -1,0 +1,102 @@
+"""Training from a folder to a finished run: what ``pixelwise train`` and :func:`pixelwise.train` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelwise.data.source import DataSource, open_data
+from pixelwise.errors import SettingError
+from pixelwise.listener import Listener, Silent
+from pixelwise.runs.finish import Run, finish
+from pixelwise.training.catalogue import default_model
+from pixelwise.training.fit import fit
+from pixelwise.training.run_folder import RunFolder
+from pixelwise.training.settings import check_names
+
+
+def train(
+    data: str | os.PathLike[str] | DataSource,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    resume: bool = False,
+    skip_bad: bool = False,
+    size: tuple[int, int] | None = None,
+    upsampling: str | None = None,
+    started: float | None = None,
+    listener: Listener | None = None,
+    commands: Sequence[str] = (),
+    **settings: Any,
+) -> Run:
+    """Train a network on pictures and masks or objects, score it, and write the report.
+
+    Args:
+        data: a folder, a ``dataset.yaml``, or what :func:`pixelwise.open_data` gave.
+        out: the run folder; ``runs/DATA-MODEL`` by default.
+        minutes: time for the whole run; or None.
+        epochs: instead of a time, how often every pixel is seen on average; or None.
+        resume: go on with the unfinished run in the folder; its saved settings hold.
+        skip_bad: leave pictures out that cannot be used, instead of refusing all.
+        size: height and width of the training crops in pixels.
+        upsampling: ``nearest``, ``bilinear``, ``transposed`` or ``unpool``, where the model has it.
+        started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
+        listener: told what is decided and how far the run is; nobody by default.
+        commands: what to type to get the same again, for the report.
+        **settings: any setting of :class:`pixelwise.training.settings.Settings` by its name, such as ``model``,
+            ``encoder``, ``weights``, ``batch``, ``seed`` or ``devices``; the plan chooses those that are not given.
+
+    Returns:
+        The run. It has no evaluation where training was stopped on the way, and in all processes but the first.
+
+    Raises:
+        PixelwiseError: the data, the folder, the model or a setting cannot be used.
+    """
+    listener = Silent() if listener is None else listener
+    fixed = check_settings(settings, minutes=minutes, epochs=epochs, size=size, upsampling=upsampling)
+    if isinstance(data, DataSource):
+        source = data
+    else:
+        source = open_data(data, seed=int(fixed.get("seed", 0)), skip_bad=skip_bad)
+    for note in source.notes:
+        listener.say(note)
+    if source.left_out:
+        listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
+    name = f"{source.root.resolve().name}-{fixed.get('model') or default_model(source)}"
+    run = RunFolder(Path(out) if out is not None else Path("runs") / name)
+    fitted = fit(
+        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=started, listener=listener
+    )
+    if fitted.finished and fitted.first:
+        return finish(fitted.run, fitted.settings, source, listener=listener, commands=commands)
+    return Run(fitted.run, fitted.settings, None, stopped=fitted.first)
+
+
+def check_settings(
+    settings: Mapping[str, Any],
+    *,
+    minutes: float | None,
+    epochs: float | None,
+    size: tuple[int, int] | None,
+    upsampling: str | None,
+) -> dict[str, Any]:
+    """Put together what is fixed by hand.
+
+    Raises:
+        SettingError: there is no such setting, or time and epochs make no sense.
+    """
+    if minutes is not None and epochs is not None:
+        raise SettingError("give a time or a number of epochs, not both", argument="minutes")
+    for name, value in (("minutes", minutes), ("epochs", epochs)):
+        if value is not None and value <= 0:
+            raise SettingError(f"must be positive, got {value:g}", argument=name)
+    fixed = {name: value for name, value in settings.items() if value is not None}
+    check_names(fixed)
+    if size is not None:
+        fixed["crop"] = size
+    if upsampling is not None:
+        fixed["model_options"] = {**fixed.get("model_options", {}), "upsampling": upsampling}
+    return fixed
