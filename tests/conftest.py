@@ -1,6 +1,13 @@
 """Fixtures that several tests share."""
+# ruff: noqa: E402 -- threads are settled before torch is imported
 
 from __future__ import annotations
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; told before torch is imported, also by subprocesses
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 from pathlib import Path
 
