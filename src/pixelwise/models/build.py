@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
@@ -168,10 +168,12 @@ def build_model(
     if name not in MODELS:
         raise ModelError(unknown_name("model", name, MODELS))
     entry = MODELS[name]
-    known = [p.name for p in inspect.signature(entry.build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = option_types(name)
     for option in options:
         if option not in known:
             raise SettingError(unknown_name(f"option of model '{name}'", option, known))
+    if not options.get("width", 1) > 0:
+        raise SettingError(f"width is {options['width']}; a factor on the channels of '{name}' is above 0")
     if in_channels < 1:
         raise SettingError(f"in_channels is {in_channels}; a picture has at least 1 channel")
     label_space = LabelSpace.of(classes)
@@ -201,6 +203,13 @@ def build_model(
         model.options = {"encoder": encoder, "in_channels": in_channels, **options}
     model.name = name
     return model
+
+
+def option_types(name: str) -> dict[str, Any]:
+    """The options of a model of the table, each with the type that it expects."""
+    build = MODELS[name].build
+    types = get_type_hints(build)
+    return {p.name: types[p.name] for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
 def default_preprocessing(encoder: Encoder | None, channels: int) -> Preprocessing:

@@ -154,11 +154,7 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
     """
     overrides = read_yaml(config) if config else {}
     overrides.pop("reasons", None)
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise SettingError(f"{assignment}: expected KEY=VALUE, such as learning_rate=0.001", argument="set")
-        overrides[key.strip()] = yaml.safe_load(value)
+    overrides.update(read_assignments(assignments))
     check_names(overrides)
     return overrides
 
@@ -172,6 +168,29 @@ def check_names(overrides: Mapping[str, Any]) -> None:
     for key in overrides:
         if key not in Settings.model_fields:
             raise SettingError(unknown_name("setting", key, Settings.model_fields))
+
+
+def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.001") -> dict[str, Any]:
+    """Read ``key=value`` as given on the command line; values are YAML, such as ``0.1``, ``true`` or ``{width: 0.5}``.
+
+    Args:
+        assignments: what was given.
+        example: of one, for the message.
+
+    Raises:
+        SettingError: an assignment without "=", or a value that is no YAML.
+    """
+    values = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise SettingError(f"{assignment}: expected KEY=VALUE, such as {example}", argument="set")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise SettingError(f"{assignment}: is no YAML ({reason})", argument="set") from None
+    return values
 
 
 def _explain(error: ValidationError) -> str:
