@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from pixelwise.cli import main
 from pixelwise.errors import SettingError
-from pixelwise.inspection import Inspection, draw_field, inspect_model, list_models, sample_image, stage_rows
-from pixelwise.inspection.picture import field_boxes
-from pixelwise.models import MODELS, build_model
+from pixelwise.inspection import Inspection, inspect_model, list_models, stage_rows
+from pixelwise.models import MODELS, SegmentationModel, build_model
 from pixelwise.nn.tracing.trace import trace
 
 SMALL = ["--encoder", "test_resnet", "--size", "64x96"]
@@ -99,27 +97,6 @@ def test_what_stretches_its_scores_says_so() -> None:
     assert found.to_dict()["stretch"] == "half_pixel"
 
 
-def test_stages_that_repeat_share_a_row() -> None:
-    steps = nn.ModuleList([nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()) for _ in range(7)])
-
-    class Steps(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.steps = steps
-            self.unused = nn.Linear(3, 5)
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            for step in self.steps:
-                images = step(images)
-            return images.clone()
-
-    rows = stage_rows(Steps(), trace(Steps(), (1, 4, 20, 20)))
-    assert [row.name for row in rows] == ["steps.0 .. 6", "unused (training)", "(between)"]
-    assert (rows[0].parameters, rows[1].parameters) == (7 * (4 * 36 + 4), 20)
-    assert rows[0].geometry is not None
-    assert rows[0].geometry.receptive_field == 15
-
-
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_stages_add_up(name: str) -> None:
     options = {"encoder": "test_resnet"} if MODELS[name].encoder else {}
@@ -132,38 +109,9 @@ def test_stages_add_up(name: str) -> None:
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_the_drawing_shows_what_the_pixel_reads() -> None:
-    found = inspect_meta("unet2015", (196, 228), classes=2, in_channels=1)
-    *stages, label = field_boxes(found)
-    margin = found.geometry.margin
-    rows, columns = (found.geometry.reads(at) for at in (98, 114))
-    assert (label.first, label.last) == (
-        (rows[0] - margin, columns[0] - margin),
-        (rows[1] - margin, columns[1] - margin),
-    )
-    for box in stages:  # all around the pixel
-        assert box.last is not None
-        assert label.last is not None
-        assert min(box.first) >= min(label.first)
-        assert max(box.last) <= max(label.last)
-        for first, at, last in zip(box.first, (98, 114), box.last, strict=True):
-            assert first - 8 <= at <= last + 8
-    drawn = draw_field(found)
-    assert drawn.dtype == np.uint8
-    assert drawn.shape[2] == 3
-    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 100
-
-
 def test_a_size_that_is_none_is_refused() -> None:
     with pytest.raises(SettingError, match="at least 1x1"):
         inspect_meta("fcn32s", (0, 5), classes=2, width=1 / 32)
-    with pytest.raises(SettingError, match="inspected size 64x64"):
-        draw_field(inspect_meta("fcn32s", (64, 64), classes=2, width=1 / 32), sample_image((64, 65)))
-
-
-def test_the_sample_image_is_the_same_every_time() -> None:
-    assert (sample_image((40, 60)) == sample_image((40, 60))).all()
-    assert sample_image((1, 1)).shape == (1, 1, 3)
 
 
 def test_a_model_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,6 +123,154 @@ def test_a_model_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     with Image.open(out) as drawn:
         assert drawn.format == "PNG"
         assert drawn.width > 400
+
+
+def test_nothing_is_written_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "--out FILE.png" in run(["inspect", "unet", *SMALL], capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blocks_that_repeat_are_one_row_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["inspect", "deeplabv3plus", "--encoder", "aligned_xception41", "--size", "64x64"]
+    printed = run(arguments, capsys)
+    assert "encoder.blocks.3-10 (8x)" in printed
+    assert "123-859" in printed, "the fields from the first to the last"
+    assert "--verbose" in printed
+    assert "blocks.7" not in printed
+    every = run([*arguments, "--verbose"], capsys)
+    assert "encoder.blocks.7.stack.conv3" in every
+    assert " 571 " in every
+    assert "(8x)" not in every
+
+
+def test_the_network_of_the_paper_stands_beside_the_mirrored_form(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["inspect", "unet2015", "--classes", "2", "--set", "in_channels=1"]
+    printed = " ".join(run([*arguments, "--size", "572x572"], capsys).split())
+    assert "computed at 764x764 with mirrored borders" in printed
+    assert "572x572 -> 388x388, scores of the middle, for 150.4 G multiply-adds" in printed
+    assert "down.0 64 760x760 568x568 1 5" in printed
+    assert "down.4 1024 40x40 28x28 16 140" in printed
+    assert "total 572x572 388x388 1 204" in printed
+    found = json.loads(run([*arguments, "--size", "572x572", "--json"], capsys))
+    assert found["computed_size"] == [764, 764]
+    assert (found["unpadded"]["size"], found["unpadded"]["output_size"]) == ([572, 572], [388, 388])
+    assert round(found["unpadded"]["multiply_adds"] / 1e9, 1) == 150.4
+    assert [stage["unpadded_shape"][2:] for stage in found["stages"][:2]] == [[568, 568], [280, 280]]
+    with torch.device("meta"):
+        model = build_model("unet2015", classes=2, in_channels=1)
+        assert isinstance(model, SegmentationModel)
+        assert model.valid(torch.empty(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+
+
+def test_a_size_that_fits_no_unpadded_network_names_those_near_it(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["inspect", "unet2015", "--set", "width=0.05"]
+    printed = " ".join(run([*small, "--size", "500x600"], capsys).split())
+    assert "492 -> 308, 508 -> 324, 588 -> 404, 604 -> 420" in printed
+    assert " unpadded stride" not in printed
+    assert "188 -> 4, 204 -> 20" in " ".join(run([*small, "--size", "20x200"], capsys).split())
+    assert json.loads(run([*small, "--size", "500x600", "--json"], capsys))["unpadded"] is None
+
+
+@pytest.mark.parametrize("name", ["mask_rcnn", "faster_rcnn"])
+def test_strides_are_whole_numbers_or_words(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["inspect", name, "--encoder", "test_resnet", "--size", "800x800"]
+    printed = run(arguments, capsys)
+    assert "/" not in printed
+    words = " ".join(printed.split())
+    assert "once for each of 1,000 proposals" in words
+    assert ("its masks for each of 100 detections" in words) == (name == "mask_rcnn")
+    stages = {stage["name"]: stage for stage in json.loads(run([*arguments, "--json"], capsys))["stages"]}
+    heads = [stage for name, stage in stages.items() if name.startswith("heads.")]
+    assert {stage["regions"] for stage in heads} == ({1000, 100} if name == "mask_rcnn" else {1000})
+    assert all(stage["stride"] is None and stage["receptive_field"] is None for stage in heads)
+    assert [call["stride"] for call in stages["rpn.conv"]["calls"]] == [4, 8, 16, 32, 64][
+        : len(stages["rpn.conv"]["calls"])
+    ]
+    assert [call["shape"][2:] for call in stages["rpn.conv"]["calls"]][:2] == [[200, 200], [100, 100]]
+
+
+@pytest.mark.parametrize("neck", ["fpn", "c4"])
+@pytest.mark.parametrize("roi", ["pool", "warp", "align"])
+@pytest.mark.parametrize("reduce", ["avg", "max"])
+def test_regions_lie_on_no_grid_however_they_are_read(neck: str, roi: str, reduce: str) -> None:
+    options = {"neck": neck, "roi": roi, "reduce": reduce, "proposals": 1, "detections": 1}  # as many as pictures
+    found = inspect_meta("mask_rcnn", (128, 128), classes=2, encoder="resnet10t", **options)
+    heads = [row for row in found.rows if row.name.startswith("heads.")]
+    assert len(heads) >= 4
+    assert all(row.regions and row.geometry is None for row in heads)
+    assert not any(row.regions for row in found.rows if row.name.startswith(("rpn.", "trunk.conv1", "trunk.encoder")))
+
+
+def test_maps_that_are_stretched_have_about_a_stride(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = run(["inspect", "unet", "--encoder", "inception_v3", "--size", "97x131"], capsys)
+    assert "~21 whole" in printed, "128 rows on 6 cells"
+    assert "no exact grid" in " ".join(printed.split())
+    assert "/" not in printed
+
+
+def test_the_field_of_labels_is_told_as_the_drawing_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = " ".join(run(["inspect", "fcn8s", "--set", "width=0.05", "--size", "375x500"], capsys).split())
+    assert "436 to 468 pixels along an axis, by its place in a block of 32" in printed
+    assert "the most" in printed
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["width=0.25", "last_up_channels=128"],
+        ["model_options={width: 0.25, last_up_channels: 128}"],
+        ["model_options={width: 2, last_up_channels: 128}", "width=0.25"],
+        ["width=2.5e-1", "model_options={last_up_channels: 128}"],
+    ],
+)
+def test_options_are_set_as_in_training(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    found = json.loads(run(["inspect", "unet2015", *arguments, "--json"], capsys))
+    with torch.device("meta"):
+        expected = build_model("unet2015", classes=21, width=0.25, last_up_channels=128)
+    assert found["parameters"] == sum(parameter.numel() for parameter in expected.parameters())
+    assert found["options"] == {"width": 0.25, "last_up_channels": 128}
+
+
+def test_settings_of_training_that_shape_a_network_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["encoder=test_resnet", "in_channels=5", "decoder_channels=[8, 8, 8, 8, 8]", "upsampling=bilinear"]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    found = json.loads(run(["inspect", "unet", *arguments, "--json", "--encoder", "test_resnet"], capsys))
+    assert (found["encoder"], found["in_channels"]) == ("test_resnet", 5)
+    assert found["options"] == {"decoder_channels": [8] * 5, "upsampling": "bilinear"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("widht=0.5", "nearest names are width"),
+        ("model_options={widht: 0.5}", "nearest names are width"),
+        ("model_options=0.5", "model_options={width: 0.25}"),
+        ("width", "--set: width: expected KEY=VALUE, such as width=0.25"),
+        ("=0.5", "KEY=VALUE"),
+        ("width={", "is no YAML"),
+        ("width=wide", "option 'width' of model 'unet2015' cannot be 'wide'"),
+        ("width=[1, 2]", "option 'width' of model 'unet2015' cannot be [1, 2]"),
+        ("width=", "option 'width' of model 'unet2015' cannot be None"),
+        ("width=-1", "cannot be -1"),
+        ("width=.nan", "cannot be nan"),
+        ("width=0", "above 0"),
+        ("last_up_channels=1.5", "cannot be 1.5"),
+        ("in_channels=0", "at least 1 channel"),
+        ("in_channels=many", "setting 'in_channels' cannot be 'many'"),
+        ("width=1.0e12", "width=1.0e12"),
+        ("learning_rate=0.1", "how a network is trained"),
+        ("model=unet", "the NAME"),
+        ("classes=3", "--classes"),
+        ("encoder=resnet18", "takes no encoder"),
+        ("decoder_channels=[1]", "there is no setting or option of model 'unet2015' 'decoder_channels'"),
+    ],
+)
+def test_what_cannot_be_set(setting: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert expected in message(["inspect", "unet2015", "--set", setting], capsys)
 
 
 def test_json_is_all_that_is_printed(
@@ -215,7 +311,9 @@ def test_a_run_folder_and_a_picture(
         (["unet", "--size", "big"], "288x384"),
         (["unet", "--size", "0x64"], "288x384"),
         (["nowhere/model.safetensors"], "nowhere/model.safetensors"),
-        (["unet", "--picture", "nowhere.png"], "nowhere.png"),
+        (["unet", "--picture", "nowhere.png"], "--out names the file to draw into"),
+        (["unet2015", "--set", "width=0.05", "--size", "999999999x999999999"], "--size 999999999x999999999"),
+        (["unet", "--set", "encoder=resnet18", "--encoder", "resnet34"], "give one of them"),
         (["unet", "--out", "nowhere/field.png"], "--out"),
         (["unet", "--out", "field.jpg"], "PNG"),
     ],
@@ -232,8 +330,11 @@ def test_what_cannot_be_inspected(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_trained_model_keeps_its_own_classes(untrained_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trained_model_keeps_its_own_classes_and_options(
+    untrained_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "leave --classes out" in message(["inspect", str(untrained_run), "--classes", "3"], capsys)
+    assert "leave --set out" in message(["inspect", str(untrained_run), "--set", "hidden_channels=8"], capsys)
 
 
 def test_a_picture_has_its_own_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

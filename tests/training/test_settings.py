@@ -32,7 +32,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     [
         ("batch", "set: batch: expected KEY=VALUE, such as learning_rate=0.001"),
         ("=4", "expected KEY=VALUE"),
-        ("model_options={width: [", "set: model_options=.* is no YAML"),
+        ("model_options={width: [", "set: 'model_options=.* is no YAML"),
+        ("batch=" + "9" * 5000, "is no YAML"),
+        ("batch=" + "[" * 5000, "is no YAML"),
         ("bacth=4", "no setting 'bacth'; the nearest names are batch"),
     ],
 )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from pixelwise.errors import SettingError
+from pixelwise.errors import DataError, PixelwiseError, SettingError
 from pixelwise.io.outputs import check_file
-from pixelwise.words import counted
 
 if TYPE_CHECKING:
-    from pixelwise.inspection import Inspection, Row
+    from numpy.typing import NDArray
+
+    from pixelwise.inspection import Inspection
     from pixelwise.models import Model
 
 CLASSES = 21
 SIZE = (512, 512)
+
+HUGE = 2**20
+"""Sides from here on may give more values than can be counted."""
 
 
 def inspect(
@@ -33,156 +35,127 @@ def inspect(
     size: Annotated[
         str | None, typer.Option(help="Size of the picture; of --picture, else 512x512.", metavar="HxW")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    picture: Annotated[
-        Path | None, typer.Option(help="Draw what a pixel sees over this picture.", metavar="FILE")
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option of the model named, such as width=0.25, or in_channels or model_options as in train; may "
+            "repeat.",
+        ),
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show each stage of blocks that repeat.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Where to draw it; NAME-field.png by default.", metavar="FILE")
+        Path | None, typer.Option(help="Draw what a pixel sees into this file, a PNG.", metavar="FILE")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw it over this picture; into NAME-field.png where --out is not given.", metavar="FILE"),
     ] = None,
 ) -> None:
     """Show the stages of a model, what they cost, which sizes fit, what tiles need and what a pixel sees.
 
-    Nothing is computed but shapes, so that it takes seconds for any size of picture.
+    Nothing is computed but shapes, so that it takes seconds for any size of picture; no file is written but the
+    drawing, where --out or --picture asks for it.
     """
+    from pixelwise.cli.stage_table import show
     from pixelwise.cli.train import parse_size
 
     given = None if size is None else parse_size(size)
-    draws = not as_json or out is not None or picture is not None
-    file = out or Path(f"{Path(name).name.removesuffix('.safetensors') or 'model'}-field.png")
-    if draws:
-        check_file(file, "out")
-        if file.suffix.lower() != ".png":
-            raise SettingError(f"{file}: the drawing is a PNG; let the name given to --out end in .png")
-
-    from PIL import Image
-
-    from pixelwise.inspection import draw_field, inspect_model
-    from pixelwise.io.atomic import atomic_path
-    from pixelwise.io.images import read_image
-
+    drawing = out
+    if out is None and picture is not None:
+        drawing = Path(f"{Path(name).name.removesuffix('.safetensors') or 'model'}-field.png")
+    if drawing is not None:
+        check_file(drawing, "out")
+        if drawing.suffix.lower() != ".png":
+            raise SettingError(f"{drawing}: the drawing is a PNG; let its name end in .png", argument="out")
     image = None
     if picture is not None:
-        image = read_image(picture).transpose(1, 2, 0)  # (3, H, W) -> (H, W, 3)
+        image = read_background(picture)
         if given not in (None, image.shape[:2]):
             raise SettingError(
                 f"{picture} is {image.shape[0]}x{image.shape[1]}, but --size {size} was given; leave --size out"
             )
         given = image.shape[0], image.shape[1]
-    model = find_model(name, encoder=encoder, classes=classes)
-    inspection = inspect_model(model, size=given or SIZE)
-    if draws:
-        with atomic_path(file) as beside:
-            Image.fromarray(draw_field(inspection, image)).save(beside, format="PNG")
+    inspection = look_into(name, encoder=encoder, classes=classes, settings=set_ or [], size=given or SIZE)
+    if drawing is not None:
+        draw(inspection, image, drawing)
     if as_json:
-        drawn = {"picture": str(file)} if draws else {}
+        drawn = {} if drawing is None else {"picture": str(drawing)}
         print(json.dumps(inspection.to_dict() | drawn, indent=2, allow_nan=False))
         return
-    show(inspection, Console())
-    print(f"\nwhat a pixel sees: {file}")
+    show(inspection, Console(), every=verbose)
+    print("\nwhat a pixel sees:", "drawn with --out FILE.png" if drawing is None else drawing)
 
 
-def find_model(name: str, *, encoder: str | None, classes: int | None) -> Model:
+def read_background(picture: Path) -> NDArray[Any]:
+    """Read the picture to draw over: RGB uint8 (H, W, 3).
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    from pixelwise.io.images import read_image
+
+    if not picture.exists():
+        raise DataError(f"{picture}: there is no such picture to draw over; --out names the file to draw into")
+    return read_image(picture).transpose(1, 2, 0)  # (3, H, W) -> (H, W, 3)
+
+
+def draw(inspection: Inspection, image: NDArray[Any] | None, file: Path) -> None:
+    """Write the drawing of what a pixel sees, whole or not at all."""
+    from PIL import Image
+
+    from pixelwise.inspection import draw_field
+    from pixelwise.io.atomic import atomic_path
+
+    with atomic_path(file) as beside:
+        Image.fromarray(draw_field(inspection, image)).save(beside, format="PNG")
+
+
+def look_into(
+    name: str, *, encoder: str | None, classes: int | None, settings: list[str], size: tuple[int, int]
+) -> Inspection:
+    """Find a model and trace it.
+
+    Raises:
+        PixelwiseError: as :func:`find_model` and :func:`pixelwise.inspection.inspect_model`.
+        SettingError: settings that no network can be built with, or a size that no machine could hold.
+    """
+    from pixelwise.inspection import inspect_model
+
+    try:
+        return inspect_model(find_model(name, encoder=encoder, classes=classes, settings=settings), size=size)
+    except PixelwiseError:
+        raise
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if not settings and max(size) < HUGE:
+            raise
+        asked = " ".join([f"--size {size[0]}x{size[1]}", *(f"--set {setting}" for setting in settings)])
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SettingError(f"model '{name}' cannot be built or run with {asked}: {reason}") from None
+
+
+def find_model(name: str, *, encoder: str | None, classes: int | None, settings: list[str]) -> Model:
     """Build a model by name on shapes alone, or load it from a run folder or a file.
 
     Raises:
         ModelError: there is none of that name, or the file is no model file.
-        SettingError: an encoder or classes for a model file, which has its own.
+        SettingError: settings that there are not; an encoder, classes or settings for a model file, which has its own.
     """
     import torch
 
+    from pixelwise.cli.model_options import read_model_options
     from pixelwise.models import MODELS, build_model, load_model
 
     path = Path(name)
     if name in MODELS or not (path.exists() or path.suffix or len(path.parts) > 1):
+        options = read_model_options(name, settings)
+        if encoder is not None and options.setdefault("encoder", encoder) != encoder:
+            raise SettingError(f"--encoder {encoder} and --set encoder={options['encoder']} differ; give one of them")
         with torch.device("meta"):
-            return build_model(name, classes=CLASSES if classes is None else classes, encoder=encoder)
-    for option, value in (("--encoder", encoder), ("--classes", classes)):
+            return build_model(name, classes=CLASSES if classes is None else classes, **options)
+    for option, value in (("--encoder", encoder), ("--classes", classes), ("--set", settings or None)):
         if value is not None:
             raise SettingError(f"{name} is a trained model and has its own; leave {option} out")
     return load_model(path)
-
-
-def show(inspection: Inspection, console: Console) -> None:
-    """Print the stages as a table and the totals below it."""
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
-    table.add_column("stage", overflow="fold")
-    for column in ("ch", "size", "stride", "field", "params", "mult-adds", "MiB"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in inspection.rows:
-        table.add_row(escape(row.name), *_cells(row))
-    table.add_section()
-    table.add_row(
-        "[bold]total[/]",
-        "",
-        "",
-        str(inspection.stride),
-        field_text(inspection.receptive_field),
-        amount(inspection.parameters),
-        amount(inspection.multiply_adds),
-        megabytes(inspection.written),
-    )
-    encoder = f" on {inspection.encoder}" if inspection.encoder else ""
-    height, width = inspection.picture
-    computed = "" if inspection.computed == inspection.picture else f", computed at {_size(inspection.computed)}"
-    console.print(
-        f"[bold]{escape(inspection.name)}[/]{escape(encoder)}: {counted(inspection.channels, 'channel')}, "
-        f"{counted(inspection.classes, 'class')}, a picture of {height}x{width}{computed}\n",
-        highlight=False,
-    )
-    console.print(table)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column()
-    facts.add_row("parameters", f"{inspection.parameters:,}")
-    if inspection.regions is not None:
-        facts.add_row(
-            "heads", "counted on {} proposals and {} detections, the most there may be".format(*inspection.regions)
-        )
-    facts.add_row("sizes", inspection.sizes)
-    facts.add_row("tiles", inspection.tiling)
-    facts.add_row(
-        "memory",
-        f"{megabytes(inspection.peak)} MiB of activations live at once in prediction; {megabytes(inspection.written)} "
-        "are written in all, most of which training keeps (float32, one picture)",
-    )
-    console.print()
-    console.print(facts, highlight=False)
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    mapped = len(row.shape) == 4
-    field = "" if row.geometry is None else field_text(row.geometry.receptive_field)
-    single = mapped and row.shape[2] * row.shape[3] == 1
-    return (
-        str(row.shape[1]) if mapped else "",
-        _size(row.shape[2:]) if mapped else "",
-        "" if row.stride is None or single else str(row.stride),
-        field,
-        amount(row.parameters),
-        amount(row.multiply_adds),
-        megabytes(row.written) if row.written >= 2**20 / 20 else "",
-    )
-
-
-def _size(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
-
-
-def field_text(receptive_field: int | None) -> str:
-    """Show the side of a receptive field."""
-    return "whole" if receptive_field is None else str(receptive_field)
-
-
-def amount(count: int) -> str:
-    """Show a count with three digits or so, and none as nothing."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("K", 10**3)):
-        if count >= size:
-            return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
-    return str(count) if count else ""
-
-
-def megabytes(count: int) -> str:
-    """Show bytes in MiB."""
-    mebibytes = count / 2**20
-    return f"{mebibytes:,.{0 if mebibytes >= 100 else 1}f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from pixelwise.types import default_colors
 SIDE = 720
 """Pixels of the longer side of the drawn image."""
 BOXES = 12
-"""Most boxes in one picture; of more stages, those that add most to the field are shown."""
+"""Most boxes in one picture; of more stages, some are chosen from the least field to the largest."""
 _PAPER, _INK, _FAINT, _OUTSIDE = (252, 252, 250), (30, 32, 36), (120, 124, 130), (226, 228, 230)
 
 
@@ -30,67 +31,112 @@ class Box:
         label: the stage.
         first: top row and left column that it reads, in pixels of the picture; may lie outside.
         last: bottom row and right column; None for the whole picture.
+        most: pixels along an axis that a cell of the stage reads at most, as the table says; None for the whole.
     """
 
     label: str
     first: tuple[int, int]
     last: tuple[int, int] | None
+    most: int | None
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width in pixels; None for the whole picture."""
+        return None if self.last is None else (self.last[0] - self.first[0] + 1, self.last[1] - self.first[1] + 1)
+
+    @property
+    def text(self) -> str:
+        """Its size in words; where other cells of the stage read more, as much as they do is told too."""
+        if self.sides is None:
+            return "whole picture"
+        rows, columns = self.sides
+        side = f"{rows}" if rows == columns else f"{rows} x {columns}"
+        return f"{side} px" if self.most in (None, max(self.sides)) else f"{side} of {self.most} px"
+
+
+def seen_pixel(inspection: Inspection) -> tuple[int, int]:
+    """Row and column of the pixel that is drawn: near the middle, one whose label depends on as much as any does."""
+    geometry = inspection.geometry
+
+    def along(side: int) -> int:
+        middle = side // 2
+        if geometry.whole:
+            return middle
+        near = range(max(0, middle - geometry.period), min(side, middle + geometry.period))
+        return max(sorted(near, key=lambda at: abs(at - middle)), key=lambda at: _length(geometry.reads(at)))
+
+    return along(inspection.picture[0]), along(inspection.picture[1])
 
 
 def field_boxes(inspection: Inspection) -> list[Box]:
-    """What the cell of each stage at the middle of the picture reads, smallest first, and the pixel's label last.
+    """What the cell of each stage at one pixel near the middle reads, smallest first, and the pixel's label last.
 
-    Stages that read no more than the one before them are left out.
+    Stages that read no more than another one are left out. Where more are left than can be told apart, some are chosen
+    whose sides grow by equal factors, the least and the largest among them.
     """
     whole, margin = inspection.geometry, inspection.geometry.margin
-    pixel = inspection.picture[0] // 2, inspection.picture[1] // 2
-    boxes: list[tuple[int, Box]] = []
+    pixel = seen_pixel(inspection)
+    boxes = []
     for row in inspection.rows:
         if row.geometry is None or len(row.shape) != 4:
             continue
         if row.geometry.whole and row.shape[2] * row.shape[3] == 1:
             continue  # image pooling, whose cell is the picture and not a place of it
-        cells = [_cell(row.geometry, whole, at) for at in pixel]
-        boxes.append(_box(row.name, row.geometry, cells, margin))
-    boxes.append(_box("label of the pixel", whole, pixel, margin))
-    growing: list[Box] = []
-    seen = -1
-    for field, box in sorted(boxes[:-1], key=lambda entry: entry[0]):
-        if field > seen:
-            growing.append(box)
-            seen = field
-    growing = [box for box in growing if box.last is not None][: BOXES - 1] if len(growing) > BOXES else growing
-    return [*growing, boxes[-1][1]]
+        boxes.append(_box(row.name, row.geometry, [_cell(row.geometry, whole, at) for at in pixel], margin))
+    of_size = {box.sides: box for box in reversed(boxes)}  # of stages that read alike, the first
+    seeing = [of_size.pop(None)] if None in of_size else []
+    label = "label of the pixel" if inspection.regions is None else "an object"
+    return [*_spread(list(of_size.values()), BOXES - 1 - len(seeing)), *seeing, _box(label, whole, pixel, margin)]
+
+
+def _spread(boxes: list[Box], count: int) -> list[Box]:
+    """Choose ``count`` boxes, the smallest, the largest, and others whose sides lie evenly between on a log scale."""
+    boxes = sorted(boxes, key=_size)
+    if len(boxes) <= count:
+        return boxes
+    sizes = [log(_size(box)) for box in boxes]
+    left = list(range(len(boxes)))
+    chosen = []
+    for number in [0, count - 1, *range(1, count - 1)]:
+        wanted = sizes[0] + (sizes[-1] - sizes[0]) * number / (count - 1)
+        chosen.append(min(left, key=lambda index: abs(sizes[index] - wanted)))
+        left.remove(chosen[-1])
+    return [boxes[index] for index in sorted(chosen)]
+
+
+def _size(box: Box) -> int:
+    assert box.sides is not None
+    return sum(box.sides)
+
+
+def _length(reads: tuple[int, int]) -> int:
+    return reads[1] - reads[0] + 1
 
 
 def _cell(geometry: Geometry, full: Geometry, pixel: int) -> int:
-    """The cell of a stage at a pixel: the nearest that its label is computed from."""
+    """The cell of a stage at a pixel: of those beside it that its label is computed from, one that reads most."""
     # Cells are counted from the border that the network computes with; a mirrored one begins before the picture.
     nearest = round((pixel + full.margin - geometry.center) / Fraction(geometry.stride))
     if geometry.whole or full.whole:
         return nearest
     first, last = full.reads(pixel)
-    for cell in (nearest, nearest - 1, nearest + 1):
-        reads = geometry.reads(cell)
-        if first <= reads[0] and reads[1] <= last:
-            return cell
-    return nearest
+    beside = [(cell, geometry.reads(cell)) for cell in (nearest, nearest - 1, nearest + 1)]
+    inside = [(cell, reads) for cell, reads in beside if first <= reads[0] and reads[1] <= last]
+    return max(inside or beside[:1], key=lambda found: _length(found[1]))[0]
 
 
-def _box(label: str, geometry: Geometry, cells: Sequence[int], margin: int) -> tuple[int, Box]:
-    """The side of what a cell reads, to sort by, and its box."""
+def _box(label: str, geometry: Geometry, cells: Sequence[int], margin: int) -> Box:
     if geometry.whole:
-        return 10**9, Box(label, (0, 0), None)
+        return Box(label, (0, 0), None, None)
     reads = [geometry.reads(cell) for cell in cells]
     first, last = ((rows - margin, columns - margin) for rows, columns in zip(*reads, strict=True))
-    return last[0] - first[0], Box(label, first, last)
+    return Box(label, first, last, geometry.receptive_field)
 
 
 def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Draw the fields of a model's stages over an image, labelled with their sides in pixels.
 
-    What reaches beyond the image is what the network pads; it is drawn grey. A field much larger than the image is
-    cut.
+    What reaches beyond the image is what the network pads; it is drawn grey, and the image as small as that needs.
 
     Args:
         inspection: of the model, at the size of the image.
@@ -109,12 +155,11 @@ def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -
     boxes = field_boxes(inspection)
     reach = max((max(-min(box.first), 0) for box in boxes if box.last is not None), default=0)
     reach = max([reach, *(max(box.last[0] - height, box.last[1] - width) + 1 for box in boxes if box.last)])
-    around = min(reach + max(height, width) // 40, max(height, width))
+    around = reach + 1 + max(height + 2 * reach, width + 2 * reach) // 40
     scale = SIDE / (max(height, width) + 2 * around)
 
     def to_canvas(row: float, column: float) -> tuple[float, float]:
-        inside = [min(max(at, -around), side + around) for at, side in ((row, height), (column, width))]
-        return (inside[1] + around) * scale, (inside[0] + around) * scale
+        return (column + around) * scale, (row + around) * scale
 
     canvas = Image.new("RGB", (round((width + 2 * around) * scale), round((height + 2 * around) * scale)), _OUTSIDE)
     left, top = to_canvas(0, 0)
@@ -141,25 +186,33 @@ def _legend(
     inspection: Inspection, boxes: Sequence[Box], colors: Sequence[tuple[int, int, int]], height: int
 ) -> Image.Image:
     title, text, small = (ImageFont.load_default(size) for size in (20, 15, 13))
-    line = 25
-    panel = Image.new("RGB", (430, max(height, 132 + line * len(boxes))), _PAPER)
-    draw = ImageDraw.Draw(panel)
+    line, indent = 25, 46
+    rows, columns = inspection.picture
+    row, column = seen_pixel(inspection)
     on = f" on {inspection.encoder}" if inspection.encoder else ""
-    draw.text((20, 16), f"{inspection.name}{on}", _INK, title)
-    draw.text((20, 46), "what the pixel in the middle is computed from", _FAINT, text)
+    heads = [
+        (f"{inspection.name}{on}", _INK, title),
+        (f"what the stages read at row {row}, column {column}", _FAINT, text),
+    ]
+    beyond = "mirrored" if inspection.mirrored else "padding"
+    notes = [f"picture {columns} wide, {rows} high; grey is {beyond}"]
+    if any(" of " in box.text for box in boxes):
+        notes.append("a of b px: this cell reads a, others of its stage up to b")
+    needed = [20 + font.getlength(words) for words, _, font in heads]
+    needed += [20 + small.getlength(note) for note in notes]
+    needed += [indent + text.getlength(box.label) + 24 + text.getlength(box.text) for box in boxes]
+    width = max(430, round(max(needed)) + 20)
+    panel = Image.new("RGB", (width, max(height, 112 + line * len(boxes) + 20 * len(notes))), _PAPER)
+    draw = ImageDraw.Draw(panel)
+    for y, (words, ink, font) in zip((16, 46), heads, strict=True):
+        draw.text((20, y), words, ink, font)
     for number, (box, color) in enumerate(zip(boxes, colors, strict=True)):
         y = 80 + line * number
         draw.rectangle((20, y + 3, 36, y + 17), fill=color)
-        if box.last is None:
-            side = "whole picture"
-        else:
-            rows, columns = (last - first + 1 for first, last in zip(box.first, box.last, strict=True))
-            side = f"{rows} px" if rows == columns else f"{rows} x {columns} px"
-        draw.text((46, y + 1), box.label, _INK, text)
-        draw.text((410, y + 1), side, _INK, text, anchor="ra")
-    below = 88 + line * len(boxes)
-    rows, columns = inspection.picture
-    draw.text((20, below), f"picture {columns} wide, {rows} high; grey is padding", _FAINT, small)
+        draw.text((indent, y + 1), box.label, _INK, text)
+        draw.text((width - 20, y + 1), box.text, _INK, text, anchor="ra")
+    for number, note in enumerate(notes):
+        draw.text((20, 88 + line * len(boxes) + 20 * number), note, _FAINT, small)
     return panel
 
 

@@ -8,10 +8,26 @@ from typing import Any
 
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
+from pixelwise.inspection.parts import Call
 from pixelwise.inspection.table import Row, stage_rows
 from pixelwise.models import DetectionModel, Model
 from pixelwise.nn.tracing.memory import peak_bytes
 from pixelwise.nn.tracing.trace import trace
+
+
+@dataclass(frozen=True)
+class Unpadded:
+    """What a network of unpadded convolutions makes of a picture as it is, which is how its paper runs it.
+
+    Args:
+        output: height and width of the scores.
+        shapes: what each stage gives, in the order of the stages.
+        multiply_adds: for the picture.
+    """
+
+    output: tuple[int, int]
+    shapes: tuple[tuple[int, ...], ...]
+    multiply_adds: int
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,8 @@ class Inspection:
 
     name: str
     encoder: str | None
+    options: dict[str, Any]
+    """That the model was built with."""
     classes: int
     channels: int
     picture: tuple[int, int]
@@ -46,11 +64,20 @@ class Inspection:
     """How scores are stretched over the picture where they lie on no exact grid."""
     regions: tuple[int, int] | None = None
     """Most proposals and detections of a picture, which the heads are counted on; None where pixels are labelled."""
+    masks: bool = False
+    """Whether detections have masks."""
+    unpadded: Unpadded | None = None
+    """The same network without mirrored borders, where it has them and the picture has a size that fits it."""
 
     @property
     def receptive_field(self) -> int | None:
         """Most pixels that the label of one pixel depends on, along an axis; None for the whole picture."""
         return self.geometry.receptive_field
+
+    @property
+    def least_field(self) -> int | None:
+        """Least pixels, likewise: a label sees more or less by where its pixel lies in a period."""
+        return None if self.geometry.whole else min(p.last - p.first + 1 for p in self.geometry.phases)
 
     @property
     def sizes(self) -> str:
@@ -89,11 +116,12 @@ class Inspection:
         return {
             "model": self.name,
             "encoder": self.encoder,
+            "options": self.options,
             "classes": self.classes,
             "in_channels": self.channels,
             "size": list(self.picture),
             "computed_size": list(self.computed),
-            "stages": [_row_dict(row) for row in self.rows],
+            "stages": [_row_dict(row) | more for row, more in zip(self.rows, self._more(), strict=True)],
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
             "activation_bytes": self.written,
@@ -103,15 +131,27 @@ class Inspection:
             "stretch": self.stretch,
             "period": geometry.period,
             "receptive_field": geometry.receptive_field,
+            "least_receptive_field": self.least_field,
             "whole_picture": geometry.whole,
             "context": geometry.context,
             "halo": geometry.halo,
             "margin": geometry.margin,
             "legal_sizes": {"least": least, "step": step, "text": self.sizes},
             "tiling": self.tiling,
+            "unpadded": None if self.unpadded is None else self._unpadded_dict(self.unpadded),
             "proposals": None if self.regions is None else self.regions[0],
             "detections": None if self.regions is None else self.regions[1],
         }
+
+    def _unpadded_dict(self, unpadded: Unpadded) -> dict[str, Any]:
+        output, multiply_adds = list(unpadded.output), unpadded.multiply_adds
+        return {"size": list(self.picture), "output_size": output, "multiply_adds": multiply_adds}
+
+    def _more(self) -> list[dict[str, Any]]:
+        """What JSON holds of each stage besides what its row says."""
+        if self.unpadded is None:
+            return [{}] * len(self.rows)
+        return [{"unpadded_shape": list(shape)} for shape in self.unpadded.shapes]
 
 
 def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspection:
@@ -138,6 +178,7 @@ def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspec
     return Inspection(
         name=model.name,
         encoder=None if model.encoder is None else model.encoder.name,
+        options={name: value for name, value in model.options.items() if name not in ("encoder", "in_channels")},
         classes=len(model.label_space),
         channels=channels,
         picture=size,
@@ -153,7 +194,20 @@ def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspec
         mirrored=model.border == "mirror",
         stretch=model.stretch,
         regions=_regions(model),
+        masks=isinstance(model, DetectionModel) and model.masks,
+        unpadded=_unpadded(model, size) if model.border == "mirror" else None,
     )
+
+
+def _unpadded(model: Model, size: tuple[int, int]) -> Unpadded | None:
+    """Run the network on the picture itself; None where a pool would leave pixels of it over."""
+    least, step = model.geometry.legal_sizes
+    if any(side < least or (side - least) % step for side in size):
+        return None
+    traced = trace(model.network, (1, model.preprocessing.channels, *size))
+    rows, columns = traced.shapes[0][2:]
+    shapes = tuple(row.shape for row in stage_rows(model.network, traced))
+    return Unpadded((rows, columns), shapes, traced.multiply_adds)
 
 
 def _regions(model: Model) -> tuple[int, int] | None:
@@ -164,15 +218,23 @@ def _regions(model: Model) -> tuple[int, int] | None:
 
 
 def _row_dict(row: Row) -> dict[str, Any]:
-    geometry = row.geometry
-    stride = row.stride
-    return {
+    described = {
         "name": row.name,
-        "shape": list(row.shape),
-        "stride": float(stride) if isinstance(stride, Fraction) else stride,
-        "receptive_field": None if geometry is None else geometry.receptive_field,
-        "whole_picture": geometry is not None and geometry.whole,
+        **_call_dict(Call(row.shape, row.geometry)),
         "parameters": row.parameters,
         "multiply_adds": row.multiply_adds,
         "activation_bytes": row.written,
+        "regions": row.shape[0] if row.regions else None,
+    }
+    return described | ({"calls": [_call_dict(call) for call in row.calls]} if row.calls else {})
+
+
+def _call_dict(call: Call) -> dict[str, Any]:
+    geometry = call.geometry
+    stride = None if geometry is None else geometry.stride
+    return {
+        "shape": list(call.shape),
+        "stride": float(stride) if isinstance(stride, Fraction) else stride,
+        "receptive_field": None if geometry is None else geometry.receptive_field,
+        "whole_picture": geometry is not None and geometry.whole,
     }

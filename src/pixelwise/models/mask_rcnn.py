@@ -21,6 +21,7 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
+from pixelwise.nn.tracing.trace import on_regions
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.types import LabelSpace, Preprocessing
 from pixelwise.words import counted
@@ -67,11 +68,11 @@ class RegionNetwork(nn.Module):
         maps = self.trunk(images)
         self.rpn(maps)
         heads = self.heads
-        regions = heads.box_reader.at_level(maps[0], images.new_zeros(self.rpn.after, 5), 0)
+        regions = heads.box_reader.at_level(maps[0], on_regions(images.new_zeros(self.rpn.after, 5)), 0)
         scores: Tensor = heads.box_head(self.trunk.finish(regions))[0]
         if heads.mask_head is None:
             return scores[:, :, None, None]
-        regions = heads.mask_reader.at_level(maps[0], images.new_zeros(heads.detections, 5), 0)
+        regions = heads.mask_reader.at_level(maps[0], on_regions(images.new_zeros(heads.detections, 5)), 0)
         masks: Tensor = heads.mask_head(self.trunk.finish(regions))
         return masks
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pixelwise.errors import SettingError, unknown_name
+from pixelwise.errors import SettingError, shown, unknown_name
 from pixelwise.io.atomic import atomic_path
 
 Positive = Field(gt=0)
@@ -187,9 +187,9 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
             raise SettingError(f"{assignment}: expected KEY=VALUE, such as {example}", argument="set")
         try:
             values[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise SettingError(f"{assignment}: is no YAML ({reason})", argument="set") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # also numbers of 5,000 digits and deep nests
+            reason = shown(" ".join(str(error).split()))
+            raise SettingError(f"{shown(assignment)}: is no YAML ({reason})", argument="set") from None
     return values
 
 

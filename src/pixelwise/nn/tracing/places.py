@@ -58,6 +58,9 @@ class Places:
 EVERYWHERE = "everywhere"
 """Marks a tensor without places (after global pooling), every value of which may see the whole picture."""
 
+REGIONS = "regions"
+"""Marks a tensor (P, ...) of regions of a picture, such as the boxes of objects: its cells lie on no grid of it."""
+
 Where = Places | str
 
 

@@ -16,30 +16,39 @@ from math import gcd, lcm, prod
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.nn.tracing.costs import multiply_adds
 from pixelwise.nn.tracing.meta import run_on_meta
 from pixelwise.nn.tracing.operators import rule_of
-from pixelwise.nn.tracing.places import EVERYWHERE, Operation, Places, Where
+from pixelwise.nn.tracing.places import EVERYWHERE, REGIONS, Operation, Places, Where
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one module of a traced network gave and cost."""
+    """What one call of a module of a traced network gave and cost."""
 
     name: str
+    """Of the module; of its names, where it has several, the one inside of the module that called it."""
     kind: str
     shape: tuple[int, ...]
-    """Of its output."""
+    """Of its output; () where that is no single tensor."""
     geometry: Geometry | None
-    """None where the output has no places, as after global pooling."""
+    """None where the output has no places, as after global pooling, or lies on regions."""
     parameters: int
     multiply_adds: int
     written: int
     """Bytes of feature maps that its operators wrote, in float32; results that overwrite their input count nothing."""
+    call: int
+    """Which call of the run it was, in the order in which they began."""
+    caller: int | None
+    """The call that it ran in; None for the network itself."""
+    keeps: bool = False
+    """Whether its output has the shape of the first tensor that it was given and reads no more of the picture."""
+    regions: bool = False
+    """Whether it ran on regions of a picture (P, ...), each for itself, and not on the picture."""
 
 
 @dataclass
@@ -47,10 +56,12 @@ class Trace:
     """What running a network on the meta device told."""
 
     outputs: list[Geometry] = field(default_factory=list)
-    """Geometry of each output, in order."""
+    """Geometry of each output, in order; those that lie on regions of the picture are left out."""
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
-    """One for each call of a module that returns a tensor, in the order in which they ended."""
+    """One for each call of a module, in the order in which they ended."""
+    used: set[str] = field(default_factory=set)
+    """Names of the parameters that an operator read."""
     multiply_adds: int = 0
     written: int = 0
     """Bytes of feature maps that all operators wrote, in float32."""
@@ -79,6 +90,8 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
         result = run_on_meta(module, images, tracer, begin=begin)
     maps = list(result) if isinstance(result, list | tuple) else [result]
     for output in maps:
+        if tracer.where(output) == REGIONS:
+            continue
         geometry = tracer.geometry_of(output)
         if geometry is None or output.ndim != 4:
             raise ModelError(
@@ -87,6 +100,17 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
         tracer.trace.outputs.append(geometry)
         tracer.trace.shapes.append(tuple(output.shape))
     return tracer.trace
+
+
+def on_regions(regions: Tensor) -> Tensor:
+    """Tell whoever traces the network that a tensor (P, ...) holds regions of a picture, and return it.
+
+    All that is computed from it then belongs to regions too: it is counted, but lies on no grid of the picture.
+    """
+    tracer = _get_current_dispatch_mode()
+    if isinstance(tracer, _Tracer):
+        tracer.place(regions, REGIONS)
+    return regions
 
 
 class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -99,6 +123,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known: dict[int, tuple[Tensor, Where]] = {}  # tensors are kept, so that ids stay theirs
         self.mixed: set[int] = set()
         """Storages of which a part was overwritten: what else lies in them is no longer known."""
+        self.parameters: dict[int, str] = {}
+        """Storages of the parameters, with their names."""
 
     def place(self, tensor: Tensor, places: Where) -> None:
         """Remember where the values of a tensor lie."""
@@ -126,35 +152,45 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return None
 
     @contextmanager
-    def watch(self, module: nn.Module) -> Iterator[None]:
+    def watch(self, network: nn.Module) -> Iterator[None]:
         """Write down a stage whenever a part of the network has run."""
-        before: dict[str, list[tuple[int, int]]] = {}
-        handles = []
+        names: dict[nn.Module, list[str]] = {}
+        for name, part in network.named_modules(remove_duplicate=False):
+            names.setdefault(part, []).append(name)
+        begun = 0
+        running: list[_Call] = []
 
-        def watch_part(name: str, part: nn.Module) -> None:
-            def start(*_: Any) -> None:
-                before.setdefault(name, []).append((self.trace.multiply_adds, self.trace.written))
+        def start(part: nn.Module, given: tuple[Any, ...]) -> None:
+            nonlocal begun
+            if not running:  # parameters are those of the run now
+                self.parameters = {_storage(value): name for name, value in network.named_parameters()}
+            name = _name_within([call.name for call in running], names[part])
+            first = next(((tensor.shape, self.where(tensor)) for tensor in _tensors(given)), None)
+            running.append(_Call(name, begun, first, self.trace.multiply_adds, self.trace.written))
+            begun += 1
 
-            def end(_: nn.Module, __: Any, output: Any) -> None:
-                adds, written = before[name].pop()
-                if isinstance(output, Tensor):
-                    self.trace.stages.append(
-                        Stage(
-                            name,
-                            type(part).__name__,
-                            tuple(output.shape),
-                            self.geometry_of(output),
-                            sum(parameter.numel() for parameter in part.parameters()),
-                            self.trace.multiply_adds - adds,
-                            self.trace.written - written,
-                        )
-                    )
+        def end(part: nn.Module, _: Any, output: Any) -> None:
+            call = running.pop()
+            single = output if isinstance(output, Tensor) else None
+            where = None if single is None else self.where(single)
+            self.trace.stages.append(
+                Stage(
+                    call.name,
+                    type(part).__name__,
+                    () if single is None else tuple(single.shape),
+                    None if single is None else self.geometry_of(single),
+                    sum(parameter.numel() for parameter in part.parameters()),
+                    self.trace.multiply_adds - call.multiply_adds,
+                    self.trace.written - call.written,
+                    call.number,
+                    running[-1].number if running else None,
+                    single is not None and call.first == (single.shape, where),
+                    where == REGIONS,
+                )
+            )
 
-            handles.append(part.register_forward_pre_hook(start))
-            handles.append(part.register_forward_hook(end))
-
-        for name, part in module.named_modules():
-            watch_part(name, part)
+        handles = [part.register_forward_pre_hook(start) for part in names]
+        handles += [part.register_forward_hook(end) for part in names]
         try:
             yield
         finally:
@@ -168,11 +204,13 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = list(_tensors([result]))
         self._count(func, args, given, outputs)
         inputs = tuple((tensor, where) for tensor in given if (where := self.where(tensor)) is not None)
+        self.trace.used.update(name for tensor in given if (name := self.parameters.get(_storage(tensor))) is not None)
         if inputs:
             rule = rule_of(func)
+            regions = any(where == REGIONS for _, where in inputs)
             for output in outputs:
                 run = Operation(args, inputs, output, self.picture)
-                where = EVERYWHERE if rule is None else rule(run)
+                where = REGIONS if regions else EVERYWHERE if rule is None else rule(run)
                 if func._schema.is_mutable:
                     self._overwrite(output, where)
                 self.place(output, where)
@@ -195,6 +233,27 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for other, _ in list(self.known.values()):
             if other is not tensor and _storage(other) == storage:
                 self.place(other, EVERYWHERE)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call of a module that has not ended, and what had been counted when it began."""
+
+    name: str
+    number: int
+    first: tuple[tuple[int, ...], Where | None] | None
+    """Shape and places of the first tensor that it was given."""
+    multiply_adds: int
+    written: int
+
+
+def _name_within(callers: list[str], names: list[str]) -> str:
+    """Of the names of a module, the one inside of the innermost of its callers that holds one."""
+    for caller in reversed(callers):
+        for name in names:
+            if name.startswith(f"{caller}." if caller else ""):
+                return name
+    return names[0]
 
 
 def _storage(tensor: Tensor) -> int:

@@ -1,0 +1,82 @@
+"""What decides how a model is built, as a person gives it on the command line: ``--set KEY=VALUE``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pixelwise.errors import ModelError, SettingError, shown, unknown_name
+
+SHAPING = ("encoder", "in_channels", "model_options")
+"""Settings of ``train`` that decide what the network is."""
+
+ELSEWHERE = {
+    "model": "the model is the NAME that is inspected",
+    "classes": "give --classes K",
+    "crop": "give --size HxW",
+}
+"""What is not set but said otherwise."""
+
+
+def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
+    """Read settings of a model: those of ``train`` that decide what it is, and its own options by their names.
+
+    ``--set width=0.25`` means the same as ``--set 'model_options={width: 0.25}'``; of an option given in both ways the
+    first counts.
+
+    Args:
+        name: of the model.
+        assignments: ``KEY=VALUE``, as for ``train``.
+
+    Returns:
+        What :func:`pixelwise.models.build_model` takes by keyword, of the types that it expects.
+
+    Raises:
+        ModelError: there is no such model.
+        SettingError: no such option or setting, one that decides nothing of a network, or a value that cannot be.
+    """
+    from pixelwise.models import MODELS
+    from pixelwise.models.build import option_types
+    from pixelwise.training.settings import Settings, read_assignments
+
+    if name not in MODELS:
+        raise ModelError(unknown_name("model", name, MODELS))
+    types = option_types(name)
+    values = read_assignments(assignments, example="width=0.25")
+    options = values.pop("model_options", {})
+    if not isinstance(options, dict):
+        raise _error(f"model_options={shown(options)}: expected options, such as 'model_options={{width: 0.25}}'")
+    for key in options:
+        if key not in types:
+            raise _error(unknown_name(f"option of model '{name}'", str(key), types))
+    for key in values:
+        if key in types or key in SHAPING:
+            continue
+        if key in ELSEWHERE:
+            raise _error(f"{key} is not set: {ELSEWHERE[key]}")
+        if key in Settings.model_fields:
+            raise _error(
+                f"{key} decides how a network is trained and not what it is; leave it out. Here can be set: "
+                f"{', '.join([*SHAPING, *types])}"
+            )
+        raise _error(unknown_name(f"setting or option of model '{name}'", key, [*SHAPING, *types]))
+    known = {"encoder": str, "in_channels": int} | types
+    return {key: _read(name, key, value, known[key]) for key, value in {**options, **values}.items()}
+
+
+def _read(model: str, key: str, value: Any, kind: Any) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    what = f"setting '{key}'" if key in SHAPING else f"option '{key}' of model '{model}'"
+    try:
+        read = TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise _error(f"{what} cannot be {shown(value)}: {reason[:1].lower()}{reason[1:]}") from None
+    if isinstance(read, int | float) and not 0 <= read < math.inf:  # nor NaN
+        raise _error(f"{what} cannot be {shown(value)}: numbers are 0 or above")
+    return read
+
+
+def _error(text: str) -> SettingError:
+    return SettingError(text, argument="set")

@@ -1,0 +1,96 @@
+"""Stages that repeat, as one row: what a person reads first of a deep network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pixelwise.inspection.table import Row
+
+REPEATED = 4
+"""More rows than this that repeat, one after the other, share a row."""
+
+LONGEST = 16
+"""Most rows of what repeats."""
+
+
+def group_rows(rows: Sequence[Row]) -> list[Row]:
+    """Let blocks that repeat share a row, ``blocks.4-19 (16x)``: those whose names count up and whose sizes are alike.
+
+    Parameters, multiply-adds and bytes of the row are those of all of them together; ``calls`` holds what each gave.
+    Rows that nothing repeats are returned as they are.
+    """
+    grouped: list[Row] = []
+    start = 0
+    while start < len(rows):
+        length, times = max(
+            ((length, _repeats(rows[start:], length)) for length in range(1, LONGEST + 1)),
+            key=lambda found: found[0] * found[1] if found[1] > 1 else 0,  # of equal ones, the shortest
+        )
+        if times > 1 and length * times > REPEATED:
+            grouped.append(_join(rows[start : start + length * times], length))
+            start += length * times
+        else:
+            grouped.append(rows[start])
+            start += 1
+    return grouped
+
+
+def _repeats(rows: Sequence[Row], length: int) -> int:
+    """How often the first ``length`` rows come, one time after the other."""
+    if len(rows) < length:
+        return 0
+    times = 1
+    while (times + 1) * length <= len(rows):
+        before = rows[(times - 1) * length : times * length]
+        after = rows[times * length : (times + 1) * length]
+        steps = {_step(one, other) for one, other in zip(before, after, strict=True)}
+        if None in steps or len(steps) > 1:
+            break
+        if times > 1 and steps != {_step(rows[0], rows[length])}:
+            break
+        times += 1
+    return times
+
+
+def _step(row: Row, after: Row) -> object:
+    """Where the name of the next block counts up by one; None where it does not, or the rows differ."""
+    likeness = [
+        (each.shape, each.stride, each.parameters, each.multiply_adds, each.calls == (), each.regions)
+        for each in (row, after)
+    ]
+    if likeness[0] != likeness[1]:
+        return None
+    parts, others = _split(row.name), _split(after.name)
+    differ = [place for place, (one, other) in enumerate(zip(parts, others, strict=False)) if one != other]
+    if len(parts) != len(others) or len(differ) != 1:
+        return None
+    place = differ[0]
+    counts = parts[place].isdigit() and others[place].isdigit() and int(others[place]) == int(parts[place]) + 1
+    return "".join(parts[:place]) if counts else None
+
+
+def _split(name: str) -> list[str]:
+    """Take a name apart into numbers and what stands between them."""
+    return re.split(r"(\d+)", name)
+
+
+def _join(rows: Sequence[Row], length: int) -> Row:
+    first, last = rows[0], rows[-1]
+    stem = str(_step(first, rows[length]))
+    begin, end = (re.match(r"\d+", row.name.removeprefix(stem)) for row in (first, last))
+    assert begin is not None
+    assert end is not None
+    blocks = len(rows) // length
+    rest = first.name.removeprefix(stem + begin.group()) if length == 1 else ""
+    return Row(
+        f"{stem}{begin.group()}-{end.group()}{rest} ({blocks}x)",
+        last.shape,
+        last.geometry,
+        sum(row.parameters for row in rows),
+        sum(row.multiply_adds for row in rows),
+        sum(row.written for row in rows),
+        tuple(call for row in rows for call in row.every_call),
+        regions=last.regions,
+        blocks=blocks,
+    )
