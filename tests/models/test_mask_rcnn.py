@@ -248,7 +248,7 @@ def test_c4_refuses_encoders_that_cannot_be_cut(encoder: str) -> None:
         ({"norm": "group"}, "frozen or batch"),
         ({"detections": 0}, "detections is 0"),
         ({"score": 2.0}, "between 0 and 1"),
-        ({"anchor_sizes": ((32,),)}, "sizes for 1 maps, but there are 5"),
+        ({"anchor_sizes": ((32,),)}, "sizes for 1 map, but the network has 5"),
         ({"anchor_sizes": ((32,), (64,), (128,), (256,), (512, 600))}, "as many sizes"),
         ({"anchor_ratios": (0.0,)}, "above 0"),
     ],
