@@ -1,5 +1,4 @@
 """Fixtures that several tests share."""
-# ruff: noqa: E402 -- threads are settled before torch is imported
 
 from __future__ import annotations
 

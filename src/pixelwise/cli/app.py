@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from pixelwise import __version__
 from pixelwise.cli.demo import demo
+from pixelwise.cli.doctor import doctor
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.import_ import import_
 from pixelwise.cli.inspect import inspect
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, train, evaluate, predict, models, inspect):
+for verb in (demo, doctor, train, evaluate, predict, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

@@ -36,6 +36,22 @@ KINDS: Mapping[str, Kind] = {
         "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
     ),
     "split_without_masks": Kind("note", "A split without masks", "It can be labelled, but nothing is learnt from it."),
+    "not_understood": Kind("error", "Data that cannot be read", "No layout fits, or the masks mean nothing known."),
+    "unreadable": Kind("error", "Files that cannot be read", "They are damaged, or hold what no class stands for."),
+    "copy_across_splits": Kind(
+        "error", "A picture in several splits", "What is learnt by heart is scored, so that figures are too good."
+    ),
+    "near_copy_across_splits": Kind(
+        "warning", "Nearly the same picture in several splits", "Figures may be too good, as for a copy."
+    ),
+    "copy": Kind("warning", "A picture that is there several times", "It counts several times."),
+    "mixed_pictures": Kind("warning", "Pictures of different kinds", "Channels or depth differ from file to file."),
+    "class_absent": Kind("warning", "A class that a split does not have", "It is not learnt, or has no score."),
+    "all_ignored": Kind("warning", "Masks that are void everywhere", "They teach nothing."),
+    "all_background": Kind(
+        "note", "Pictures of background alone", "They teach what is nothing; too many slow learning."
+    ),
+    "small_split": Kind("note", "A split of few pictures", "Its scores change much with a single picture."),
     "picture_not_used": Kind(
         "note", "Pictures that are not used", "They may lack an annotation, or have another name than it."
     ),

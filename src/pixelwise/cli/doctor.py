@@ -1,0 +1,46 @@
+"""``pixelwise doctor``: look at a data set before anything is learnt from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+COLORS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def doctor(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder of a data set, or a dataset.yaml.", show_default=False)
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the findings as JSON.")
+    ] = None,
+) -> None:
+    """Look at every picture and mask of a data set, and say what would be misread, what is guessed, what is not used.
+
+    Exit status 0: nothing is wrong. 1: there are errors. 2: there is no such data, or no layout fits.
+    """
+    # Imported here, so that help and usage errors do not wait for decoders.
+    from rich.markup import escape
+
+    from pixelwise.cli.progress import Terminal
+    from pixelwise.data.doctor.examine import examine
+    from pixelwise.io.atomic import write_json
+    from pixelwise.io.outputs import check_file
+
+    if json_file is not None:
+        check_file(json_file, "json")
+    console = Console()
+    diagnosis = examine(data, listener=Terminal(console))
+    for finding in diagnosis.findings:
+        color = COLORS[finding.gravity]
+        console.print(f"[{color}]{finding.gravity}[/] {escape(finding.line)}", highlight=False)
+    if json_file is not None:
+        write_json(json_file, diagnosis.to_dict())
+    if not diagnosis.opened:
+        raise typer.Exit(2)
+    if not diagnosis.usable:
+        raise typer.Exit(1)

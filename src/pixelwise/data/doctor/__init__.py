@@ -1,0 +1,1 @@
+"""What only a look at all files of a data set shows."""

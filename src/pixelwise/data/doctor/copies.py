@@ -1,0 +1,65 @@
+"""Pictures that are there twice: the same file, or nearly the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pixelwise.data.doctor.facts import Facts
+from pixelwise.data.findings import Findings
+from pixelwise.words import counted
+
+NEAR_BITS = 6
+"""Of the 64 bits of a perceptual hash, at most so many differ between nearly the same pictures."""
+NEAR_CORRELATION = 0.98
+"""Least correlation of their thumbnails."""
+
+
+def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:
+    """Find copies of pictures.
+
+    A copy in another split is learnt by heart and then scored: that is an error where the files are the same, and a
+    warning where the pictures nearly are.
+
+    Args:
+        facts: of pictures that can be read.
+        split_of: id -> split.
+        findings: where to put what is found.
+    """
+    groups: dict[str, list[str]] = {}
+    for one in facts:
+        groups.setdefault(one.digest, []).append(one.id)
+    same = [ids for ids in groups.values() if len(ids) > 1]
+    across = [ids for ids in same if len({split_of[id] for id in ids}) > 1]
+    within = [ids for ids in same if ids not in across]
+    if across:
+        lost = [id for ids in across for id in ids if split_of[id] != "train"]
+        first = ", ".join(f"{id} ({split_of[id]})" for id in across[0][:3])
+        what = f"{counted(len(across), 'picture', 'is')} in several splits, byte for byte: {first}"
+        files = [id for ids in across for id in ids]
+        findings.add("copy_across_splits", what, mend="keep each in one split", files=files, pairs=lost)
+    if within:
+        what = f"{counted(len(within), 'picture', 'is')} there several times: {', '.join(within[0][:3])}"
+        findings.add("copy", what, mend="keep one of each", files=[id for ids in within for id in ids])
+    alone = [one for one in facts if len(groups[one.digest]) == 1]
+    near = [(a, b) for a, b in near_pairs(alone) if split_of[a] != split_of[b]]
+    if near:
+        first = " and ".join(f"{id} ({split_of[id]})" for id in near[0])
+        what = f"{counted(len(near), 'pair')} of nearly the same pictures in different splits: {first}"
+        mend = "look at them; pictures of one scene belong into one split"
+        findings.add("near_copy_across_splits", what, mend=mend, files=[id for pair in near for id in pair])
+
+
+def near_pairs(facts: Sequence[Facts]) -> list[tuple[str, str]]:
+    """Find the pairs of ids whose pictures are nearly the same: hashes first, then thumbnails."""
+    hashes = np.array([one.phash for one in facts], np.uint64)
+    found = []
+    for place in range(len(facts) - 1):
+        apart = hashes[place + 1 :] ^ hashes[place]
+        differing = np.unpackbits(apart.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+        for other in (place + 1 + np.flatnonzero(differing <= NEAR_BITS)).tolist():
+            first, second = facts[place].thumbnail, facts[other].thumbnail
+            if first is not None and second is not None and float((first * second).sum()) >= NEAR_CORRELATION:
+                found.append((facts[place].id, facts[other].id))
+    return found
