@@ -63,3 +63,9 @@ def test_every_kind_has_a_gravity_and_says_why() -> None:
         assert kind.title
         assert kind.why.endswith(".")
         assert Finding(name, "x").gravity == kind.gravity
+
+
+def test_the_page_describes_every_kind() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "findings.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{name}` | {kind.gravity} | {kind.title} | {kind.why} |" for name, kind in KINDS.items()]

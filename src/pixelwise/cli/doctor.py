@@ -33,7 +33,7 @@ def doctor(
 
     if json_file is not None:
         check_file(json_file, "json")
-    console = Console()
+    console = Console(soft_wrap=True)
     diagnosis = examine(data, listener=Terminal(console))
     for finding in diagnosis.findings:
         color = COLORS[finding.gravity]
