@@ -142,6 +142,7 @@ class TilePlan:
         exact: whether the result is that of the whole picture at once.
         cost: arithmetic over that of the whole picture.
         reason: why this was chosen, for people to read.
+        resized_from: height and width of the picture as it is stored, where it is resized to ``size`` before.
     """
 
     size: tuple[int, int]
@@ -151,6 +152,7 @@ class TilePlan:
     exact: bool
     cost: float
     reason: str
+    resized_from: tuple[int, int] | None = None
 
     def __iter__(self) -> Iterator[Tile]:
         return plan_tiles(self.size, self.tile, self.geometry, halo=self.halo)
@@ -165,8 +167,8 @@ class TilePlan:
 
     @property
     def plain(self) -> bool:
-        """Whether there is nothing to tell of it: one tile that keeps to the memory."""
-        return self.whole and self.reason == FITS
+        """Whether there is nothing to tell of it: one tile that keeps to the memory and shows the picture as it is."""
+        return self.whole and self.reason == FITS and self.resized_from is None
 
 
 def choose_tiles(

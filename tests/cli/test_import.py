@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
 from pixelwise.cli import main
 from pixelwise.models import load_model
+from pixelwise.types import Resize
 
 NAME = "deeplabv3_mobilenet_v3_large"
 
@@ -57,6 +59,22 @@ def test_classes_are_named_by_a_file(checkpoint: Path, tmp_path: Path) -> None:
     label_space = load_model(out).label_space
     assert label_space.names[1] == "kind 1"
     assert label_space.background == 0
+
+
+def test_resizing_is_said_and_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    network = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    out = tmp_path / "a.safetensors"
+    for option, resize, said in (
+        ([], Resize(800, 1333), "until the shorter side has 800 pixels or the longer side 1333"),
+        (["--set", "resize=[96,160]"], Resize(96, 160), "until the shorter side has 96 pixels"),
+        (["--set", "resize=none"], None, "at their own size"),
+    ):
+        name = "fasterrcnn_resnet50_fpn"
+        assert run("import", tmp_path / "a.pth", "--as", name, "--out", out, "--set", "norm_eps=0", *option) == 0
+        assert load_model(out).preprocessing.resize == resize
+        assert said in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

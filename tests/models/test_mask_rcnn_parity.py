@@ -8,18 +8,31 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models import resnet50
 from torchvision.models.detection import FasterRCNN, MaskRCNN, fasterrcnn_resnet50_fpn, maskrcnn_resnet50_fpn
 from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.ops import FrozenBatchNorm2d
 
+from pixelwise.detection.result import to_instances
 from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.errors import ModelError, SettingError
+from pixelwise.inference import Predictor
 from pixelwise.models import DetectionModel, build_model
 from pixelwise.models.importing.importer import import_checkpoint, import_tensors
 from pixelwise.ops.object_targets import ObjectTarget
+from pixelwise.types import Resize
 
 SIZE = (192, 288)
+NAMES = {
+    "objectness": "loss_objectness",
+    "proposal_boxes": "loss_rpn_box_reg",
+    "classes": "loss_classifier",
+    "boxes": "loss_box_reg",
+    "masks": "loss_mask",
+}
+"""Losses here -> those of torchvision."""
+
 PLAIN: dict[str, Any] = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "min_size": 192, "max_size": 288}
 
 
@@ -46,7 +59,8 @@ def theirs() -> Any:
 
 @pytest.fixture(scope="module")
 def ours(theirs: Any) -> DetectionModel:
-    imported = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn")
+    imported = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn", resize="none")
+    assert imported.model.preprocessing.resize is None
     assert isinstance(imported.model, DetectionModel)
     return imported.model.double()
 
@@ -71,6 +85,67 @@ def test_detections_equal_torchvisions(theirs: Any, ours: DetectionModel) -> Non
     chosen = masks[0][torch.arange(len(found.labels)), expected["labels"]].sigmoid()
     assert found.masks is not None
     assert relative(found.masks, chosen) < 1e-5
+
+
+def smooth_picture(height: int, width: int) -> Tensor:
+    """Draw a picture with forms of many sizes, uint8 (3, H, W)."""
+    generator = torch.Generator().manual_seed(height)
+    layers = [
+        F.interpolate(torch.rand(1, 3, *cells, generator=generator), (height, width), mode="bicubic")
+        for cells in ((5, 7), (14, 20), (40, 50))
+    ]
+    return (255 * (sum(layers) / len(layers))[0].clamp(0, 1)).to(torch.uint8)
+
+
+def networks_that_resize(**sizes: int) -> tuple[Any, DetectionModel]:
+    """Build torchvision's network with its own defaults, but for the sizes, and import it."""
+    torch.manual_seed(6)
+    theirs = spread(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=4, **sizes)).eval()
+    nn.init.normal_(theirs.roi_heads.box_predictor.cls_score.weight, 0, 0.05)  # scores that are not all 1
+    options = {"resize": [sizes["min_size"], sizes["max_size"]]} if sizes else {}
+    model = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn", **options).model
+    assert isinstance(model, DetectionModel)
+    return theirs, model
+
+
+def check_detections_on_the_picture(theirs: Any, ours: DetectionModel, size: tuple[int, int]) -> None:
+    """Hold boxes, scores and masks on the picture as it was given against torchvision's, in float32."""
+    picture = smooth_picture(*size)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (ours.preprocessing.mean, ours.preprocessing.std))
+    with torch.inference_mode():
+        (expected,) = theirs([picture / 255])
+        (found,) = ours(((picture / 255 - mean) / std)[None])
+    assert len(found.boxes) == len(expected["boxes"]) > 20
+    assert expected["scores"].std() > 0.003
+    assert torch.equal(found.labels, expected["labels"] - 1)
+    torch.testing.assert_close(found.boxes, expected["boxes"], rtol=1e-5, atol=2e-3)
+    torch.testing.assert_close(found.scores, expected["scores"], rtol=1e-4, atol=1e-5)
+    whole = Predictor(ours, precision="float32", score=0.0)(picture.permute(1, 2, 0).numpy()).objects()
+    for objects in (to_instances(found, size), whole):
+        assert objects.masks is not None
+        assert objects.size == size
+        agreeing = 0
+        for mask, box, label in zip(objects.masks, objects.boxes, objects.labels, strict=True):
+            away = (expected["boxes"] - torch.from_numpy(box)).abs().amax(1) + 1e6 * (expected["labels"] != label + 1)
+            number = int(away.argmin())
+            filled, wanted = mask.full(), (expected["masks"][number, 0] > 0.5).numpy()
+            assert (filled != wanted).sum() <= 0.01 * wanted.sum() + 2
+            agreeing += float(away[number]) < 0.01
+        assert agreeing == len(objects) == len(expected["boxes"])
+
+
+@pytest.mark.slow
+def test_pictures_are_resized_as_in_torchvision_by_default() -> None:
+    theirs, ours = networks_that_resize()
+    assert ours.preprocessing.resize == Resize(800, 1333)
+    for size in ((160, 256), (600, 400), (1100, 1400)):
+        check_detections_on_the_picture(theirs, ours, size)
+
+
+def test_pictures_are_resized_as_in_torchvision() -> None:
+    theirs, ours = networks_that_resize(min_size=160, max_size=266)
+    for size in ((32, 51), (120, 80), (220, 280)):
+        check_detections_on_the_picture(theirs, ours, size)
 
 
 def test_raw_heads_equal_torchvisions(theirs: Any, ours: DetectionModel) -> None:
@@ -120,15 +195,33 @@ def test_losses_equal_torchvisions(theirs: Any, ours: DetectionModel, monkeypatc
     finally:
         theirs.eval()
         ours.eval()
-    names = {
-        "objectness": "loss_objectness",
-        "proposal_boxes": "loss_rpn_box_reg",
-        "classes": "loss_classifier",
-        "boxes": "loss_box_reg",
-        "masks": "loss_mask",
-    }
     for name, loss in found.items():
-        assert loss.item() == pytest.approx(expected[names[name]].item(), rel=1e-5), name
+        assert loss.item() == pytest.approx(expected[NAMES[name]].item(), rel=1e-5), name
+
+
+def test_losses_of_resized_pictures_equal_torchvisions() -> None:
+    theirs, ours = networks_that_resize(min_size=160, max_size=266)
+    theirs, ours = theirs.double(), ours.double()
+    size = (70, 100)
+    picture = smooth_picture(*size).double() / 255
+    layers = torch.zeros(1, *size, dtype=torch.int32)
+    layers[0, 10:40, 20:60], layers[0, 45:66, 50:97] = 1, 2
+    boxes = torch.tensor([[20.0, 10, 60, 40], [50, 45, 97, 66]], dtype=torch.float64)
+    target = ObjectTarget(boxes, torch.tensor([0, 2]), layers, torch.zeros(2).long(), torch.tensor([1, 2]).int())
+    masks = torch.stack([layers[0] == 1, layers[0] == 2]).to(torch.uint8)
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64)[:, None, None]
+        for values in (ours.preprocessing.mean, ours.preprocessing.std)
+    )
+    for part in (*theirs.modules(), *ours.modules()):
+        part.training = not isinstance(part, nn.BatchNorm2d)  # as frozen
+    theirs.transform.training = False  # it would draw one of its single size from the generator
+    torch.manual_seed(4)
+    expected = theirs([picture], [{"boxes": boxes, "labels": target.labels + 1, "masks": masks}])
+    torch.manual_seed(4)
+    found = ours.losses(((picture - mean) / std)[None], [target])
+    for name, loss in found.items():
+        assert loss.item() == pytest.approx(expected[NAMES[name]].item(), rel=1e-5), name
 
 
 def test_as_many_parameters_learn_as_in_torchvision() -> None:
@@ -153,5 +246,10 @@ def test_a_checkpoint_becomes_a_model_file(tmp_path: Path) -> None:
     assert "norm_eps=1e-05" in imported.notes[0]
     with pytest.raises(ModelError, match=r"mask_head.*no tensor of the checkpoint fits"):
         import_checkpoint(tmp_path / "a.pth", "maskrcnn_resnet50_fpn")
+    assert imported.model.preprocessing.resize == Resize(800, 1333)
+    assert "resize=[800, 1333]" in imported.notes[0]
+    for nonsense in ("small", 800, [800], [1333, 800], {"min": 800}):
+        with pytest.raises(SettingError, match="resize is"):
+            import_tensors(network.state_dict(), "fasterrcnn_resnet50_fpn", resize=nonsense)
     with pytest.raises(SettingError, match="2"):
         import_tensors(network.state_dict(), "fasterrcnn_resnet50_fpn", label_space=imported.model.label_space.of(5))

@@ -23,6 +23,13 @@ class Detections(NamedTuple):
     masks: Tensor | None
     """(D, M, M): probability of each cell of the box to belong to the object; None where only boxes are found."""
 
+    def on(self, size: Size, seen: Size) -> Detections:
+        """Lay what was found in a picture resized to ``seen`` on the picture of ``size``, height and width each."""
+        if size == seen:
+            return self
+        down, along = size[0] / seen[0], size[1] / seen[1]
+        return self._replace(boxes=self.boxes * self.boxes.new_tensor([along, down, along, down]))
+
 
 def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) -> Instances:
     """Turn detections into objects with masks no larger than their boxes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -17,12 +18,13 @@ from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
+from pixelwise.inference.resizing import on_picture, read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.sink import LabelSink
-from pixelwise.tiling import Mode, TilePlan
+from pixelwise.tiling import Mode, TilePlan, Window
 from pixelwise.types import Sample, semantic_space
 
 WINDOW = 2048
@@ -47,9 +49,9 @@ class ObjectTask:
 
     def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
         """Choose tiles; raises as :func:`pixelwise.inference.object_tiles.choose_object_tiles`."""
-        runtime = self.runtime
-        return choose_object_tiles(
-            size,
+        runtime, resize = self.runtime, self.preprocessing.resize
+        plan = choose_object_tiles(
+            size if resize is None else resize.size_of(size),
             runtime.geometry,
             bytes_per_pixel=runtime.bytes_per_pixel,
             bytes_more=runtime.bytes_more,
@@ -57,7 +59,9 @@ class ObjectTask:
             mode=mode,
             tile=tile,
             memory=memory,
+            bounded=resize is not None,
         )
+        return plan if plan.size == tuple(size) else replace(plan, resized_from=size)
 
     def measure_halo(
         self, samples: Iterable[Sample], *, windows: int, progress: Callable[[int], None] | None
@@ -107,10 +111,10 @@ class ObjectTask:
         shown = self.rule.shown(found)
         for number, box in enumerate(shown.boxes.tolist()):
             near.add((box[0], box[1], box[2], box[3]), number)
-        for top in range(0, plan.size[0], WINDOW):
-            for left in range(0, plan.size[1], WINDOW):
-                rows = slice(top, min(top + WINDOW, plan.size[0]))
-                columns = slice(left, min(left + WINDOW, plan.size[1]))
+        height, width = found.size
+        for top in range(0, height, WINDOW):
+            for left in range(0, width, WINDOW):
+                rows, columns = slice(top, min(top + WINDOW, height)), slice(left, min(left + WINDOW, width))
                 here = list(near.near((left, top, columns.stop, rows.stop)))
                 labels = labels_of(_moved(shown[np.array(here, np.int64)], rows, columns), self.label_space)
                 valid = source.valid(rows, columns)
@@ -128,13 +132,27 @@ class ObjectTask:
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
 
     def _find(self, read: Reader, plan: TilePlan, progress: Progress | None) -> tuple[Instances, float | None]:
+        """Find the objects of a picture, as they lie on it at its own size."""
+        size = plan.resized_from or plan.size
+        if plan.resized_from is not None:
+            resized = read_resized(read, size, plan.size, self.preprocessing.channels)  # (C, *plan.size)
+
+            def read(rows: slice, columns: slice) -> NDArray[Any]:
+                return resized[:, rows, columns]
+
+        def compute(part: NDArray[Any], _: Window) -> Instances:
+            if plan.whole and size != plan.size:
+                return self.runtime.objects(part, size)
+            return self.runtime.objects(part)
+
         joiner = Joiner(plan)
-        for done, (tile, found) in enumerate(each_tile(plan, read, lambda part, _: self.runtime.objects(part)), 1):
+        for done, (tile, found) in enumerate(each_tile(plan, read, compute), 1):
             if not plan.whole:
                 joiner.add(tile, found)
             if progress is not None:
                 progress(done, len(plan))
         found, error = (found, None) if plan.whole else joiner.finish()
+        found = on_picture(found, size)
         return found[found.areas >= self.rule.min_area] if self.rule.min_area else found, error
 
 

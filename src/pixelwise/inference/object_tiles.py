@@ -25,6 +25,7 @@ def choose_object_tiles(
     mode: Mode = "auto",
     tile: int | None = None,
     memory: int = 256 << 20,
+    bounded: bool = False,
 ) -> TilePlan:
     """Choose tiles for a picture; the same arguments give the same tiles everywhere.
 
@@ -43,6 +44,8 @@ def choose_object_tiles(
         mode: ``"auto"``, ``"fast"``, or ``"exact"``, which is the whole picture or nothing.
         tile: side in pixels of the windows whose objects a tile speaks for; None fits them into the memory.
         memory: bytes that computing a tile may take.
+        bounded: whether pictures are never larger than the network was made for, because they are resized. They are
+            then one tile even where that takes more than the memory, unless tiles or fast ones are asked for.
 
     Raises:
         SettingError: the picture does not fit and exact tiles are asked for, or there is no such mode or tile.
@@ -54,7 +57,7 @@ def choose_object_tiles(
     padded = [geometry.padded_size(side) for side in size]
     left = max(memory - bytes_more, memory / 2)
     fits = math.prod(padded) * bytes_per_pixel <= left if tile is None else tile >= max(size)
-    if fits:
+    if fits or (bounded and tile is None and mode == "auto"):
         over = _tell_excess(math.prod(padded) * bytes_per_pixel + bytes_more, memory)
         return TilePlan(size, size, geometry, None, True, 1.0, f"{FITS}{over}")
     if mode == "exact":

@@ -6,7 +6,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pixelwise.io.ahead import read_ahead
 from pixelwise.tiling import Tile, TilePlan, Window
 
-Reader = Callable[[slice, slice], NDArray[np.uint8]]
-"""Gives rows and columns of a picture as uint8 (C, h, w); is called on threads."""
+Reader = Callable[[slice, slice], NDArray[Any]]
+"""Gives rows and columns of a picture as uint8 (C, h, w), of a resized one as float32 on the same scale; is called on
+threads."""
 
 Result = TypeVar("Result")
 

@@ -182,6 +182,8 @@ def build_model(
         raise SettingError(
             f"preprocessing is for {counted(preprocessing.channels, 'channel')}, but in_channels is {in_channels}"
         )
+    if preprocessing is not None and preprocessing.resize is not None and not entry.objects:
+        raise SettingError(f"model '{name}' labels pixels and sees pictures as they are; leave resize out")
     if entry.encoder is None:
         if encoder is not None:
             if "trunk" not in known:

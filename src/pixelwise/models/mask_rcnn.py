@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pixelwise.detection.anchors import AnchorGrid
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.regions import RegionHeads
+from pixelwise.detection.resizing import resize_images, resize_target
 from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import Operation, Reduce, RegionReader
 from pixelwise.detection.rpn import ProposalNetwork
@@ -87,13 +88,14 @@ class RegionNetwork(nn.Module):
 class DetectionModel(nn.Module):
     """A network that finds objects, on pictures of any size.
 
-    Pictures are padded at the bottom and the right (with the mean colour, after normalising) to the next multiple of
-    the network's period, in training, evaluation and prediction alike.
+    Pictures are brought to the scale that the preprocessing names, if it names one, and padded at the bottom and the
+    right (with the mean colour, after normalising) to the next multiple of the network's period, in training,
+    evaluation and prediction alike. What is found lies on the pictures as they were given.
 
     Args:
         network: what finds them.
         label_space: the classes of objects, without background; travels with the model and its files.
-        preprocessing: how pictures are normalised before; likewise.
+        preprocessing: how pictures are normalised before, and what they are resized to; likewise.
     """
 
     border: Literal["zeros"] = "zeros"
@@ -156,6 +158,10 @@ class DetectionModel(nn.Module):
             )
         if self.masks and any(len(target.boxes) and not len(target.layers) for target in targets):
             raise ModelError(f"model '{self.name}' learns masks, but a target has boxes only; train faster_rcnn on it")
+        size = (images.shape[2], images.shape[3])
+        seen = self.seen_size(size)
+        targets = [resize_target(target, seen, size) for target in targets]
+        images = resize_images(images, seen)
         network, padded = self.network, self._extend(images)
         learnt = [_without_slivers(target) for target in targets]
         maps = network.trunk(padded)
@@ -176,6 +182,22 @@ class DetectionModel(nn.Module):
             ModelError: the images are not (N, C, H, W) with the channels the model was built for.
         """
         self._check(images)
+        size = (images.shape[2], images.shape[3])
+        seen = self.seen_size(size)
+        return [found.on(size, seen) for found in self.find(resize_images(images, seen))]
+
+    def seen_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Give the height and width that the network sees pictures of a size at."""
+        resize = self.preprocessing.resize
+        return size if resize is None else resize.size_of(size)
+
+    @torch.no_grad()
+    def find(self, images: Tensor) -> list[Detections]:
+        """Find the objects of pictures that have the scale the network expects; the rest of :meth:`detect`.
+
+        Args:
+            images: normalised float (N, C, H, W), resized already.
+        """
         network = self.network
         # A prepared network has one type throughout, which pictures take on.
         padded = self._extend(images).to(next(network.parameters()).dtype)

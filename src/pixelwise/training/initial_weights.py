@@ -43,6 +43,12 @@ def fill_weights(model: Model, weights: str, listener: Listener) -> None:
             )
         model.load_state_dict(taken, strict=False)
         listener.say(f"starting from {weights}: {counted(len(taken), 'tensor', 'fits', of=len(wanted))}")
+        resize = trained.preprocessing.resize
+        if resize is not None:
+            listener.say(
+                f"its pictures were resized until the shorter side had {resize.shorter} pixels or the longer side "
+                f"{resize.longer}; here they are seen at their own size"
+            )
 
 
 def _kind(model: Model) -> str:

@@ -175,8 +175,10 @@ def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, 
 
 def describe_plan(plan: TilePlan) -> str:
     """Say in a line how a picture is computed, what it costs and why."""
-    height, width = plan.size
+    height, width = plan.resized_from or plan.size
     size = f"{height}x{width} pixels (height x width)"
+    if plan.resized_from is not None:
+        size += f", resized to {plan.size[0]}x{plan.size[1]} as the network expects,"
     if plan.whole:
         return f"{size} at once, exact: {plan.reason}"
     kind = "exact" if plan.exact else "fast"

@@ -55,7 +55,7 @@ class Runtime(Protocol):
 
 
 class ObjectRuntime(Protocol):
-    """Takes uint8 images (C, H, W) and gives their objects."""
+    """Takes images (C, H, W) and gives their objects."""
 
     label_space: LabelSpace
     """The classes of objects, without background."""
@@ -73,6 +73,10 @@ class ObjectRuntime(Protocol):
         """Tells models and precisions apart: the same text means the same objects."""
         ...
 
-    def objects(self, image: NDArray[np.uint8]) -> Instances:
-        """The objects of an image (C, H, W), with scores."""
+    def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
+        """The objects of an image (C, H, W) on the scale 0 .. 255, with scores.
+
+        It has the scale that the preprocessing names already. Where it is a resized picture, ``size`` is the height and
+        width of the picture itself, on which the objects then lie.
+        """
         ...

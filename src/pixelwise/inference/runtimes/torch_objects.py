@@ -61,8 +61,10 @@ class DetectionRuntime:
         small, large = (peak_bytes(self.model.network, (1, channels, side, side), dtype=computed) for side in PROBES)
         pixels, more_pixels = (side**2 for side in PROBES)
         rising = max((large - small) / (more_pixels - pixels), 0.0)
-        # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded.
-        self.bytes_per_pixel = rising + channels * (2 + 3 * self.dtype.itemsize)
+        # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded; a
+        # resized one is floats from the beginning.
+        held = 2 * (1 if self.preprocessing.resize is None else 4)
+        self.bytes_per_pixel = rising + channels * (held + 3 * self.dtype.itemsize)
         self.bytes_more = max(small - rising * pixels, 0.0)
 
     @cached_property
@@ -70,12 +72,14 @@ class DetectionRuntime:
         """Name, weights and precision of the model, in short."""
         return fingerprint_of(self.model, self.bfloat16, self.dtype)
 
-    def objects(self, image: NDArray[np.uint8]) -> Instances:
-        """Find the objects of an image (C, H, W), the best score first."""
+    def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
+        """Find the objects of an image (C, H, W), the best score first; they lie on a picture of ``size`` if given."""
+        seen = (image.shape[1], image.shape[2])
+        size = seen if size is None else size
         with torch.inference_mode():
-            (found,) = self.model.detect(self._normalised(image))
-            return to_instances(found, (image.shape[1], image.shape[2]))
+            (found,) = self.model.find(self._normalised(image))
+            return to_instances(found.on(size, seen), size)
 
-    def _normalised(self, image: NDArray[np.uint8]) -> Tensor:
+    def _normalised(self, image: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
         pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)
         return ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -228,8 +229,9 @@ def _both(value: float | tuple[float, float]) -> tuple[float, float]:
 
 
 def fingerprint_of(model: Model, bfloat16: bool, dtype: torch.dtype) -> str:
-    """Tell a model and its precision apart from others: name, digest of the weights, precision."""
-    digest = hashlib.sha256()
+    """Tell a model and its precision apart from others: name, digest of all that results depend on, precision."""
+    described = {"options": model.options, "preprocessing": model.preprocessing.to_dict()}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     for key, value in model.state_dict().items():
         digest.update(key.encode())
         digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())

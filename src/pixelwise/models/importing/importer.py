@@ -19,7 +19,7 @@ from pixelwise.models.build import Model, build_model
 from pixelwise.models.importing.checkpoint import read_checkpoint
 from pixelwise.models.importing.recipe import Recipe
 from pixelwise.models.importing.sources import find_recipe
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace, Preprocessing, Resize
 
 SHOWN = 6
 """Names of tensors that an error lists before it only counts."""
@@ -82,7 +82,8 @@ def import_tensors(
         source: the network that they are of, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
         label_space: the classes; numbered ones by default.
         leave_out: beginnings of the names of tensors that need no place, such as those of a loss.
-        **options: of our model, where the network was built with others than its library's defaults.
+        **options: of our model, where the network was built with others than its library's defaults; and ``resize``
+            of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``.
 
     Raises:
         ModelError: there is no such source, or a tensor has no place, is missing or has another shape.
@@ -94,6 +95,11 @@ def import_tensors(
     places = recipe.rename(kept)  # our name -> theirs, since renaming only carries values along
     notes = []
     assumed = {key: value for key, value in recipe.assumed.items() if key not in options}
+    resize = recipe.resize
+    if resize is not None and "resize" in options:
+        resize = _parse_resize(options.pop("resize"))
+    elif resize is not None:
+        assumed["resize"] = [resize.shorter, resize.longer]
     if assumed:
         told = " and ".join(f"{key}={value}" for key, value in assumed.items())
         notes.append(f"{told}, as {recipe.library} has it by default: tensors do not tell")
@@ -108,7 +114,7 @@ def import_tensors(
     if label_space is not None and len(label_space) != classes:
         raise SettingError(f"{len(label_space)} classes are named, but this network has {classes}; name these")
 
-    model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), options)
+    model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), resize, options)
     wanted = model.network.state_dict()
     counters = {name: value for name, value in wanted.items() if name.endswith(COUNTER) and name not in renamed}
     if counters:
@@ -129,7 +135,29 @@ def _score_nothing_too(renamed: Mapping[str, Tensor], heads: Sequence[str]) -> d
     return changed
 
 
-def _build(recipe: Recipe, renamed: Mapping[str, Tensor], label_space: LabelSpace, options: Mapping[str, Any]) -> Model:
+def _parse_resize(value: Any) -> Resize | None:
+    """Read what pictures are resized to; None for "none".
+
+    Raises:
+        SettingError: it is neither that nor two numbers.
+    """
+    if value is None or str(value).lower() == "none":
+        return None
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise SettingError(
+            f"resize is {value!r}; expected none, or the pixels of the shorter and, at most, of the longer side, "
+            "such as [800, 1333]"
+        )
+    return Resize(*value)
+
+
+def _build(
+    recipe: Recipe,
+    renamed: Mapping[str, Tensor],
+    label_space: LabelSpace,
+    resize: Resize | None,
+    options: Mapping[str, Any],
+) -> Model:
     """Build our form; the weight of its first convolution tells the channels of its pictures."""
 
     def build(channels: int) -> Model:
@@ -141,7 +169,7 @@ def _build(recipe: Recipe, renamed: Mapping[str, Tensor], label_space: LabelSpac
                 recipe.model,
                 classes=label_space,
                 in_channels=channels,
-                preprocessing=Preprocessing(mean, std),
+                preprocessing=Preprocessing(mean, std, resize=resize),
                 **{**recipe.options, **options},
             )
         except (TypeError, AttributeError, RuntimeError) as error:

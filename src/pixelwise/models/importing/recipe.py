@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
+from pixelwise.types import Resize
 
 Tensors = Mapping[str, Tensor]
 Rename = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -33,5 +34,7 @@ class Recipe:
     """Mean and standard deviation (0 .. 1 scale, RGB) that the library normalises with."""
     assumed: Mapping[str, Any] = field(default_factory=dict)
     """Options of our model that tensors do not tell, and what the library has by default."""
+    resize: Resize | None = None
+    """What the library resizes pictures to by default, in the network itself."""
     background: int = 0
     """Scores of the library that stand for no class of ours: 1 where objects have a background beside them."""

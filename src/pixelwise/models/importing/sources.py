@@ -10,6 +10,7 @@ from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision,
 from pixelwise.models.importing.detection_names import rcnn_from_torchvision
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
 from pixelwise.models.importing.smp_sources import ARCHITECTURES, smp_recipe
+from pixelwise.types import Resize
 
 TORCHVISION = {
     "fcn_resnet50": ("fcn_dilated", "resnet50"),
@@ -54,6 +55,7 @@ def _rcnn(source: str) -> Recipe:
         heads=("heads.box_head.cls_score",),
         options={"encoder": "resnet50", "form": "torchvision", "norm": "frozen"},
         assumed={"norm_eps": 1e-5},
+        resize=Resize(800, 1333),
         background=1,
     )
 
