@@ -62,6 +62,10 @@ def predict(
         int | None, typer.Option(help="Pixels that an object has at least; as the model says unless given.", min=0)
     ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="COCO_JSON", help="Take ids of pictures and categories for predictions.json from it."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
         bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
@@ -89,11 +93,12 @@ def predict(
     from pixelwise.inference.labelling.finished import Finished
     from pixelwise.inference.labelling.jobs import Options, collect
     from pixelwise.inference.labelling.label import check_possible, label_one, read_job
-    from pixelwise.inference.labelling.object_lists import ObjectLists
+    from pixelwise.inference.labelling.object_lists import ObjectLists, listed_name
     from pixelwise.inference.labelling.outputs import FileSink, check_not_overwritten, parse_kinds, results_of
     from pixelwise.io.ahead import read_ahead
     from pixelwise.io.outputs import make_folder
     from pixelwise.io.rasters.opening import Watch
+    from pixelwise.io.shapes.coco_ids import CocoIds
     from pixelwise.types import object_space
 
     options = Options(parse_kinds(split_words(save)), crf=crf, resume=resume)
@@ -111,6 +116,9 @@ def predict(
         tta=split_words(tta),
     )
     check_possible(predictor, options)
+    ids = None if like is None else CocoIds.read(like)
+    if ids is not None:
+        ids.check(map(listed_name, jobs), object_space(predictor.label_space).names)
     make_folder(out, "out")
     settings = {
         "model": predictor.runtime.fingerprint,
@@ -147,7 +155,7 @@ def predict(
                 lists.drop(job)
                 failed.append(str(error))
             progress(done, len(jobs))
-    lists.write(jobs, object_space(predictor.label_space), score=predictor.rule.score)
+    lists.write(jobs, object_space(predictor.label_space), score=predictor.rule.score, like=ids)
     finished.remove()
     lists.remove()
     good = len(jobs) - len(failed)

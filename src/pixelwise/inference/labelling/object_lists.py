@@ -11,6 +11,7 @@ from pixelwise.inference.labelling.jobs import Job
 from pixelwise.inference.labelling.outputs import JOB_FILES
 from pixelwise.instances import Size
 from pixelwise.io.outputs import make_folder
+from pixelwise.io.shapes.coco_ids import CocoIds
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
 from pixelwise.types import LabelSpace
 
@@ -42,14 +43,15 @@ class ObjectLists:
         """
         if self.kinds:
             make_folder(self.out / FOLDER, "out")
-            name = job.name.with_name(job.picture.name).as_posix()
-            write_records(self.path_of(job), PictureRecord(name, *size), records())
+            write_records(self.path_of(job), PictureRecord(listed_name(job), *size), records())
 
     def drop(self, job: Job) -> None:
         """Forget what an earlier job listed of a picture."""
         self.path_of(job).unlink(missing_ok=True)
 
-    def write(self, jobs: Iterable[Job], label_space: LabelSpace, *, score: float = 0) -> None:
+    def write(
+        self, jobs: Iterable[Job], label_space: LabelSpace, *, score: float = 0, like: CocoIds | None = None
+    ) -> None:
         """Write the files that the job wants from the lists of its pictures, in their order.
 
         One object is in memory at a time.
@@ -58,6 +60,7 @@ class ObjectLists:
             jobs: the pictures; those without a list are passed over.
             label_space: classes of the objects, without background.
             score: objects of a lower score stand in the COCO file, which is there to be scored, but not in the table.
+            like: ids of pictures and categories for the COCO file.
 
         Raises:
             PixelwiseError: a file cannot be written.
@@ -71,7 +74,7 @@ class ObjectLists:
             return ((read_picture(path), read_records(path)) for path in paths)
 
         if "coco" in self.kinds:
-            write_coco(self.out / JOB_FILES["coco"], pictures, label_space)
+            write_coco(self.out / JOB_FILES["coco"], pictures, label_space, like=like)
         if "table" in self.kinds:
             shown = (
                 (picture, filter(lambda one: one.score is None or one.score >= score, objects))
@@ -82,3 +85,8 @@ class ObjectLists:
     def remove(self) -> None:
         """Remove the lists: the job is done."""
         shutil.rmtree(self.out / FOLDER, ignore_errors=True)
+
+
+def listed_name(job: Job) -> str:
+    """What files of objects call a picture: its path below the folder that was given."""
+    return job.name.with_name(job.picture.name).as_posix()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from pixelwise.io.atomic import atomic_text
+from pixelwise.io.shapes.coco_ids import CocoIds
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
 from pixelwise.types import LabelSpace
 
@@ -16,6 +17,8 @@ def write_coco(
     path: str | os.PathLike[str],
     pictures: Callable[[], Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]]],
     label_space: LabelSpace,
+    *,
+    like: CocoIds | None = None,
 ) -> int:
     """Write the objects of pictures as a COCO data set: whole or not at all, and never more than an object in memory.
 
@@ -28,6 +31,7 @@ def write_coco(
         path: the file to write.
         pictures: gives the pictures with their objects, from the first one each time it is called; called twice.
         label_space: classes of the objects, without background.
+        like: gives pictures and categories other ids, those of a file that the objects are to be scored against.
 
     Returns:
         How many objects were written.
@@ -35,14 +39,15 @@ def write_coco(
     Raises:
         PixelwiseError: the file cannot be written.
     """
-    categories = [{"id": index, "name": name} for index, name in enumerate(label_space.names, 1)]
+    numbers = {name: index for index, name in enumerate(label_space.names, 1)} if like is None else like.categories
+    categories = [{"id": numbers[name], "name": name} for name in label_space.names]
     with atomic_text(path) as file:
         file.write('{"info": {"description": "objects found by pixelwise"},\n"categories": ')
         json.dump(categories, file, ensure_ascii=False)
         file.write(',\n"images": [')
-        _write_all(file, (_image(number, picture) for number, (picture, _) in enumerate(pictures(), 1)))
+        _write_all(file, (_image(number, picture, like) for number, (picture, _) in enumerate(pictures(), 1)))
         file.write('],\n"annotations": [')
-        count = _write_all(file, _annotations(pictures()))
+        count = _write_all(file, _annotations(pictures(), [one["id"] for one in categories], like))
         file.write("]}\n")
     return count
 
@@ -56,21 +61,25 @@ def _write_all(file: TextIO, values: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def _image(number: int, picture: PictureRecord) -> dict[str, Any]:
-    return {"id": number, "file_name": picture.name, "height": picture.height, "width": picture.width}
+def _image(number: int, picture: PictureRecord, like: CocoIds | None) -> dict[str, Any]:
+    name, id = (picture.name, number) if like is None else like.image(picture.name)
+    return {"id": id, "file_name": name, "height": picture.height, "width": picture.width}
 
 
-def _annotations(pictures: Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]]) -> Iterator[dict[str, Any]]:
+def _annotations(
+    pictures: Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]], categories: Sequence[Any], like: CocoIds | None
+) -> Iterator[dict[str, Any]]:
     count = 0
     for number, (picture, objects) in enumerate(pictures, 1):
+        image = number if like is None else like.image(picture.name)[1]
         for one in objects:
             count += 1
             left, top, right, bottom = one.box
             size = [picture.height, picture.width]
             yield {
                 "id": count,
-                "image_id": number,
-                "category_id": one.label + 1,
+                "image_id": image,
+                "category_id": categories[one.label],
                 "bbox": [left, top, right - left, bottom - top],
                 "area": one.area,
                 "iscrowd": 0,
