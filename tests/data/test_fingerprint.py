@@ -67,7 +67,7 @@ def test_other_numbers_of_channels_do_not_mix(write: Any, pair: Any, image: Any,
     import tifffile
 
     path = write("images/x.png", image).with_suffix(".tif")
-    tifffile.imwrite(path, np.zeros((5, 6, 8), np.uint8), photometric="minisblack")
+    tifffile.imwrite(path, np.zeros((6, 8, 5), np.uint8), photometric="minisblack", planarconfig="contig")
     five = Pair("five", path, write("masks/five.png", mask))
     assert fingerprint(source(five)).channels == 5
     with pytest.raises(DataError, match=r"different numbers of channels: 3 .*5"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -147,3 +148,19 @@ def test_what_cannot_be_loaded_or_used_is_named(by_brightness, tmp_path: Path) -
 def test_importing_the_predictor_does_not_import_torch() -> None:
     code = "import sys, pixelwise.inference.predictor; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16])
+def test_a_picture_whose_0_is_white_has_the_labels_of_the_same_picture(
+    by_brightness, tmp_path: Path, dtype: type
+) -> None:
+    top = 1 if dtype == np.bool_ else np.iinfo(dtype).max
+    grey = np.random.default_rng(0).integers(0, top + 1, (6, 9)).repeat(4, 0).repeat(4, 1)
+    tifffile.imwrite(tmp_path / "black.tif", grey.astype(dtype), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "white.tif", (top - grey).astype(dtype), photometric="miniswhite")
+    predictor = Predictor(by_brightness, device="cpu")
+    expected = predictor(tmp_path / "black.tif").labels
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(predictor(tmp_path / "white.tif").labels, expected)
+    predictor.raster(tmp_path / "white.tif", tmp_path / "labels.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "labels.png"), expected)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from pixelwise.errors import DataError, SettingError
 from pixelwise.io.images import ImageInfo, image_info, read_image
+from pixelwise.io.rasters.opening import open_source, read_uint8
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -130,6 +131,22 @@ def test_float_tiff(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read_image(tmp_path / "a.tif", channels=1, value_range=(-1, 2))[0], [[85, 128, 170], [255, 0, 85]]
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("value_range", "zero"), [(None, 0), ((-1, 2), 85), ((2, 4), 0)])
+def test_numbers_that_are_not_finite_count_as_0(
+    tmp_path: Path, dtype: type, value_range: tuple[float, float] | None, zero: int
+) -> None:
+    values = np.array([[np.inf, -np.inf, np.nan, np.finfo(dtype).max, np.finfo(dtype).min]], dtype)
+    for options in ({}, {"compression": "zlib", "rowsperstrip": 1}):
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", **options)
+        expected = [[zero, zero, zero, 255, 0]]
+        read = read_image(tmp_path / "a.tif", channels=1, value_range=value_range)[0]
+        np.testing.assert_array_equal(read, expected)
+        with open_source(tmp_path / "a.tif") as source:
+            window = read_uint8(source, slice(None), slice(None), channels=1, value_range=value_range)[0]
+        np.testing.assert_array_equal(window, expected)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])

@@ -83,7 +83,7 @@ def test_exif_rotation_is_applied_as_to_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.int64, np.bool_])
 def test_whole_numbers_of_other_types_are_taken(tmp_path: Path, dtype: Any) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", INDICES.astype(dtype))
+    tifffile.imwrite(tmp_path / "a.tif", INDICES.astype(dtype), photometric="minisblack")
     np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), INDICES.astype(dtype))
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_class_number_is_refused(tmp_path: Path, values: list[list[fl
 
 
 def test_masks_of_many_channels_are_refused(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 6), np.uint8), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 6), np.uint8), photometric="minisblack", planarconfig="contig")
     with pytest.raises(DataError, match="index PNG"):
         read_mask(tmp_path / "a.tif")
 

@@ -28,6 +28,7 @@ class Header:
         alpha: whether the last channel is declared to be transparency.
         palette: whether the numbers are indices into a palette of colours.
         orientation: EXIF orientation 1 to 8; 1 where there is none.
+        white_is_zero: the channels whose 0 is white and whose greatest number black, if any are.
     """
 
     size: tuple[int, int]
@@ -36,6 +37,7 @@ class Header:
     alpha: bool
     palette: bool
     orientation: int
+    white_is_zero: slice | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pixelwise.errors import DataError
 from pixelwise.io.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
 from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header
+from pixelwise.io.photometric import flipped
 from pixelwise.words import counted
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS_VARIABLE", "ImageInfo", "image_info", "read_image", "read_stored"]
@@ -51,9 +52,9 @@ def read_image(
     """Read a picture as uint8 with the asked number of channels, turned as its EXIF orientation says.
 
     Grey becomes colour by repetition and colour becomes grey as luminance (0.299 R + 0.587 G + 0.114 B); palettes are
-    looked up; transparency is dropped unless the channels asked for include it. Other numbers of channels are kept
-    where they are the number asked for. Numbers deeper than 8 bits are scaled linearly, ``value_range`` to 0 .. 255,
-    and clipped; numbers that are not finite become 0.
+    looked up; where 0 is white, numbers are turned around; transparency is dropped unless the channels asked for
+    include it. Other numbers of channels are kept where they are the number asked for. Numbers deeper than 8 bits are
+    scaled linearly, ``value_range`` to 0 .. 255, and clipped; numbers that are not finite become 0.
 
     Args:
         path: the file: JPEG, PNG, TIFF, BMP, GIF (first frame), WebP or PNM.
@@ -79,7 +80,7 @@ def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
     """Read the numbers a picture holds, at their own depth and upright, palettes looked up.
 
     Returns:
-        (H, W, C) numbers and the header; C counts transparency, and is 3 for a palette.
+        (H, W, C) numbers, 0 being black, and the header; C counts transparency, and is 3 for a palette.
 
     Raises:
         DataError: as :func:`read_image`.
@@ -92,9 +93,12 @@ def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
         padded = np.zeros((max(len(table), int(indices.max()) + 1), 3), np.uint8)
         padded[: len(table)] = table
         stored = padded[indices]
-    if header.orientation != 1:
-        stored = upright(stored, header.orientation)
-    return (stored if stored.ndim == 3 else stored[..., None]), header  # (H, W, C)
+    stored = stored if stored.ndim == 3 else stored[..., None]  # (H, W, C)
+    if header.white_is_zero is not None:
+        stored = stored.copy()
+        white = stored[..., header.white_is_zero]
+        white[...] = flipped(white, header.bits, name=str(path))
+    return (upright(stored, header.orientation) if header.orientation != 1 else stored), header
 
 
 def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
@@ -110,7 +114,9 @@ def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] |
         else:
             value_range = (0.0, 1.0)
     low, high = value_range
-    scaled = (np.nan_to_num(stored.astype(np.float32), nan=0.0) - low) * (255.0 / (high - low))
+    finite = np.nan_to_num(stored, nan=0, posinf=0, neginf=0) if stored.dtype.kind == "f" else stored
+    with np.errstate(over="ignore"):  # doubles beyond the range of floats are clipped all the same
+        scaled = (finite.astype(np.float32) - low) * (255.0 / (high - low))
     scaled8: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return scaled8
 

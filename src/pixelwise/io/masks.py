@@ -13,6 +13,7 @@ from PIL import Image
 from pixelwise.errors import DataError
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.formats import decode, palette_of, upright
+from pixelwise.io.photometric import shown
 from pixelwise.types import Color, LabelSpace
 from pixelwise.words import counted
 
@@ -21,7 +22,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
     """Read what a mask file holds, turned as its EXIF orientation says.
 
     Palette files give their indices, never their colours; 1-bit files give 0 and 1, and grey files of 2 and 4 bits
-    their stored numbers. Transparency is dropped.
+    their stored numbers. Transparency is dropped. Where 0 is white (TIFF's WhiteIsZero), masks of 1 bit and those of
+    nothing but 0 and 255 are read as viewers show them; others hold indices, which stay.
 
     Returns:
         (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
@@ -35,6 +37,8 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
         stored = upright(stored, header.orientation)
     if stored.ndim == 3 and (header.alpha or header.palette):
         stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
+    if header.white_is_zero is not None and stored.ndim == 2:
+        stored = shown(stored, header.bits, name=str(path))
     if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
         raise DataError(
             f"{path}: a mask holds one number a pixel or 8-bit RGB colours, but this file has "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,76 +15,92 @@ from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import ORIENTATION, Header, within_limit
+from pixelwise.io.tiff_pictures import TiffPicture, one_picture
 
 _ALPHA_SAMPLES = (1, 2)  # ExtraSamples: associated and unassociated alpha
-_PALETTE = 3  # PhotometricInterpretation
+_DECODED = (1, 2, 4, 8, 16, 32, 64)  # bits that Pillow and OpenCV decode without changing the numbers
+_PHOTOMETRIC = 262
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 
 
 def read_tiff_header(path: Path) -> Header:
     """Read what a TIFF file declares; raises whatever tifffile raises on damaged files."""
     with tifffile.TiffFile(path) as tiff:
-        return within_limit(path, _header(tiff))
+        return within_limit(path, header_of(one_picture(path, tiff)))
 
 
 def tiff_palette(path: Path) -> NDArray[np.uint8] | None:
     """Read the palette of a TIFF file, (entries, 3) RGB, or None where it has none."""
     with tifffile.TiffFile(path) as tiff:
-        table = tiff.pages.first.colormap  # (3, entries) 16-bit
-        return None if table is None else (table.T >> 8).astype(np.uint8)
+        return palette_of_page(one_picture(path, tiff).page)
 
 
-def _header(tiff: tifffile.TiffFile) -> Header:
-    series = tiff.series[0]
-    page = tiff.pages.first
-    axes, shape = series.axes, series.shape
-    if "Y" not in axes or "X" not in axes:
-        raise OSError(f"its axes {axes} are no picture")
-    height, width = shape[axes.index("Y")], shape[axes.index("X")]
+def palette_of_page(page: tifffile.TiffPage) -> NDArray[np.uint8] | None:
+    """Read the palette of a page, (entries, 3) RGB, or None where it has none."""
+    table = page.colormap  # (3, entries) 16-bit
+    return None if table is None else (table.T >> 8).astype(np.uint8)
+
+
+def header_of(picture: TiffPicture) -> Header:
+    """Tell what a picture of a TIFF file declares."""
+    page = picture.page
+    height, width = picture.size
     extra = tuple(getattr(page, "extrasamples", ()) or ())
     orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
     return Header(
         size=(height, width),
-        channels=int(np.prod(shape, dtype=np.int64)) // max(height * width, 1),
+        channels=int(np.prod(picture.shape, dtype=np.int64)) // max(height * width, 1),
         bits=page.bitspersample,
         alpha=len(extra) == 1 and int(extra[0]) in _ALPHA_SAMPLES,
         palette=page.photometric == _PALETTE,
         orientation=int(orientation) if int(orientation) in range(1, 9) else 1,
+        # The first sample of each page is a colour, and the others are what ExtraSamples says (TIFF 6.0, page 31).
+        white_is_zero=slice(0, None, page.samplesperpixel) if page.photometric == _WHITE_IS_ZERO else None,
     )
 
 
 def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
-    """Decode the first series of a TIFF file.
+    """Decode a TIFF file that holds one picture.
 
     Returns:
         (H, W) or (H, W, channels) numbers as stored, and the header.
 
     Raises:
-        DataError: it declares more pixels than the limit, or its compression is not known.
+        DataError: it holds several pictures, declares more pixels than the limit, or its compression is not known.
     """
     with tifffile.TiffFile(path) as tiff:
-        header = within_limit(path, _header(tiff))
-        axes = tiff.series[0].axes
+        picture = one_picture(path, tiff)
+        header = within_limit(path, header_of(picture))
         try:
-            pixels = np.asarray(tiff.series[0].asarray())
-        except (ValueError, ImportError) as error:  # zstd is looked for in Python 3.14's own library first
-            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
+            pixels = picture.read()
+        except (ValueError, NotImplementedError, ImportError) as error:
+            # Zstd is looked for in Python 3.14's own library first.
+            if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
                 raise
-            return _decode_compressed(path, header), header
-    height, width = (axes.index(axis) for axis in "YX")
+            return _decode_compressed(path, picture, header), header
+    height, width = (picture.axes.index(axis) for axis in "YX")
     pixels = np.moveaxis(pixels, (height, width), (0, 1))  # (H, W, ...)
     if header.channels == 1:
         return pixels.reshape(header.size), header
     return pixels.reshape(*header.size, header.channels), header  # (H, W, channels)
 
 
-def _decode_compressed(path: Path, header: Header) -> NDArray[Any]:
-    """Decode a TIFF compressed in a way for which tifffile wants the package imagecodecs, where others can."""
-    if header.bits <= 8 and header.channels <= 4:  # of these OpenCV changes the numbers
-        with TiffImagePlugin.TiffImageFile(path) as image:
-            return np.asarray(image)
-    if header.channels > 4:
-        raise DataError(f"{path}: its compression needs the package imagecodecs; install it, or save with deflate")
-    return decode_with_opencv(path)
+def _decode_compressed(path: Path, picture: TiffPicture, header: Header) -> NDArray[Any]:
+    """Decode a TIFF packed in a way for which tifffile wants the package imagecodecs, where others can."""
+    if header.channels > 4 or not picture.leads or header.bits not in _DECODED:
+        what = "its compression" if header.bits in _DECODED else f"the packing of its {header.bits}-bit numbers"
+        raise DataError(f"{path}: {what} needs the package imagecodecs; install it, or save 8 or 16 bits with deflate")
+    content = np.fromfile(path, np.uint8)
+    if header.white_is_zero is not None:  # of which decoders turn some depths around, and others not
+        tag, order = picture.page.tags[_PHOTOMETRIC], picture.page.parent.byteorder
+        content[tag.valueoffset : tag.valueoffset + 2] = np.frombuffer(struct.pack(f"{order}H", _BLACK_IS_ZERO), "u1")
+    if header.bits > 8:
+        return _decode_with_opencv(content)
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(content.tobytes())) as image:  # OpenCV changes these numbers
+        pixels = np.array(image)
+    if header.bits in (2, 4) and not header.palette:  # which Pillow stretches to 8
+        pixels //= 255 // (2**header.bits - 1)
+    return pixels
 
 
 def decode_with_opencv(path: Path) -> NDArray[Any]:
@@ -91,7 +109,11 @@ def decode_with_opencv(path: Path) -> NDArray[Any]:
     Raises:
         OSError: OpenCV cannot decode the file.
     """
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    return _decode_with_opencv(np.fromfile(path, np.uint8))
+
+
+def _decode_with_opencv(content: NDArray[np.uint8]) -> NDArray[Any]:
+    pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise OSError("OpenCV cannot decode it")
     if pixels.ndim == 3 and pixels.shape[2] in (3, 4):

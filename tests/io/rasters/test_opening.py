@@ -77,7 +77,8 @@ def test_tiff_windows_equal_slices(
 
 def test_channels_on_pages_of_their_own(tmp_path: Path) -> None:
     stored = noise(channels=5, dtype=np.uint16)
-    tifffile.imwrite(tmp_path / "a.tif", stored.transpose(2, 0, 1), compression="zlib", photometric="minisblack")
+    options = {"photometric": "minisblack", "metadata": {"axes": "CYX"}}
+    tifffile.imwrite(tmp_path / "a.tif", stored.transpose(2, 0, 1), compression="zlib", **options)
     assert_windows(tmp_path / "a.tif", stored)
     tifffile.imwrite(tmp_path / "b.tif", stored.transpose(2, 0, 1), imagej=True, metadata={"axes": "CYX"})
     assert_windows(tmp_path / "b.tif", stored)

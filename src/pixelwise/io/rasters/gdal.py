@@ -17,6 +17,8 @@ from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
 
 _CACHE_MIB = 64
+_STRUCTURE = "IMAGE_STRUCTURE"
+_BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}
 
 
 class NotKnown(DataError):
@@ -45,15 +47,19 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
             if "not recognized" in str(error):
                 raise NotKnown(f"{path}: GDAL knows no such format; convert the file, or remove it") from error
             raise
+        if len(dataset.subdatasets) > 1:
+            raise DataError(
+                f"{path}: holds {len(dataset.subdatasets)} pictures ({', '.join(dataset.subdatasets[:3])}, ...), and "
+                "nothing says which one is meant; save that one as a file of its own, for instance by gdal_translate"
+            )
         dtypes = set(dataset.dtypes)
         if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
             raise DataError(f"{path}: its bands are of {', '.join(sorted(dtypes))}; save all as one type of numbers")
         dtype = np.dtype(dataset.dtypes[0])
         unchanged = Unchanged(path, _files(dataset))
-        palette = None
-        if dataset.colorinterp[0] == ColorInterp.palette and dtype == np.uint8 and not indices:
-            colors = dataset.colormap(1)
-            palette = np.array([colors.get(index, (0, 0, 0, 255))[:3] for index in range(256)], np.uint8)
+        bits = int(dataset.tags(1, ns=_STRUCTURE).get("NBITS", 0))
+        white = slice(0, 1) if dataset.tags(ns=_STRUCTURE).get("MINISWHITE") == "YES" else None
+        palette = None if indices or white is not None else _palette(dataset)
         alpha = dataset.count > 1 and dataset.colorinterp[-1] == ColorInterp.alpha
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0] and not alpha
         return Raster(
@@ -62,12 +68,26 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
             dataset.count,
             dtype,
             GdalPixels(dataset, unchanged, mask=False),
+            bits=bits,
             alpha=alpha,
             georeference=_georeference(dataset),
             nodata=dataset.nodata,
             palette=palette,
+            white_is_zero=white if not indices or bits == 1 else None,
             mask=GdalPixels(dataset, unchanged, mask=True) if masked else None,
         )
+
+
+def _palette(dataset: Any) -> NDArray[np.uint8] | None:
+    """Give the colours that the numbers of a dataset are looked up in, (256, 3), or None where they are grey."""
+    from rasterio.enums import ColorInterp
+
+    if dataset.colorinterp[0] != ColorInterp.palette or dataset.dtypes[0] != "uint8":
+        return None
+    colors = dataset.colormap(1)
+    if all(color[:3] == _BLACK_AND_WHITE.get(index) for index, color in colors.items()):
+        return None  # GDAL's own for pictures of 1 bit
+    return np.array([colors.get(index, (0, 0, 0, 255))[:3] for index in range(256)], np.uint8)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import explained
+from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
 
 
@@ -69,6 +70,8 @@ class Raster:
         georeference: where the raster lies on the Earth.
         nodata: the number that stands for no data.
         palette: colours (entries, 3) that the numbers are looked up in.
+        white_is_zero: the channels whose 0 is white as stored; read, they are turned around. No-data numbers are those
+            that are stored.
         mask: one channel, 0 where there is no data.
     """
 
@@ -82,6 +85,7 @@ class Raster:
     georeference: Georeference | None = None
     nodata: float | None = None
     palette: NDArray[np.uint8] | None = None
+    white_is_zero: slice | None = None
     mask: Pixels | None = None
     channels: int = field(init=False)
 
@@ -104,7 +108,7 @@ class Raster:
             columns: likewise.
 
         Returns:
-            (C, h, w) of :attr:`dtype`, palettes looked up.
+            (C, h, w) of :attr:`dtype`, palettes looked up, 0 being black.
 
         Raises:
             DataError: the window is empty or leaves the picture, or the file is damaged or changed since it was opened.
@@ -112,6 +116,9 @@ class Raster:
         stored = self._stored(self.pixels, rows, columns)
         if self.palette is not None:
             stored = self.palette[stored[0]].transpose(2, 0, 1)  # (3, h, w)
+        if self.white_is_zero is not None:
+            stored = stored.copy()
+            stored[self.white_is_zero] = flipped(stored[self.white_is_zero], self.bits, name=self.name)
         return stored
 
     def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:

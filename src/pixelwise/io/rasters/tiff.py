@@ -16,18 +16,18 @@ from pixelwise.errors import DataError
 from pixelwise.io.formats import decode, upright
 from pixelwise.io.header import ORIENTATION, explained
 from pixelwise.io.images import read_stored
+from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
 from pixelwise.io.rasters.source import ArrayPixels, Pixels, Raster
 from pixelwise.io.rasters.stamps import Unchanged
-from pixelwise.io.tiff import tiff_palette
+from pixelwise.io.tiff import header_of, palette_of_page
+from pixelwise.io.tiff_pictures import one_picture
 
 LARGEST_PIECE = 2**28
 """Bytes that one tile or strip may decode to."""
 
-_ALPHA_SAMPLES = (1, 2)  # ExtraSamples: associated and unassociated alpha
-_PALETTE = 3  # PhotometricInterpretation
 _GDAL_NODATA = 42113
 _MASK_SEARCH = 16  # pages after the first among which a mask band is looked for
 
@@ -37,7 +37,7 @@ class _NotByPieces(Exception):
 
 
 def open_tiff(path: Path, *, indices: bool = False) -> Raster:
-    """Open a TIFF or BigTIFF file, tiled or in strips, channels interleaved or apart or on pages of their own.
+    """Open a TIFF or BigTIFF file, tiled or in strips, channels interleaved or apart or on pages that are called so.
 
     At most 64 MiB of decoded pieces are kept, or one piece where it is larger. A window on compressed strips decodes
     whole strips: where a band of strips as high as the window passes 64 MiB, every window decodes its strips again, and
@@ -52,16 +52,17 @@ def open_tiff(path: Path, *, indices: bool = False) -> Raster:
         indices: whether a palette is left alone, as masks want it, rather than looked up.
 
     Raises:
-        DataError: the file is damaged or cut short, or its compression cannot be decoded here.
+        DataError: the file is damaged or cut short, holds several pictures, or its compression cannot be decoded here.
     """
     with explained(path):
         tiff = tifffile.TiffFile(path)
         try:
             return _by_pieces(path, tiff, indices)
         except _NotByPieces as reason:
-            georeference = Georeference.from_tiff(tiff.pages.first)
+            picture = one_picture(path, tiff)
+            georeference, leads = Georeference.from_tiff(picture.page), picture.leads
             tiff.close()
-            if "imagecodecs" in str(reason) and importlib.util.find_spec("rasterio") is not None:
+            if "imagecodecs" in str(reason) and leads and importlib.util.find_spec("rasterio") is not None:
                 from pixelwise.io.rasters.gdal import open_with_gdal
 
                 return open_with_gdal(path, indices=indices)
@@ -86,8 +87,10 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
         stored, header = decode(path)
         stored = upright(stored, header.orientation) if header.orientation != 1 else stored
         stored = stored if stored.ndim == 3 else stored[..., None]  # (H, W, C)
+        white = header.white_is_zero if header.bits == 1 else None
     else:
         stored, header = read_stored(path)
+        white = None  # turned around already
     stored = stored.astype(np.uint8) if stored.dtype == np.bool_ else stored
     looked_up = header.palette and not indices
     return Raster(
@@ -99,41 +102,48 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
         bits=8 if looked_up else header.bits,
         alpha=header.alpha and not looked_up,
         georeference=georeference if header.orientation == 1 else None,
+        white_is_zero=white,
     )
 
 
 def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
-    series, page = tiff.series[0], tiff.pages.first
-    pages = list(series.pages)
+    picture = one_picture(path, tiff)
+    pages, page = picture.pages, picture.page
+    header = header_of(picture)
     if page.tags.valueof(ORIENTATION, default=1) != 1:
         raise _NotByPieces("the picture is stored turned")
     if any(not isinstance(other, tifffile.TiffPage | tifffile.TiffFrame) for other in pages) or page.imagedepth != 1:
         raise _NotByPieces("its pages are not all described")
+    if any(other.parent is not tiff for other in pages if other is not None):
+        raise _NotByPieces("its pages lie in several files")
     if page.dtype is None or page.dtype.kind not in "uifb":
         raise DataError(f"{path}: holds {page.dtype}, which is no picture; save 8 or 16 bits")
     height, width = page.imagelength, page.imagewidth
-    if int(np.prod(series.shape, dtype=np.int64)) != height * width * page.samplesperpixel * len(pages):
-        raise _NotByPieces(f"its shape {series.shape} is not that of its pages")
+    if int(np.prod(picture.shape, dtype=np.int64)) != height * width * page.samplesperpixel * len(pages):
+        raise _NotByPieces(f"its shape {picture.shape} is not that of its pages")
     for other in pages:
         assert other is not None  # refused above
         _whole_on_disk(path, other)
+    white = header.white_is_zero if not indices or header.bits == 1 else None
+    if white is not None:
+        flipped(np.empty(0, page.dtype), header.bits, name=str(path))  # floats are refused before the first window
     unchanged = Unchanged(path)
     channels = page.samplesperpixel * len(pages)
     dtype = np.dtype(page.dtype).newbyteorder("=")
     rows = _row_pixels(path, tiff, page) if len(pages) == 1 else None
-    extra = tuple(getattr(page, "extrasamples", ()) or ())
     raster = Raster(
         str(path),
         (height, width),
         channels,
         np.dtype(np.uint8) if dtype == np.bool_ else dtype,
-        rows or TiffPixels(path, tiff, pages, (channels, height, width), dtype, unchanged),
+        rows or TiffPixels(path, tiff, list(pages), (channels, height, width), dtype, unchanged),
         bits=page.bitspersample,
-        alpha=len(extra) == 1 and int(extra[0]) in _ALPHA_SAMPLES,
+        alpha=header.alpha,
         georeference=Georeference.from_tiff(page),
         nodata=_nodata(page),
-        palette=tiff_palette(path) if page.photometric == _PALETTE and not indices else None,
-        mask=None if rows else _mask(path, tiff, (height, width), unchanged),
+        palette=palette_of_page(page) if header.palette and not indices else None,
+        white_is_zero=white,
+        mask=None if rows else _mask(path, tiff, page, unchanged),
     )
     if rows:
         tiff.close()
@@ -156,7 +166,9 @@ def _whole_on_disk(path: Path, page: tifffile.TiffPage | tifffile.TiffFrame) -> 
 def _row_pixels(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Pixels | None:
     """Give the pixels of a page that is one uncompressed block in the file; None where it is not, or has a mask."""
     plain = page.compression == 1 and page.predictor == 1 and page.fillorder == 1 and not page.is_tiled
-    if not plain or page.bitspersample not in (8, 16, 32, 64) or not page.is_contiguous or _mask_page(tiff) is not None:
+    if not plain or page.bitspersample not in (8, 16, 32, 64) or not page.is_contiguous:
+        return None
+    if _mask_page(tiff, page) is not None:
         return None
     dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
@@ -260,21 +272,21 @@ def _nodata(page: tifffile.TiffPage) -> float | None:
         return None
 
 
-def _mask_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage | None:
-    """Find the page that says which pixels of the first page hold data (NewSubfileType 4, TIFF 6.0 page 36)."""
-    first = tiff.pages.first
+def _mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.TiffPage | None:
+    """Find the page that says which pixels of a picture hold data (NewSubfileType 4, TIFF 6.0 page 36)."""
     for number in range(1, min(len(tiff.pages), _MASK_SEARCH)):
         page = tiff.pages.get(number)
         assert isinstance(page, tifffile.TiffPage)
-        same_size = (page.imagelength, page.imagewidth) == (first.imagelength, first.imagewidth)
+        same_size = (page.imagelength, page.imagewidth) == (picture.imagelength, picture.imagewidth)
         if page.is_mask and not page.is_reduced and same_size:
             return page
     return None
 
 
-def _mask(path: Path, tiff: tifffile.TiffFile, size: tuple[int, int], unchanged: Unchanged) -> Pixels | None:
-    page = _mask_page(tiff)
+def _mask(path: Path, tiff: tifffile.TiffFile, picture: tifffile.TiffPage, unchanged: Unchanged) -> Pixels | None:
+    page = _mask_page(tiff, picture)
     if page is None or page.samplesperpixel != 1 or page.dtype is None:
         return None
     _whole_on_disk(path, page)
-    return TiffPixels(path, tiff, [page], (1, *size), np.dtype(page.dtype).newbyteorder("="), unchanged)
+    shape = (1, page.imagelength, page.imagewidth)
+    return TiffPixels(path, tiff, [page], shape, np.dtype(page.dtype).newbyteorder("="), unchanged)

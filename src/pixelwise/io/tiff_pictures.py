@@ -1,0 +1,158 @@
+"""What pictures a TIFF file holds: it may be one, a stack of many, or one with smaller copies of it.
+
+Files that hold several are refused rather than guessed at: a thumbnail before the picture would be labelled in its
+place, and planes of a stack would be taken for colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pixelwise.errors import DataError
+from pixelwise.words import counted
+
+_CHANNELS = "CS"  # axes that tifffile names so are channels and samples, whatever they measure
+_MEANINGS = {"Z": "depth", "T": "time", "I": "pages", "Q": "not named", "R": "tiles", "A": "angle", "P": "phase"}
+_PLAIN = ("generic", "uniform")  # kinds of files that say nothing of their pages but what stands in each
+_BESIDE = frozenset({"thumbnail", "label", "macro", "map", "overview"})  # what slide scanners keep beside the slide
+_SHOWN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class TiffPicture:
+    """A picture, or a stack of them, in an open TIFF file.
+
+    Args:
+        pages: its pages; None stands for one that the file does not have.
+        axes: a letter an axis as tifffile names them: X, Y, S samples, C channels, Z depth, T time, I pages, Q unknown.
+        shape: the length of each.
+        read: decodes it.
+    """
+
+    pages: tuple[tifffile.TiffPage | tifffile.TiffFrame | None, ...]
+    axes: str
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[Any]]
+
+    @property
+    def page(self) -> tifffile.TiffPage:
+        """The page that describes all of them."""
+        keyframe = next(page for page in self.pages if page is not None).keyframe
+        assert keyframe is not None
+        return keyframe
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[self.axes.index("Y")], self.shape[self.axes.index("X")]
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is one page, and the first of the file: other decoders see no other one."""
+        return len(self.pages) == 1 and self.page.index == 0
+
+    @property
+    def planes(self) -> dict[str, int]:
+        """Axes, with their lengths, that are neither those of a picture nor channels."""
+        return {a: n for a, n in zip(self.axes, self.shape, strict=True) if n != 1 and a not in "YX" + _CHANNELS}
+
+    def describe(self) -> str:
+        """Say where it lies, how large it is and what its axes are."""
+        numbers = [page.index + 1 for page in self.pages if page is not None]
+        where = f"page {numbers[0]}" if len(numbers) == 1 else f"pages {numbers[0]} to {numbers[-1]}"
+        return f"{where} with {self.describe_axes()}"
+
+    def describe_axes(self) -> str:
+        """Say what each axis is and how long."""
+        meant = {axis: f" ({_MEANINGS[axis]})" for axis in self.planes if axis in _MEANINGS}
+        return ", ".join(f"{axis}={n}{meant.get(axis, '')}" for axis, n in zip(self.axes, self.shape, strict=True))
+
+
+def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
+    """Find the pictures of a file, in its order.
+
+    Reduced copies (sub-directories, and pages with NewSubfileType 1), masks, and what slide scanners keep beside the
+    slide, such as its label, are no pictures of their own. Pages of one size, type and purpose that follow each other
+    are a stack, with the axes that ImageJ, OME or tifffile noted in the file.
+    """
+    series = tiff.series
+    if not series:
+        return []
+    if series[0].kind in _PLAIN:
+        return _by_pages(tiff)
+    own = [one for one in series if not (one.keyframe.is_reduced or one.keyframe.is_subifd or _is_beside(one))]
+    return [_of_series(one) for one in own or series[:1]]
+
+
+def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
+    """Give the picture of a file that holds exactly one.
+
+    Raises:
+        DataError: it holds several, a stack of planes that are no channels, or none.
+    """
+    found = pictures_of(tiff)
+    if not found:
+        raise DataError(
+            f"{path}: holds no picture of its own, only what is marked as a smaller copy or a mask of one; save the "
+            "picture as a file of its own"
+        )
+    if len(found) > 1:
+        shown = "; ".join(one.describe() for one in found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
+        raise DataError(
+            f"{path}: holds {counted(len(found), 'picture')}, and nothing says which one is meant: {shown}. Save that "
+            "one as a file of its own; smaller copies of a picture are passed over where they are marked as such "
+            "(NewSubfileType 1, or a sub-directory)"
+        )
+    (picture,) = found
+    if picture.planes or "Y" not in picture.axes or "X" not in picture.axes:
+        raise DataError(
+            f"{path}: is no single picture, its axes are {picture.axes} with {picture.describe_axes()}; a picture has "
+            "rows (Y), columns (X) and channels (C or S). Save each plane as a file of its own, or name the axis C "
+            "where planes are channels (tifffile: metadata={'axes': 'CYX'})"
+        )
+    return picture
+
+
+def _is_beside(series: tifffile.TiffPageSeries) -> bool:
+    return series.name.lower() in _BESIDE
+
+
+def _of_series(series: tifffile.TiffPageSeries) -> TiffPicture:
+    return TiffPicture(tuple(series.pages), series.axes, tuple(series.shape), lambda: np.asarray(series.asarray()))
+
+
+def _by_pages(tiff: tifffile.TiffFile) -> list[TiffPicture]:
+    """Tell pictures by what their own pages say."""
+    pages = [_page(tiff, number) for number in range(len(tiff.pages))]
+    own = [page for page in pages if not (page.is_reduced or page.is_mask)]
+    if not own and len(pages) == 1 and not pages[0].subifds:
+        own = pages  # it is called a copy of something that is not there
+    stacks: dict[int, list[tifffile.TiffPage]] = {}
+    for page in own:
+        stacks.setdefault(page.hash, []).append(page)
+    return [_of_pages(stack) for stack in stacks.values()]
+
+
+def _page(tiff: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
+    page = tiff.pages.get(number)  # with its tags, where iterating gives frames without any
+    assert isinstance(page, tifffile.TiffPage)
+    return page
+
+
+def _of_pages(pages: Sequence[tifffile.TiffPage]) -> TiffPicture:
+    first = pages[0]
+    if len(pages) == 1:
+        return TiffPicture((first,), first.axes, tuple(first.shape), lambda: np.asarray(first.asarray()))
+    return TiffPicture(
+        tuple(pages),
+        "I" + first.axes,
+        (len(pages), *first.shape),
+        lambda: np.stack([page.asarray() for page in pages]),
+    )
