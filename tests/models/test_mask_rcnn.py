@@ -265,7 +265,7 @@ def test_wrong_inputs_are_named() -> None:
         model.train()(images)
     with pytest.raises(ModelError, match=r"\(N, 3, H, W\)"):
         model.eval()(torch.randn(1, 4, 64, 64))
-    with pytest.raises(ModelError, match="1 images but 2 targets"):
+    with pytest.raises(ModelError, match="1 image but 2 targets"):
         model.losses(images, [USUAL, USUAL])
     with pytest.raises(ModelError, match="train faster_rcnn"):
         model.losses(images, [USUAL._replace(layers=torch.zeros(0, 90, 120, dtype=torch.int32))])

@@ -17,9 +17,8 @@ from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import Operation, Reduce, RegionReader
 from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.detection.trunk import C4Trunk, FpnTrunk
-from pixelwise.encoders import Encoder
+from pixelwise.encoders import Encoder, fitting
 from pixelwise.errors import ModelError, SettingError
-from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.nn.tracing.trace import on_regions
@@ -54,7 +53,7 @@ class RegionNetwork(nn.Module):
         """The part that may carry ImageNet weights."""
         return self.trunk.encoder
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Run every layer once, on as many regions as there may be; what they are is not looked at.
 
         This is how the network is traced on shapes and its cost counted: the regions that it truly reads depend on
@@ -64,18 +63,24 @@ class RegionNetwork(nn.Module):
             images: (N, C, H, W).
 
         Returns:
-            Mask logits (detections, K + 1, M, M), or class logits (proposals, K + 1, 1, 1) where there are no masks.
+            Mask logits (detections, K + 1, M, M), or class logits (proposals, K + 1, 1, 1) where there are no masks. In
+            training, all that losses look at.
         """
         maps = self.trunk(images)
-        self.rpn(maps)
+        looked_at = [output for outputs in self.rpn(maps) for output in outputs]
+        if not self.training:
+            looked_at.clear()  # memory is counted, too, and prediction holds none of it
         heads = self.heads
         regions = heads.box_reader.at_level(maps[0], on_regions(images.new_zeros(self.rpn.after, 5)), 0)
-        scores: Tensor = heads.box_head(self.trunk.finish(regions))[0]
-        if heads.mask_head is None:
-            return scores[:, :, None, None]
-        regions = heads.mask_reader.at_level(maps[0], on_regions(images.new_zeros(heads.detections, 5)), 0)
-        masks: Tensor = heads.mask_head(self.trunk.finish(regions))
-        return masks
+        scores, *deltas = heads.box_head(self.trunk.finish(regions))
+        last: Tensor = scores[:, :, None, None]
+        if self.training:
+            looked_at += [last, *deltas]
+        del deltas
+        if heads.mask_head is not None:
+            regions = heads.mask_reader.at_level(maps[0], on_regions(images.new_zeros(heads.detections, 5)), 0)
+            last = heads.mask_head(self.trunk.finish(regions))
+        return (*looked_at, last) if self.training else last
 
     def anchors(self, maps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, ...]:
         """Lay anchors on the maps of images."""
@@ -110,7 +115,7 @@ class DetectionModel(nn.Module):
         self.options: dict[str, Any] = {}
         self.object_rule = ObjectRule()
         # Suppression compares all objects of a picture with each other, so that each may depend on all of it.
-        self.geometry = Geometry(1, None, None, max(network.encoder.strides))
+        self.geometry = fitting(network.encoder)
         self.stride = network.trunk.strides[0]
         self.first = (self.stride - 1) / 2
 

@@ -24,7 +24,7 @@ from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.catalogue import course_for, default_model
 from pixelwise.training.course import Setup
-from pixelwise.training.initial_weights import fill_weights
+from pixelwise.training.initial_weights import fill_weights, leave_out_unread
 from pixelwise.training.journal import MetricsFile, ShowProgress
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import plan_steps
@@ -96,6 +96,7 @@ def fit(
         where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
         listener.say(f"resuming {run.path} at {where}")
 
+    leave_out_unread(setup.model, listener)
     if settings.channels_last:
         setup.model.to(memory_format=torch.channels_last)
     best, state = KeepBest(run), KeepState(run)

@@ -1,4 +1,4 @@
-"""The weights that a run starts from."""
+"""The weights that a run starts from, and those that it leaves as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pixelwise.encoders import load_encoder_weights
 from pixelwise.errors import ModelError
 from pixelwise.listener import Listener
 from pixelwise.models import Model, load_model
+from pixelwise.nn.tracing.unread import unread_parameters
 from pixelwise.words import counted
 
 
@@ -49,6 +50,30 @@ def fill_weights(model: Model, weights: str, listener: Listener) -> None:
                 f"its pictures were resized until the shorter side had {resize.shorter} pixels or the longer side "
                 f"{resize.longer}; here they are seen at their own size"
             )
+
+
+def leave_out_unread(model: Model, listener: Listener) -> None:
+    """Take the parameters that no output of a model reads out of training, and say so; they keep their values.
+
+    Some encoders make maps that some decoders do not look at. What would never get a gradient is better known before:
+    processes that train together wait for the gradients of all that learns.
+
+    Args:
+        model: about to be trained.
+        listener: hears how many there are.
+    """
+    side = model.geometry.input_size(model.geometry.smallest)
+    unread = unread_parameters(model.network, (2, model.preprocessing.channels, side, side))
+    if not unread:
+        return
+    parameters = dict(model.network.named_parameters())
+    for name in unread:
+        parameters[name].requires_grad_(False)
+    left, total = (sum(parameters[name].numel() for name in names) for names in (unread, parameters))
+    listener.say(
+        f"left out of training: {left:,} of {total:,} parameters, which no output of this {_kind(model)} reads "
+        f"({unread[0]} is the first)"
+    )
 
 
 def _kind(model: Model) -> str:

@@ -154,6 +154,8 @@ class DetectionTask(pl.LightningModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move images and targets; annotated objects stay where they are compared, on the CPU."""
+        if batch is None:
+            return None
         images, objects = batch
         if not isinstance(objects, Instances):
             objects = [ObjectTarget(*(part.to(device) for part in target)) for target in objects]
@@ -180,8 +182,10 @@ class DetectionTask(pl.LightningModule):
         self.log_dict({"train/loss": loss.detach(), **each}, batch_size=len(batch[0]))
         return loss
 
-    def validation_step(self, batch: Picture, batch_idx: int) -> None:
-        """Compare what is found in one picture with its objects."""
+    def validation_step(self, batch: Picture | None, batch_idx: int) -> None:
+        """Compare what is found in one picture with its objects; None is no picture."""
+        if batch is None:
+            return
         image, truth = batch
         (detections,) = self.model.detect(self.normalise(image[None]))
         found = to_instances(detections, truth.size)

@@ -165,8 +165,10 @@ class SegmentationTask(pl.LightningModule):
         images, target, *gaps = batch
         return self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
 
-    def validation_step(self, batch: Picture, batch_idx: int) -> None:
-        """Count labels against one picture at its own size."""
+    def validation_step(self, batch: Picture | None, batch_idx: int) -> None:
+        """Count labels against one picture at its own size; None is no picture."""
+        if batch is None:
+            return
         image, target = (item[None] for item in batch)
         coarse = self.model.coarse(self.normalise(image))
         counts = upsample_confusion(

@@ -123,9 +123,12 @@ class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
         return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
-    def val_dataloader(self) -> DataLoader[Picture]:
-        """Whole pictures one by one, each process its share; none is scored twice."""
+    def val_dataloader(self) -> DataLoader[Picture | None]:
+        """Whole pictures one by one, each process its share; none is scored twice.
+
+        All processes add up their counts at the end of a validation; one without a picture is given None to take part.
+        """
         assert self.trainer is not None
         share = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)
-        pictures = cast("Dataset[Picture]", self.pictures)
-        return DataLoader(pictures, sampler=share, batch_size=None, num_workers=0)
+        pictures = cast("Dataset[Picture | None]", self.pictures if share else [None])
+        return DataLoader(pictures, sampler=share or range(1), batch_size=None, num_workers=0)
