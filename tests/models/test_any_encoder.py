@@ -30,7 +30,11 @@ FAMILIES = """
 """
 TAKEN = FAMILIES.split()
 
-NO_PICTURE, ONE_SIZE, NO_PYRAMID = "takes no picture of 256x256", "but not of 544x576", "gives no pyramid"
+NO_PICTURE, ONE_SIZE, NO_PYRAMID = (
+    "takes no picture of 256x256",
+    "takes pictures of 256x256 but not of",
+    "gives no pyramid",
+)
 REFUSED = {
     "beit_base_patch16_224": NO_PICTURE,
     "botnet26t_256": ONE_SIZE,
