@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise import build_model, load_model, save_model
 from pixelwise.errors import SettingError
 from pixelwise.models import SegmentationModel
 from pixelwise.nn.upsampling import Doubling, Upsampling
+from pixelwise.ops import upsample_argmax
+from pixelwise.types import LabelSpace, Preprocessing
 
 ENCODER = "mobilenetv3_small_050"
 
@@ -127,3 +129,32 @@ def test_wrong_ways_are_named() -> None:
         build("unet", "cubic")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="upsampling"):
         build_model("segnet", classes=2, width=1 / 32, upsampling="nearest")
+
+
+class Strip(nn.Module):
+    """One cell along either axis, or along both: the mean over it is the score of each class."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(self.axes, keepdim=True)
+
+
+@pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 1), (6, 9)])
+def test_a_single_cell_is_stretched_from_corner_to_corner(axes: tuple[int, ...], size: tuple[int, int]) -> None:
+    preprocessing = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3)
+    labels = LabelSpace(("red", "green", "blue"))
+    model = SegmentationModel(
+        Strip(axes), label_space=labels, preprocessing=preprocessing, stride=1, stretch="corners"
+    ).eval()
+    images = torch.randn(2, 3, *size)
+    extended = model._extend(images)
+    expected = F.interpolate(Strip(axes)(extended), extended.shape[2:], mode="bilinear", align_corners=True)
+    expected = expected[:, :, : size[0], : size[1]]
+    torch.testing.assert_close(model(images), expected)
+    coarse = model.coarse(images)
+    labels_of = upsample_argmax(coarse.logits, size, scale=coarse.scale, offset=coarse.offset)
+    assert torch.equal(labels_of.long(), expected.argmax(1))

@@ -23,7 +23,7 @@ class Axis:
     Args:
         cells: length of the coarse map.
         pixels: length of the picture.
-        scale: cells from one pixel to the next.
+        scale: cells from one pixel to the next; 0 where all pixels read one place.
         offset: where pixel 0 lies, in cells.
     """
 
@@ -64,13 +64,14 @@ def resolve_grid(
     Args:
         cells: height and width of the coarse map.
         pixels: height and width of the picture.
-        scale: cells from one pixel to the next, one number or (rows, columns); None stretches the map over the
-            picture as ``F.interpolate(mode="bilinear", align_corners=False)`` does.
+        scale: cells from one pixel to the next, one number or (rows, columns), not negative; 0 is what aligned
+            corners make of a single cell. None stretches the map over the picture as
+            ``F.interpolate(mode="bilinear", align_corners=False)`` does.
         offset: where pixel 0 lies, in cells, one number or (rows, columns); given exactly when ``scale`` is.
 
     Raises:
-        SettingError: only one of scale and offset is given, they are no such numbers, a scale is not positive, or a
-            size is not.
+        SettingError: only one of scale and offset is given, they are no such numbers, a scale is negative or not
+            finite, or a size is not positive.
     """
     if min(*cells, *pixels) < 1:
         raise SettingError(f"a map of {cells[0]}x{cells[1]} cells cannot be read at {pixels[0]}x{pixels[1]} pixels")
@@ -83,8 +84,8 @@ def resolve_grid(
         return Grid(rows, columns)
     if scales is None or offsets is None:
         raise SettingError(f"scale is {scale} and offset {offset}; give both, or neither")
-    if not all(0 < step < math.inf for step in scales):
-        raise SettingError(f"scale is {scale}; it must be positive")
+    if not all(0 <= step < math.inf for step in scales):
+        raise SettingError(f"scale is {scale}; it must be finite, and positive or 0")
     if not all(abs(start) < math.inf for start in offsets):
         raise SettingError(f"offset is {offset}; it must be finite")
     rows, columns = (Axis(*axis) for axis in zip(cells, pixels, scales, offsets, strict=True))
