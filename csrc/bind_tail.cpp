@@ -79,8 +79,8 @@ bool confusion(StridedArray logits, Array target, CountArray counts, Grid grid, 
 // Returns the sum of losses, the sum of weights and whether every target was a class or ignored.
 std::tuple<double, double, bool> cross_entropy(StridedArray logits, Array target, FloatArray class_weights,
                                         std::optional<FloatArray> pixel_weights, std::optional<StridedArray> gradient,
-                                        std::optional<FloatArray> losses, Grid grid, int64_t ignore_index,
-                                        double label_smoothing, int threads) {
+                                        double gradient_factor, std::optional<FloatArray> losses, Grid grid,
+                                        int64_t ignore_index, double label_smoothing, int threads) {
     CrossEntropyCall call{};
     call.logits = logits_of(logits, target, grid);
     call.target = {target.data(), is_wide(target.dtype()), ignore_index};
@@ -99,6 +99,7 @@ std::tuple<double, double, bool> cross_entropy(StridedArray logits, Array target
         }
         call.gradient = gradient->data();
         call.gradient_strides = strides_of(*gradient);
+        call.gradient_factor = static_cast<float>(gradient_factor);
     }
     if (losses) {
         require(losses->size() == target.size(), "losses must be (N, H, W)");
@@ -147,8 +148,9 @@ void bind_tail(nb::module_& module) {
                nb::arg("counts").noconvert(), nb::arg("grid"), nb::arg("ignore_index"), nb::arg("threads"));
     module.def("upsample_cross_entropy", &cross_entropy, nb::arg("logits").noconvert(), nb::arg("target").noconvert(),
                nb::arg("class_weights").noconvert(), nb::arg("pixel_weights").noconvert().none(),
-               nb::arg("gradient").noconvert().none(), nb::arg("losses").noconvert().none(), nb::arg("grid"),
-               nb::arg("ignore_index"), nb::arg("label_smoothing"), nb::arg("threads"));
+               nb::arg("gradient").noconvert().none(), nb::arg("gradient_factor"),
+               nb::arg("losses").noconvert().none(), nb::arg("grid"), nb::arg("ignore_index"),
+               nb::arg("label_smoothing"), nb::arg("threads"));
     module.def("confusion_counts", &counts_of, nb::arg("target").noconvert(), nb::arg("prediction").noconvert(),
                nb::arg("counts").noconvert(), nb::arg("ignore_index"), nb::arg("threads"));
 }

@@ -233,7 +233,7 @@ void cross_entropy(const CrossEntropyCall& call) {
         T* to = static_cast<T*>(call.gradient) + pieces[p].picture * strides.picture +
                 runs[pieces[p].last].lower * strides.row;
         for (int64_t k = 0; k < logits.classes; ++k) {
-            write_row(&seam.above[k * width], width, to + k * strides.classes, strides.column);
+            write_row(&seam.above[k * width], call.gradient_factor, width, to + k * strides.classes, strides.column);
         }
     }
 }

@@ -106,11 +106,11 @@ inline Vector<Fold> folds_of(const Vector<Tile>& tiles) {
 }
 
 template <typename T>
-void write_row(const float* cells, int64_t count, T* to, int64_t step) {
+void write_row(const float* cells, float factor, int64_t count, T* to, int64_t step) {
     if (step == 1) {
-        for (int64_t i = 0; i < count; ++i) from_float(cells[i], to[i]);
+        for (int64_t i = 0; i < count; ++i) from_float(factor * cells[i], to[i]);
     } else {
-        for (int64_t i = 0; i < count; ++i) from_float(cells[i], to[i * step]);
+        for (int64_t i = 0; i < count; ++i) from_float(factor * cells[i], to[i * step]);
     }
 }
 
@@ -205,7 +205,7 @@ private:
         const Strides& strides = call_.gradient_strides;
         T* to = gradient_ + row * strides.row + tile.first_cell * strides.column;
         for (int64_t k = 0; k < classes_; ++k, to += strides.classes) {
-            write_row(&cells[k * stride_], own, to, strides.column);
+            write_row(&cells[k * stride_], call_.gradient_factor, own, to, strides.column);
         }
     }
 

@@ -66,9 +66,11 @@ struct ConfusionCall {
 };
 
 // Weighted cross-entropy. `pixel_weights` (N, H, W), `gradient` (N, K, h, w; of the type of the logits) and `losses`
-// (N, H, W) may be null. The gradient is that of `loss_sum`, the sum of the losses of counted pixels; `weight_sum` adds
-// up the class weight times the pixel weight of those. Cells that no pixel reads must be zeros in `gradient`, others are
-// overwritten. `bad_target` turns true where a target is neither a class nor the ignored value.
+// (N, H, W) may be null. The gradient is that of `loss_sum`, the sum of the losses of counted pixels, times
+// `gradient_factor`: it is summed up in float32 and rounded to its type after that factor alone, so that half precision
+// neither overflows nor loses what the factor would bring back. `weight_sum` adds up the class weight times the pixel
+// weight of counted pixels. Cells that no pixel reads must be zeros in `gradient`, others are overwritten. `bad_target`
+// turns true where a target is neither a class nor the ignored value.
 struct CrossEntropyCall {
     Logits logits;
     Target target;
@@ -77,6 +79,7 @@ struct CrossEntropyCall {
     float label_smoothing;
     void* gradient;
     Strides gradient_strides;
+    float gradient_factor;
     float* losses;
     double* loss_sum;
     double* weight_sum;

@@ -41,6 +41,10 @@ class SettingError(PixelwiseError, ValueError):
         self.argument = argument
 
 
+class UnsupportedError(PixelwiseError, NotImplementedError):
+    """Something was asked for that pixelwise does not compute."""
+
+
 class _Brief(reprlib.Repr):
     """Shows values whatever they hold: lists that hold themselves in a thousand layers, numbers of a million digits."""
 

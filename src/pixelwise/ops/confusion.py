@@ -57,7 +57,7 @@ def _confusion_counts(target: Tensor, prediction: Tensor, classes: int, ignore_i
     if not good_target:
         raise bad_label("target", target, classes, ignore_index)
     if not good_prediction:
-        raise bad_label("prediction", prediction[target != ignore_index], classes, None)
+        raise bad_label("prediction", prediction[~is_ignored(target, ignore_index)], classes, None)
     return counts
 
 
@@ -71,7 +71,7 @@ def count_pairs(target: Tensor, prediction: Tensor, classes: int, ignore_index: 
     counts = torch.zeros(classes * classes, dtype=torch.int64, device=target.device)
     pairs = zip(torch.split(target.reshape(-1), CHUNK), torch.split(prediction.reshape(-1), CHUNK), strict=True)
     for target_chunk, prediction_chunk in pairs:
-        counted = target_chunk != ignore_index
+        counted = ~is_ignored(target_chunk, ignore_index)
         true, predicted = target_chunk[counted].long(), prediction_chunk[counted].long()
         check_labels("target", true, classes, ignore_index)
         check_labels("prediction", predicted, classes, None)
@@ -84,6 +84,17 @@ def byte_or_long(labels: Tensor) -> Tensor:
     return (labels if labels.dtype == torch.uint8 else labels.long()).contiguous()
 
 
+def is_ignored(labels: Tensor, ignore_index: int) -> Tensor:
+    """Find the pixels that hold ``ignore_index``: none where the type cannot.
+
+    A comparison would take the number modulo the range of the type, -100 for 156 in bytes.
+    """
+    held = torch.iinfo(labels.dtype)
+    if not held.min <= ignore_index <= held.max:
+        return torch.zeros_like(labels, dtype=torch.bool)
+    return labels == ignore_index
+
+
 def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> None:
     """Raise DataError where labels hold anything but classes and ``ignore_index``.
 
@@ -92,8 +103,9 @@ def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | No
     if labels.numel() == 0:
         return
     if labels.device.type != "cpu":
-        known = (labels >= 0) & (labels < classes)
-        valid = known if ignore_index is None else known | (labels == ignore_index)
+        # What the type can hold is compared: it would take a larger number of classes modulo its range.
+        known = (labels >= 0) & (labels <= min(classes - 1, torch.iinfo(labels.dtype).max))
+        valid = known if ignore_index is None else known | is_ignored(labels, ignore_index)
         torch._assert_async(valid.all(), f"the {name} holds a value that is no class 0 .. {classes - 1}")
         return
     low, high = _bounds(labels, ignore_index)
@@ -110,6 +122,6 @@ def bad_label(name: str, labels: Tensor, classes: int, ignore_index: int | None)
 
 
 def _bounds(labels: Tensor, ignore_index: int | None) -> tuple[int, int]:
-    counted = labels if ignore_index is None else labels.long().where(labels != ignore_index, 0)
+    counted = labels if ignore_index is None else labels.long().masked_fill(is_ignored(labels, ignore_index), 0)
     low, high = counted.aminmax()
     return int(low), int(high)

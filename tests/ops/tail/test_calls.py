@@ -355,6 +355,8 @@ def test_bad_arguments_say_what_to_do():
     logits, target = make(4, (3, 3), (8, 8))
     with pytest.raises(SettingError, match="logits must be floats"):
         upsample_argmax(logits[0], (8, 8))
+    with pytest.raises(SettingError, match=r"logits must be floats .* got torch\.float8_e4m3fn"):
+        upsample_argmax(logits.to(torch.float8_e4m3fn), (8, 8))
     with pytest.raises(SettingError, match="give both"):
         upsample_argmax(logits, (8, 8), scale=0.5)
     with pytest.raises(SettingError, match="positive"):

@@ -56,6 +56,7 @@ GRIDS = [
     (3, (3, 5), (9, 7), (2 / 8, 4 / 6), (0.0, -0.5)),
     (4, (6, 5), (4, 3), None, None),
     (1, (1, 1), (2, 3), None, None),
+    (3, (1, 4), (5, 7), (0.0, 3 / 6), 0.0),  # aligned corners of a single row of cells
 ]
 
 
@@ -99,6 +100,22 @@ def test_the_gradient_has_type_and_layout_of_the_logits(form, device):
     assert gradient.dtype == torch.bfloat16
     assert gradient.stride() == logits.stride()
     torch.testing.assert_close(gradient, reference, rtol=2**-7, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_gradient_is_rounded_after_its_factor(form, device, dtype):
+    # The sum of a cell is about 64 pixels x 1e5, beyond float16; its share of the mean is not, nor are small ones lost.
+    logits, target = make(3, (2, 3), (16, 24), device, dtype=dtype)
+    weights = 10 ** torch.linspace(-3, 5, 24, device=device).expand(2, 16, 24)
+    grid = resolve_grid((2, 3), (16, 24), None, None)
+    call = CrossEntropy(logits, target, grid, pixel_weights=weights.contiguous())
+    upstream = torch.tensor(1e-4, device=device)
+    _, _, gradient = form.cross_entropy_sums(call, True, upstream)
+    exact = CrossEntropy(logits.double(), target, grid, pixel_weights=weights.double())
+    _, _, reference = in_torch.cross_entropy_sums(exact, True, upstream.double())
+    assert (reference.abs() / upstream).max() > torch.finfo(torch.float16).max
+    step = torch.finfo(dtype).eps * reference.abs().clamp(min=torch.finfo(dtype).smallest_normal)
+    assert ((gradient.double() - reference).abs() <= 0.502 * step + 4e-6 * reference.abs().max()).all()
 
 
 def test_nan_reaches_the_loss(form, device):

@@ -3,9 +3,11 @@
 Every function reads the coarse map by the same grid: pixel ``y`` reads row ``y * scale + offset`` by linear
 interpolation, clamped to the map, and likewise for columns. ``scale`` and ``offset`` are one number for both axes, or
 one for the rows and one for the columns; ``align_corners=True`` from (h, w) to (H, W) for instance is the scale
-``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0. Without them the map is stretched over the picture as
+``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0 (the scale of a side of one pixel does not matter; one cell
+gives the scale 0, and is read everywhere). Without them the map is stretched over the picture as
 ``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16 or float64, of
-any memory layout; sums are in float32 (float64 for float64).
+any memory layout; sums are in float32 (float64 for float64). The gradient of half precision is rounded once, after the
+factor that the backward pass brings (one by the sum of weights, a loss scale): whatever is finite and fits, comes out.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
-from pixelwise.errors import SettingError
+from pixelwise.errors import SettingError, UnsupportedError
 from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
 from pixelwise.ops.tail import operators as tail_ops
+from pixelwise.ops.tail.form import sums_in_type
 from pixelwise.words import counted
 
 
@@ -55,7 +59,7 @@ def upsample_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """Compute the cross-entropy of upsampled logits; differentiable with respect to the coarse logits.
+    """Compute the cross-entropy of upsampled logits; differentiable once, with respect to the coarse logits.
 
     The loss of a pixel is that of ``F.cross_entropy`` (class weights and label smoothing included) times its pixel
     weight. Class weights and pixel weights are constants: no gradient flows to them.
@@ -80,8 +84,10 @@ def upsample_cross_entropy(
         SettingError: a shape, a type or a range is wrong; ``ignore_index`` is a class.
         DataError: the target holds a value that is neither a class nor ``ignore_index`` (on CUDA a device assertion
             fails instead, to spare the wait for the device).
+        UnsupportedError: a second derivative, or one in forward mode, is asked for.
     """
     _check_logits(logits)
+    _check_no_tangent(logits)
     _check_target(logits, target, ignore_index)
     _check_weights(logits, target, class_weights, pixel_weights)
     if not 0 <= label_smoothing <= 1:
@@ -93,7 +99,7 @@ def upsample_cross_entropy(
     if reduction == "none":
         losses: Tensor = tail_ops.cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
         return losses
-    with_gradient = torch.is_grad_enabled() and logits.requires_grad
+    with_gradient = torch.is_grad_enabled() and logits.requires_grad and sums_in_type(logits)
     loss: Tensor
     weight: Tensor
     loss, weight, _ = tail_ops.cross_entropy_sums(logits, target, class_weights, pixel_weights, *options, with_gradient)
@@ -133,8 +139,21 @@ def upsample_confusion(
 
 
 def _check_logits(logits: Tensor) -> None:
-    if logits.ndim != 4 or not logits.is_floating_point() or logits.shape[1] < 1:
-        raise SettingError(f"logits must be floats (N, K, h, w), got {logits.dtype} {tuple(logits.shape)}")
+    known = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+    if logits.ndim != 4 or logits.dtype not in known or logits.shape[1] < 1:
+        raise SettingError(
+            f"logits must be floats (N, K, h, w) of 16, 32 or 64 bits, got {logits.dtype} {tuple(logits.shape)}"
+        )
+
+
+def _check_no_tangent(logits: Tensor) -> None:
+    """Refuse forward mode, in which torch would take the result of an operator of our own for a constant."""
+    if torch.compiler.is_compiling():
+        return
+    if forward_ad.unpack_dual(logits).tangent is not None:  # type: ignore[no-untyped-call]
+        raise UnsupportedError(
+            "upsample_cross_entropy has no derivative in forward mode; use reverse mode (backward, torch.autograd.grad)"
+        )
 
 
 def _checked_grid(

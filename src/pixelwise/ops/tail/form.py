@@ -46,8 +46,16 @@ class Form(Protocol):
     def cross_entropy_map(self, call: CrossEntropy, /) -> Tensor:
         """Compute the weighted loss of each pixel, 0 where ignored: (N, H, W) in the accumulation type."""
 
-    def cross_entropy_sums(self, call: CrossEntropy, with_gradient: bool, /) -> tuple[Tensor, Tensor, Tensor]:
+    def cross_entropy_sums(
+        self, call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None, /
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Sum the weighted losses over all pixels, and find the gradient of the sum.
+
+        Args:
+            call: what to compute.
+            with_gradient: whether the gradient is wanted.
+            upstream: factor () of the gradient in the accumulation type, or None for 1. Half precision is rounded to
+                after it: the gradient of a sum may lie beyond what float16 holds while that of the mean does not.
 
         Returns:
             The sum of losses and the sum of the weights of counted pixels, in the accumulation type; the gradient of
@@ -58,6 +66,11 @@ class Form(Protocol):
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     """Give the type in which logits of ``dtype`` are interpolated and summed: float32, or float64 for float64."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def sums_in_type(logits: Tensor) -> bool:
+    """Whether the gradient can wait in the type of the logits for its factor, since sums are of that type, too."""
+    return logits.dtype == accumulation_dtype(logits.dtype)
 
 
 def empty_gradient(logits: Tensor, with_gradient: bool) -> Tensor:

@@ -37,19 +37,22 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
     return losses
 
 
-def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient comes along."""
+def cross_entropy_sums(
+    call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
     gradient = empty_gradient(call.logits.detach(), with_gradient)
     if not all(_reads_every_cell(axis) for axis in call.grid):
         gradient.zero_()
-    loss, weight = _cross_entropy(call, gradient=gradient if with_gradient else None)
+    factor = 1.0 if upstream is None else float(upstream)
+    loss, weight = _cross_entropy(call, gradient=gradient if with_gradient else None, factor=factor)
     return torch.tensor(loss), torch.tensor(weight), gradient
 
 
 def _cross_entropy(
-    call: CrossEntropy, *, gradient: Tensor | None = None, losses: Tensor | None = None
+    call: CrossEntropy, *, gradient: Tensor | None = None, factor: float = 1.0, losses: Tensor | None = None
 ) -> tuple[float, float]:
-    """Fill what is given, and sum losses and weights."""
+    """Fill what is given, the gradient times ``factor``, and sum losses and weights."""
     classes = call.logits.shape[1]
     weights = torch.ones(classes) if call.class_weights is None else call.class_weights.detach().float().contiguous()
     loss, weight, valid = require_native().upsample_cross_entropy(
@@ -58,6 +61,7 @@ def _cross_entropy(
         weights,
         None if call.pixel_weights is None else call.pixel_weights.detach().float().contiguous(),
         gradient,
+        factor,
         losses,
         _numbers(call.grid),
         call.ignore_index,

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixelwise.errors import UnsupportedError
 from pixelwise.ops.grid import Grid, resolve_grid
 from pixelwise.ops.native import native_for
 from pixelwise.ops.tail import native, reference
@@ -107,7 +108,8 @@ def cross_entropy_sums(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both.
 
-    The gradient belongs to the backward pass, which changes it: callers take the two sums only.
+    The gradient belongs to the backward pass, which changes it: callers take the two sums only. In half precision it is
+    not worth asking for: what it can hold depends on its factor, so the backward pass computes it.
     """
     grid = _grid(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
@@ -121,22 +123,50 @@ def _(logits: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     return logits.new_empty((), dtype=dtype), logits.new_empty((), dtype=dtype), gradient
 
 
+@torch.library.custom_op("pixelwise::upsample_cross_entropy_gradient", mutates_args=())
+def cross_entropy_gradient(
+    logits: Tensor,
+    target: Tensor,
+    class_weights: Tensor | None,
+    pixel_weights: Tensor | None,
+    upstream: Tensor,
+    scale: Sequence[float] | None,
+    offset: Sequence[float] | None,
+    ignore_index: int,
+    label_smoothing: float,
+) -> Tensor:
+    """Compute the gradient of the sum of losses times ``upstream`` (), rounded to the type of the logits after it."""
+    grid = _grid(logits, target, scale, offset)
+    call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
+    return _form_for(logits).cross_entropy_sums(call, True, upstream)[2]
+
+
+@cross_entropy_gradient.register_fake
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(logits)
+
+
+def _refuse(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Stand where the second derivative would be: without it autograd would take the gradient for a constant."""
+    raise UnsupportedError(
+        "upsample_cross_entropy can be differentiated once, and a second derivative was asked for; for that, upsample "
+        "by F.interpolate and use F.cross_entropy, or leave out create_graph=True where it is not needed"
+    )
+
+
+cross_entropy_gradient.register_autograd(_refuse)
+
+
 def _keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs[:4])
     ctx.options = inputs[4:8]
 
 
-def _gradient_of_sum(ctx: Any, pixel_weights: Tensor | None) -> Tensor:
-    """Compute the gradient of the sum of losses, each times its pixel weight, from the inputs that were kept."""
-    logits, target, class_weights, _ = ctx.saved_tensors
-    gradient: Tensor = cross_entropy_sums(logits, target, class_weights, pixel_weights, *ctx.options, True)[2]
-    return gradient
-
-
 def _weigh_by_upstream(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-    pixel_weights = ctx.saved_tensors[3]
+    logits, target, class_weights, pixel_weights = ctx.saved_tensors
     weights = upstream if pixel_weights is None else upstream * pixel_weights
-    return _gradient_of_sum(ctx, weights), *[None] * 7
+    gradient = cross_entropy_gradient(logits, target, class_weights, weights, upstream.new_ones(()), *ctx.options)
+    return gradient, *[None] * 7
 
 
 cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inputs)
@@ -145,17 +175,24 @@ cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inpu
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     _keep_inputs(ctx, inputs, output[0])
     ctx.set_materialize_grads(False)  # else zeros of the size of the gradient arrive as its own upstream
-    ctx.gradient = output[2].detach()  # an output itself would hold this node, which holds it
+    # An output itself would hold this node, which holds it.
+    ctx.gradient = output[2].detach() if inputs[8] else None
 
 
 def _scale_gradient(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Scale the gradient where it is, which spares one more of its size; a second backward pass computes it anew."""
+    """Scale the gradient where it is, which spares one more of its size, or compute it.
+
+    It is computed where it did not come along, where a backward pass has scaled it already, and for a graph of the
+    backward pass, which has to know of its inputs.
+    """
     if upstream is None:
         return (None,) * 9
     gradient, ctx.gradient = ctx.gradient, None
-    if gradient is None:
-        gradient = _gradient_of_sum(ctx, ctx.saved_tensors[3])
-    return gradient.mul_(upstream), *[None] * 8
+    if gradient is None or torch.is_grad_enabled():
+        gradient = cross_entropy_gradient(*ctx.saved_tensors, upstream, *ctx.options)
+    else:
+        gradient.mul_(upstream)
+    return gradient, *[None] * 8
 
 
 cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)

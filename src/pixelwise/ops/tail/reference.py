@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pixelwise.ops.confusion import check_labels, count_pairs
+from pixelwise.ops.confusion import check_labels, count_pairs, is_ignored
 from pixelwise.ops.grid import Axis, Grid
 from pixelwise.ops.tail.form import CrossEntropy, accumulation_dtype
 
@@ -125,11 +125,13 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
         )
     if call.pixel_weights is None:
         return losses
-    return losses.mul_(call.pixel_weights).masked_fill_(target == call.ignore_index, 0)
+    return losses.mul_(call.pixel_weights).masked_fill_(is_ignored(target, call.ignore_index), 0)
 
 
-def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient comes along."""
+def cross_entropy_sums(
+    call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
     logits, target = call.logits, call.target
     classes = logits.shape[1]
     check_labels("target", target, classes, call.ignore_index)
@@ -144,7 +146,7 @@ def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor,
         labels = labels.where(counted, 0)[:, None]  # (n, 1, rows, W)
         importance = counted.to(dtype)
         if call.pixel_weights is not None:
-            importance = importance * call.pixel_weights[pictures, band].to(dtype)
+            importance = call.pixel_weights[pictures, band].to(dtype).where(counted, 0)
         own_weight = weights[labels[:, 0]]  # (n, rows, W)
         scores = F.log_softmax(upsample_band(logits[pictures], *call.grid, band), 1)  # (n, K, rows, W)
         losses = -sharp * own_weight * scores.gather(1, labels)[:, 0]
@@ -162,6 +164,8 @@ def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor,
                 sums = gradient[pictures].to(dtype)
             add_band_adjoint(sums, band_gradient, *call.grid, band)
             if band.stop == call.grid.rows.pixels:
+                if upstream is not None:
+                    sums *= upstream
                 if gradient.dtype != dtype:
                     gradient[pictures] = sums
                 del sums  # before those of the next pictures

@@ -128,7 +128,7 @@ def _gradient_kernel(
     logits, target, class_weights, pixel_weights, weights, log_sums, gradient,
     row_lower, row_upper, row_share, row_first, row_last,
     column_lower, column_upper, column_share, column_first, column_last,
-    classes, height, width, cell_columns, picture_stride, class_stride, row_stride, column_stride,
+    upstream, classes, height, width, cell_columns, picture_stride, class_stride, row_stride, column_stride,
     gradient_picture_stride, gradient_class_stride, gradient_row_stride, gradient_column_stride,
     smoothing, all_weights, most_columns,
     weigh_classes: tl.constexpr, weigh_pixels: tl.constexpr, block: tl.constexpr,
@@ -166,7 +166,7 @@ def _gradient_kernel(
             total += tl.where(counted, row_part * column_part * slope, 0.0)
     to = gradient + picture * gradient_picture_stride + k * gradient_class_stride
     to += cell_y * gradient_row_stride + cell_x * gradient_column_stride
-    tl.store(to, total.to(gradient.dtype.element_ty), mask=inside)
+    tl.store(to, (total * tl.load(upstream)).to(gradient.dtype.element_ty), mask=inside)
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,12 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
     return _Loss(call).losses
 
 
-def cross_entropy_sums(call: CrossEntropy, with_gradient: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient comes along."""
+def cross_entropy_sums(
+    call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
     loss = _Loss(call)
-    gradient = loss.gradient() if with_gradient else call.logits.new_empty(0)
+    gradient = loss.gradient(upstream) if with_gradient else call.logits.new_empty(0)
     return loss.losses.sum(), loss.weights.sum(), gradient
 
 
@@ -255,18 +257,20 @@ class _Loss:
                 self.smoothing, **self._weighed(), block=BLOCK,
             )  # fmt: skip
 
-    def gradient(self) -> Tensor:
-        """Compute the gradient of the sum of losses with respect to the coarse logits."""
+    def gradient(self, upstream: Tensor | None) -> Tensor:
+        """Compute the gradient of the sum of losses with respect to the coarse logits, times ``upstream``."""
         count, classes, cell_rows, cell_columns = self.logits.shape
         gradient = torch.empty_like(self.logits)
         if gradient.numel():
+            # Read on the device: the factor of a backward pass is not waited for.
+            upstream = self.losses.new_ones(()) if upstream is None else upstream.float()
             all_weights = float(classes)
             if self.class_weights is not None and self.smoothing:
                 all_weights = float(self.class_weights.sum())  # waits for the device
             _gradient_kernel[(count * classes, cell_rows, triton.cdiv(cell_columns, BLOCK))](
                 self.logits, self.target, *self._weights(), self.weights, self.log_sums, gradient,
                 *self.y.tables, self.y.first, self.y.last, *self.x.tables, self.x.first, self.x.last,
-                *self._sizes(), cell_columns, *self.logits.stride(), *gradient.stride(),
+                upstream, *self._sizes(), cell_columns, *self.logits.stride(), *gradient.stride(),
                 self.smoothing, all_weights, self.x.most, **self._weighed(), block=BLOCK,
             )  # fmt: skip
         return gradient
