@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pixelwise.errors import UnsupportedError
 from pixelwise.ops.depthwise import depthwise_conv2d
 from pixelwise.ops.native import native_module
 
@@ -116,6 +117,19 @@ def test_no_grad_and_empty_batch():
 def test_float64_passes_gradcheck():
     image, weight, bias = make(2, (4, 5), 3, torch.float64)
     assert torch.autograd.gradcheck(lambda *t: depthwise_conv2d(*t, stride=2, padding=1), (image, weight, bias))
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_second_derivatives_are_refused(dtype):
+    image, weight, bias = make(3, (5, 6), 3, dtype)
+    output = depthwise_conv2d(image, weight, bias, padding=1)
+    (plain,) = torch.autograd.grad(output.sum(), image, retain_graph=True)
+    (gradient,) = torch.autograd.grad(output.sum(), image, create_graph=True)
+    assert torch.equal(gradient, plain)
+    # The gradient depends on the filter; beside another term its part would be missing in silence.
+    with pytest.raises(UnsupportedError, match=r"differentiated once .* F\.conv2d"):
+        torch.autograd.grad(gradient.square().sum() + weight.sum(), weight)
 
 
 def test_used_twice_adds_gradients():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pixelwise.errors import UnsupportedError
 from pixelwise.ops.native import native_for, require_native, threads
 
 Pair = tuple[int, int]
@@ -65,7 +66,6 @@ class _NativeBackward(torch.autograd.Function):
         return F.conv2d(input, weight, bias, stride, padding, dilation, groups=input.shape[1])
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
@@ -96,6 +96,17 @@ def _backward(
 @_backward.register_fake
 def _(output_gradient: Tensor, input: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(input, memory_format=torch.channels_last), torch.empty_like(weight)
+
+
+def _refuse(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
+    """Stand where the second derivative would be: without it autograd would take the gradients for constants."""
+    raise UnsupportedError(
+        "depthwise_conv2d can be differentiated once on a CPU, and a second derivative was asked for; use F.conv2d for "
+        "it, or leave out create_graph=True where it is not needed"
+    )
+
+
+_backward.register_autograd(_refuse)
 
 
 def _pair(value: int | tuple[int, ...]) -> Pair:
