@@ -139,6 +139,19 @@ def test_a_pyramid_is_read_as_torchvision_reads_it() -> None:
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64, torch.float16, torch.bfloat16])
+def test_boxes_of_any_type_are_read_off_the_same_map(dtype: torch.dtype) -> None:
+    # The area of the last is 240 x 240: it overflows in bytes, and that of 200 times its side in float16.
+    boxes = torch.tensor([[0, 0, 12, 12], [3, 8, 64, 120], [0, 0, 240, 240]])
+    maps = [torch.rand(2, 16, 64, 64), torch.rand(2, 16, 32, 32), torch.rand(2, 16, 16, 16)]
+    assert torch.equal(levels_of(boxes.to(dtype), (4, 8, 16)), levels_of(boxes.float(), (4, 8, 16)))
+    assert levels_of((boxes * 200).half(), (4, 8, 16)).tolist() == [2, 2, 2]
+    for operation in OPERATIONS:
+        reader = RegionReader(3, (4, 8, 16), operation=operation)
+        expected = reader(maps, [boxes.float(), boxes[:1].float()])
+        torch.testing.assert_close(reader(maps, [boxes.to(dtype), boxes[:1].to(dtype)]), expected)
+
+
 def test_no_boxes_give_no_regions() -> None:
     maps = [torch.randn(1, 3, 8, 8), torch.randn(1, 3, 4, 4)]
     for operation in OPERATIONS:

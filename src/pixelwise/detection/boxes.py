@@ -1,4 +1,8 @@
-"""Boxes as numbers a network can learn, and which box belongs to which object."""
+"""Boxes as numbers a network can learn, and which box belongs to which object.
+
+Boxes may be integers of any size or floats of any precision: they are computed with in float32 or float64, because
+areas overflow in small integers (100 x 100 pixels in bytes) and in float16 (256 x 256).
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1
     Returns:
         (P, 4): shift of the centre in sides of the origin, and the logarithm of how the sides grow.
     """
+    boxes, origins = widened(boxes, origins)
     sides, from_sides = boxes[:, 2:] - boxes[:, :2], origins[:, 2:] - origins[:, :2]
     shift = (boxes[:, :2] + sides / 2 - origins[:, :2] - from_sides / 2) / from_sides
     return torch.cat([shift, (sides / from_sides).log()], 1) * boxes.new_tensor(weights)
@@ -32,6 +37,7 @@ def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1
 
 def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (1, 1, 1, 1)) -> Tensor:
     """Undo :func:`encode_boxes`: deltas (P, 4) and origins (P, 4) give boxes (P, 4)."""
+    deltas, origins = widened(deltas, origins)
     deltas = deltas / deltas.new_tensor(weights)
     from_sides = origins[:, 2:] - origins[:, :2]
     middle = deltas[:, :2] * from_sides + origins[:, :2] + from_sides / 2
@@ -69,6 +75,7 @@ def match_boxes(
         The number of the object that each box overlaps most (P,), 0 where there is none; whether it belongs to it (P,);
         and whether it belongs to the background (P,).
     """
+    boxes, objects = widened(boxes, objects)
     best = boxes.new_full((len(boxes),), -1.0 if len(objects) else 0.0)  # (P,)
     number = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)  # (P,)
     chosen = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)  # (P,)
@@ -89,13 +96,29 @@ def match_boxes(
 
 
 def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union of boxes (M, 4) and (P, 4): (M, P); 0 where both are empty."""
+    """Intersection over union of boxes (M, 4) and (P, 4): (M, P), float32, or float64 if one side is float64.
+
+    A box that ends before it begins is empty, and overlaps nothing; the IoU of two empty boxes is 0.
+    """
+    dtype = torch.float64 if torch.float64 in (first.dtype, second.dtype) else torch.float32
+    first, second = widened(first, second)
     width = torch.minimum(first[:, None, 2], second[:, 2]) - torch.maximum(first[:, None, 0], second[:, 0])
     height = torch.minimum(first[:, None, 3], second[:, 3]) - torch.maximum(first[:, None, 1], second[:, 1])
     shared = width.clamp_(min=0).mul_(height.clamp_(min=0))  # (M, P)
-    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (first, second)]
+    areas = [(boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1) for boxes in (first, second)]
     union = (areas[0][:, None] + areas[1]).sub_(shared)
-    return shared.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
+    return shared.div_(union.clamp_(min=torch.finfo(union.dtype).tiny)).to(dtype)
+
+
+def widened(*boxes: Tensor) -> tuple[Tensor, ...]:
+    """Bring boxes to one type that holds their sides and areas.
+
+    Float32, or float64 where one is float64 or an integer that float32 may not hold; a tensor of that type comes back
+    itself.
+    """
+    small = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.int16)
+    dtype = torch.float32 if all(side.dtype in small for side in boxes) else torch.float64
+    return tuple(side.to(dtype) for side in boxes)
 
 
 def sample(positive: Tensor, negative: Tensor, *, count: int, share: float) -> tuple[Tensor, Tensor]:

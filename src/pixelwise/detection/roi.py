@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import roi_align, roi_pool
 
+from pixelwise.detection.boxes import widened
 from pixelwise.errors import SettingError
 from pixelwise.ops.native import native_for, require_native, threads
 
@@ -146,6 +147,7 @@ def levels_of(boxes: Tensor, strides: Sequence[int]) -> Tensor:
     Returns:
         int64 (P,): number of the map.
     """
+    (boxes,) = widened(boxes)
     side = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
     # The small number keeps boxes of exactly 112, 224, 448 pixels from falling to the finer map by rounding.
     level = (CANONICAL_LEVEL + (side / CANONICAL_SIDE).log2() + 1e-6).floor()
@@ -283,6 +285,7 @@ class _NativeAlign(torch.autograd.Function):
 
 
 def _numbered(boxes: Sequence[Tensor]) -> Tensor:
-    """Put the number of its picture before each box: (P, 5)."""
+    """Put the number of its picture before each box: (P, 5), in a type that holds both."""
+    boxes = widened(*boxes)
     numbers = [box.new_full((len(box), 1), number) for number, box in enumerate(boxes)]
     return torch.cat([torch.cat([number, box], 1) for number, box in zip(numbers, boxes, strict=True)])
