@@ -135,6 +135,10 @@ def test_what_does_not_fit_is_refused() -> None:
     image, probabilities, _ = scene(6, 6)
     with pytest.raises(SettingError, match=r"\(5, 6, 3\)"):
         dense_crf(image[:5], probabilities)
+    with pytest.raises(SettingError, match=r"\(0, 6, 3\)"):
+        dense_crf(image[:0], probabilities[:, :0])
+    with pytest.raises(SettingError, match=r"must be uint8.* got float32"):
+        dense_crf(image.astype(np.float32), probabilities)
     with pytest.raises(SettingError, match="positive"):
         dense_crf(image, probabilities, colour_sigma=0)
     with pytest.raises(SettingError, match="larger sigmas"):

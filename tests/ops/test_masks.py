@@ -62,6 +62,8 @@ def test_threshold_and_shapes():
 def test_bad_arguments():
     with pytest.raises(SettingError, match="masks must be"):
         paste_masks(torch.zeros(2, 4, 4), BOXES, SIZE)
+    with pytest.raises(SettingError, match=r"masks must be .* got \(1, 0, 0\)"):
+        paste_masks(torch.zeros(1, 0, 0), BOXES[:1], SIZE)
     with pytest.raises(SettingError, match="finite"):
         paste_masks(torch.zeros(1, 4, 4), torch.tensor([[0.0, 0.0, float("nan"), 1.0]]), SIZE)
     with pytest.raises(SettingError, match="beyond a picture of 5x5"):

@@ -61,11 +61,13 @@ def dense_crf(
     Raises:
         SettingError: shapes that do not fit each other, or settings that make no sense.
     """
-    if image.ndim != 3 or probabilities.ndim != 3 or image.shape[:2] != probabilities.shape[1:]:
+    if image.ndim != 3 or probabilities.ndim != 3 or image.shape[:2] != probabilities.shape[1:] or not image.size:
         raise SettingError(
             f"an image (H, W, C) and probabilities (K, H, W) of one size are needed, got {image.shape} and "
             f"{probabilities.shape}"
         )
+    if image.dtype != np.uint8:
+        raise SettingError(f"an image must be uint8, whose scale colour_sigma is on, got {image.dtype}")
     if min(smooth_sigma, colour_sigma, position_sigma) <= 0 or min(smooth_weight, colour_weight, steps) < 0:
         raise SettingError("sigmas are positive, weights and steps at least 0")
     height, width = image.shape[:2]

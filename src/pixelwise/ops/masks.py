@@ -38,7 +38,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
     """
     if masks.ndim == 4 and masks.shape[1] == 1:
         masks = masks[:, 0]  # (N, M, M)
-    if masks.ndim != 3 or masks.shape[1] != masks.shape[2] or boxes.shape != (len(masks), 4):
+    if masks.ndim != 3 or masks.shape[1] != masks.shape[2] or boxes.shape != (len(masks), 4) or masks.shape[1] < 1:
         raise SettingError(f"masks must be (N, M, M) and boxes (N, 4), got {tuple(masks.shape)}, {tuple(boxes.shape)}")
     if not boxes.isfinite().all():
         raise SettingError("boxes must be finite numbers; one holds NaN or infinity")
