@@ -5,6 +5,7 @@ import pytest
 
 from pixelwise.errors import SettingError
 from pixelwise.ops import border_weight_map
+from pixelwise.ops.border import _two_nearest
 
 
 def slow_map(objects, w0, sigma):
@@ -33,6 +34,15 @@ def test_gaps_match_a_slow_loop(w0, sigma, seed):
     weights = border_weight_map(objects, w0=w0, sigma=sigma, class_balance=False)
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights - 1, slow_map(objects, w0, sigma), rtol=1e-4, atol=2e-4 * w0)
+
+
+def test_distances_are_those_of_whole_squares_to_the_last_bit():
+    objects = np.zeros((61, 77), np.int32)
+    objects[20:40, 30:50] = 1
+    nearest, _ = _two_nearest(objects, reach=100.0)
+    rows, columns = np.mgrid[:61, :77]
+    down, right = np.clip([20 - rows, rows - 39], 0, None).max(0), np.clip([30 - columns, columns - 49], 0, None).max(0)
+    np.testing.assert_array_equal(nearest, np.sqrt((down**2 + right**2).astype(np.float32)))
 
 
 def test_class_balance_weighs_both_classes_the_same():

@@ -66,6 +66,8 @@ def _two_nearest(objects: NDArray[Any], reach: float) -> tuple[NDArray[np.float3
         )
         elsewhere = (objects[window] != identity).astype(np.uint8)
         distance = cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # OpenCV's last bit depends on where the map lies in memory; the squares are whole numbers.
+        distance = np.sqrt(np.rint(distance**2))
         distance[distance > reach] = np.inf
         second[window] = np.minimum(second[window], np.maximum(nearest[window], distance))
         nearest[window] = np.minimum(nearest[window], distance)
