@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError, SettingError, shown
 from pixelwise.words import counted
 
 Size = tuple[int, int]
@@ -246,17 +246,20 @@ class ObjectRule:
         min_area: those of fewer pixels are no objects.
 
     Raises:
-        SettingError: the score is not within 0 .. 1, or the area is negative.
+        SettingError: the score is not within 0 .. 1, or the area is negative or no whole number.
     """
 
     score: float = SHOWN
     min_area: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.score <= 1:
-            raise SettingError(f"score is {self.score:g}; it lies between 0 and 1")
-        if self.min_area < 0:
-            raise SettingError(f"min_area is {self.min_area}; it is a number of pixels, 0 or more")
+        score, area = self.score, self.min_area
+        if isinstance(score, bool) or not isinstance(score, int | float | np.number) or not 0 <= score <= 1:
+            raise SettingError(f"score is {shown(score)}; it lies between 0 and 1")
+        if isinstance(area, bool) or not isinstance(area, int | np.integer) or area < 0:
+            raise SettingError(f"min_area is {shown(area)}; it is a number of pixels, 0 or more")
+        object.__setattr__(self, "score", float(score))
+        object.__setattr__(self, "min_area", int(area))
 
     def shown(self, objects: Instances) -> Instances:
         """Leave out objects of a lower score; those without scores stay."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError, SettingError, shown
 from pixelwise.words import counted
 
 Color = tuple[int, int, int]
@@ -30,6 +32,41 @@ def default_colors(count: int) -> tuple[Color, ...]:
     return tuple(colors)
 
 
+LAST_VALUE = 65535
+"""The greatest number that a mask holds."""
+
+
+def _whole(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise SettingError(f"{what} is {shown(value)}; expected a whole number")
+    return int(value)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a word can be written in UTF-8; halves of characters, as undecoded file names have them, cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _color(color: Sequence[int]) -> Color:
+    channels = tuple(_whole(channel, "a channel of a colour") for channel in color)
+    if len(channels) != 3 or not all(0 <= channel <= 255 for channel in channels):
+        raise SettingError(f"colours are RGB with channels 0 to 255; one is {shown(color)}")
+    return channels[0], channels[1], channels[2]
+
+
+def _stored(value: StoredValue) -> StoredValue:
+    if isinstance(value, tuple):
+        return _color(value)
+    number = _whole(value, "a stored value of the mapping")
+    if not 0 <= number <= LAST_VALUE:
+        raise SettingError(f"a mapping has the stored value {shown(number)}; masks hold 0 .. {LAST_VALUE}")
+    return number
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The classes of a data set and how its mask files encode them.
@@ -43,7 +80,8 @@ class LabelSpace:
             files hold class indices, with ``ignore_index`` as void.
 
     Raises:
-        SettingError: names are missing or repeat, colours do not match, or an index is out of range.
+        SettingError: names are missing, repeat or are no text, colours do not match, or an index is out of range or no
+            whole number.
     """
 
     names: tuple[str, ...]
@@ -56,31 +94,45 @@ class LabelSpace:
         names = tuple(str(name) for name in self.names)
         if not names:
             raise SettingError("a label space needs at least one class name")
-        if len(set(names)) != len(names):
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            raise SettingError(f"class names must differ; given more than once: {', '.join(repeated)}")
-        colors = tuple((int(r), int(g), int(b)) for r, g, b in self.colors) or default_colors(len(names))
+        unwritable = [name for name in names if not _is_text(name)]
+        if unwritable:
+            raise SettingError(f"the class name {shown(unwritable[0])} is no text that a file could hold")
+        repeated = sorted(name for name, times in Counter(names).items() if times > 1)
+        if repeated:
+            told = ", ".join(repeated[:5]) + (", ..." if len(repeated) > 5 else "")
+            raise SettingError(f"class names must differ; given more than once: {told}")
+        colors = tuple(map(_color, self.colors)) or default_colors(len(names))
         if len(colors) != len(names):
             raise SettingError(
                 f"{counted(len(colors), 'colour')} for {counted(len(names), 'class')}; give one a class, or none"
             )
-        if any(not 0 <= channel <= 255 for color in colors for channel in color):
-            raise SettingError("colours are RGB with channels 0 to 255")
-        if 0 <= self.ignore_index < len(names) or not 0 <= self.ignore_index <= 65535:
+        ignore_index = _whole(self.ignore_index, "ignore_index")
+        if 0 <= ignore_index < len(names) or not 0 <= ignore_index <= LAST_VALUE:
             raise SettingError(
-                f"ignore_index {self.ignore_index} must lie outside the class indices 0 .. {len(names) - 1} "
-                "and within 0 .. 65535"
+                f"ignore_index {shown(ignore_index)} must lie outside the class indices 0 .. {len(names) - 1} "
+                f"and within 0 .. {LAST_VALUE}"
             )
-        if self.background is not None and not 0 <= self.background < len(names):
-            raise SettingError(f"background {self.background} is not a class index 0 .. {len(names) - 1}")
-        for value, index in self.mapping.items():
-            if index != self.ignore_index and not 0 <= index < len(names):
-                raise SettingError(f"mapping sends {value} to {index}, which is no class index 0 .. {len(names) - 1}")
-        if len({isinstance(value, tuple) for value in self.mapping}) > 1:
+        background = None if self.background is None else _whole(self.background, "background")
+        if background is not None and not 0 <= background < len(names):
+            raise SettingError(f"background {shown(background)} is not a class index 0 .. {len(names) - 1}")
+        mapping: dict[StoredValue, int] = {}
+        for value, to in self.mapping.items():
+            index = _whole(to, "a class index of the mapping")
+            if index != ignore_index and not 0 <= index < len(names):
+                raise SettingError(
+                    f"mapping sends {value} to {shown(index)}, which is no class index 0 .. {len(names) - 1}"
+                )
+            mapping[_stored(value)] = index
+        if len({isinstance(value, tuple) for value in mapping}) > 1:
             raise SettingError("a mapping is keyed by numbers or by RGB colours, not by both")
-        object.__setattr__(self, "names", names)
-        object.__setattr__(self, "colors", colors)
-        object.__setattr__(self, "mapping", dict(self.mapping))
+        for name, checked in (
+            ("names", names),
+            ("colors", colors),
+            ("ignore_index", ignore_index),
+            ("background", background),
+            ("mapping", mapping),
+        ):
+            object.__setattr__(self, name, checked)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -108,7 +160,7 @@ class LabelSpace:
     @cached_property
     def _table(self) -> NDArray[np.int32]:
         """Stored number -> class index, -1 where a number has no meaning; 65,536 entries."""
-        table = np.full(65536, -1, np.int32)
+        table = np.full(LAST_VALUE + 1, -1, np.int32)
         if self.mapping:
             for value, index in self.mapping.items():
                 assert isinstance(value, int)
@@ -272,6 +324,19 @@ class Resize:
         return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
+LARGEST = 1e30
+"""The largest value of a normalised picture; float32 ends at 3e38, and networks square."""
+
+
+def _is_finite(number: object) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+        return False
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond what floats hold
+        return False
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a stored picture becomes the numbers a network was trained on.
@@ -287,7 +352,8 @@ class Preprocessing:
         resize: the scale that pictures are brought to; None leaves them as they are.
 
     Raises:
-        SettingError: lengths differ, or a standard deviation or the range is not positive.
+        SettingError: lengths differ, a number is not finite, or a standard deviation or the range is not positive, or
+            so small that pictures would not stay finite.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -300,10 +366,18 @@ class Preprocessing:
             raise SettingError(
                 f"mean has {counted(len(self.mean), 'channel')} and std {len(self.std)}; give one of each a channel"
             )
+        for name, numbers in (("mean", self.mean), ("std", self.std), ("value_range", self.value_range or ())):
+            if not all(map(_is_finite, numbers)):
+                raise SettingError(f"{name} must hold finite numbers, got {shown(numbers)}")
         if min(self.std) <= 0:
-            raise SettingError(f"std must be positive, got {self.std}")
-        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            raise SettingError(f"value_range must rise, got {self.value_range}")
+            raise SettingError(f"std must be positive, got {shown(self.std)}")
+        if any(1 + abs(mean) > LARGEST * std for mean, std in zip(self.mean, self.std, strict=True)):
+            raise SettingError(f"mean {shown(self.mean)} over std {shown(self.std)} is beyond what networks compute in")
+        if self.value_range is not None:
+            if len(self.value_range) != 2 or not self.value_range[0] < self.value_range[1]:
+                raise SettingError(f"value_range must rise, got {shown(self.value_range)}")
+            if not _is_finite(self.value_range[1] - self.value_range[0]):
+                raise SettingError(f"value_range {shown(self.value_range)} is wider than what numbers reach")
 
     @property
     def channels(self) -> int:

@@ -83,11 +83,13 @@ def parse_options(assignments: list[str]) -> dict[str, Any]:
     """
     import yaml
 
+    from pixelwise.io.yaml_text import load_yaml
+
     options = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         try:
-            options[key.strip()] = yaml.safe_load(value)
+            options[key.strip()] = load_yaml(value)
         except yaml.YAMLError:
             equals = ""
         if not equals:

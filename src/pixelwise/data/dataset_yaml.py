@@ -23,7 +23,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pixelwise.errors import DataError, unknown_name
+from pixelwise.errors import DataError, shown, unknown_name
+from pixelwise.io.yaml_text import load_yaml
 
 
 def _parse_value(value: Any) -> Any:
@@ -102,7 +103,7 @@ def read_description(path: Path) -> Description:
         DataError: the file is missing, is no YAML, or a key is unknown or has a value that makes no sense.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = load_yaml(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -118,4 +119,4 @@ def read_description(path: Path) -> Description:
     except ValidationError as error:
         # Of the forms that a key may have, the one that fits furthest is the one that was meant.
         nearest = max(error.errors(), key=lambda one: len(one["loc"]))
-        raise DataError(f"{path}: `{nearest['loc'][0]}`: {nearest['input']!r}: {nearest['msg']}") from error
+        raise DataError(f"{path}: `{nearest['loc'][0]}`: {shown(nearest['input'])}: {nearest['msg']}") from error

@@ -27,6 +27,9 @@ STRIDE = 8
 HIDDEN = 1024
 """Channels of fc6 and fc7."""
 
+LARGEST_SCALE = 4
+"""Times the picture's own size, at which it is looked at at most; memory grows with the square."""
+
 
 class FullyConnected(nn.Module):
     """The layers fc6, fc7 and fc8 of VGG16 as convolutions, fc6 dilated: (N, Cin, H, W) -> (N, K, H, W).
@@ -198,14 +201,17 @@ def deeplabv2(
         width: factor on all channels.
 
     Raises:
-        SettingError: another trunk, no rates, or scales that do not begin with 1.
+        SettingError: another trunk, no rates, or scales that do not begin with 1, or are beyond 4.
     """
     if trunk not in ("resnet101", "vgg16"):
         raise SettingError(f"deeplabv2 has no trunk '{trunk}'; choose resnet101 or vgg16")
     if not atrous_rates or min(atrous_rates) < 1:
         raise SettingError(f"atrous_rates are {tuple(atrous_rates)}; give at least one, of at least 1")
-    if not scales or scales[0] != 1 or min(scales) <= 0:
-        raise SettingError(f"scales are {tuple(scales)}; they begin with 1 and are positive, such as 1, 0.75, 0.5")
+    if not scales or scales[0] != 1 or min(scales) <= 0 or max(scales) > LARGEST_SCALE:
+        raise SettingError(
+            f"scales are {tuple(scales)}; they begin with 1, and all lie above 0 and up to {LARGEST_SCALE}, such as "
+            "1, 0.75, 0.5"
+        )
     network = DeepLabV2(
         len(label_space),
         trunk=trunk,  # type: ignore[arg-type]

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from pixelwise import __version__
-from pixelwise.errors import ModelError
-from pixelwise.instances import ObjectRule
+from pixelwise.errors import ModelError, shown
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
-from pixelwise.tiling import FAST_HALO
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.models.description import Description, parse_description
+from pixelwise.models.options import checked_options
+from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
 
 MODEL_FILE = "model.safetensors"
 """Name of the model file in a run folder."""
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""What weights may be written in; they are read into float32."""
+
+SLACK = 2**26
+"""Bytes that may be allocated beside what the tensors of a file justify, for what small networks are measured with."""
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -73,60 +82,157 @@ def find_model_file(path: str | Path) -> Path:
 def load_model(path: str | Path) -> Model:
     """Read a model file, or the one inside a run folder, and return the model in evaluation mode on the CPU.
 
+    The file may come from anywhere: nothing in it runs, asks the network, or makes a network larger than its tensors.
+
     Raises:
-        ModelError: no such file, not a pixelwise model file, or one whose tensors do not fit its description.
+        ModelError: no such file, not a pixelwise model file, or one whose parts make no sense or do not fit each other.
     """
     file = find_model_file(path)
-    described, tensors = _read(file)
+    with _named(file), _open(file) as opened:
+        described = _describe(opened)
+        tensors = _tensors(opened)
+        return _fill(_build(described, tensors), tensors, described)
+
+
+def describe_model(path: str | Path) -> Description:
+    """Read what a model file says of its model, without building it.
+
+    Raises:
+        ModelError: no such file, not a pixelwise model file, or a description that makes no sense.
+    """
+    file = find_model_file(path)
+    with _named(file), _open(file) as opened:
+        return _describe(opened)
+
+
+def _describe(opened: Any) -> Description:
+    metadata = opened.metadata() or {}
+    if "pixelwise" not in metadata:
+        raise ModelError("holds weights without pixelwise's description; write models with save_model()")
+    described = parse_description(metadata["pixelwise"])
+    return replace(described, options=checked_options(described.name, described.options))
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Put the name of the file before what is said against it."""
     try:
-        model = build_model(
-            described["name"],
-            classes=LabelSpace.from_dict(described["label_space"]),
-            preprocessing=Preprocessing.from_dict(described["preprocessing"]),
-            **described["options"],
-        )
-        model.load_state_dict(_inside_network(tensors))
-        if "object_rule" in described:  # the first model files had none
-            model.object_rule = ObjectRule(**described["object_rule"])
-        if isinstance(model, SegmentationModel):
-            model.fast_halo = int(described.get("fast_halo", FAST_HALO))
-    except (KeyError, TypeError, RuntimeError) as error:
-        made_by = described.get("version", "an unknown version")
+        yield
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error.__cause__
+
+
+def _open(file: Path) -> Any:
+    """Open a file of tensors; to be entered.
+
+    Raises:
+        ModelError: the file cannot be read, or is none of tensors.
+    """
+    try:
+        return safe_open(file, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise ModelError(_why_not_safetensors(file, error)) from None
+
+
+def _tensors(opened: Any) -> dict[str, Tensor]:
+    try:
+        return {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")
-        raise ModelError(
-            f"{file}: the model does not fit its description ({reason}); it was written by pixelwise {made_by}, "
-            f"this is {__version__}"
-        ) from None
+        raise ModelError(f"its tensors cannot be read ({reason})") from None
+
+
+def _build(described: Description, tensors: Mapping[str, Tensor]) -> Model:
+    """Build the network that a file describes, within the memory that its tensors justify."""
+
+    def build() -> Model:
+        return build_model(
+            described.name,
+            classes=described.label_space,
+            preprocessing=described.preprocessing,
+            **described.options,
+        )
+
+    # Networks of half numbers are built in whole ones, and encoders are copied once to be measured.
+    limit = 4 * sum(4 * tensor.numel() for tensor in tensors.values()) + SLACK
+    try:
+        try:
+            with AllocationLimit(limit):
+                return build()
+        except TooMuchMemory:
+            # Encoders are built with their classifiers, which for VGG are most of it; their shapes tell what is left.
+            with torch.device("meta"):
+                shapes = {key: value.shape for key, value in build().state_dict().items()}
+            if shapes != {key: value.shape for key, value in _inside_network(tensors).items()}:
+                raise
+            return build()
+    except Exception as error:  # options are of the right type, but builders and libraries refuse values as they like
+        raise _misfit(described, error) from error
+
+
+def _fill(model: Model, tensors: Mapping[str, Tensor], described: Description) -> Model:
+    """Put tensors into a network, and what else a file holds beside it."""
+    renamed = _inside_network(tensors)
+    _check_types(model.state_dict(), renamed)
+    try:
+        model.load_state_dict(renamed)
+    except RuntimeError as error:
+        raise _misfit(described, error) from error
+    if described.object_rule is not None:
+        model.object_rule = described.object_rule
+    if isinstance(model, SegmentationModel):
+        model.fast_halo = described.fast_halo
     return model.eval()
 
 
-def _inside_network(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Name tensors as they are named now: the first model files had encoder, decoder and head in no network."""
-    return {
+def _misfit(described: Description, error: Exception) -> ModelError:
+    reason = textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" ...")
+    return ModelError(
+        f"the model does not fit its description ({reason}); it was written by pixelwise {described.version}, "
+        f"this is {__version__}"
+    )
+
+
+def _check_types(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Refuse numbers that would change when they are copied into the network; all floats may be halves, or doubles.
+
+    Raises:
+        ModelError: a tensor holds another kind of numbers than the network, or others than the rest of the file.
+    """
+    floats = {key: value.dtype for key, value in given.items() if value.is_floating_point()}
+    usual = next(iter(floats.values()), torch.float32)
+    for key, value in given.items():
+        if key not in wanted:
+            continue  # which is said later, with all others
+        expected = usual if wanted[key].is_floating_point() and usual in FLOATS else wanted[key].dtype
+        if value.dtype != expected:
+            raise ModelError(f"tensor {shown(key)} holds {value.dtype}, expected {expected}; write the model again")
+
+
+def _inside_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name tensors as they are named now: the first model files had encoder, decoder and head in no network.
+
+    Raises:
+        ModelError: a tensor is there under both names.
+    """
+    renamed = {
         f"network.{key}" if key.startswith(("encoder.", "decoder.", "head.")) else key: value
         for key, value in tensors.items()
     }
-
-
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{file}: {_why_not_safetensors(file, error)}") from None
-    if "pixelwise" not in metadata:
-        raise ModelError(f"{file}: holds weights without pixelwise's description; write models with save_model()")
-    described: dict[str, Any] = json.loads(metadata["pixelwise"])
-    return described, tensors
+    if len(renamed) < len(tensors):
+        raise ModelError("a tensor is there twice, inside the network and outside of it; write the model again")
+    return renamed
 
 
 def _why_not_safetensors(file: Path, error: Exception) -> str:
-    with file.open("rb") as opened:
-        head = opened.read(4)
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(4)
+    except OSError as unreadable:
+        return f"the file cannot be read ({unreadable.strerror})"
     if head[:2] == b"PK" or head[:1] == b"\x80":
         return (
             "this is a pickle (a torch checkpoint), which can run code when it is opened; pixelwise reads "
             "safetensors only. Load it where you trust it and write it with pixelwise.save_model()"
         )
-    return f"this is no safetensors model file ({error})"
+    return f"this is no safetensors model file ({textwrap.shorten(str(error), 300, placeholder=' ...')})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ from pixelwise.words import counted
 
 BOX_CELLS, MASK_CELLS = 7, 14
 """Sides of the regions that boxes and masks are computed from."""
+
+MOST_SAMPLES = 64
+"""Points along a side of a bin; each bin reads the square of it, and 2 are usual."""
 
 SMALLEST_OBJECT = 0.1
 """Objects with a side below, in pixels, as cropping and scaling may leave them, are not learnt."""
@@ -381,6 +385,10 @@ def _check_options(options: dict[str, Any]) -> None:
     for name in ("samples", "proposals", "detections", "channels", "head", "mask_head"):
         if options[name] < 1:
             raise SettingError(f"{name} is {options[name]}; it must be at least 1")
+    if options["samples"] > MOST_SAMPLES:
+        raise SettingError(f"samples is {options['samples']}; {MOST_SAMPLES} points along a side of a bin are the most")
+    if options["norm_eps"] is not None and not 0 <= options["norm_eps"] < math.inf:
+        raise SettingError(f"norm_eps is {options['norm_eps']}; it must be 0 or above")
     for name in ("nms", "score"):
         if not 0 <= options[name] <= 1:
             raise SettingError(f"{name} is {options[name]}; it must lie between 0 and 1")

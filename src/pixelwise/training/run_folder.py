@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelwise.data.annotations.json_files import as_dict, as_list, read_json
 from pixelwise.data.source import DataSource
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import DataError, ModelError, SettingError, shown
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models.files import MODEL_FILE, find_model_file
 from pixelwise.training.settings import Settings
@@ -112,6 +113,9 @@ def saved_split(model: str | Path, data_root: Path, *, split: str = "val") -> li
 
     Returns:
         The ids, or None where the model has no run folder or the run was trained on other data.
+
+    Raises:
+        DataError: the run's list of splits is damaged.
     """
     try:
         run = RunFolder(find_model_file(model).parent)
@@ -119,8 +123,17 @@ def saved_split(model: str | Path, data_root: Path, *, split: str = "val") -> li
         return None
     if not run.splits_file.is_file():
         return None
-    described = json.loads(run.splits_file.read_text())
-    if Path(described["data"]) != data_root.resolve():
+    where = str(run.splits_file)
+    described = as_dict(read_json(run.splits_file), where)
+    if described.get("data") != str(data_root.resolve()):
         return None
-    ids: list[str] | None = described["splits"].get(split)
+    splits = as_dict(described.get("splits"), f"{where}: splits")
+    if split not in splits:
+        return None
+    ids = as_list(splits[split], f"{where}: {split}")
+    for id in ids:
+        if not isinstance(id, str):
+            raise DataError(f"{where}: {split}: expected the ids of pictures, found {shown(id)}")
+    if len(set(ids)) < len(ids):
+        raise DataError(f"{where}: {split}: a picture is there twice")
     return ids

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pixelwise.errors import SettingError, shown, unknown_name
 from pixelwise.io.atomic import atomic_path
+from pixelwise.io.yaml_text import load_yaml
 
 Positive = Field(gt=0)
 Share = Field(ge=0, le=1)
@@ -136,7 +137,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingError: no such file, no YAML, or no mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -186,8 +187,8 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
         if not equals or not key.strip():
             raise SettingError(f"{assignment}: expected KEY=VALUE, such as {example}", argument="set")
         try:
-            values[key.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # also numbers of 5,000 digits and deep nests
+            values[key.strip()] = load_yaml(value)
+        except yaml.YAMLError as error:
             reason = shown(" ".join(str(error).split()))
             raise SettingError(f"{shown(assignment)}: is no YAML ({reason})", argument="set") from None
     return values
@@ -200,7 +201,7 @@ def _explain(error: ValidationError) -> str:
         return f"settings do not agree: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, Settings.model_fields)
-    return f"setting '{name}' cannot be {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return f"setting '{name}' cannot be {shown(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
 def _show(value: Any) -> str:

@@ -21,6 +21,7 @@ from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_n
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
+from pixelwise.io.yaml_text import load_yaml
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
@@ -135,7 +136,7 @@ def is_description(path: Path) -> bool:
     if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
         return False
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = load_yaml(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError):
         return False
     return isinstance(content, Mapping) and "names" in content and bool({"train", "val"} & content.keys())
@@ -145,7 +146,7 @@ def _described(root: Path, described: Path) -> dict[str, list[tuple[Path, Path]]
     """Find the pictures and label files of each split where a description says they are."""
     if not is_description(described):
         return {}
-    content = yaml.safe_load(_text(described))
+    content = load_yaml(_text(described))
     base = described.parent / str(content.get("path") or ".")
     places = [place for place in (base, described.parent, root) if place.is_dir()]
     splits: dict[str, list[tuple[Path, Path]]] = {}
@@ -225,7 +226,7 @@ def _peek(path: Path) -> tuple[int, bool, int]:
 
 def _names(path: Path) -> tuple[str, ...] | None:
     try:
-        content: Any = yaml.safe_load(_text(path))
+        content: Any = load_yaml(_text(path))
     except yaml.YAMLError as error:
         raise DataError(f"{path}: not readable as YAML: {error}") from error
     names = content.get("names") if isinstance(content, Mapping) else None

@@ -1,0 +1,48 @@
+"""Reading YAML that others wrote, within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+MOST_VALUES = 2**20
+"""Values in a text, those that stand for others counted out in full."""
+
+
+def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+    """Read the value that a text holds.
+
+    Args:
+        text: YAML.
+        loader: one of the safe ones, which make plain values alone.
+
+    Raises:
+        yaml.YAMLError: it is no YAML; a number or a date in it is none; values lie too deep in each other; or a few of
+            them stand for very many, as ``b: [*a, *a]``, ``c: [*b, *b]`` and so on do.
+    """
+    reading = loader(text)
+    try:
+        node = reading.get_single_node()
+        if node is None:
+            return None
+        if _count(node, {}) > MOST_VALUES:  # before values are made: merged keys are written out
+            raise yaml.YAMLError(f"it stands for more than {MOST_VALUES} values")
+        return reading.construct_document(node)
+    except (ValueError, OverflowError, RecursionError) as error:  # such as the date 2001-99-99
+        raise yaml.YAMLError(str(error)) from error
+    finally:
+        reading.dispose()
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Count the values within, shared ones each time, which takes a look at each of them once."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # what holds itself stands for values without end
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        elif isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    return known[id(node)]

@@ -1,0 +1,181 @@
+"""What a model file says of its model, checked before anything is made of it.
+
+The text comes with a file from anywhere. Whatever it holds, :func:`parse_description` gives a description whose parts
+are what they claim to be, of bounded size, or a ModelError; it builds no network and imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from pixelwise.errors import ModelError, SettingError, shown
+from pixelwise.instances import ObjectRule
+from pixelwise.tiling import FAST_HALO
+from pixelwise.types import LabelSpace, Preprocessing, Resize
+
+MOST_TEXT = 2**24
+"""Characters of the longest description; 65,536 classes with colours and mapping take a quarter."""
+
+MOST_HALO = 2**14
+"""Pixels; no network looks as far, and a tile with more around it fits no memory."""
+
+MOST_ITEMS, MOST_LEVELS, MOST_LETTERS = 64, 3, 200
+"""Of a value of an option: items of a list, lists within each other, and characters of a word."""
+
+LARGEST_NUMBER = 2**20
+"""In an option, either way: channels, proposals and dilations end far below."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model file says beside its tensors.
+
+    Args:
+        name: of the model; whether there is one of that name is not known here.
+        options: what it was built with, in plain JSON types, the encoder and the channels of pictures among them;
+            whether the model has such options is not known here either.
+        label_space: its classes.
+        preprocessing: how pictures are normalised.
+        object_rule: what counts as an object; None in the first model files.
+        fast_halo: pixels that tiles of fast mode see around them.
+        version: of pixelwise, that wrote it.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    label_space: LabelSpace
+    preprocessing: Preprocessing
+    object_rule: ObjectRule | None
+    fast_halo: int
+    version: str
+
+
+def parse_description(text: str) -> Description:
+    """Check the description of a model file.
+
+    Raises:
+        ModelError: it is no JSON, or a part of it is missing, unknown or not what it should be; the message names the
+            part.
+    """
+    if len(text) > MOST_TEXT:
+        raise ModelError(f"its description has {len(text)} characters; {MOST_TEXT} are the most")
+    try:
+        written = _Written.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(explain(error, "its description")) from None
+    try:
+        return Description(
+            name=written.name,
+            options=written.options,
+            label_space=written.label_space.built(),
+            preprocessing=written.preprocessing.built(),
+            object_rule=None if written.object_rule is None else ObjectRule(**dict(written.object_rule)),
+            fast_halo=written.fast_halo,
+            version=written.version,
+        )
+    except SettingError as error:
+        raise ModelError(f"its description makes no sense: {error}") from None
+
+
+def explain(error: ValidationError, what: str) -> str:
+    """Tell the first thing that is wrong with something, which value stands there, and where, briefly."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part)[:40] for part in first["loc"][:4])
+    if first["type"] == "json_invalid":
+        return f"{what} is no JSON ({first['msg'].removeprefix('Invalid JSON: ')})"
+    if first["type"] == "missing":
+        return f"{what} lacks '{place}'"
+    if first["type"] == "extra_forbidden":
+        return f"{what} has '{place}', which this version does not know; a newer pixelwise may"
+    said = first["msg"].removeprefix("Value error, ")
+    where = f" at '{place}'" if place else ""
+    return f"{what} makes no sense{where}: {said[:1].lower()}{said[1:]}, found {shown(first['input'])}"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+_Channel = Annotated[int, Field(ge=0, le=255)]
+_Value = Annotated[int, Field(ge=0, le=65535)]
+_Color = tuple[_Channel, _Channel, _Channel]
+_Numbers = Annotated[tuple[float, ...], Field(min_length=1, max_length=65535)]
+
+
+class _LabelSpace(_Part):
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=65536)]
+    colors: Annotated[tuple[_Color, ...], Field(max_length=65536)]
+    ignore_index: _Value
+    background: _Value | None
+    mapping: Annotated[tuple[tuple[_Value | _Color, _Value], ...], Field(max_length=2**18)]
+
+    def built(self) -> LabelSpace:
+        """Give the label space.
+
+        Raises:
+            SettingError: its parts do not agree.
+        """
+        mapping = dict(self.mapping)
+        if len(mapping) != len(self.mapping):
+            raise SettingError("the mapping has a stored value twice")
+        return LabelSpace(self.names, self.colors, self.ignore_index, self.background, mapping)
+
+
+class _Preprocessing(_Part):
+    mean: _Numbers
+    std: _Numbers
+    value_range: tuple[float, float] | None
+    resize: tuple[int, int] | None = None  # earlier files have none
+
+    def built(self) -> Preprocessing:
+        """Give the preprocessing.
+
+        Raises:
+            SettingError: its parts do not agree.
+        """
+        resize = None if self.resize is None else Resize(*self.resize)
+        return Preprocessing(self.mean, self.std, self.value_range, resize)
+
+
+class _ObjectRule(_Part):
+    score: float
+    min_area: Annotated[int, Field(ge=0, lt=2**48)]
+
+
+class _Written(_Part):
+    """The description as it is written."""
+
+    version: Annotated[str, Field(max_length=100)] = "an unknown version"
+    name: Annotated[str, Field(max_length=MOST_LETTERS)]
+    options: dict[Annotated[str, Field(max_length=MOST_LETTERS)], JsonValue]
+    label_space: _LabelSpace
+    preprocessing: _Preprocessing
+    object_rule: _ObjectRule | None = None
+    fast_halo: Annotated[int, Field(ge=0, le=MOST_HALO)] = FAST_HALO
+
+    @field_validator("options")
+    @classmethod
+    def _bounded(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name, value in options.items():
+            _check(name, value, MOST_LEVELS)
+        return options
+
+
+def _check(name: str, value: Any, levels: int) -> None:
+    """Refuse values of an option that are larger than any that a model has."""
+    if isinstance(value, dict) or (isinstance(value, list) and levels == 0):
+        raise ValueError(f"option '{name}' holds {shown(value)}")
+    if isinstance(value, list):
+        if len(value) > MOST_ITEMS:
+            raise ValueError(f"option '{name}' lists {len(value)} values, more than {MOST_ITEMS}")
+        for item in value:
+            _check(name, item, levels - 1)
+    if isinstance(value, str) and len(value) > MOST_LETTERS:
+        raise ValueError(f"option '{name}' is a word of {len(value)} characters")
+    if isinstance(value, int | float) and not (abs(value) <= LARGEST_NUMBER and math.isfinite(value)):
+        raise ValueError(f"option '{name}' is or holds {shown(value)}, beyond {LARGEST_NUMBER}")
