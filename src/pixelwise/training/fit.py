@@ -142,7 +142,7 @@ def _prepare_new(
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     _check_devices(trial)
     setup = course.set_up(source, trial)
-    fill_weights(setup.model, trial.weights, listener)
+    fill_weights(setup.model, trial.weights, listener, partial=trial.partial)
     setup.warm(listener)
     pace = setup.measure_pace(trial, torch.device(machine.device), listener)
     if minutes is None and epochs is None:

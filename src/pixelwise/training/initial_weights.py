@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from pixelwise.encoders import load_encoder_weights
 from pixelwise.errors import ModelError
@@ -12,7 +15,7 @@ from pixelwise.nn.tracing.unread import unread_parameters
 from pixelwise.words import counted
 
 
-def fill_weights(model: Model, weights: str, listener: Listener) -> None:
+def fill_weights(model: Model, weights: str, listener: Listener, *, partial: bool = False) -> None:
     """Give a model the weights a run starts from, and say where they come from.
 
     Args:
@@ -20,9 +23,10 @@ def fill_weights(model: Model, weights: str, listener: Listener) -> None:
         weights: ``auto`` for ImageNet weights if they are at hand, ``none``, or a model file, of which every tensor
             of the same name and shape is taken.
         listener: hears where they come from.
+        partial: whether a file may fill less than half of the tensors.
 
     Raises:
-        ModelError: the file is no model file, or nothing in it fits.
+        ModelError: the file is no model file, nothing in it fits, or too little does.
     """
     if weights == "none":
         listener.say("training from scratch (weights: none)")
@@ -35,21 +39,48 @@ def fill_weights(model: Model, weights: str, listener: Listener) -> None:
         except ModelError as error:
             listener.say(f"training from scratch: {error}")
     else:
-        trained, wanted = load_model(Path(weights)), model.state_dict()
-        taken = {k: v for k, v in trained.state_dict().items() if k in wanted and wanted[k].shape == v.shape}
-        if not taken:
-            raise ModelError(
-                f"{weights}: no tensor of this {_kind(trained)} fits a {_kind(model)}; choose the same model and "
-                "encoder"
-            )
-        model.load_state_dict(taken, strict=False)
-        listener.say(f"starting from {weights}: {counted(len(taken), 'tensor', 'fits', of=len(wanted))}")
-        resize = trained.preprocessing.resize
-        if resize is not None:
-            listener.say(
-                f"its pictures were resized until the shorter side had {resize.shorter} pixels or the longer side "
-                f"{resize.longer}; here they are seen at their own size"
-            )
+        listener.say(_fill_from_file(model, weights, partial=partial))
+
+
+def _fill_from_file(model: Model, weights: str, *, partial: bool) -> str:
+    """Take what fits from a model file, and say how much that is and what begins afresh."""
+    trained, wanted = load_model(Path(weights)), model.state_dict()
+    there = trained.state_dict()
+    taken = {name: there[name] for name in wanted if name in there and there[name].shape == wanted[name].shape}
+    if not taken:
+        raise ModelError(
+            f"{weights}: no tensor of this {_kind(trained)} fits a {_kind(model)}; choose the same model and encoder"
+        )
+    left = _what_differs(wanted, there)
+    if 2 * len(taken) < len(wanted) and not partial:
+        raise ModelError(
+            f"{weights}: this {_kind(trained)} fills only {counted(len(taken), 'tensor', of=len(wanted))} of a "
+            f"{_kind(model)}: {left}; choose the same model and encoder, or begin with so little by --set partial=true"
+        )
+    model.load_state_dict(taken, strict=False)
+    fit = counted(len(taken), "tensor", "fits", of=len(wanted))
+    said = f"starting from {weights}: {fit}" + (f"; {left}" if left else "")
+    resize = trained.preprocessing.resize
+    if resize is not None:
+        said += (
+            f"; its pictures were resized until the shorter side had {resize.shorter} pixels or the longer side "
+            f"{resize.longer}; here they are seen at their own size"
+        )
+    return said
+
+
+def _what_differs(wanted: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> str:
+    """Say how many tensors have no counterpart, and how many have one of another shape, each with an example."""
+    missing = [name for name in wanted if name not in there]
+    reshaped = [name for name in wanted if name in there and there[name].shape != wanted[name].shape]
+    parts = []
+    if missing:
+        parts.append(f"{counted(len(missing), 'tensor', 'is')} not in the file (such as {missing[0]})")
+    if reshaped:
+        first = reshaped[0]
+        shapes = f"{tuple(there[first].shape)} there, {tuple(wanted[first].shape)} here"
+        parts.append(f"{counted(len(reshaped), 'tensor', 'has')} another shape (such as {first}: {shapes})")
+    return ", ".join(parts)
 
 
 def leave_out_unread(model: Model, listener: Listener) -> None:

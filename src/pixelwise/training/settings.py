@@ -28,6 +28,8 @@ class Settings(BaseModel):
     model_options: dict[str, Any] = {}
     weights: str
     """``auto`` (ImageNet if at hand), ``none``, or a pixelwise model file to start from."""
+    partial: bool = False
+    """Whether a model file to start from may fill less than half of the network's tensors."""
     in_channels: int = Positive
     value_range: tuple[float, float] | None = None
     """For pictures deeper than 8 bits: the stored values that become black and white."""
