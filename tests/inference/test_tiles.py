@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import platform
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.tiles import inside, release_free_memory, show
 from pixelwise.models import SegmentationModel
+from pixelwise.models.base import Edge
 from pixelwise.tiling import PixelCost, Tile, TilePlan, choose_tiles
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -86,6 +88,37 @@ def test_exact_tiles_have_no_seam_error_and_equal_the_whole(wide: SegmentationMo
         np.testing.assert_array_equal(tiled.labels, whole.labels)
         assert tiled.exact
         assert tiled.seam_error is None
+
+
+@pytest.mark.parametrize("edge", ["zeros", "mirror"])
+@pytest.mark.parametrize("size", [(33, 62), (34, 61), (35, 63), (32, 65)])
+def test_tiles_at_the_edge_go_on_as_the_whole_does(twin: SegmentationModel, size: tuple[int, int], edge: Edge) -> None:
+    """At any number of pixels that a picture lacks of the period, for tiles down to a single row or column."""
+    twin.edge = edge
+    image = draw(*size).transpose(2, 0, 1)
+    whole_plan = plan_of(twin, size, 100, None)
+    whole = logits(twin, image, next(iter(whole_plan)), whole_plan)
+    for side in (4, 16, 31, 60, 64):
+        plan = plan_of(twin, size, side, None)
+        for tile in plan:
+            found = logits(twin, image, tile, plan)
+            torch.testing.assert_close(found, whole[:, tile.write[0], tile.write[1]], rtol=1e-12, atol=1e-9)
+
+
+def test_every_runtime_continues_pictures_as_the_model_was_trained(wide: SegmentationModel) -> None:
+    picture = draw(61, 58)
+    beyond = np.pad(picture, ((0, 3), (0, 2), (0, 0)), mode="reflect")
+    labels = {}
+    for edge in ("zeros", "mirror"):
+        model = copy.deepcopy(wide)
+        model.edge = edge
+        labels[edge] = Predictor(model, device="cpu", precision="float64")(picture).labels
+        for tile in (16, 40):
+            tiled = Predictor(model, device="cpu", precision="float64", mode="exact", tile=tile)(picture)
+            np.testing.assert_array_equal(tiled.labels, labels[edge])
+    expected = Predictor(wide, device="cpu", precision="float64")(beyond).labels
+    np.testing.assert_array_equal(labels["mirror"], expected[:61, :58])
+    assert (labels["zeros"] != labels["mirror"]).any()
 
 
 @pytest.mark.parametrize("mode", ["auto", "exact", "fast"])

@@ -53,6 +53,7 @@ def test_a_run_leaves_a_model_its_settings_and_its_curve(shapes: Path, small: di
     assert "step" in printed
     model = load_model(fitted.run.path)
     assert model.label_space.names == ("ground", "disc", "bar")
+    assert (model.edge, settings.edge, settings.shorter) == ("mirror", "mirror", 16)
     rows = read_metrics(fitted.run)
     assert [int(row["step"]) for row in rows if row["loss"]] == list(range(1, 9))
     assert any(row["miou"] for row in rows)

@@ -15,7 +15,7 @@ from pixelwise import load_model
 from pixelwise.cli.progress import Terminal
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.detection import to_instances
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, SettingError
 from pixelwise.inference import Predictor
 from pixelwise.io.images import read_image
 from pixelwise.listener import Silent
@@ -65,6 +65,15 @@ class Boxes:
 
     def read(self) -> Any:
         return replace(self.reader.read(), masks=None)
+
+
+def test_objects_are_not_mirrored_beyond_a_picture(toys: DataSource, small_objects: dict[str, Any]) -> None:
+    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
+    values = {**draft.values, "validate_every": 8, "ema_decay": 0.5}
+    assert ObjectCourse().set_up(toys, Settings.make(values)).model.edge == "zeros"
+    for other in ({"edge": "mirror"}, {"shorter": 5}):
+        with pytest.raises(SettingError, match="'mask_rcnn' finds objects"):
+            ObjectCourse().set_up(toys, Settings.make({**values, **other}))
 
 
 def test_circles_and_squares_are_learnt(toys: DataSource, small_objects: dict[str, Any], tmp_path: Path) -> None:

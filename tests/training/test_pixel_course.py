@@ -3,7 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
+from torch import Tensor
 
 from pixelwise.data.source import open_data
 from pixelwise.listener import Silent
@@ -44,3 +47,37 @@ def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> 
     assert 1e-4 < step_seconds < 60
     assert 1e-4 < validation_seconds < 60
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def planned(shapes: Path, fixed: dict[str, Any]) -> dict[str, Any]:
+    _, draft = PixelCourse().plan(open_data(shapes), Machine.detect(), fixed, Silent())
+    return {**draft.values, "validate_every": 8, "ema_decay": 0.5}
+
+
+def test_runs_older_than_the_choice_go_on_with_zeros(shapes: Path, small: dict[str, Any]) -> None:
+    values = planned(shapes, small)
+    assert PixelCourse().set_up(open_data(shapes), Settings.make(values)).model.edge == "mirror"
+    older = Settings.make({name: value for name, value in values.items() if name not in ("edge", "shorter")})
+    assert PixelCourse().set_up(open_data(shapes), older).model.edge == "zeros"
+    assert older.shorter == 0
+
+
+@pytest.mark.parametrize("shorter", [0, 16])
+def test_the_network_is_shown_what_lies_beyond_a_picture(shapes: Path, small: dict[str, Any], shorter: int) -> None:
+    """Crops that lack of the period are continued as pictures are, all of a batch alike."""
+    settings = Settings.make(planned(shapes, {**small, "shorter": shorter}))
+    setup = PixelCourse().set_up(open_data(shapes), settings)
+    task, stream = setup.task(settings), setup.stream(settings)
+    shown: list[Tensor] = []
+    sizes: set[tuple[int, int]] = set()
+    setup.model.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    for step in range(8):
+        images, masks = stream.collate([stream.crops[2 * step + k] for k in range(2)])
+        assert torch.isfinite(task.loss_of((images, masks)))
+        height, width = images.shape[2:]
+        assert masks.shape[1:] == (height, width)
+        sizes.add((height, width))
+        beyond = ((0, 0), (0, 0), (0, 64 - height), (0, 64 - width))
+        np.testing.assert_array_equal(shown[-1], np.pad(task.normalise(images), beyond, mode="reflect"))
+    assert all(64 - shorter <= side <= 64 for size in sizes for side in size)
+    assert (len(sizes) > 4) == (shorter > 0)

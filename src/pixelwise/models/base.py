@@ -14,12 +14,14 @@ from pixelwise.encoders import Encoder, fitting
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
+from pixelwise.nn.aspp import picture_within
 from pixelwise.nn.fused.windows import Windowed
 from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import upsample_band
 from pixelwise.tiling import FAST_HALO, Window
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import EDGES as EDGES
+from pixelwise.types import Edge, LabelSpace, Preprocessing
 
 PROBE = 256
 """Side in pixels of the picture that a network is traced with."""
@@ -75,10 +77,10 @@ class EncoderDecoder(nn.Module):
 class SegmentationModel(nn.Module):
     """A network that scores every pixel for every class, on pictures of any size.
 
-    With ``border="zeros"`` pictures are padded at the bottom and the right (with the mean colour, after normalising) to
-    the next multiple of the network's period, in training, evaluation, prediction and export alike, so that coarse
-    cells lie on the picture at an exact stride, whatever its size. With ``border="mirror"``, for unpadded convolutions,
-    they are mirrored outwards by what the network loses and up to a legal size (overlap-tile strategy of U-Net).
+    With ``border="zeros"`` pictures are continued at the bottom and the right to the next multiple of the network's
+    period, in training, evaluation, prediction and export alike, so that coarse cells lie on the picture at an exact
+    stride, whatever its size; ``edge`` says by what. With ``border="mirror"``, for unpadded convolutions, they are
+    mirrored outwards by what the network loses and up to a legal size (overlap-tile strategy of U-Net).
 
     Args:
         network: maps normalised images (N, C, H, W) to coarse logits (N, K, h, w); in training it may return a tuple
@@ -118,6 +120,8 @@ class SegmentationModel(nn.Module):
         self.object_rule = ObjectRule(score=0)
         self.fast_halo = FAST_HALO
         """Pixels that tiles of fast mode see around them; measured at the end of training."""
+        self.edge: Edge = "mirror" if stretch is None else "zeros"
+        """How pictures go on at the bottom and the right; what the network was trained with, so that files keep it."""
         self.geometry = self._trace()
 
     @property
@@ -181,11 +185,18 @@ class SegmentationModel(nn.Module):
         if window is not None and decoder is not None:
             rows, columns = decoder.covered(window, (extended.shape[2], extended.shape[3]))
             offset = (-(self.first + rows.start) / self.stride, -(self.first + columns.start) / self.stride)
-            return Coarse(self.network(extended, window), size, 1 / self.stride, offset)
-        result = self.network(extended)
+            return Coarse(self._run(extended, size, window), size, 1 / self.stride, offset)
+        result = self._run(extended, size)
         logits, *auxiliary = result if isinstance(result, tuple) else (result,)
         grid = self._grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
         return Coarse(logits, size, *grid, tuple(auxiliary))
+
+    def _run(self, extended: Tensor, size: tuple[int, int], *window: Window) -> Any:
+        """Run the network on images of which the upper left, of a size, is the picture."""
+        if self.edge == "zeros":  # as networks were trained that averaged what lies beyond the picture, too
+            return self.network(extended, *window)
+        with picture_within(self.network, size, (extended.shape[2], extended.shape[3])):
+            return self.network(extended, *window)
 
     @property
     def windowed(self) -> bool:
@@ -220,8 +231,7 @@ class SegmentationModel(nn.Module):
             return mirror_pad(images, (margin, margin), sides)
         if self.stretch == "half_pixel":
             return images
-        below, right = self.geometry.padded_size(height) - height, self.geometry.padded_size(width) - width
-        return F.pad(images, (0, right, 0, below)) if below or right else images
+        return continue_to(images, (self.geometry.padded_size(height), self.geometry.padded_size(width)), self.edge)
 
     def _grid(
         self, cells: tuple[int, int], pixels: tuple[int, int]
@@ -235,6 +245,19 @@ class SegmentationModel(nn.Module):
             rows, columns = (count / side for count, side in zip(cells, pixels, strict=True))
             return (rows, columns), (0.5 * rows - 0.5, 0.5 * columns - 0.5)
         return 1 / self.stride, -self.first / self.stride
+
+
+def continue_to(images: Tensor, size: tuple[int, int], edge: Edge) -> Tensor:
+    """Continue images (N, C, H, W) at the bottom and the right to height and width (H', W')."""
+    height, width = images.shape[2:]
+    below, right = size[0] - height, size[1] - width
+    if not below and not right:
+        return images
+    if edge == "zeros":
+        return F.pad(images, (0, right, 0, below))
+    if below < height and right < width:  # what one mirror can show; the memory order is kept
+        return F.pad(images, (0, right, 0, below), mode="reflect")
+    return mirror_pad(images, (0, 0), size)
 
 
 def mirror_pad(images: Tensor, before: tuple[int, int], size: tuple[int, int]) -> Tensor:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from pixelwise.errors import ModelError, SettingError, shown
 from pixelwise.instances import ObjectRule
 from pixelwise.tiling import FAST_HALO
-from pixelwise.types import LabelSpace, Preprocessing, Resize
+from pixelwise.types import Edge, LabelSpace, Preprocessing, Resize
 
 MOST_TEXT = 2**24
 """Characters of the longest description; 65,536 classes with colours and mapping take a quarter."""
@@ -43,6 +43,7 @@ class Description:
         preprocessing: how pictures are normalised.
         object_rule: what counts as an object; None in the first model files.
         fast_halo: pixels that tiles of fast mode see around them.
+        edge: how pictures go on beyond their right and bottom edge; files that say nothing were trained with zeros.
         version: of pixelwise, that wrote it.
     """
 
@@ -52,6 +53,7 @@ class Description:
     preprocessing: Preprocessing
     object_rule: ObjectRule | None
     fast_halo: int
+    edge: Edge
     version: str
 
 
@@ -76,6 +78,7 @@ def parse_description(text: str) -> Description:
             preprocessing=written.preprocessing.built(),
             object_rule=None if written.object_rule is None else ObjectRule(**dict(written.object_rule)),
             fast_halo=written.fast_halo,
+            edge=written.edge,
             version=written.version,
         )
     except SettingError as error:
@@ -157,6 +160,7 @@ class _Written(_Part):
     preprocessing: _Preprocessing
     object_rule: _ObjectRule | None = None
     fast_halo: Annotated[int, Field(ge=0, le=MOST_HALO)] = FAST_HALO
+    edge: Edge = "zeros"
 
     @field_validator("options")
     @classmethod

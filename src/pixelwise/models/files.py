@@ -37,8 +37,8 @@ SLACK = 2**26
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model as one ``.safetensors`` file, with all that a prediction needs.
 
-    These are weights, name, options, label space, preprocessing, what counts as an object, and how much tiles see
-    around them.
+    These are weights, name, options, label space, preprocessing, what counts as an object, how much tiles see around
+    them, and how pictures go on beyond their right and bottom edge.
 
     The file appears whole or not at all.
 
@@ -55,6 +55,7 @@ def save_model(model: Model, path: str | Path) -> None:
     }
     if isinstance(model, SegmentationModel):
         described["fast_halo"] = model.fast_halo
+        described["edge"] = model.edge
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
     content = save(tensors, metadata={"pixelwise": json.dumps(described)})
@@ -182,6 +183,7 @@ def _fill(model: Model, tensors: Mapping[str, Tensor], described: Description) -
         model.object_rule = described.object_rule
     if isinstance(model, SegmentationModel):
         model.fast_halo = described.fast_halo
+        model.edge = described.edge
     return model.eval()
 
 

@@ -108,6 +108,8 @@ class DetectionModel(nn.Module):
     """
 
     border: Literal["zeros"] = "zeros"
+    edge: Literal["zeros"] = "zeros"
+    """Crops show the mean colour beyond pictures, too: a mirrored picture would hold objects that are not annotated."""
     stretch = None
 
     def __init__(self, network: RegionNetwork, *, label_space: LabelSpace, preprocessing: Preprocessing) -> None:

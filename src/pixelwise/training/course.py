@@ -13,8 +13,9 @@ import torch
 from pixelwise.data.crops.augmentation import Augmentation
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.data.source import DataSource
+from pixelwise.errors import SettingError
 from pixelwise.listener import Listener
-from pixelwise.models import Model, build_model
+from pixelwise.models import Model, SegmentationModel, build_model
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
@@ -111,7 +112,12 @@ class Cache(Protocol):
 
 
 def fresh_model(label_space: LabelSpace, settings: Settings) -> Model:
-    """Build the model of the settings with fresh weights, normalising as published weights of its encoder expect."""
+    """Build the model of the settings with fresh weights, normalising as published weights of its encoder expect.
+
+    Raises:
+        PixelwiseError: as :func:`~pixelwise.models.build_model`.
+        SettingError: pictures are to go on beyond their edge as those of the model do not.
+    """
     model = build_model(
         settings.model,
         classes=label_space,
@@ -120,6 +126,13 @@ def fresh_model(label_space: LabelSpace, settings: Settings) -> Model:
         **settings.model_options,
     )
     model.preprocessing = replace(model.preprocessing, value_range=settings.value_range)
+    if isinstance(model, SegmentationModel):
+        model.edge = settings.edge
+    elif settings.edge != model.edge or settings.shorter:
+        raise SettingError(
+            f"edge is {settings.edge} and shorter {settings.shorter}, but '{model.name}' finds objects: its pictures "
+            f"go on with {model.edge}, and its crops are whole; leave both out"
+        )
     return model
 
 

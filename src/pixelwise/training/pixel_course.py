@@ -101,6 +101,8 @@ class PixelSetup(Setup[SegmentationModel]):
             seed=settings.seed,
             rare_class_probability=settings.rare_class_probability,
             gaps=gaps,
+            batch=settings.batch,
+            shorter=settings.shorter,
         )
         return Stream(crops, Pictures(self.val), settings, collate=collate_crops)
 

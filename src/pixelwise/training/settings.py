@@ -36,6 +36,11 @@ class Settings(BaseModel):
 
     crop: tuple[int, int]
     """Height and width in pixels of a training crop."""
+    shorter: int = Field(default=0, ge=0)
+    """Most pixels by which the crops of a step are lower and narrower than that. The model continues them to whole
+    periods, so that networks which label pixels learn what lies beyond the right and the bottom edge of pictures."""
+    edge: Literal["zeros", "mirror"] = "zeros"
+    """How pictures go on there; runs that say nothing are older than the choice."""
     batch: int = Positive
     """Crops a step, over all devices together."""
     scale: tuple[float, float] = (0.5, 2.0)

@@ -100,6 +100,24 @@ def test_masks_of_16_bits_become_int64(write: Any) -> None:
     assert set(Pictures(cache)[0][1].flatten().tolist()) == {299}
 
 
+def test_crops_of_a_batch_have_one_size_that_its_number_decides(cache: PictureCache) -> None:
+    crops = TrainingCrops(cache, CROP, length=400, seed=3, batch=4, shorter=7)
+    again = TrainingCrops(cache, CROP, length=800, seed=3, batch=4, shorter=7)
+    sizes = [crops[k][0].shape[1:] for k in range(400)]
+    assert all(len(set(sizes[first : first + 4])) == 1 for first in range(0, 400, 4))
+    assert [crops[k][1].shape for k in range(400)] == sizes == [again.size_of(k) for k in range(400)]
+    for axis, side in enumerate((16, 24)):
+        assert {size[axis] for size in sizes} == set(range(side - 7, side + 1))
+    assert TrainingCrops(cache, CROP, length=400, seed=4, batch=4, shorter=7).size_of(0) != crops.size_of(8)
+    images, masks = collate_crops([crops[k] for k in range(4)])
+    assert images.shape[2:] == masks.shape[1:] == crops.size_of(0)
+
+
+def test_crops_that_are_not_shortened_are_those_of_before(cache: PictureCache) -> None:
+    plain, same = (TrainingCrops(cache, CROP, length=9, seed=3, **more) for more in ({}, {"batch": 4, "shorter": 0}))
+    assert all(torch.equal(plain[k][0], same[k][0]) for k in range(9))
+
+
 def test_crops_can_be_sent_to_spawned_workers(cache: PictureCache) -> None:
     crops = TrainingCrops(cache, CROP, length=5, seed=0)
     assert torch.equal(pickle.loads(pickle.dumps(crops))[2][0], crops[2][0])
@@ -114,7 +132,14 @@ def test_whole_pictures(cache: PictureCache) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"rare_class_probability": 1.5}, {"class_weights": (1.0,)}, {"class_weights": (1.0, -1.0, 1.0)}],
+    [
+        {"shorter": 16},
+        {"shorter": -1},
+        {"batch": 0},
+        {"rare_class_probability": 1.5},
+        {"class_weights": (1.0,)},
+        {"class_weights": (1.0, -1.0, 1.0)},
+    ],
 )
 def test_settings_out_of_range_are_refused(cache: PictureCache, wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))):

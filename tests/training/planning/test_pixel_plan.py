@@ -57,6 +57,21 @@ def test_crops_are_turned_over_where_up_and_down_are_alike() -> None:
     assert "100 pictures" in turned.reasons["vflip"]
 
 
+@pytest.mark.parametrize(
+    ("fixed", "shorter"),
+    [
+        ({"model": "unet", "encoder": "resnet18"}, 31),
+        ({"model": "unet", "encoder": "resnet18", "crop": (64, 96)}, 16),  # no more than a quarter of a crop
+        ({"model": "unet", "encoder": "resnet18", "shorter": 3}, 3),
+        ({"model": "unet2015"}, 0),  # mirrored at all sides, to the size that it needs
+        ({"model": "fcn_dilated", "model_options": {"stretch": True}}, 0),  # takes pictures as they are
+    ],
+)
+def test_crops_lack_of_whole_periods_what_pictures_lack(fixed: dict[str, Any], shorter: int) -> None:
+    draft = plan_pixels(fingerprint(), machine(), fixed)
+    assert (draft.values["shorter"], draft.values["edge"]) == (shorter, "mirror")
+
+
 def test_the_machine_decides_precision_and_batch() -> None:
     assert plan_pixels(fingerprint(), machine(), {}).values["precision"] == "bf16-mixed"
     assert plan_pixels(fingerprint(), machine(native_bfloat16=False), {}).values["precision"] == "32-true"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 from pixelwise.words import counted
 
-_ORDER, ITEM = 0, 1  # the two streams of random numbers: orders of pictures, and crops
+_ORDER, ITEM, _SIZE = 0, 1, 2  # the streams of random numbers: orders of pictures, crops, and sizes of batches
 
 
 class Turns:
@@ -65,9 +66,11 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         class_weights: relative chance of each class in that draw, one a class; by default the inverse square root of
             its share of the pixels. Classes that do not occur are never drawn.
         gaps: weights of the narrow gaps between the objects of each picture.
+        batch: crops that follow each other and have one size.
+        shorter: most pixels by which the crops of a batch are lower and narrower than those of the augmentation.
 
     Raises:
-        SettingError: the probability or the weights are out of range.
+        SettingError: the probability, the weights or the sizes are out of range.
         DataError: a picture or mask cannot be read.
     """
 
@@ -81,7 +84,14 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         rare_class_probability: float = 0.5,
         class_weights: Sequence[float] | None = None,
         gaps: GapWeights | None = None,
+        batch: int = 1,
+        shorter: int = 0,
     ) -> None:
+        if batch < 1 or not 0 <= shorter < min(augmentation.crop):
+            raise SettingError(
+                f"crops of {augmentation.crop} in batches of {batch} cannot be up to {shorter} pixels shorter; a crop "
+                "has at least one"
+            )
         if not 0 <= rare_class_probability <= 1:
             raise SettingError(f"rare_class_probability is {rare_class_probability}; expected 0 to 1")
         self.cache = cache
@@ -90,6 +100,8 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         self.seed = seed
         self.rare_class_probability = rare_class_probability
         self.gaps = gaps
+        self.batch = batch
+        self.shorter = shorter
         self._holders: list[NDArray[np.intp]] = []
         self._bounds = np.zeros(0)
         if rare_class_probability > 0:
@@ -115,9 +127,17 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         center = None if place is None else divmod(place, sample.size[1])  # row, column
         ignore_index = self.cache.label_space.ignore_index
         weights = None if self.gaps is None else self.gaps[picture]
-        crop = augment(sample, self.augmentation, rng, ignore_index=ignore_index, center=center, weights=weights)
+        augmentation = replace(self.augmentation, crop=self.size_of(index)) if self.shorter else self.augmentation
+        crop = augment(sample, augmentation, rng, ignore_index=ignore_index, center=center, weights=weights)
         tensors = _image_tensor(crop.image), _mask_tensor(crop.mask)
         return tensors if crop.weights is None else (*tensors, torch.from_numpy(crop.weights))
+
+    def size_of(self, index: int) -> tuple[int, int]:
+        """Height and width of a crop: those of its batch, each as many pixels shorter as drawn."""
+        rng = np.random.default_rng((self.seed, _SIZE, index // self.batch))
+        lacking = rng.integers(0, self.shorter, 2, endpoint=True).tolist()
+        height, width = (side - less for side, less in zip(self.augmentation.crop, lacking, strict=True))
+        return height, width
 
     def _draw_rare(self, rng: np.random.Generator) -> tuple[int, int]:
         """Draw a class, a picture that has it, and a flat pixel index of it there."""

@@ -60,6 +60,7 @@ def plan_pixels(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, 
         options=draft.values["model_options"],
     )
     _choose_input(draft, fingerprint, machine, profile)
+    _choose_edge(draft, profile)
     _choose_augmentation(draft, fingerprint)
     _choose_loss(draft, fingerprint)
     _choose_optimisation(draft, profile)
@@ -109,6 +110,17 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
         draft.set("batch", batch, "without batch statistics many small steps teach more than few large ones")
     else:
         draft.set("batch", batch, f"a crop costs {cost / 1e9:.0f} G multiply-adds, and a step should take seconds")
+
+
+def _choose_edge(draft: Draft, profile: NetworkProfile) -> None:
+    """Choose how pictures go on beyond their edge, and how much crops lack of whole periods, as pictures do."""
+    draft.set("edge", "mirror", "fewest wrong labels at the edge; see benchmarks/edges.md")
+    if profile.continued < 2:
+        draft.set("shorter", 0, "the network computes on pictures of any size")
+        return
+    # A quarter at most, or small crops would show more of what lies beyond than they need to.
+    most = min(profile.continued - 1, int(min(draft.values["crop"])) // 4)
+    draft.set("shorter", most, f"pictures are continued to multiples of {profile.continued}, so crops are, too")
 
 
 def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:

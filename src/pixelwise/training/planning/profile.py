@@ -33,6 +33,12 @@ class NetworkProfile:
         """Whether norms keep its signals and gradients in bounds."""
         self._multiply_adds: dict[tuple[int, int], int] = {}
 
+    @property
+    def continued(self) -> int:
+        """What pictures are continued to multiples of at the bottom and the right; 1 where they are not."""
+        apart = self.model.border == "mirror" or self.model.stretch == "half_pixel"
+        return 1 if apart else self.model.geometry.period
+
     def legal_crop(self, crop: tuple[int, int]) -> tuple[int, int]:
         """The next crop whose scores an unpadded network computes without any left over; others as they are."""
         if self.model.border != "mirror":
