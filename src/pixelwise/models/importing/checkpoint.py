@@ -16,6 +16,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from pixelwise.errors import ModelError
+from pixelwise.models.importing.said import Said, read_said
 
 HOLDERS = ("state_dict", "model_state_dict", "model")
 """Where training loops keep the tensors, beside the state of their optimiser."""
@@ -39,6 +40,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ModelError: there is no such file, it cannot be read, or it holds more than tensors or none.
     """
+    return read_with_said(path)[0]
+
+
+def read_with_said(path: str | Path) -> tuple[dict[str, Tensor], Said]:
+    """Read a state dict as :func:`read_checkpoint`, and what is said beside it of how the network was built.
+
+    Raises:
+        ModelError: likewise.
+    """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file; give the checkpoint that training wrote")
@@ -49,7 +59,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     if not tensors:
         keys = ", ".join(str(key) for key in list(content)[:8]) or "nothing"
         raise ModelError(f"{path}: holds no tensors by name (it has {keys}); save model.state_dict()")
-    return _unwrap(tensors)
+    return _unwrap(tensors), read_said(path, content)
 
 
 def _open(path: Path) -> Any:

@@ -16,10 +16,13 @@ from torch import Tensor
 
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models.build import Model, build_model
-from pixelwise.models.importing.checkpoint import read_checkpoint
+from pixelwise.models.importing.checkpoint import read_with_said
+from pixelwise.models.importing.misfits import told_by_names, told_by_shapes
 from pixelwise.models.importing.recipe import Recipe
+from pixelwise.models.importing.said import Said, options_of, take_activation
 from pixelwise.models.importing.sources import find_recipe
 from pixelwise.types import LabelSpace, Preprocessing, Resize
+from pixelwise.words import agreeing, counted
 
 SHOWN = 6
 """Names of tensors that an error lists before it only counts."""
@@ -57,9 +60,9 @@ def import_checkpoint(
         ModelError: as either of them, with the file's name.
         SettingError: likewise.
     """
-    tensors = read_checkpoint(path)
+    tensors, said = read_with_said(path)
     try:
-        return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, **options)
+        return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, said=said, **options)
     except (ModelError, SettingError) as error:
         raise type(error)(f"{path}: {error}") from None
 
@@ -70,26 +73,34 @@ def import_tensors(
     *,
     label_space: LabelSpace | None = None,
     leave_out: Sequence[str] = (),
+    said: Said | None = None,
     **options: Any,
 ) -> Imported:
     """Make a model from a state dict of torchvision or segmentation_models_pytorch.
 
     Classes and channels are read from the tensors. A network that scores one class, for a sigmoid, becomes a model of
-    two classes with the same probabilities: the first one always scores 0.
+    two classes with the same probabilities: the first one always scores 0. Several sigmoids have no form here: a pixel
+    would be of several classes.
 
     Args:
         tensors: name -> tensor, as ``state_dict()`` gives them.
         source: the network that they are of, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
         label_space: the classes; numbered ones by default.
         leave_out: beginnings of the names of tensors that need no place, such as those of a loss.
-        **options: of our model, where the network was built with others than its library's defaults; and ``resize``
-            of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``.
+        said: what files say of how the network was built.
+        **options: of our model, where the network was built with others than its library's defaults. And ``resize``
+            of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``; ``activation``
+            of one of segmentation_models_pytorch: ``"none"``, ``"softmax"`` or ``"sigmoid"``.
 
     Raises:
-        ModelError: there is no such source, or a tensor has no place, is missing or has another shape.
+        ModelError: there is no such source, or a tensor has no place, is missing or has another shape; or the network
+            has several sigmoids.
         SettingError: the label space has another number of classes, or the model does not have an option.
     """
     recipe = find_recipe(source, tensors)
+    said = said or Said()
+    if recipe.architecture:
+        options = {**options_of(said, recipe.architecture, recipe.encoder), **options}
     left_out = [name for name in tensors if name.startswith((*recipe.useless, *leave_out))]
     kept = {name: name for name in tensors if name not in left_out}
     places = recipe.rename(kept)  # our name -> theirs, since renaming only carries values along
@@ -106,22 +117,31 @@ def import_tensors(
 
     renamed = {ours: tensors[theirs] for ours, theirs in places.items()}
     classes = len(renamed.get(f"{recipe.heads[0]}.weight", (0, 0)))
+    if recipe.architecture and not take_activation(options, said, classes) and classes > 1:
+        notes.append(
+            "a pixel is of the class of its largest score; where each class went through a sigmoid of its own, say "
+            "--set activation=sigmoid"
+        )
     if recipe.background:
         classes -= recipe.background
     elif classes == 1:
         renamed, classes = _score_nothing_too(renamed, recipe.heads), 2
         notes.append("it scores one class: the model has two, and the first one, nothing, always scores 0")
     if label_space is not None and len(label_space) != classes:
-        raise SettingError(f"{len(label_space)} classes are named, but this network has {classes}; name these")
+        named = counted(len(label_space), "class", "is")
+        raise SettingError(f"{named} named, but this network has {classes}; name these")
 
     model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), resize, options)
     wanted = model.network.state_dict()
     counters = {name: value for name, value in wanted.items() if name.endswith(COUNTER) and name not in renamed}
     if counters:
-        notes.append(f"{len(counters)} batch norms come without the count {COUNTER[1:]}, which begins at 0")
+        notes.append(
+            f"{counted(len(counters), 'batch norm', 'comes')} without the count {COUNTER[1:]}, which begins at 0"
+        )
     astray = [theirs for ours, theirs in places.items() if ours not in wanted]
     astray += sorted(kept.keys() - set(places.values()))
-    _check_fit(source, renamed | counters, wanted, astray)
+    otherwise = told_by_names(recipe, {name: tensors[name] for name in kept})
+    _check_fit(source, renamed | counters, wanted, astray, otherwise)
     model.network.load_state_dict(renamed | counters)
     return Imported(model.eval(), recipe, len(renamed), tuple(left_out), tuple(notes))
 
@@ -183,9 +203,17 @@ def _build(
     return model if stem is None or stem.ndim != 4 or stem.shape[1] == 3 else build(stem.shape[1])
 
 
-def _check_fit(source: str, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], astray: Sequence[str]) -> None:
-    """Make sure that every tensor has its place, and every place its tensor."""
+def _check_fit(
+    source: str,
+    given: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    astray: Sequence[str],
+    otherwise: str,
+) -> None:
+    """Make sure that every tensor has its place, and every place its tensor; what was otherwise is said first."""
     missing = [name for name in wanted if name not in given]
+    if otherwise and (astray or missing):
+        raise ModelError(f"{otherwise}: {_count(astray or missing)} no counterpart in {source}")
     told = []
     if astray:
         told.append(
@@ -195,15 +223,22 @@ def _check_fit(source: str, given: Mapping[str, Tensor], wanted: Mapping[str, Te
     if missing:
         told.append(f"{_count(missing)} to be there, by our names, but no tensor of the checkpoint fits")
     if told:
-        raise ModelError(f"{'; '.join(told)}. Name the network that was trained with --as")
+        mend = "Name the network that was trained with --as"
+        if all(name.startswith("encoder.") for name in (*astray, *missing)):
+            mend = "Its encoder is another one: name it with --as"
+        elif all(name.startswith(("backbone.body.", "trunk.encoder.")) for name in (*astray, *missing)):
+            mend = "Its trunk is another one: name it with --set encoder=NAME"
+        raise ModelError(f"{'; '.join(told)}. {mend}")
     other = [name for name in wanted if wanted[name].shape != given[name].shape]
     if other:
         found, expected = tuple(given[other[0]].shape), tuple(wanted[other[0]].shape)
+        said = told_by_shapes(other, given, wanted)
+        why = f". What was otherwise: {said}" if said else ""
         raise ModelError(
-            f"{_count(other)} another shape than in {source}: the first is {found} and should be {expected}"
+            f"{_count(other)} another shape than in {source}: the first is {found} and should be {expected}{why}"
         )
 
 
 def _count(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown}) ha{'ve' if len(names) > 1 else 's'}"
+    return f"{counted(len(names), 'tensor')} ({shown}) {agreeing(len(names), 'has')}"

@@ -36,5 +36,9 @@ class Recipe:
     """Options of our model that tensors do not tell, and what the library has by default."""
     resize: Resize | None = None
     """What the library resizes pictures to by default, in the network itself."""
+    architecture: str = ""
+    """What segmentation_models_pytorch calls it, in lower case."""
+    encoder: str = ""
+    """What segmentation_models_pytorch calls its encoder."""
     background: int = 0
     """Scores of the library that stand for no class of ours: 1 where objects have a background beside them."""

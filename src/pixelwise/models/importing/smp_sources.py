@@ -68,6 +68,8 @@ def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
         useless=USELESS,
         normalisation=_normalisation(encoder),
         assumed=assumed,
+        architecture=architecture,
+        encoder=encoder,
     )
 
 

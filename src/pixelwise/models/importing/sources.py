@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pixelwise.errors import ModelError, unknown_name
+from pixelwise.errors import ModelError, shown
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision, fcn_from_torchvision
 from pixelwise.models.importing.detection_names import rcnn_from_torchvision
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
@@ -41,10 +41,15 @@ def find_recipe(source: str, tensors: Tensors) -> Recipe:
     if source in OBJECTS:
         return _rcnn(source)
     matched = re.fullmatch(r"smp-([^-]+)-(.+)", source)
-    if matched is not None and matched[1] in ARCHITECTURES:
-        return smp_recipe(matched[1], matched[2], tensors)
-    known = [*TORCHVISION, *OBJECTS, *(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)]
-    raise ModelError(f"{unknown_name('source', source, known)} (ENCODER as the library names it: resnet34, ...)")
+    if matched is not None and matched[1].lower() in ARCHITECTURES:
+        return smp_recipe(matched[1].lower(), matched[2], tensors)
+    from_smp = ", ".join(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)
+    raise ModelError(
+        f"there is no source {shown(source)}. What can be imported: of torchvision "
+        f"{', '.join((*TORCHVISION, *OBJECTS))}; of segmentation_models_pytorch {from_smp}, ENCODER being the name it "
+        "has there, such as resnet34, efficientnet-b0 or tu-convnext_tiny. Other networks can be trained here: see "
+        "pixelwise models"
+    )
 
 
 def _rcnn(source: str) -> Recipe:

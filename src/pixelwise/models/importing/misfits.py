@@ -1,0 +1,110 @@
+"""Why tensors do not fit: the option that a network was built with, read off their names and shapes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from pixelwise.models.importing.recipe import Recipe, Tensors
+
+ARCHITECTURES = {
+    r"decoder\.blocks\.x_\d_\d\.": "UnetPlusPlus",
+    r"decoder\.(pab\.|blocks\.\d\.SE_)": "MAnet",
+    r"decoder\.blocks\.\d\.block\.": "Linknet",
+    r"decoder\.(p5|seg_blocks)\.": "FPN",
+    r"decoder\.(fpa|gau\d)\.": "PAN",
+    r"decoder\.(feature_norms|fusion_block)\.": "UPerNet",
+    r"decoder\.psp\.": "PSPNet",
+    r"decoder\.fuse_stage\.": "Segformer",
+    r"decoder\.fusion_blocks\.": "DPT",
+    r"decoder\.aspp\.0\.convs\.": "DeepLabV3Plus",
+    r"decoder\.(aspp|0)\.convs\.": "DeepLabV3",
+    r"decoder\.blocks\.\d\.conv1\.": "Unet",
+}
+"""Names of tensors that an architecture of segmentation_models_pytorch alone has; the first that is found says it."""
+
+WITH_A_FORM = ("DeepLabV3Plus", "DeepLabV3", "Unet")
+
+SMP = {
+    r"decoder\.blocks\.\d\.attention\d\.attention\.": "decoder_attention_type='scse'",
+    r"decoder\.blocks\.\d\.conv\d\.0\.bias": "decoder_use_norm=False",
+    r"decoder\.center\.\d\.": "the centre block that it gives a VGG",
+}
+"""Names that an option of segmentation_models_pytorch brings -> the option."""
+
+TORCHVISION = {
+    r"rpn\.head\.conv\.1\.|roi_heads\.box_head\.\d\.\d\.": "a network of the second kind (..._fpn_v2)",
+    r"roi_heads\.keypoint_": "a network of key points (keypointrcnn)",
+    r"head\.(classification_head|regression_head)\.": "a network without proposals (retinanet, fcos or ssd)",
+}
+"""Likewise for torchvision's networks that find objects -> what they are."""
+
+SHAPES: tuple[tuple[str, int, str], ...] = (
+    (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: --set anchor_ratios=[0.5,1,2]"),
+    (r"heads\.box_head\.fc\d\.", 0, "a box head of another width: --set head=N"),
+    (r"heads\.mask_head\.", 0, "a mask head of another width: --set mask_head=N"),
+    (r"trunk\.fpn\.(inner|layer)_blocks\.", 0, "a pyramid of another width: --set channels=N"),
+    (r"trunk\.encoder\.", 0, "another trunk: --set encoder=resnet101, say"),
+    (r"encoder\.", 0, "another encoder than --as names"),
+    (r"decoder\.steps\.0\.0\.0\.", 1, "encoder_depth, or another encoder than --as names"),
+    (r"decoder\.steps\.", 0, "decoder_channels: --set decoder_channels=[256,128,64,32,16], say"),
+    (r"decoder\.(aspp|0)\.(branches|image_pooling)\.", 1, "encoder_depth, or another encoder than --as names"),
+    (r"decoder\.", 0, "decoder_channels"),
+)
+"""Our name of a tensor, the axis that is off -> what was otherwise, in the words of the library."""
+
+
+def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
+    """Say, by the names of tensors, what a network was built with that has no form here; empty where they do not tell.
+
+    Args:
+        recipe: of the network that was named.
+        tensors: of the checkpoint.
+    """
+    if not recipe.architecture:
+        told = [kind for pattern, kind in TORCHVISION.items() if _any(pattern, tensors)]
+        return f"the tensors are of {' and '.join(told)}, which has no form here" if told else ""
+    found = next((name for pattern, name in ARCHITECTURES.items() if _any(pattern, tensors)), None)
+    if found is not None and found.lower() != recipe.architecture:
+        form = f"name it with --as smp-{found.lower()}-ENCODER" if found in WITH_A_FORM else "which has no form here"
+        return f"the tensors are those of the library's {found}, {form}"
+    told = _options(recipe.architecture, tensors)
+    return f"this network was built with {' and '.join(told)}, which has no form here" if told else ""
+
+
+def _options(architecture: str, tensors: Tensors) -> list[str]:
+    """Name the options of segmentation_models_pytorch that tensors tell of."""
+    told = [option for pattern, option in SMP.items() if _any(pattern, tensors)]
+    blocks = {found[1] for name in tensors if (found := re.match(r"decoder\.blocks\.(\d)\.", name))}
+    if architecture == "unet" and len(blocks) not in (0, 5):
+        told.append(f"encoder_depth={len(blocks)}")
+    separable = _any(r"decoder\.(aspp\.0|aspp|0)\.convs\.1\.0\.1\.weight", tensors)
+    if architecture.startswith("deeplab") and separable != (architecture == "deeplabv3plus"):
+        told.append(f"decoder_aspp_separable={separable}")
+    return told
+
+
+def told_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, Tensor]) -> str:
+    """Say what was otherwise, by the first tensors of another shape that tell; empty where none does.
+
+    Args:
+        misfits: our names of those that have another shape.
+        given: our name -> their tensor.
+        wanted: our name -> ours.
+    """
+    told: dict[str, None] = {}
+    for name in misfits:
+        found, expected = given[name].shape, wanted[name].shape
+        off = [axis for axis, sides in enumerate(zip(found, expected, strict=False)) if sides[0] != sides[1]]
+        option = next((said for pattern, axis, said in SHAPES if re.match(pattern, name) and axis in off), None)
+        if option is not None:
+            told[option] = None
+        if len(told) == 2:
+            break
+    return " and ".join(told)
+
+
+def _any(pattern: str, tensors: Tensors) -> bool:
+    return any(re.match(pattern, name) for name in tensors)

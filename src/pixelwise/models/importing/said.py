@@ -1,0 +1,147 @@
+"""What lies beside the tensors of a checkpoint and tells how the network was built.
+
+segmentation_models_pytorch writes ``config.json`` beside the tensors (``save_pretrained``), and training loops keep
+their settings in the checkpoint. What tensors do not tell is read there: how maps are enlarged, the rates of an atrous
+pyramid, and whether each class was scored for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pixelwise.errors import ModelError, SettingError, shown
+
+CONFIG = "config.json"
+DEPTH = 4
+"""Layers of settings inside settings that are looked through."""
+
+ONE_CLASS = (None, "none", "identity", "softmax", "softmax2d", "logsoftmax")
+"""Activations, in the library's words, under which a pixel has the class of its largest score."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a network was built, as far as somebody says so.
+
+    Args:
+        by: who says it: a file.
+        options: the arguments that segmentation_models_pytorch built it with, by its own names.
+        several: what says that each class was scored for itself, by a sigmoid; empty where nothing does.
+    """
+
+    by: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    several: str = ""
+
+
+def read_said(path: Path, content: Any) -> Said:
+    """Read what is said of a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        content: what it holds beside and above its tensors.
+
+    Raises:
+        ModelError: the configuration beside it is no JSON.
+    """
+    config = path.parent / CONFIG
+    if config.is_file():
+        try:
+            read = json.loads(config.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelError(f"{config}: lies beside {path.name} but is no JSON ({error}); mend or remove it") from None
+        if isinstance(read, dict) and "encoder_name" in read:  # otherwise it is of something else
+            sigmoid = f"{config}: activation is 'sigmoid'" if read.get("activation") == "sigmoid" else ""
+            return Said(str(config), read, sigmoid)
+    for key, value in _settings(content, DEPTH):
+        if isinstance(value, str) and (key, value.lower()) in (("activation", "sigmoid"), ("mode", "multilabel")):
+            return Said(str(path), several=f"its settings say {key}='{value}'")
+    return Said()
+
+
+def _settings(content: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Give all keys and values of settings, those inside settings too."""
+    content = vars(content) if isinstance(content, argparse.Namespace) else content
+    if depth and isinstance(content, Mapping):
+        for key, value in content.items():
+            yield str(key), value
+            yield from _settings(value, depth - 1)
+
+
+def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
+    """Take the option ``activation`` out of options, and refuse networks that score several classes each for itself.
+
+    Args:
+        options: what the user said; it wins.
+        said: what files say.
+        classes: of the network.
+
+    Returns:
+        Whether anything says how the scores are to be read.
+
+    Raises:
+        ModelError: the network has several sigmoids.
+        SettingError: there is no such activation.
+    """
+    several = said.several
+    known = bool(several) or "activation" in said.options
+    if "activation" in options:
+        given = options.pop("activation")
+        given = given.lower() if isinstance(given, str) else given
+        if given not in (*ONE_CLASS, "sigmoid"):
+            raise SettingError(f"activation is {shown(given)}; choose none, softmax or sigmoid")
+        known, several = True, "activation is 'sigmoid'" if given == "sigmoid" else ""
+    if several and classes > 1:
+        raise ModelError(
+            f"{several}, so that each of the {classes} classes was scored for itself and a pixel may be of several or "
+            "of none. Models here give a pixel the one class of its largest score: their labels would be others. "
+            "Networks of several labels a pixel have no form yet; where the largest score is what you want, say "
+            "--set activation=none"
+        )
+    return known
+
+
+def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
+    """Turn what a configuration says into options of our model.
+
+    Args:
+        said: what files say.
+        architecture: the one that was named, such as ``"unet"``.
+        encoder: likewise.
+
+    Raises:
+        ModelError: the configuration is of another network, or has an option without a form here.
+    """
+    config = said.options
+    if not config:
+        return {}
+    named = {"_model_class": architecture, "encoder_name": encoder}
+    for key, value in named.items():
+        found = config.get(key, value)
+        if str(found).lower() != value.lower():
+            raise ModelError(f"{said.by}: {key} is {shown(found)}, but --as names smp-{architecture}-{encoder}")
+    norms = (True, "batchnorm", {"type": "batchnorm"})
+    strides, final = ((8, 16), 8) if architecture == "deeplabv3" else ((16,), 4)
+    fixed: dict[str, tuple[Any, ...]] = {
+        "encoder_depth": (5,),
+        "decoder_use_norm": norms,
+        "decoder_use_batchnorm": norms,
+        "decoder_attention_type": (None,),
+        "decoder_interpolation": ("nearest", "bilinear"),
+        "decoder_aspp_separable": (architecture == "deeplabv3plus",),
+        "encoder_output_stride": strides,
+        "upsampling": (None, final),
+    }
+    for key, values in fixed.items():
+        if key in config and config[key] not in values:
+            choice = " or ".join(map(str, values))
+            raise ModelError(f"{said.by}: {key} is {shown(config[key])}, which has no form here; it can be {choice}")
+    wanted = {"decoder_interpolation": "upsampling", "decoder_atrous_rates": "atrous_rates"}
+    if architecture == "deeplabv3":
+        wanted["encoder_output_stride"] = "output_stride"
+    return {ours: config[theirs] for theirs, ours in wanted.items() if theirs in config}
