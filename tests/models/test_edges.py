@@ -169,3 +169,27 @@ def test_an_edge_that_is_not_known_is_refused(tmp_path: Path, said: object) -> N
         load_model(path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+class Logits(nn.Module):
+    """The coarse logits alone, as an export computes them."""
+
+    def __init__(self, model: SegmentationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model.coarse(images).logits
+
+
+@torch.no_grad()
+def test_what_lies_beyond_is_made_of_standard_operators() -> None:
+    """Continuing the picture and leaving it out of the mean are part of an exported graph, with no operator of ours."""
+    torch.manual_seed(0)
+    model = build_model("deeplabv3plus", classes=3, encoder="resnet10t").eval()
+    assert isinstance(model, SegmentationModel)
+    images = torch.randn(1, 3, 50, 41)
+    exported = torch.export.export(Logits(model), (images,))
+    operators = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
+    assert all(operator.startswith("aten.") for operator in operators)
+    torch.testing.assert_close(exported.module()(images), model.coarse(images).logits)

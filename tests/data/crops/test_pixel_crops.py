@@ -108,6 +108,7 @@ def test_crops_of_a_batch_have_one_size_that_its_number_decides(cache: PictureCa
     assert [crops[k][1].shape for k in range(400)] == sizes == [again.size_of(k) for k in range(400)]
     for axis, side in enumerate((16, 24)):
         assert {size[axis] for size in sizes} == set(range(side - 7, side + 1))
+        assert 0.35 < np.mean([size[axis] == side for size in sizes]) < 0.65  # half of them whole
     assert TrainingCrops(cache, CROP, length=400, seed=4, batch=4, shorter=7).size_of(0) != crops.size_of(8)
     images, masks = collate_crops([crops[k] for k in range(4)])
     assert images.shape[2:] == masks.shape[1:] == crops.size_of(0)
