@@ -341,7 +341,7 @@ def test_unusable_arguments_are_refused() -> None:
     one = Instances.of_masks((8, 8), [BoxMask.of(np.eye(8, dtype=bool))], [3])
     with pytest.raises(SettingError, match=r"0 \.\. 2, got 3 \.\. 3"):
         score_objects([one], [one], SPACE)
-    with pytest.raises(SettingError, match="1 pictures with objects but 0 predictions"):
+    with pytest.raises(SettingError, match="1 picture with objects but 0 predictions"):
         score_objects([one], [], SPACE)
     with pytest.raises(SettingError, match="no pictures"):
         score_objects([], [], SPACE)

@@ -20,6 +20,7 @@ from pixelwise.training.fit import fit
 from pixelwise.training.initial_weights import fill_weights
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import read_overrides
+from pixelwise.types import Preprocessing
 
 TENSORS = 46
 """Of a U-Net of 2015: 23 convolutions with weights and biases."""
@@ -93,7 +94,7 @@ def test_other_classes_and_the_same_network_start_without_a_word_of_permission(t
 def test_half_is_enough(same: int, allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(4)))
     there = {f"{number if number < same else number + 10}.weight": torch.ones(2, 2) for number in range(4)}
-    trained = SimpleNamespace(name="other", options={}, state_dict=lambda: there)
+    trained = SimpleNamespace(name="other", options={}, state_dict=lambda: there, preprocessing=Preprocessing())
     monkeypatch.setattr(initial_weights, "load_model", lambda path: trained)
     model.name, model.options = "this", {"encoder": "a trunk"}  # type: ignore[assignment]
     if allowed:

@@ -15,6 +15,7 @@ from pixelwise.io.header import explained
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
+from pixelwise.words import counted
 
 _CACHE_MIB = 64
 _STRUCTURE = "IMAGE_STRUCTURE"
@@ -49,8 +50,8 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
             raise
         if len(dataset.subdatasets) > 1:
             raise DataError(
-                f"{path}: holds {len(dataset.subdatasets)} pictures ({', '.join(dataset.subdatasets[:3])}, ...), and "
-                "nothing says which one is meant; save that one as a file of its own, for instance by gdal_translate"
+                f"{path}: holds {counted(len(dataset.subdatasets), 'picture')} ({', '.join(dataset.subdatasets[:3])}, "
+                "...), and nothing says which one is meant; save that one as a file of its own, for instance by gdal_translate"
             )
         dtypes = set(dataset.dtypes)
         if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
