@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ app.command("import")(import_)
 
 @app.callback(invoke_without_command=True)
 def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    escape_what_is_no_text()
     if version:
         print(__version__)
         raise typer.Exit
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given or bool(os.environ.get("PIXELWISE_DEBUG"))
     keep_large_blocks()
     share_the_processor()
+    escape_what_is_no_text()
     try:
         app(args=[argument for argument in given if argument != "--debug"], prog_name="pixelwise")
     except PixelwiseError as error:
@@ -62,6 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
+
+
+def escape_what_is_no_text() -> None:
+    """Print names of files that are no UTF-8, and characters that a terminal lacks, as escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def message_of(error: PixelwiseError) -> str:

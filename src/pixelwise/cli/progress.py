@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -67,7 +68,7 @@ class Counter:
     def __init__(self, bar: Bar, doing: str, total: int) -> None:
         self._bar = bar
         self._pace = Pace()
-        self._task = bar.add_task(doing, total=total, note="", left="")
+        self._task = bar.add_task(escape(doing), total=total, note="", left="")
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 from pixelwise.data.pairs import Pair
 
@@ -31,5 +32,5 @@ def carve(pairs: tuple[Pair, ...], fraction: float, seed: int) -> tuple[tuple[Pa
 
 
 def _place(name: str, seed: int) -> float:
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    digest = hashlib.sha256(os.fsencode(f"{seed}/{name}")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

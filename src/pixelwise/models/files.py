@@ -18,6 +18,7 @@ from torch import Tensor
 from pixelwise import __version__
 from pixelwise.errors import ModelError, shown
 from pixelwise.io.atomic import atomic_path
+from pixelwise.io.text_name import TextName
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
 from pixelwise.models.description import Description, parse_description
@@ -130,7 +131,8 @@ def _open(file: Path) -> Any:
         ModelError: the file cannot be read, or is none of tensors.
     """
     try:
-        return safe_open(file, framework="pt")
+        with TextName(file) as name:
+            return safe_open(name, framework="pt")
     except (SafetensorError, OSError) as error:
         raise ModelError(_why_not_safetensors(file, error)) from None
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pixelwise.errors import SettingError, shown, unknown_name
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
 
 Positive = Field(gt=0)
@@ -128,8 +128,7 @@ class Settings(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write the settings as YAML, reasons last."""
-        with atomic_path(path) as beside:
-            beside.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
     @classmethod
     def load(cls, path: Path) -> Settings:

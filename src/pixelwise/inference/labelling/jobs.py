@@ -12,7 +12,7 @@ from pixelwise.errors import DataError, SettingError
 from pixelwise.io.formats import TIFF_MAGIC
 from pixelwise.io.header import explained
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
-from pixelwise.io.rasters.opening import open_source
+from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
 
 RASTER_SUFFIXES = (".npy", ".zarr")
@@ -53,7 +53,9 @@ class Options:
 
 
 def is_raster(path: Path) -> bool:
-    """Whether a file is labelled by windows: Zarr, .npy, TIFF with a place on the Earth or no-data areas, large ones.
+    """Whether a file is labelled by windows.
+
+    These are Zarr, .npy, TIFF with a place on the Earth or no-data areas, formats of GDAL, and large pictures.
 
     Raises:
         DataError: the file cannot be read.
@@ -62,7 +64,7 @@ def is_raster(path: Path) -> bool:
         return True
     with explained(path), open(path, "rb") as file:
         start = file.read(8)
-    if start.startswith(NPY_MAGIC):
+    if start.startswith(NPY_MAGIC) or is_for_gdal(start):
         return True
     if start.startswith(TIFF_MAGIC):
         with open_source(path) as source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ class ObjectLists:
 
     def path_of(self, job: Job) -> Path:
         """Name the list of a picture."""
-        return self.out / FOLDER / f"{hashlib.sha256(job.name.as_posix().encode()).hexdigest()[:24]}.jsonl"
+        return self.out / FOLDER / f"{hashlib.sha256(os.fsencode(job.name.as_posix())).hexdigest()[:24]}.jsonl"
 
     def add(self, job: Job, size: Size, records: Callable[[], Iterable[ObjectRecord]]) -> None:
         """List the objects of a picture, if the job wants them; only then they are found.

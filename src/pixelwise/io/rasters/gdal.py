@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pixelwise.io.header import explained
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
+from pixelwise.io.text_name import TextName
 from pixelwise.words import counted
 
 _CACHE_MIB = 64
@@ -41,9 +43,10 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
     from rasterio.enums import ColorInterp, MaskFlags
     from rasterio.errors import RasterioIOError
 
-    with explained(path), _quiet():
+    with explained(path), _quiet(), ExitStack() as opened:
+        name = opened.enter_context(closing(TextName(path)))
         try:
-            dataset = rasterio.open(path)
+            dataset = opened.enter_context(rasterio.open(name.path))
         except RasterioIOError as error:
             if "not recognized" in str(error):
                 raise NotKnown(f"{path}: GDAL knows no such format; convert the file, or remove it") from error
@@ -51,7 +54,7 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
         if len(dataset.subdatasets) > 1:
             raise DataError(
                 f"{path}: holds {counted(len(dataset.subdatasets), 'picture')} ({', '.join(dataset.subdatasets[:3])}, "
-                "...), and nothing says which one is meant; save that one as a file of its own, for instance by gdal_translate"
+                "...), and nothing says which is meant; save that one as a file of its own (gdal_translate does)"
             )
         dtypes = set(dataset.dtypes)
         if len(dtypes) != 1 or np.dtype(dataset.dtypes[0]).kind not in "uif":
@@ -63,20 +66,22 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
         palette = None if indices or white is not None else _palette(dataset)
         alpha = dataset.count > 1 and dataset.colorinterp[-1] == ColorInterp.alpha
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0] and not alpha
-        return Raster(
+        raster = Raster(
             str(path),
             (dataset.height, dataset.width),
             dataset.count,
             dtype,
-            GdalPixels(dataset, unchanged, mask=False),
+            GdalPixels(dataset, unchanged, name, mask=False),
             bits=bits,
             alpha=alpha,
             georeference=_georeference(dataset),
             nodata=dataset.nodata,
             palette=palette,
             white_is_zero=white if not indices or bits == 1 else None,
-            mask=GdalPixels(dataset, unchanged, mask=True) if masked else None,
+            mask=GdalPixels(dataset, unchanged, name, mask=True) if masked else None,
         )
+        opened.pop_all()  # it is the raster's to close
+        return raster
 
 
 def _palette(dataset: Any) -> NDArray[np.uint8] | None:
@@ -97,6 +102,7 @@ class GdalPixels:
 
     dataset: Any
     unchanged: Unchanged
+    name: TextName
     mask: bool
 
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
@@ -114,6 +120,7 @@ class GdalPixels:
     def close(self) -> None:
         """Close the dataset."""
         self.dataset.close()
+        self.name.close()
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -127,14 +134,14 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
     with explained(path), _quiet():
         try:
-            with rasterio.open(path) as dataset:
+            with TextName(path) as name, rasterio.open(name) as dataset:
                 return _files(dataset)
         except RasterioIOError:
             return (path,)  # opening it to read says what is wrong
 
 
 def _files(dataset: Any) -> tuple[Path, ...]:
-    return tuple(sorted(path for path in map(Path, dataset.files) if path.exists()))
+    return tuple(sorted(Path(file).resolve() for file in dataset.files if Path(file).exists()))
 
 
 def _georeference(dataset: Any) -> Georeference | None:

@@ -22,7 +22,7 @@ from pixelwise.io.rasters.source import ArrayPixels, Raster, RasterSource
 from pixelwise.io.rasters.stamps import Stamp, compare
 from pixelwise.io.rasters.tiff import open_tiff, open_whole
 
-__all__ = ["Georeference", "Raster", "RasterSource", "Watch", "open_source", "read_uint8"]
+__all__ = ["Georeference", "Raster", "RasterSource", "Watch", "is_for_gdal", "open_source", "read_uint8"]
 
 _ARRAY = "the array"
 
@@ -55,7 +55,7 @@ def open_source(source: Openable, *, indices: bool = False) -> RasterSource:
         return open_tiff(path, indices=indices)
     if start.startswith(NPY_MAGIC):
         return open_npy(path)
-    if _is_for_gdal(start):
+    if is_for_gdal(start):
         from pixelwise.io.rasters.gdal import NotKnown, open_with_gdal
 
         with suppress(NotKnown):
@@ -68,7 +68,8 @@ def _first_bytes(path: Path) -> bytes:
         return file.read(8)
 
 
-def _is_for_gdal(start: bytes) -> bool:
+def is_for_gdal(start: bytes) -> bool:
+    """Whether a file that starts so is left to GDAL, which is there and may know it."""
     known = (*PICTURE_MAGIC, NPY_MAGIC)
     return bool(start) and not start.startswith(known) and importlib.util.find_spec("rasterio") is not None
 
@@ -113,7 +114,7 @@ class Watch:
 def _files_of(path: Path) -> tuple[Path, ...]:
     if path.is_dir():
         return zarr.files_of(path)
-    if path.is_file() and _is_for_gdal(_first_bytes(path)):
+    if path.is_file() and is_for_gdal(_first_bytes(path)):
         from pixelwise.io.rasters import gdal
 
         return gdal.files_of(path)
