@@ -17,6 +17,7 @@ from PIL import Image
 
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference import Predictor
+from pixelwise.inference.labelling.labelled import LabelledOnDisk
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.scratch import Scratch
 from pixelwise.models import SegmentationModel
@@ -235,6 +236,22 @@ def test_a_picture_that_is_decoded_whole_must_stay_as_well(predictor: Predictor,
     with pytest.raises(DataError, match=r"in\.png: the file changed"):
         predictor.raster(source, tmp_path / "out.tif", progress=replace)
     assert left(tmp_path) == ["in.png"]
+
+
+def test_an_overlay_shows_the_picture_that_was_labelled(predictor: Predictor, tiff: Path, tmp_path: Path) -> None:
+    result = predictor.raster(tiff, tmp_path / "out.tif")
+    labelled = LabelledOnDisk(
+        tiff,
+        tmp_path / "out.tif",
+        result,
+        label_space=predictor.label_space,
+        preprocessing=predictor.preprocessing,
+        rule=predictor.rule,
+    )
+    assert labelled.overlay(numbers=False).shape == (101, 170, 3)
+    tifffile.imwrite(tiff, draw(101, 170, seed=1), photometric="rgb")
+    with pytest.raises(DataError, match=r"in\.tif: the file changed"):
+        labelled.overlay(numbers=False)
 
 
 KILLED = """

@@ -17,7 +17,7 @@ from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import RasterResult
 from pixelwise.instances import Instances, ObjectRule, Size
-from pixelwise.io.rasters.opening import RasterSource, open_source, read_uint8
+from pixelwise.io.rasters.opening import RasterSource, Watch, open_source, read_uint8
 from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.types import LabelSpace, Preprocessing
 
@@ -134,6 +134,7 @@ class LabelledOnDisk:
         rule: ObjectRule,
     ) -> None:
         self._picture, self._result, self._preprocessing = picture, result, preprocessing
+        self._watch = Watch(picture)
         self.labels_file: Path | None = labels_file
         self._file = labels_file
         self.label_space, self.rule, self.size = label_space, rule, result.plan.size
@@ -159,11 +160,14 @@ class LabelledOnDisk:
         """See :class:`Labelled`; larger rasters than :data:`DRAWN_PIXELS` are reduced, and show classes alone."""
         with open_source(self._picture) as source, self.labels() as labels:
             if self.size[0] * self.size[1] > DRAWN_PIXELS:
-                return paint_preview(source, labels, self.label_space, self._preprocessing)
+                painted = paint_preview(source, labels, self.label_space, self._preprocessing)
+                self._watch.check()  # what is shown is what was labelled
+                return painted
             channels, value_range = self._preprocessing.channels, self._preprocessing.value_range
             whole = (slice(0, self.size[0]), slice(0, self.size[1]))
             image = as_rgb(read_uint8(source, *whole, channels=channels, value_range=value_range))
             indices = labels.read(*whole)[0].astype(self.label_space.dtype)
+        self._watch.check()
         return self._drawable(image, indices).overlay(objects=True if numbers else None)
 
     def save_labels(self, path: Path) -> None:
