@@ -394,3 +394,13 @@ def _blank(path: Path, height: int, width: int) -> Path:
     """Write a large TIFF whose pixels take no room on the disk."""
     tifffile.memmap(path, shape=(height, width), dtype=np.uint8)
     return path
+
+
+def test_places_that_are_not_read_are_said_once(
+    untrained_run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "sub/b"):
+        (photos / f"{name}.pgw").write_text("1\n0\n0\n-1\n5\n9\n")
+    assert run("predict", untrained_run, photos, "--out", tmp_path / "out", "--save", "labels") == 0
+    said = capsys.readouterr().out
+    assert said.count("2 pictures have a place on the Earth in files beside that are not read (a.pgw, b.pgw)") == 1

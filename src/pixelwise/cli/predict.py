@@ -98,6 +98,7 @@ def predict(
     from pixelwise.io.ahead import read_ahead
     from pixelwise.io.outputs import make_folder
     from pixelwise.io.rasters.opening import Watch
+    from pixelwise.io.rasters.sidecars import UnreadPlaces
     from pixelwise.io.shapes.coco_ids import CocoIds
     from pixelwise.types import object_space
 
@@ -131,6 +132,7 @@ def predict(
     }
     finished = Finished(out, settings, resume=resume)
     lists = ObjectLists(out, options.kinds)
+    places = UnreadPlaces()
     terminal = Terminal(Console(soft_wrap=True))
     started = time.monotonic()
     failed: list[str] = []
@@ -150,6 +152,7 @@ def predict(
                 make_folder((out / job.name).parent, "out")
                 outcome = label_one(predictor, job, options, FileSink(out / job.name), image=image, listener=terminal)
                 lists.add(job, outcome.size, outcome.labelled.records)
+                places.look(job.picture)
                 finished.add(source, filter(Path.exists, [*results_of(out / job.name), lists.path_of(job)]))
             except DataError as error:
                 lists.drop(job)
@@ -163,6 +166,8 @@ def predict(
     if skipped:
         done_in += f" ({skipped} of them {agreeing(skipped, 'was')} finished before)"
     terminal.say(done_in)
+    for line in places.lines():
+        terminal.say(line)
     if failed:
         raise DataError(
             f"{counted(len(failed), 'picture', of=len(jobs))} could not be labelled:\n  " + "\n  ".join(failed)

@@ -146,14 +146,16 @@ def _files(dataset: Any) -> tuple[Path, ...]:
 
 def _georeference(dataset: Any) -> Georeference | None:
     """Give place and projection as geo tags, by letting GDAL write them to a TIFF of one pixel in memory."""
-    if dataset.crs is None and dataset.transform.is_identity:
+    points, system = dataset.gcps
+    place = {"crs": dataset.crs, "transform": dataset.transform}
+    if dataset.transform.is_identity and points:
+        place = {"crs": system, "gcps": points}
+    elif dataset.transform.is_identity and dataset.crs is None:
         return None
     from rasterio.io import MemoryFile
 
     with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff", width=1, height=1, count=1, dtype="uint8", crs=dataset.crs, transform=dataset.transform
-        ):
+        with memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8", **place):
             pass
         memory.seek(0)
         with tifffile.TiffFile(memory) as tiff:

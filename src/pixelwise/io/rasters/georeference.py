@@ -58,6 +58,17 @@ class Georeference:
         code = self._key(_PROJECTED) or self._key(_GEOGRAPHIC)
         return code if code and code != _USER_DEFINED else None
 
+    @property
+    def has_system(self) -> bool:
+        """Whether the tags describe a coordinate system, in whatever way."""
+        keys = self._numbers(_KEYS) if _KEYS in self.tags else ()
+        return any(key in (_MODEL_TYPE, _GEOGRAPHIC, _PROJECTED) for key in keys[4::4])
+
+    @property
+    def control_points(self) -> int:
+        """How many points say where the raster lies, where nothing but points does."""
+        return 0 if self.transform is not None else len(self.tags.get(_TIEPOINTS, ())) // 6
+
     def _numbers(self, tag: int) -> tuple[float, ...]:
         numbers = self.tags[tag]
         assert not isinstance(numbers, str)
