@@ -222,3 +222,43 @@ def test_what_a_detection_model_does_not_give_is_refused(
     assert "gives each a score" in " ".join(capsys.readouterr().err.split())
     assert run("predict", detector, photos, "--out", tmp_path / "out", "--crf") == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_the_ids_of_a_given_file(
+    detector: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(photos / "map.npy", np.zeros((40, 60, 3), np.uint8))
+    stated = {"a.png": (40, 50), "b.png": (64, 33), "sub/a.png": (33, 17), "map.npy": (40, 60)}
+    content = {
+        "images": [
+            {"id": 90 - number, "file_name": name, "height": size[0], "width": size[1]}
+            for number, (name, size) in enumerate(stated.items())
+        ],
+        "categories": [{"id": 5, "name": "dot"}, {"id": 3, "name": "cell"}],
+    }
+    given, out = tmp_path / "given.json", tmp_path / "out"
+    given.write_text(json.dumps(content))
+    arguments = ("predict", detector, photos, photos / "map.npy", "--like", given, "--out")
+    assert run(*arguments, out, "--save", "coco") == 0
+    written = json.loads((out / "predictions.json").read_text())
+    assert {image["file_name"]: image["id"] for image in written["images"]} == dict(
+        zip(stated, (90, 89, 88, 87), strict=True)
+    )
+    assert {one["category_id"] for one in written["annotations"]} <= {3, 5}
+
+    assert run(*arguments, tmp_path / "none", "--save", "labels,table") == 2
+    assert f"--like: {given}: ids are taken from it for predictions.json" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "none").exists()
+
+    for entry in content["images"]:
+        if entry["file_name"] in ("b.png", "map.npy"):
+            entry["width"] += 1
+    given.write_text(json.dumps(content))
+    out = tmp_path / "second"
+    assert run(*arguments, out, "--save", "coco,labels") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "2 of 4 pictures could not be labelled" in told
+    assert f"{given}: b.png (id 89) has 64x34 pixels (height x width) there, but the picture b.png has 64x33" in told
+    assert f"{given}: map.npy (id 87) has 40x61" in told
+    assert [name for name in files(out) if name.startswith(("b", "map"))] == []
+    assert {image["id"] for image in json.loads((out / "predictions.json").read_text())["images"]} == {90, 88}

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pixelwise.cli.inputs import split_words
 from pixelwise.cli.machine import use_huge_pages
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, SettingError
 from pixelwise.words import agreeing, counted
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def predict(
     from pixelwise.inference import Predictor
     from pixelwise.inference.labelling.finished import Finished
     from pixelwise.inference.labelling.jobs import Options, collect
-    from pixelwise.inference.labelling.label import check_possible, label_one, read_job
+    from pixelwise.inference.labelling.label import check_possible, label_one, read_job, size_of
     from pixelwise.inference.labelling.object_lists import ObjectLists, listed_name
     from pixelwise.inference.labelling.outputs import FileSink, check_not_overwritten, parse_kinds, results_of
     from pixelwise.io.ahead import read_ahead
@@ -103,6 +103,12 @@ def predict(
     from pixelwise.types import object_space
 
     options = Options(parse_kinds(split_words(save)), crf=crf, resume=resume)
+    if like is not None and "coco" not in options.kinds:
+        raise SettingError(
+            f"{like}: ids are taken from it for predictions.json, which is not wanted; add coco to --save, or leave "
+            "this out",
+            argument="like",
+        )
     jobs = collect(inputs, out)
     check_not_overwritten(jobs, out, options.kinds)
     use_huge_pages()
@@ -149,6 +155,8 @@ def predict(
                 if finished.holds(source):
                     skipped += 1
                     continue
+                if ids is not None:
+                    ids.entry_of_size(listed_name(job), size_of(job, image))
                 make_folder((out / job.name).parent, "out")
                 outcome = label_one(predictor, job, options, FileSink(out / job.name), image=image, listener=terminal)
                 lists.add(job, outcome.size, outcome.labelled.records)

@@ -16,7 +16,7 @@ from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.labelling.records import object_records
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.shapes.coco import write_coco
-from pixelwise.io.shapes.coco_ids import CocoIds
+from pixelwise.io.shapes.coco_ids import CocoEntry, CocoIds
 from pixelwise.io.shapes.records import PictureRecord
 from pixelwise.types import LabelSpace
 
@@ -81,9 +81,9 @@ def test_what_has_no_id_is_named(given: Path, tmp_path: Path) -> None:
     content = json.loads(given.read_text())
     content["images"].append({"id": 1, "file_name": "val/a.jpg"})
     given.write_text(json.dumps(content))
-    assert CocoIds.read(given).image("val/a.jpg") == ("val/a.jpg", 1)
+    assert CocoIds.read(given).entry("val/a.jpg") == CocoEntry("val/a.jpg", 1)
     with pytest.raises(SettingError, match=r"several of that name \(train/a\.jpg, val/a\.jpg\)"):
-        CocoIds.read(given).image("a.jpg")
+        CocoIds.read(given).entry("a.jpg")
 
 
 @pytest.mark.parametrize("text", ["[", "[]", '{"images": []}', '{"images": [3], "categories": []}'])
@@ -91,3 +91,46 @@ def test_files_that_give_no_ids(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(DataError, match=r"x\.json"):
         CocoIds.read(tmp_path / "x.json")
+
+
+def test_two_pictures_that_would_be_the_same_one(given: Path) -> None:
+    ids = CocoIds.read(given)
+    for pictures in (["a.jpg", "other/a.jpg"], ["other/a.jpg", "train/a.jpg"]):
+        both = " and ".join(pictures)
+        with pytest.raises(SettingError, match=rf"json: {both} would both be its picture train/a\.jpg \(id 70\)"):
+            ids.check([*pictures, "b.jpg"], SPACE.names)
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "told"),
+    [
+        ("images", {"id": 33, "file_name": "c.jpg"}, r"the id 33 is there twice \('train/b\.jpg', 'c\.jpg'\)"),
+        ("categories", {"id": 7, "name": "leaf"}, r"the id 7 is there twice \('seed', 'leaf'\)"),
+        ("images", {"id": 34, "file_name": "train/b.jpg"}, r"'train/b\.jpg' is there twice"),
+        ("images", {"id": 34, "file_name": "c.jpg", "height": 40.5, "width": 60}, "height and width are 40.5 and 60"),
+        ("images", {"id": 34, "file_name": "c.jpg", "height": "40", "width": 60}, "height and width are '40' and 60"),
+        ("images", {"id": 34, "file_name": "c.jpg", "height": -40, "width": 60}, "height and width are -40 and 60"),
+    ],
+)
+def test_entries_that_are_unclear(given: Path, part: str, entry: dict[str, object], told: str) -> None:
+    content = json.loads(given.read_text())
+    content[part].append(entry)
+    given.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=rf"instances\.json: .*{told}"):
+        CocoIds.read(given)
+
+
+def test_pictures_are_as_large_as_the_file_says(given: Path, tmp_path: Path) -> None:
+    content = json.loads(given.read_text())
+    content["images"] += [{"id": 1, "file_name": "c.jpg"}, {"id": 2, "file_name": "d.jpg", "height": 0, "width": 0}]
+    given.write_text(json.dumps(content))
+    ids = CocoIds.read(given)
+    assert ids.entry_of_size("a.jpg", SIZE).id == 70
+    assert [ids.entry_of_size(name, (3, 4)).id for name in ("c.jpg", "d.jpg")] == [1, 2], "no size is stated"
+    other = (SIZE[1], SIZE[0])
+    told = r"instances\.json: train/a\.jpg \(id 70\) has 40x60 pixels .* but the picture a\.jpg has 60x40"
+    with pytest.raises(DataError, match=told):
+        ids.entry_of_size("a.jpg", other)
+    with pytest.raises(DataError, match=told):
+        write_coco(tmp_path / "out.json", lambda: [(PictureRecord("a.jpg", *other), iter([]))], SPACE, like=ids)
+    assert not (tmp_path / "out.json").exists()

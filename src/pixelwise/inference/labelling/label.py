@@ -60,6 +60,18 @@ def read_job(job: Job, predictor: Predictor) -> NDArray[np.uint8] | None:
     return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)
 
 
+def size_of(job: Job, image: NDArray[np.uint8] | None) -> Size:
+    """Give the height and width of a picture of which :func:`read_job` made ``image``.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    if image is not None:
+        return image.shape[1], image.shape[2]
+    with open_source(job.picture) as source:
+        return source.size
+
+
 def check_possible(predictor: Predictor, options: Options) -> None:
     """Make sure that the model gives what is wanted.
 

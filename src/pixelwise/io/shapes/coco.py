@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from pixelwise.io.atomic import atomic_text
-from pixelwise.io.shapes.coco_ids import CocoIds
+from pixelwise.io.shapes.coco_ids import CocoEntry, CocoIds
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
 from pixelwise.types import LabelSpace
 
@@ -37,6 +37,7 @@ def write_coco(
         How many objects were written.
 
     Raises:
+        DataError: the file that ids are taken from states another size of a picture.
         PixelwiseError: the file cannot be written.
     """
     numbers = {name: index for index, name in enumerate(label_space.names, 1)} if like is None else like.categories
@@ -62,8 +63,9 @@ def _write_all(file: TextIO, values: Iterable[dict[str, Any]]) -> int:
 
 
 def _image(number: int, picture: PictureRecord, like: CocoIds | None) -> dict[str, Any]:
-    name, id = (picture.name, number) if like is None else like.image(picture.name)
-    return {"id": id, "file_name": name, "height": picture.height, "width": picture.width}
+    size = (picture.height, picture.width)
+    entry = CocoEntry(picture.name, number) if like is None else like.entry_of_size(picture.name, size)
+    return {"id": entry.id, "file_name": entry.name, "height": picture.height, "width": picture.width}
 
 
 def _annotations(
@@ -71,7 +73,7 @@ def _annotations(
 ) -> Iterator[dict[str, Any]]:
     count = 0
     for number, (picture, objects) in enumerate(pictures, 1):
-        image = number if like is None else like.image(picture.name)[1]
+        image = number if like is None else like.entry(picture.name).id
         for one in objects:
             count += 1
             left, top, right, bottom = one.box
