@@ -43,16 +43,20 @@ def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def imported_names(path: Path) -> set[str]:
+    """Name the modules that a file imports, wherever it does so."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] if node.module != "pixelwise" else [f"pixelwise.{a.name}" for a in node.names]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("pixelwise.")}
-    return rooms - {"__version__", "_native"}
+            found |= {node.module} if node.module != "pixelwise" else {f"pixelwise.{a.name}" for a in node.names}
+    return found
+
+
+def imported_rooms(path: Path) -> set[str]:
+    names = imported_names(path)
+    return {name.split(".")[1] for name in names if name.startswith("pixelwise.")} - {"__version__", "_native"}
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
@@ -63,6 +67,12 @@ def test_imports_run_one_way(path: Path) -> None:
     assert here in MAY_IMPORT, f"room '{here}' has no place in the order yet"
     astray = imported_rooms(path) - MAY_IMPORT[here] - {here}
     assert not astray, f"{here} must not import {sorted(astray)}"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
+    imported = {name.split(".")[0] for name in imported_names(path)}
+    assert room(path) == "cli" or imported.isdisjoint({"rich", "typer", "click"}), "talk to a Listener instead"
 
 
 @pytest.mark.parametrize(

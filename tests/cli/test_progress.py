@@ -70,6 +70,39 @@ def test_work_that_begins_anew_is_timed_anew() -> None:
     assert pace.left(3) == "0:10 left"
 
 
+def test_the_clock_starts_when_work_begins() -> None:
+    clock = Clock()
+    listener, out, _ = listener_of(terminal=False, clock=clock)
+    with listener.progress("training", 4) as tell:
+        clock.now += 600  # processes start, and pictures are decoded
+        tell(0, 4)
+        clock.now += 10
+        tell(1, 4, "loss 0.5")
+        clock.now += 30
+        tell(4, 4, "loss 0.4")
+    assert out.getvalue().splitlines() == [
+        "training 0/4",
+        "training 1/4, loss 0.5, 0:30 left",
+        "training 4/4, loss 0.4, 0:00 left",
+        "training 4/4 in 0:40, loss 0.4",
+    ]
+
+
+@pytest.mark.parametrize(("first", "elapsed"), [(0, 5), (600, 5), (1, 35)])
+def test_the_clock_of_a_bar_starts_when_work_begins(first: int, elapsed: int) -> None:
+    """Work that first tells of one step has begun with the bar."""
+    clock = Clock()
+    bar = make_bar(Console(file=io.StringIO(), force_terminal=True))
+    bar.get_time = clock
+    counter = Counter(bar, "training", 1000)
+    clock.now += 30
+    counter(first, 1000)
+    clock.now += 5
+    counter(first + 1, 1000)
+    assert bar.tasks[0].elapsed == elapsed
+    assert bar.tasks[0].completed == first + 1
+
+
 def test_times_are_shown_as_people_write_them() -> None:
     assert [duration(seconds) for seconds in (0.4, 59.6, 75, 3599.4, 3600, 7620)] == [
         "0:00",
@@ -163,16 +196,6 @@ def test_a_ci_machine_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         tell(1, 4, "loss 0.5")
     assert err.getvalue() == ""
     assert "training 1/4, loss 0.5" in out.getvalue()
-
-
-def test_tiles_of_a_picture_are_a_second_row() -> None:
-    err = io.StringIO()
-    with make_bar(Console(file=err, width=100, force_terminal=True)) as bar:
-        counter = Counter(bar, "predicting", 3)
-        with counter.tiles("large.tif", 9) as tiles:
-            tiles(4, 9)
-            assert [task.completed for task in bar.tasks] == [0, 4]
-        assert len(bar.tasks) == 1
 
 
 def test_the_console_is_a_listener() -> None:

@@ -113,6 +113,12 @@ WRONG: dict[str, list[Any]] = {
     "preprocessing.value_range": [
         *([1, 0], [0], [0, 1, 2], "01", [NAN, 1], [0, INFINITY], True, [-1e308, 1e308], [0, HUGE]),
     ],
+    "preprocessing.resize": [
+        *("none", "", 5, True, {}, [], [800], [800, 1333, 3], [1333, 800], [0, 5], [-800, 1333], [800.0, 1333.0]),
+        *(["800", "1333"], [True, 1333], [None, None], [NAN, 5], [INFINITY, INFINITY], [800, HUGE], [800, 8193]),
+        *([[800], [1333]], {"shorter": 800, "longer": 1333}),
+    ],
+    "edge": [5, None, True, "", "wrapped", ["mirror"], "ZEROS", {}, "x" * 10**6],
     "object_rule": [[], "any", 5, {}, {"score": 0.5}],
     "object_rule.score": ["high", NAN, -0.1, 1.1, True, None, HUGE],
     "object_rule.min_area": ["large", -1, 0.5, True, None, HUGE],

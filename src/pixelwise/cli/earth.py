@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
-from pixelwise.cli.progress import Terminal, counting
+from pixelwise.cli.progress import Terminal
 from pixelwise.cli.tables import print_evaluation
 from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
 from pixelwise.data.source import open_data
@@ -87,7 +87,7 @@ def map_raster(predictor: Predictor, image: NDArray[np.uint8], path: Path, conso
     source = Raster("the Earth", size, 3, image.dtype, ArrayPixels(image), georeference=plate_carree(size))
     plan = predictor.plan(size)
     console.print(f"mapping the whole Earth, {describe_plan(plan)}", highlight=False)
-    with counting("mapping", len(plan)) as progress:
+    with Terminal(console).progress("mapping", len(plan)) as progress:
         result = predictor.raster(source, path, progress=progress)
     seconds, megapixels = time.monotonic() - started, image[..., 0].size / 1e6
     console.print(

@@ -36,12 +36,24 @@ class Pace:
         self._marks = deque([(self._started, 0)], maxlen=NEWEST_MARKS)
         self._untouched = True
 
-    def mark(self, done: int) -> None:
-        """Note what is done now. What was done before the first mark, by work that was broken off, took no time."""
-        if done < self._marks[-1][1] or (self._untouched and done > 1):
+    def mark(self, done: int) -> bool:
+        """Note what is done now.
+
+        Work that first tells of nothing begins there, whatever was made ready before. What the first mark tells was
+        done before, by work that was broken off, took no time.
+
+        Returns:
+            Whether the work begins with this mark.
+        """
+        now = self._clock()
+        begins = self._untouched and done != 1
+        if begins:
+            self._started = now
+        if begins or done < self._marks[-1][1]:
             self._marks.clear()
         self._untouched = False
-        self._marks.append((self._clock(), done))
+        self._marks.append((now, done))
+        return begins
 
     @property
     def elapsed(self) -> float:
@@ -72,31 +84,9 @@ class Counter:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move the bar."""
-        self._pace.mark(done)
+        if self._pace.mark(done):
+            self._bar.reset(self._task, total=total)
         self._bar.update(self._task, completed=done, total=total, note=note, left=self._pace.left(total))
-
-    @contextmanager
-    def tiles(self, name: str, total: int) -> Iterator[Counter]:
-        """Show a second bar while the block runs, for the tiles of one large picture.
-
-        Args:
-            name: of the picture.
-            total: how many tiles it has.
-
-        Yields:
-            A function to call with the tiles done and the tiles in all.
-        """
-        counter = Counter(self._bar, f"tiles of {name}", total)
-        try:
-            yield counter
-        finally:
-            self._bar.remove_task(counter._task)
-
-    def say(self, text: str) -> None:
-        """Print a line to stdout, above the bar."""
-        self._bar.stop()
-        Console(soft_wrap=True).print(text, highlight=False, markup=False)
-        self._bar.start()
 
 
 class Terminal:
@@ -185,21 +175,6 @@ class Terminal:
         finally:
             if bar is not None:
                 bar.start()
-
-
-@contextmanager
-def counting(doing: str, total: int) -> Iterator[Counter]:
-    """Show a bar with the time left on stderr while the block runs.
-
-    Args:
-        doing: what is being done, such as ``"scoring"``.
-        total: how many pictures there are.
-
-    Yields:
-        A function to call with the pictures done and the pictures in all.
-    """
-    with make_bar(Console(stderr=True)) as bar:
-        yield Counter(bar, doing, total)
 
 
 def make_bar(console: Console) -> Bar:
