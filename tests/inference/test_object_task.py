@@ -292,7 +292,7 @@ def test_a_rule_decides_what_is_found_and_what_is_shown(tile: int) -> None:
 def test_detection_models_are_neither_averaged_nor_shown_in_views(detector: Path) -> None:
     with pytest.raises(ModelError, match="cannot be averaged"):
         Predictor([detector, detector])
-    with pytest.raises(SettingError, match="no --tta"):
+    with pytest.raises(SettingError, match="tta: objects of several views"):
         Predictor(detector, tta=("hflip",))
 
 

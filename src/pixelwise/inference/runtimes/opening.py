@@ -40,7 +40,9 @@ def open_task(
     if finding and len(opened) > 1:
         raise ModelError("networks that find objects cannot be averaged with others; give one of them alone")
     if finding and not all(view.plain for view in views):
-        raise SettingError("networks that find objects take no --tta: objects of several views cannot be averaged")
+        raise SettingError(
+            "objects of several views cannot be averaged; leave it out for networks that find objects", argument="tta"
+        )
     said = opened[0].object_rule
     rule = ObjectRule(said.score if score is None else score, said.min_area if min_area is None else min_area)
     if finding:
