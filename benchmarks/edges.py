@@ -95,7 +95,7 @@ def main() -> None:
     share_the_processor()
     model = load_model(options.model)
     if options.edge:
-        model.edge = options.edge
+        model.change_card(edge=options.edge)
     predictor = Predictor(model)
     source = open_data(options.data, label_space=model.label_space)
     cache = PictureCache(source.split(options.split), source.label_space, budget_bytes=0)

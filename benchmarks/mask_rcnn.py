@@ -23,12 +23,12 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from pixelwise.data.source import open_data
 from pixelwise.detection import to_instances
-from pixelwise.detection.prepare import prepare
 from pixelwise.inference import Predictor
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import match_objects
 from pixelwise.models import DetectionModel
 from pixelwise.models.importing.importer import import_tensors
+from pixelwise.models.prepare import prepare
 
 SIZE = (800, 800)
 

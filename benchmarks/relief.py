@@ -111,7 +111,7 @@ def learn(folder: Path, model: str, minutes: float) -> None:
     fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), listener=Terminal(Console()))
     trained = load_model(run.path)
     assert isinstance(trained, SegmentationModel)
-    trained.fast_halo = measure_halo(Predictor(trained), source.split("val"), LABELS)
+    trained.change_card(fast_halo=measure_halo(Predictor(trained), source.split("val"), LABELS))
     save_model(trained, run.model_file)
 
 

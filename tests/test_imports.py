@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
-GROUND = {"words", "errors", "types", "instances", "geometry", "tiling", "listener"}
+GROUND = {"words", "errors", "types", "instances", "geometry", "tiling", "card", "listener"}
 MAY_IMPORT = {
     "words": set(),
     "errors": set(),
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "instances": {"words", "errors"},
     "geometry": {"errors"},
     "tiling": {"words", "errors", "geometry"},
+    "card": {"geometry", "instances", "tiling", "types"},
     "listener": set(),
     "ops": GROUND,
     "io": GROUND,
@@ -76,7 +77,8 @@ def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["types", "instances", "geometry", "tiling", "listener", "io.rasters.opening", "inference.predictor"]
+    "module",
+    ["types", "instances", "geometry", "tiling", "card", "listener", "io.rasters.opening", "inference.predictor"],
 )
 def test_what_people_import_first_loads_without_torch(module: str) -> None:
     program = f"import sys, pixelwise, pixelwise.{module}; sys.exit('torch' in sys.modules)"

@@ -8,9 +8,10 @@ receptive fields, crop offsets, legal sizes and the context of a tile all follow
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixelwise.errors import SettingError
 
@@ -92,6 +93,31 @@ class Geometry:
             int(len(phases) * stride),
             tuple(phases),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the geometry of full-size outputs in plain JSON types; :meth:`from_dict` reads it back."""
+        phases = None if self.whole else [list(phase) for phase in self.phases]
+        return {"period": self.period, "least": self.least, "phases": phases}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> Geometry:
+        """Build the geometry of full-size outputs from what :meth:`to_dict` wrote.
+
+        Raises:
+            SettingError: the phases are not those of one period, or an output reads less far than the one before it.
+        """
+        period, least = described["period"], described["least"]
+        if described["phases"] is None:
+            return cls(1, None, None, period, least=least)
+        phases = [Phase(*values) for values in described["phases"]]
+        if len(phases) != period:
+            raise SettingError(f"the geometry has {len(phases)} phases for a period of {period}")
+        after = [*phases[1:], Phase(*(value + period for value in phases[0]))]
+        if any(p.first > p.last for p in phases) or any(
+            now > then for pair in zip(phases, after, strict=True) for now, then in zip(*pair, strict=True)
+        ):
+            raise SettingError("the geometry has phases that do not rise")
+        return replace(cls._of(Fraction(1), phases), least=least)
 
     @property
     def whole(self) -> bool:

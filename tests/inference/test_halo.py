@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,7 +53,7 @@ def sample(height: int, width: int) -> Sample:
 @pytest.mark.parametrize(("distance", "halo"), [(1, 32), (32, 32), (33, 64), (90, 96), (200, 256), (390, 384)])
 def test_it_is_what_the_network_looks_at(distance: int, halo: int) -> None:
     runtime = TorchRuntime(far(distance), device="cpu", precision="float32")
-    assert runtime.geometry.context == 400
+    assert runtime.card.geometry.context == 400
     # The picture is smaller than the halo: its mirror image goes on around it.
     assert choose_halo(runtime, [sample(150, 130)]) == halo
 
@@ -83,7 +85,7 @@ def test_squares_are_laid_where_a_mask_changes_most() -> None:
 
 def test_an_average_takes_the_longest_halo_of_its_members_on_the_picture() -> None:
     members = [TorchRuntime(far(1), device="cpu", precision="float32") for _ in range(2)]
-    members[1].fast_halo = 128
-    assert AveragingRuntime(members, parse_views(())).fast_halo == 128
-    assert AveragingRuntime(members, parse_views(("hflip", 2.0))).fast_halo == 128
-    assert AveragingRuntime(members, parse_views((0.5,))).fast_halo == 256
+    members[1].card = replace(members[1].card, fast_halo=128)
+    assert AveragingRuntime(members, parse_views(())).card.fast_halo == 128
+    assert AveragingRuntime(members, parse_views(("hflip", 2.0))).card.fast_halo == 128
+    assert AveragingRuntime(members, parse_views((0.5,))).card.fast_halo == 256

@@ -12,12 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pixelwise.card import ModelCard
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inference import Predictor
 from pixelwise.inference.merging import Joiner
 from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.object_tiles import choose_object_tiles
+from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.io.rasters.sink import open_sink
@@ -28,19 +30,23 @@ from pixelwise.types import LabelSpace, Preprocessing
 PERIOD = 8
 
 
-class Blobs:
+class Blobs(ObjectRuntime):
     """Finds the connected blobs in what it is shown; a blob's class is its grey value less one."""
 
-    label_space = LabelSpace(("low", "high"))
-    preprocessing = Preprocessing((0.5,), (0.5,))
-    geometry = Geometry(1, None, None, PERIOD)
+    card = ModelCard(
+        kind="objects",
+        label_space=LabelSpace(("low", "high")),
+        preprocessing=Preprocessing((0.5,), (0.5,)),
+        object_rule=ObjectRule(),
+        geometry=Geometry(1, None, None, PERIOD),
+    )
     bytes_per_pixel, bytes_more, largest = 1.0, 0.0, 32.0
     fingerprint = "blobs"
 
     def __init__(self, *, boxes_only: bool = False) -> None:
         self.boxes_only = boxes_only
 
-    def objects(self, image: NDArray[np.uint8]) -> Instances:
+    def objects(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Instances:
         masks, labels = [], []
         for value in (1, 2):
             ids = ndimage.label(image[0] == value)[0]
@@ -134,7 +140,7 @@ def test_boxes_alone_are_joined_as_well() -> None:
 
 def test_disagreement_between_tiles_is_measured() -> None:
     plan = choose_object_tiles(
-        (64, 128), Blobs.geometry, bytes_per_pixel=1, bytes_more=0, largest=64, tile=64, memory=2**30
+        (64, 128), Blobs.card.geometry, bytes_per_pixel=1, bytes_more=0, largest=64, tile=64, memory=2**30
     )
     left, right = plan
     joiner = Joiner(plan)
@@ -263,7 +269,7 @@ def test_what_counts_as_an_object_travels_with_the_model(detector: Path, tmp_pat
     plain = Predictor(detector, precision="float32")
     assert plain.rule == ObjectRule(0.5, 0)
     model = load_model(detector)
-    model.object_rule = ObjectRule(0.3, 5)
+    model.change_card(object_rule=ObjectRule(0.3, 5))
     save_model(model, tmp_path / "model.safetensors")
     assert Predictor(tmp_path / "model.safetensors").rule == ObjectRule(0.3, 5)
     assert Predictor(tmp_path / "model.safetensors", score=0.2).rule == ObjectRule(0.2, 5)
@@ -292,7 +298,7 @@ def test_a_rule_decides_what_is_found_and_what_is_shown(tile: int) -> None:
 def test_detection_models_are_neither_averaged_nor_shown_in_views(detector: Path) -> None:
     with pytest.raises(ModelError, match="cannot be averaged"):
         Predictor([detector, detector])
-    with pytest.raises(SettingError, match="tta: objects of several views"):
+    with pytest.raises(SettingError, match="leave tta out"):
         Predictor(detector, tta=("hflip",))
 
 
@@ -321,7 +327,7 @@ print(len(plan), len(result.instances), sink.painted, extra)
 class Disc(Blobs):
     """Finds a disc of 100 pixels across in the middle of everything it is shown."""
 
-    def objects(self, image: NDArray[np.uint8]) -> Instances:
+    def objects(self, image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> Instances:
         size = (image.shape[1], image.shape[2])
         y, x = np.mgrid[:100, :100]
         mask = BoxMask(np.hypot(y - 49.5, x - 49.5) < 50, size[0] // 2 - 50, size[1] // 2 - 50, size)

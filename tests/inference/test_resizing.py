@@ -182,7 +182,7 @@ def test_the_scale_travels_with_the_file(model: DetectionModel, tmp_path: Path) 
     save_model(model, tmp_path / "a.safetensors")
     assert load_model(tmp_path / "a.safetensors").preprocessing == model.preprocessing
     plain = in_float64(model).float()
-    plain.preprocessing = Preprocessing()
+    plain.change_card(preprocessing=Preprocessing())
     save_model(plain, tmp_path / "b.safetensors")
     resized, other = (Predictor(tmp_path / name).runtime.fingerprint for name in ("a.safetensors", "b.safetensors"))
     assert resized != other  # the same weights find other objects

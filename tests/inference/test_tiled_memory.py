@@ -23,7 +23,7 @@ def resident(field):
 torch.manual_seed(0)
 torch.set_num_threads(1)
 model = build_model("unet", classes=3, encoder="resnet10t", decoder_channels=(64, 32, 16, 16, 8)).eval()
-model.fast_halo = 64
+model.change_card(fast_halo=64)
 predictor = Predictor(model, device="cpu", precision="float32", mode="fast", memory=48)
 predictor(np.zeros((96, 96, 3), np.uint8))
 side = int(sys.argv[1])

@@ -94,7 +94,7 @@ def test_exact_tiles_have_no_seam_error_and_equal_the_whole(wide: SegmentationMo
 @pytest.mark.parametrize("size", [(33, 62), (34, 61), (35, 63), (32, 65)])
 def test_tiles_at_the_edge_go_on_as_the_whole_does(twin: SegmentationModel, size: tuple[int, int], edge: Edge) -> None:
     """At any number of pixels that a picture lacks of the period, for tiles down to a single row or column."""
-    twin.edge = edge
+    twin.change_card(edge=edge)
     image = draw(*size).transpose(2, 0, 1)
     whole_plan = plan_of(twin, size, 100, None)
     whole = logits(twin, image, next(iter(whole_plan)), whole_plan)
@@ -111,7 +111,7 @@ def test_every_runtime_continues_pictures_as_the_model_was_trained(wide: Segment
     labels = {}
     for edge in ("zeros", "mirror"):
         model = copy.deepcopy(wide)
-        model.edge = edge
+        model.change_card(edge=edge)
         labels[edge] = Predictor(model, device="cpu", precision="float64")(picture).labels
         for tile in (16, 40):
             tiled = Predictor(model, device="cpu", precision="float64", mode="exact", tile=tile)(picture)

@@ -81,8 +81,9 @@ def test_any_number_of_channels(name: str, channels: int) -> None:
 
 
 def test_a_file_holds_everything(model: SegmentationModel, tmp_path: Path) -> None:
-    model.label_space = LabelSpace(("sky", "sea", "land"), background=0, mapping={0: 0, 7: 1, 9: 2, 11: 255})
-    model.preprocessing = Preprocessing((0.1, 0.2, 0.3), (0.5, 0.6, 0.7), value_range=(10.0, 4000.0))
+    space = LabelSpace(("sky", "sea", "land"), background=0, mapping={0: 0, 7: 1, 9: 2, 11: 255})
+    preprocessing = Preprocessing((0.1, 0.2, 0.3), (0.5, 0.6, 0.7), value_range=(10.0, 4000.0))
+    model.change_card(label_space=space, preprocessing=preprocessing)
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path)
     assert loaded.label_space == model.label_space

@@ -34,7 +34,7 @@ def test_the_first_files_had_encoder_decoder_and_head_in_no_network(name: str, t
 def test_the_halo_of_tiles_travels_with_the_model(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     model = build_model("fcn", classes=3, encoder="resnet10t")
-    model.fast_halo = 160
+    model.change_card(fast_halo=160)
     save_model(model, path)
     assert load_model(path).fast_halo == 160
     with safe_open(path, framework="pt") as opened:

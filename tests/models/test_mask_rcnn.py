@@ -189,7 +189,7 @@ def test_a_file_holds_everything(tmp_path: Path) -> None:
     model = lively(
         build(anchor_sizes=((8,), (16,), (32,), (64,), (128,)), anchor_ratios=(1.0,), norm="frozen", score=0.01)
     )
-    model.label_space = LabelSpace(("cell", "nucleus", "debris"))
+    model.change_card(label_space=LabelSpace(("cell", "nucleus", "debris")))
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path)
     assert isinstance(loaded, DetectionModel)

@@ -144,7 +144,7 @@ def test_a_network_of_pixels_is_scored_by_both(tmp_path: Path, by_brightness) ->
         image[mask.window] = brightness
     image[24:28, 24:28] = 128  # not annotated
     model = by_brightness
-    model.label_space = space
+    model.change_card(label_space=space)
     predictor = Predictor(model, device="cpu", precision="float32")
     evaluation = evaluate(predictor, make_pairs(tmp_path, [truth], [image]), SPACE)
     labels = predictor(image).labels

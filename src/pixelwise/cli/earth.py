@@ -22,8 +22,8 @@ from pixelwise.io.atomic import atomic_path, write_json
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import ArrayPixels, Raster
-from pixelwise.metrics.counting import count_labels
 from pixelwise.metrics.scores import Scores
+from pixelwise.ops.counting import count_labels
 from pixelwise.report import write_report
 from pixelwise.scoring.pixel_drawing import draw_pixels
 from pixelwise.scoring.pixel_judge import pixel_evaluation

@@ -68,7 +68,8 @@ def import_(
     label_space, named_by = read_labels(labels), str(labels)
     imported = import_checkpoint(checkpoint, source, label_space=label_space, leave_out=leave_out or (), **options)
     if label_space is None:
-        imported.model.label_space, named_by = choose_labels(imported)
+        label_space, named_by = choose_labels(imported)
+        imported.model.change_card(label_space=label_space)
     save_model(imported.model, out)
     check_written(imported, out)
     print_summary(Console(), imported, source, named_by)

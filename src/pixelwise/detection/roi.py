@@ -166,6 +166,7 @@ class RegionReader:
         reduce: how samples become one value.
         samples: points along a side of a bin.
         half_pixel: where the cells of a map lie.
+        native: whether kernels of our own read the regions where there are some.
     """
 
     def __init__(
@@ -177,6 +178,7 @@ class RegionReader:
         reduce: Reduce = "avg",
         samples: int = 2,
         half_pixel: bool = True,
+        native: bool = True,
     ) -> None:
         check_operation(operation, reduce)
         self.cells = cells
@@ -185,6 +187,7 @@ class RegionReader:
         self.reduce: Reduce = reduce
         self.samples = samples
         self.half_pixel = half_pixel
+        self.native = native
 
     def __call__(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Read the boxes of all pictures.
@@ -218,7 +221,12 @@ class RegionReader:
     def _native(self, maps: Sequence[Tensor], rois: Tensor) -> bool:
         """Whether the native kernels do what is asked."""
         features = maps[0]
-        if self.operation != "align" or self.reduce != "avg" or features.dtype not in (torch.float32, torch.bfloat16):
+        if (
+            not self.native
+            or self.operation != "align"
+            or self.reduce != "avg"
+            or features.dtype not in (torch.float32, torch.bfloat16)
+        ):
             return False
         return not rois.requires_grad and hasattr(native_for(features, rois), "align_regions_backward")
 

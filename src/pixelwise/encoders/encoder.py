@@ -57,13 +57,15 @@ PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {
 """Trunks of the classical papers that timm does not have: name -> ``build(in_channels=..., output_stride=...)``."""
 
 
-def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32) -> Encoder:
+def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32, exact: bool | None = None) -> Encoder:
     """Build an encoder by name: a trunk of the classical papers, or any convolutional timm model.
 
     Args:
         name: a key of :data:`PAPER_TRUNKS`, or a timm model name.
         in_channels: channels of the images.
         output_stride: largest stride wanted, where the encoder can be dilated to it.
+        exact: whether a timm encoder's maps are exact fractions of pictures, where that is known; see
+            :class:`.TimmEncoder`.
 
     Raises:
         ModelError: no such encoder, or one that gives no pyramid of maps for pictures of any size.
@@ -72,7 +74,7 @@ def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32) -
         return smp_encoder(name, in_channels=in_channels, output_stride=output_stride)
     if name in PAPER_TRUNKS:
         return PAPER_TRUNKS[name](in_channels=in_channels, output_stride=output_stride)
-    return TimmEncoder(name, in_channels=in_channels, output_stride=output_stride)
+    return TimmEncoder(name, in_channels=in_channels, output_stride=output_stride, exact=exact)
 
 
 def fitting(encoder: Encoder) -> Geometry:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import timm
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
-from pixelwise.encoders.sizes import CHOOSE, Pyramid
+from pixelwise.encoders.sizes import CHOOSE, Pyramid, Sizes
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.nn.blocks import DepthwiseConv2d
 
@@ -27,22 +28,28 @@ class TimmEncoder(nn.Module):
         in_channels: channels of the images; pretrained weights of a stem are adapted to it by timm.
         output_stride: largest stride wanted, 8, 16 or 32; deeper stages are dilated instead of strided. An encoder that
             cannot be dilated keeps its own stride of 32.
+        exact: whether maps are exact fractions of pictures, where that is known already, as from a model file; by
+            default the network is run on shapes to see it, and to refuse one that gives no pyramid.
 
     Raises:
         ModelError: no such timm model, or one that is no pyramid of maps, or only at sizes that are too far apart.
     """
 
-    def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
+    def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32, exact: bool | None = None) -> None:
         super().__init__()
         self.name = name
+        self.in_channels = in_channels
         self.body = _create(name, in_channels=in_channels, output_stride=output_stride)
         self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.body.feature_info.reduction())
-        self.sizes = Pyramid(
-            self.body, name, channels=self.channels, strides=self.strides, in_channels=in_channels
-        ).measure()
-        self.exact = self.sizes.exact
+        self.exact = self.sizes.exact if exact is None else exact
         _use_native_depthwise(self.body)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes of pictures that it computes on."""
+        channels, strides = self.channels, self.strides
+        return Pyramid(self.body, self.name, channels=channels, strides=strides, in_channels=self.in_channels).measure()
 
     @property
     def default_normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -52,7 +52,7 @@ def choose_halo(
         :data:`LIMIT` of the pixels; the longest tried, where all do. Networks of unpadded convolutions always read
         all; for them, and where there is no picture, :data:`pixelwise.tiling.FAST_HALO`.
     """
-    geometry = runtime.geometry
+    geometry = runtime.card.geometry
     longest = _up(LONGEST if geometry.context is None else min(LONGEST, geometry.context), geometry.period)
     halos = sorted({_up(halo, geometry.period) for halo in HALOS})
     halos = [halo for halo in halos if halo < longest] or halos[:1]

@@ -39,9 +39,9 @@ class LabelTask:
     def __init__(self, runtime: Runtime, *, rule: ObjectRule) -> None:
         self.rule = rule
         self.runtime = runtime
-        self.preprocessing = runtime.preprocessing
-        self.label_space = runtime.label_space
-        self.fast_halo = runtime.fast_halo
+        self.card = runtime.card
+        self.preprocessing = self.card.preprocessing
+        self.label_space = self.card.label_space
 
     def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
         """Choose tiles; raises as :func:`pixelwise.tiling.choose_tiles`."""
@@ -51,8 +51,7 @@ class LabelTask:
         if mode == "exact":
             raise SettingError(
                 "views that are flipped, turned or zoomed do not begin where the network's cells do, so no tiles of "
-                "them equal the whole picture; take fast or auto, or a memory that holds the picture",
-                argument="mode",
+                "them equal the whole picture; take --mode fast or auto, or a memory that holds the picture"
             )
         fast = self._choose(size, "fast", tile, memory)
         reason = f"tiles of flipped, turned or zoomed views are never exact: they see {fast.halo} pixels around them"
@@ -61,13 +60,13 @@ class LabelTask:
     def _choose(self, size: tuple[int, int], mode: Mode, tile: int | None, memory: int) -> TilePlan:
         return choose_tiles(
             size,
-            self.runtime.geometry,
+            self.card.geometry,
             cost=self.runtime.cost,
             mode=mode,
             tile=tile,
             memory=memory,
             border=self.runtime.border,
-            fast_halo=self.fast_halo,
+            fast_halo=self.card.fast_halo,
         )
 
     def measure_halo(
@@ -81,7 +80,7 @@ class LabelTask:
         if halo is None:
             return self
         changed = copy.copy(self)
-        changed.fast_halo = halo
+        changed.card = dataclasses.replace(self.card, fast_halo=halo)
         return changed
 
     def predict(

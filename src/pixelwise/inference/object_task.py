@@ -44,15 +44,16 @@ class ObjectTask:
     def __init__(self, runtime: ObjectRuntime, *, rule: ObjectRule = DEFAULT_RULE) -> None:
         self.rule = rule
         self.runtime = runtime
-        self.preprocessing = runtime.preprocessing
-        self.label_space = semantic_space(runtime.label_space)
+        self.card = runtime.card
+        self.preprocessing = self.card.preprocessing
+        self.label_space = semantic_space(self.card.label_space)
 
     def plan(self, size: tuple[int, int], *, mode: Mode, tile: int | None, memory: int) -> TilePlan:
         """Choose tiles; raises as :func:`pixelwise.inference.object_tiles.choose_object_tiles`."""
         runtime, resize = self.runtime, self.preprocessing.resize
         plan = choose_object_tiles(
             size if resize is None else resize.size_of(size),
-            runtime.geometry,
+            self.card.geometry,
             bytes_per_pixel=runtime.bytes_per_pixel,
             bytes_more=runtime.bytes_more,
             largest=runtime.largest,
@@ -126,10 +127,10 @@ class ObjectTask:
     def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], plan: TilePlan) -> NDArray[np.int64]:
         """Count the classes that objects are painted in against a mask (H, W): int64 (K, K)."""
         labels = self.predict(image, plan, probabilities=False, progress=None).labels
-        classes = len(self.label_space)
-        counted = mask != self.label_space.ignore_index
-        pairs = mask[counted].astype(np.int64) * classes + labels[counted]
-        return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+        # Imported here, because the predictor does not wait for torch.
+        from pixelwise.ops.counting import count_labels
+
+        return count_labels(mask, labels, self.label_space)
 
     def _find(self, read: Reader, plan: TilePlan, progress: Progress | None) -> tuple[Instances, float | None]:
         """Find the objects of a picture, as they lie on it at its own size."""

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import SettingError, unknown_name
+from pixelwise.card import ModelCard
+from pixelwise.errors import SettingError
+from pixelwise.inference.label_task import LabelTask
+from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.pictures import Picture, as_image
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import Progress, RasterResult
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
+from pixelwise.inference.runtimes.catalogue import opener_of
 from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import Openable, Watch, open_source
@@ -25,8 +29,6 @@ from pixelwise.types import LabelSpace, Preprocessing, Sample
 
 if TYPE_CHECKING:
     from pixelwise.models import Model
-
-RUNTIMES = ("torch",)
 
 MEMORY = 256.0
 """MiB that computing a tile may take unless something else is asked for."""
@@ -39,7 +41,7 @@ class Predictor:
     :class:`pixelwise.inference.object_task.ObjectTask`. Labels come straight from the coarse logits: scores of all
     classes never exist at full size, unless probabilities are asked for. Pictures that do not fit into the memory are
     computed in tiles; see :func:`pixelwise.tiling.choose_tiles` and
-    :func:`pixelwise.inference.object_tiles.choose_object_tiles`.
+    :func:`pixelwise.inference.object_tiles.choose_object_tiles`. Several threads may use one predictor at once.
 
     Args:
         model: a model, of which a copy is used; or a model file or run folder; or several, whose probabilities are
@@ -78,18 +80,17 @@ class Predictor:
         score: float | None = None,
         min_area: int | None = None,
     ) -> None:
-        if runtime not in ("auto", *RUNTIMES):
-            raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)))
         if memory <= 0:
             raise SettingError(f"memory is {memory:g} MiB; it must be positive")
         models = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
         if not models:
             raise SettingError("there is no model to predict with; give at least one")
-        views = parse_views(tta)
-        # Imported here, so that importing the predictor does not wait for torch.
-        from pixelwise.inference.runtimes.opening import open_task
-
-        self._task = open_task(models, views, device=device, precision=precision, score=score, min_area=min_area)
+        opened = opener_of(runtime)(models, parse_views(tta), device=device, precision=precision)
+        known = opened.card.object_rule
+        rule = ObjectRule(known.score if score is None else score, known.min_area if min_area is None else min_area)
+        self._task: LabelTask | ObjectTask = (
+            ObjectTask(opened, rule=rule) if isinstance(opened, ObjectRuntime) else LabelTask(opened, rule=rule)
+        )
         self.mode = mode
         self.tile = tile
         self.memory = memory
@@ -99,6 +100,11 @@ class Predictor:
     def runtime(self) -> Runtime | ObjectRuntime:
         """What computes."""
         return self._task.runtime
+
+    @property
+    def card(self) -> ModelCard:
+        """All that is known of the model beside its weights."""
+        return self._task.card
 
     @property
     def finds_objects(self) -> bool:

@@ -69,15 +69,15 @@ def label_raster(
         finished: windows that the sink holds already.
         progress: told after every tile, and at the start where some are finished.
     """
-    ignore = runtime.label_space.ignore_index
+    ignore = runtime.card.label_space.ignore_index
     alone = Lock()  # a source is read by one thread at a time; tiles are read ahead on another one
-    read = window_reader(source, runtime.preprocessing, alone)
+    read = window_reader(source, runtime.card.preprocessing, alone)
 
     def write(tile: Tile, labels: NDArray[Any]) -> None:
         with alone:
             valid = source.valid(*tile.write)
         if valid is not None:
-            labels = np.where(valid, labels.astype(runtime.label_space.dtype), ignore)
+            labels = np.where(valid, labels.astype(runtime.card.label_space.dtype), ignore)
         sink.write(tile.write[0].start, tile.write[1].start, labels)
 
     tiles = [tile for tile in plan if _place(tile) not in finished]

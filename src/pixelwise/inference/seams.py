@@ -67,7 +67,7 @@ class Seams:
             for at, length, tile in zip((row, column), self.plan.size, self.plan.tile, strict=True)
         )
         shape = (rows.stop - rows.start, columns.stop - columns.start)
-        return _Place((rows, columns), np.zeros(shape, self.runtime.label_space.dtype), np.zeros(shape, np.bool_))
+        return _Place((rows, columns), np.zeros(shape, self.runtime.card.label_space.dtype), np.zeros(shape, np.bool_))
 
     def look(self, tile: Tile, labels: NDArray[np.integer[Any]]) -> None:
         """Take in the labels of the next tile."""

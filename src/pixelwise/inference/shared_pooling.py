@@ -28,9 +28,9 @@ def shared_context(runtime: Runtime, plan: TilePlan, read: Reader) -> AbstractCo
         plan: how the picture is cut.
         read: gives windows of the picture.
     """
-    if plan.exact or plan.whole or not runtime.geometry.whole:
+    if plan.exact or plan.whole or not runtime.card.geometry.whole:
         return nullcontext()
-    return runtime.averaging_over(read(*window) for window in spread_windows(plan.size, runtime.geometry.period))
+    return runtime.averaging_over(read(*window) for window in spread_windows(plan.size, runtime.card.geometry.period))
 
 
 def spread_windows(size: tuple[int, int], period: int) -> list[Window]:

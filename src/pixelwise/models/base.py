@@ -10,16 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise.card import UntracedCard
 from pixelwise.encoders import Encoder, fitting
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
-from pixelwise.nn.aspp import picture_within
+from pixelwise.models.carded import CardedModel
 from pixelwise.nn.fused.windows import Windowed
+from pixelwise.nn.image_mean import picture_within
 from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import upsample_band
-from pixelwise.tiling import FAST_HALO, Window
+from pixelwise.tiling import Window
 from pixelwise.types import EDGES as EDGES
 from pixelwise.types import Edge, LabelSpace, Preprocessing
 
@@ -74,7 +76,7 @@ class EncoderDecoder(nn.Module):
         return logits
 
 
-class SegmentationModel(nn.Module):
+class SegmentationModel(CardedModel):
     """A network that scores every pixel for every class, on pictures of any size.
 
     With ``border="zeros"`` pictures are continued at the bottom and the right to the next multiple of the network's
@@ -107,31 +109,20 @@ class SegmentationModel(nn.Module):
         border: Literal["zeros", "mirror"] = "zeros",
         stretch: Literal["half_pixel", "corners"] | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.label_space = label_space
-        self.preprocessing = preprocessing
+        untraced = UntracedCard(
+            label_space=label_space,
+            preprocessing=preprocessing,
+            object_rule=ObjectRule(score=0),
+            edge="mirror" if stretch is None else "zeros",
+        )
+        super().__init__(network, untraced)
         self.stride = stride
         self.first = (stride - 1) / 2 if first is None else first
         self.border = border
         self.stretch = stretch
-        self.name = ""
-        self.options: dict[str, Any] = {}
-        self.object_rule = ObjectRule(score=0)
-        self.fast_halo = FAST_HALO
-        """Pixels that tiles of fast mode see around them; measured at the end of training."""
-        self.edge: Edge = "mirror" if stretch is None else "zeros"
-        """How pictures go on at the bottom and the right; what the network was trained with, so that files keep it."""
-        self.geometry = self._trace()
 
-    @property
-    def encoder(self) -> Encoder | None:
-        """The part that may carry ImageNet weights; None in networks that are all of a piece."""
-        encoder: Encoder | None = getattr(self.network, "encoder", None)
-        return encoder
-
-    def _trace(self) -> Geometry:
-        """Geometry of the full-size logits, from the operators that the network runs."""
+    def trace_geometry(self) -> Geometry:
+        """Find the geometry of the full-size logits, from the operators that the network runs."""
         traced = self._trace_at(PROBE)
         coarse = traced.outputs[0]
         if self.border == "mirror":
@@ -139,7 +130,7 @@ class SegmentationModel(nn.Module):
             # Of the sizes that some output ends at, the legal one loses least.
             sides = {PROBE + (phase.needs + 1 - PROBE) % coarse.period for phase in coarse.phases}
             coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
-        if coarse.whole or self.stretch is not None or not self._exact():
+        if coarse.whole or self.stretch is not None or not self.exact_maps:
             # Attention hides the strides of what is behind it from the trace; the encoder states them.
             fits = Geometry.identity() if self.encoder is None else fitting(self.encoder)
             return Geometry(1, None, None, lcm(traced.period, fits.period), least=fits.least)
@@ -153,9 +144,17 @@ class SegmentationModel(nn.Module):
     def _trace_at(self, side: int) -> Trace:
         return trace(self.network, (1, self.preprocessing.channels, side, side))
 
-    def _exact(self) -> bool:
-        encoder = self.encoder
-        return encoder is None or encoder.exact
+    def _contradiction(self) -> str:
+        geometry = self.geometry
+        if geometry.stride != 1 or geometry.period % self.stride:
+            return f"a period of {geometry.period} is no multiple of its stride, {self.stride}"
+        if not geometry.whole and (self.stretch is not None or not self.exact_maps):
+            return "its maps are stretched over the picture, so that no output reads a known part of it"
+        if self.border == "zeros" and any(phase.needs != output for output, phase in enumerate(geometry.phases)):
+            return "it gives as many outputs as a picture has pixels"
+        if self.border == "mirror" and not geometry.margin:
+            return "its unpadded convolutions lose pixels at the borders"
+        return super()._contradiction()
 
     def coarse(self, images: Tensor, window: Window | None = None) -> Coarse:
         """Compute coarse logits; what losses, metrics and predictors use.
@@ -195,7 +194,7 @@ class SegmentationModel(nn.Module):
         """Run the network on images of which the upper left, of a size, is the picture."""
         if self.edge == "zeros":  # as networks were trained that averaged what lies beyond the picture, too
             return self.network(extended, *window)
-        with picture_within(self.network, size, (extended.shape[2], extended.shape[3])):
+        with picture_within(size, (extended.shape[2], extended.shape[3])):
             return self.network(extended, *window)
 
     @property
@@ -205,7 +204,7 @@ class SegmentationModel(nn.Module):
 
     def _windowed_decoder(self) -> Windowed | None:
         decoder = self.network.decoder if isinstance(self.network, EncoderDecoder) else None
-        exact = self.stretch is None and self.border == "zeros" and self._exact()
+        exact = self.stretch is None and self.border == "zeros" and self.exact_maps
         return decoder if exact and isinstance(decoder, Windowed) else None
 
     def forward(self, images: Tensor) -> Tensor:
@@ -240,7 +239,7 @@ class SegmentationModel(nn.Module):
         if self.stretch == "corners":
             rows, columns = ((count - 1) / max(1, side - 1) for count, side in zip(cells, pixels, strict=True))
             return (rows, columns), 0.0
-        if self.stretch == "half_pixel" or not self._exact():
+        if self.stretch == "half_pixel" or not self.exact_maps:
             # An encoder with unpadded convolutions loses cells at the borders: its maps are then stretched to fit.
             rows, columns = (count / side for count, side in zip(cells, pixels, strict=True))
             return (rows, columns), (0.5 * rows - 0.5, 0.5 * columns - 0.5)

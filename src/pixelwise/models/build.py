@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
+from pixelwise.card import ModelCard, UntracedCard
 from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError, unknown_name
@@ -136,6 +137,10 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 
+SHARED_OPTIONS = ("encoder", "in_channels")
+"""Options of a card that are arguments of :func:`build_model`, not of a model's builder."""
+
+
 def build_model(
     name: str,
     *,
@@ -165,46 +170,108 @@ def build_model(
         ModelError: no such model or encoder, or weights that cannot be had.
         SettingError: an option the model does not have, or fewer than one class or channel.
     """
-    if name not in MODELS:
-        raise ModelError(unknown_name("model", name, MODELS))
+    _check_options(name, {"in_channels": in_channels, **options}, preprocessing)
     entry = MODELS[name]
-    known = option_types(name)
-    for option in options:
-        if option not in known:
-            raise SettingError(unknown_name(f"option of model '{name}'", option, known))
-    if not options.get("width", 1) > 0:
-        raise SettingError(f"width is {options['width']}; a factor on the channels of '{name}' is above 0")
-    if in_channels < 1:
-        raise SettingError(f"in_channels is {in_channels}; a picture has at least 1 channel")
-    label_space = LabelSpace.of(classes)
-    model: Model
-    if preprocessing is not None and preprocessing.channels != in_channels:
-        raise SettingError(
-            f"preprocessing is for {counted(preprocessing.channels, 'channel')}, but in_channels is {in_channels}"
-        )
-    if preprocessing is not None and preprocessing.resize is not None and not entry.objects:
-        raise SettingError(f"model '{name}' labels pixels and sees pictures as they are; leave resize out")
     if entry.encoder is None:
         if encoder is not None:
-            if "trunk" not in known:
+            if "trunk" not in option_types(name):
                 raise SettingError(f"model '{name}' has a trunk of its own and takes no encoder, got '{encoder}'")
             options.setdefault("trunk", encoder)
         if pretrained:
             raise ModelError(f"no ImageNet weights are known for model '{name}'; it trains from scratch")
-        model = entry.build(label_space, preprocessing or default_preprocessing(None, in_channels), **options)
-        model.options = {"in_channels": in_channels, **options}
     else:
-        encoder = encoder or entry.encoder
+        options["encoder"] = encoder or entry.encoder
         if entry.objects and pretrained:
             options.setdefault("norm", "frozen")
-        trunk = build_encoder(encoder, in_channels=in_channels, output_stride=entry.output_stride)
+    options = {"in_channels": in_channels, **options}
+    model = _assemble(name, LabelSpace.of(classes), preprocessing, options, pretrained=pretrained)
+    _ = model.geometry  # a network that cannot be traced is refused here, not at the first picture
+    return model
+
+
+def build_from_card(card: UntracedCard) -> Model:
+    """Build the network that a card describes, with fresh weights, and give it the card.
+
+    Nothing is traced where the card holds the geometry.
+
+    Raises:
+        ModelError: there is no such model or encoder, or the card contradicts the network.
+        SettingError: options that make no sense.
+    """
+    _check_options(card.name, card.options, card.preprocessing)
+    traced = card if isinstance(card, ModelCard) else None
+    exact = None if traced is None else traced.exact_maps
+    model = _assemble(card.name, card.label_space, card.preprocessing, card.options, exact_maps=exact)
+    if card.kind != model.kind:
+        raise ModelError(f"its card says that it gives {card.kind}, but model '{card.name}' gives {model.kind}")
+    model.take_card(traced or ModelCard.of(card, geometry=model.geometry, exact_maps=model.exact_maps))
+    return model
+
+
+def _assemble(
+    name: str,
+    label_space: LabelSpace,
+    preprocessing: Preprocessing | None,
+    options: Mapping[str, Any],
+    *,
+    pretrained: bool = False,
+    exact_maps: bool | None = None,
+) -> Model:
+    """Put a model together.
+
+    Args:
+        name: of the model.
+        label_space: its classes.
+        preprocessing: how pictures are normalised; None: as the encoder's published weights expect.
+        options: all that the card is to hold, the shared ones among them.
+        pretrained: whether to fill the encoder with ImageNet weights.
+        exact_maps: whether the encoder's maps are exact fractions of pictures, where that is known.
+    """
+    entry = MODELS[name]
+    own = {key: value for key, value in options.items() if key not in SHARED_OPTIONS}
+    channels = options.get("in_channels", 3)
+    model: Model
+    if entry.encoder is None:
+        model = entry.build(label_space, preprocessing or default_preprocessing(None, channels), **own)
+    else:
+        trunk = build_encoder(
+            options.get("encoder", entry.encoder),
+            in_channels=channels,
+            output_stride=entry.output_stride,
+            exact=exact_maps,
+        )
         if pretrained:
             load_encoder_weights(trunk)
-        preprocessing = preprocessing or default_preprocessing(trunk, in_channels)
-        model = entry.build(trunk, label_space, preprocessing, **options)
-        model.options = {"encoder": encoder, "in_channels": in_channels, **options}
-    model.name = name
+        model = entry.build(trunk, label_space, preprocessing or default_preprocessing(trunk, channels), **own)
+    model.change_card(name=name, options=dict(options))
     return model
+
+
+def _check_options(name: str, options: Mapping[str, Any], preprocessing: Preprocessing | None) -> None:
+    """Make sure that there is a model, that it has these options, and that pictures are prepared as it takes them.
+
+    Raises:
+        ModelError: no such model.
+        SettingError: an option that the model does not have, a width that is no factor, fewer than one channel, or a
+            preprocessing for other pictures.
+    """
+    if name not in MODELS:
+        raise ModelError(unknown_name("model", name, MODELS))
+    known = option_types(name)
+    for option in options:
+        if option not in known and option not in SHARED_OPTIONS:
+            raise SettingError(unknown_name(f"option of model '{name}'", option, known))
+    if not options.get("width", 1) > 0:
+        raise SettingError(f"width is {options['width']}; a factor on the channels of '{name}' is above 0")
+    channels = options.get("in_channels", 3)
+    if channels < 1:
+        raise SettingError(f"in_channels is {channels}; a picture has at least 1 channel", argument="in_channels")
+    if preprocessing is not None and preprocessing.channels != channels:
+        raise SettingError(
+            f"preprocessing is for {counted(preprocessing.channels, 'channel')}, but in_channels is {channels}"
+        )
+    if preprocessing is not None and preprocessing.resize is not None and not MODELS[name].objects:
+        raise SettingError(f"model '{name}' labels pixels and sees pictures as they are; leave resize out")
 
 
 def option_types(name: str) -> dict[str, Any]:

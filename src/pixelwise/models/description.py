@@ -1,19 +1,20 @@
 """What a model file says of its model, checked before anything is made of it.
 
-The text comes with a file from anywhere. Whatever it holds, :func:`parse_description` gives a description whose parts
-are what they claim to be, of bounded size, or a ModelError; it builds no network and imports no torch.
+The text comes with a file from anywhere. Whatever it holds, :func:`parse_card` gives a card whose parts have the
+right types, bounded sizes and agree with each other, or a ModelError; it builds no network and imports no torch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from pixelwise.card import Kind, ModelCard, TrainingSummary, UntracedCard
 from pixelwise.errors import ModelError, SettingError, shown
+from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import Edge, LabelSpace, Preprocessing, Resize
@@ -24,6 +25,12 @@ MOST_TEXT = 2**24
 MOST_HALO = 2**14
 """Pixels; no network looks as far, and a tile with more around it fits no memory."""
 
+MOST_PERIOD, MOST_LEAST, MOST_REACH = 1024, 4096, 2**15
+"""Pixels: of a period, of the least side that a network computes on, and from an output to what it reads."""
+
+FIRST_OBJECT_MODELS = ("faster_rcnn", "mask_rcnn")
+"""Models that find objects and whose files may not say so, because they were written before there was a kind."""
+
 MOST_ITEMS, MOST_LEVELS, MOST_LETTERS = 64, 3, 200
 """Of a value of an option: items of a list, lists within each other, and characters of a word."""
 
@@ -32,32 +39,20 @@ LARGEST_NUMBER = 2**20
 
 
 @dataclass(frozen=True)
-class Description:
+class Described:
     """What a model file says beside its tensors.
 
     Args:
-        name: of the model; whether there is one of that name is not known here.
-        options: what it was built with, in plain JSON types, the encoder and the channels of pictures among them;
-            whether the model has such options is not known here either.
-        label_space: its classes.
-        preprocessing: how pictures are normalised.
-        object_rule: what counts as an object; None in the first model files.
-        fast_halo: pixels that tiles of fast mode see around them.
-        edge: how pictures go on beyond their right and bottom edge; files that say nothing were trained with zeros.
-        version: of pixelwise, that wrote it.
+        card: of the model; whether there is one of its name, with its options, is not known here. Files from before the
+            geometry was written down have a card without it.
+        version: of pixelwise, that wrote the file.
     """
 
-    name: str
-    options: Mapping[str, Any]
-    label_space: LabelSpace
-    preprocessing: Preprocessing
-    object_rule: ObjectRule | None
-    fast_halo: int
-    edge: Edge
+    card: UntracedCard
     version: str
 
 
-def parse_description(text: str) -> Description:
+def parse_card(text: str) -> Described:
     """Check the description of a model file.
 
     Raises:
@@ -71,16 +66,7 @@ def parse_description(text: str) -> Description:
     except ValidationError as error:
         raise ModelError(explain(error, "its description")) from None
     try:
-        return Description(
-            name=written.name,
-            options=written.options,
-            label_space=written.label_space.built(),
-            preprocessing=written.preprocessing.built(),
-            object_rule=None if written.object_rule is None else ObjectRule(**dict(written.object_rule)),
-            fast_halo=written.fast_halo,
-            edge=written.edge,
-            version=written.version,
-        )
+        return Described(written.built(), written.version)
     except SettingError as error:
         raise ModelError(f"its description makes no sense: {error}") from None
 
@@ -150,17 +136,68 @@ class _ObjectRule(_Part):
     min_area: Annotated[int, Field(ge=0, lt=2**48)]
 
 
+_Pixels = Annotated[int, Field(ge=-MOST_REACH, le=MOST_REACH)]
+
+
+class _Geometry(_Part):
+    period: Annotated[int, Field(ge=1, le=MOST_PERIOD)]
+    least: Annotated[int, Field(ge=0, le=MOST_LEAST)]
+    phases: Annotated[tuple[tuple[_Pixels, _Pixels, _Pixels], ...], Field(max_length=MOST_PERIOD)] | None
+    exact_maps: bool
+
+    def built(self) -> Geometry:
+        """Give the geometry.
+
+        Raises:
+            SettingError: its parts do not agree.
+        """
+        return Geometry.from_dict({"period": self.period, "least": self.least, "phases": self.phases})
+
+
+class _Training(_Part):
+    data: Annotated[str, Field(max_length=MOST_LETTERS)]
+    pictures: Annotated[int, Field(ge=0, lt=2**48)]
+    steps: Annotated[int, Field(ge=0, lt=2**48)]
+    scores: Annotated[dict[Annotated[str, Field(max_length=MOST_LETTERS)], float | None], Field(max_length=1024)]
+
+
 class _Written(_Part):
     """The description as it is written."""
 
     version: Annotated[str, Field(max_length=100)] = "an unknown version"
     name: Annotated[str, Field(max_length=MOST_LETTERS)]
+    kind: Kind | None = None
     options: dict[Annotated[str, Field(max_length=MOST_LETTERS)], JsonValue]
     label_space: _LabelSpace
     preprocessing: _Preprocessing
+    geometry: _Geometry | None = None
     object_rule: _ObjectRule | None = None
     fast_halo: Annotated[int, Field(ge=0, le=MOST_HALO)] = FAST_HALO
     edge: Edge = "zeros"
+    training: _Training | None = None
+
+    def built(self) -> UntracedCard:
+        """Give the card, with its geometry if it is there.
+
+        Raises:
+            SettingError: its parts do not agree.
+        """
+        kind = self.kind or ("objects" if self.name in FIRST_OBJECT_MODELS else "pixels")
+        usual = ObjectRule() if kind == "objects" else ObjectRule(score=0)
+        untraced = UntracedCard(
+            name=self.name,
+            kind=kind,
+            options=self.options,
+            label_space=self.label_space.built(),
+            preprocessing=self.preprocessing.built(),
+            object_rule=usual if self.object_rule is None else ObjectRule(**dict(self.object_rule)),
+            fast_halo=self.fast_halo,
+            edge=self.edge,
+            training=None if self.training is None else TrainingSummary(**dict(self.training)),
+        )
+        if self.geometry is None:
+            return untraced
+        return ModelCard.of(untraced, geometry=self.geometry.built(), exact_maps=self.geometry.exact_maps)
 
     @field_validator("options")
     @classmethod

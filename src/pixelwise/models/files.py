@@ -6,7 +6,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pixelwise import __version__
+from pixelwise.card import UntracedCard
 from pixelwise.errors import ModelError, shown
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.text_name import TextName
-from pixelwise.models.base import SegmentationModel
-from pixelwise.models.build import Model, build_model
-from pixelwise.models.description import Description, parse_description
+from pixelwise.models.build import Model, build_from_card
+from pixelwise.models.description import Described, parse_card
 from pixelwise.models.options import checked_options
 from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
 
@@ -38,25 +38,14 @@ SLACK = 2**26
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model as one ``.safetensors`` file, with all that a prediction needs.
 
-    These are weights, name, options, label space, preprocessing, what counts as an object, how much tiles see around
-    them, and how pictures go on beyond their right and bottom edge.
+    These are its weights and its card.
 
     The file appears whole or not at all.
 
     Raises:
         PixelwiseError: the path cannot be written.
     """
-    described: dict[str, Any] = {
-        "version": __version__,
-        "name": model.name,
-        "options": model.options,
-        "label_space": model.label_space.to_dict(),
-        "preprocessing": model.preprocessing.to_dict(),
-        "object_rule": asdict(model.object_rule),
-    }
-    if isinstance(model, SegmentationModel):
-        described["fast_halo"] = model.fast_halo
-        described["edge"] = model.edge
+    described = {"version": __version__, **model.card.to_dict()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
     content = save(tensors, metadata={"pixelwise": json.dumps(described)})
@@ -96,23 +85,27 @@ def load_model(path: str | Path) -> Model:
         return _fill(_build(described, tensors), tensors, described)
 
 
-def describe_model(path: str | Path) -> Description:
-    """Read what a model file says of its model, without building it.
+def read_card(path: str | Path) -> UntracedCard:
+    """Read the card of a model file without building the model.
+
+    Returns:
+        A :class:`pixelwise.card.ModelCard`; files from before the geometry was written down give all but that.
 
     Raises:
-        ModelError: no such file, not a pixelwise model file, or a description that makes no sense.
+        ModelError: no such file, not a pixelwise model file, or a card that makes no sense.
     """
     file = find_model_file(path)
     with _named(file), _open(file) as opened:
-        return _describe(opened)
+        return _describe(opened).card
 
 
-def _describe(opened: Any) -> Description:
+def _describe(opened: Any) -> Described:
     metadata = opened.metadata() or {}
     if "pixelwise" not in metadata:
         raise ModelError("holds weights without pixelwise's description; write models with save_model()")
-    described = parse_description(metadata["pixelwise"])
-    return replace(described, options=checked_options(described.name, described.options))
+    described = parse_card(metadata["pixelwise"])
+    card = described.card
+    return replace(described, card=replace(card, options=checked_options(card.name, card.options)))
 
 
 @contextmanager
@@ -145,16 +138,11 @@ def _tensors(opened: Any) -> dict[str, Tensor]:
         raise ModelError(f"its tensors cannot be read ({reason})") from None
 
 
-def _build(described: Description, tensors: Mapping[str, Tensor]) -> Model:
+def _build(described: Described, tensors: Mapping[str, Tensor]) -> Model:
     """Build the network that a file describes, within the memory that its tensors justify."""
 
     def build() -> Model:
-        return build_model(
-            described.name,
-            classes=described.label_space,
-            preprocessing=described.preprocessing,
-            **described.options,
-        )
+        return build_from_card(described.card)
 
     # Networks of half numbers are built in whole ones, and encoders are copied once to be measured.
     limit = 4 * sum(4 * tensor.numel() for tensor in tensors.values()) + SLACK
@@ -173,23 +161,18 @@ def _build(described: Description, tensors: Mapping[str, Tensor]) -> Model:
         raise _misfit(described, error) from error
 
 
-def _fill(model: Model, tensors: Mapping[str, Tensor], described: Description) -> Model:
-    """Put tensors into a network, and what else a file holds beside it."""
+def _fill(model: Model, tensors: Mapping[str, Tensor], described: Described) -> Model:
+    """Put the tensors of a file into its network."""
     renamed = _inside_network(tensors)
     _check_types(model.state_dict(), renamed)
     try:
         model.load_state_dict(renamed)
     except RuntimeError as error:
         raise _misfit(described, error) from error
-    if described.object_rule is not None:
-        model.object_rule = described.object_rule
-    if isinstance(model, SegmentationModel):
-        model.fast_halo = described.fast_halo
-        model.edge = described.edge
     return model.eval()
 
 
-def _misfit(described: Description, error: Exception) -> ModelError:
+def _misfit(described: Described, error: Exception) -> ModelError:
     reason = textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" ...")
     return ModelError(
         f"the model does not fit its description ({reason}); it was written by pixelwise {described.version}, "

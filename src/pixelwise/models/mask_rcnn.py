@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise.card import UntracedCard
 from pixelwise.detection.anchors import AnchorGrid
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.regions import RegionHeads
@@ -20,7 +21,9 @@ from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.detection.trunk import C4Trunk, FpnTrunk
 from pixelwise.encoders import Encoder, fitting
 from pixelwise.errors import ModelError, SettingError
+from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
+from pixelwise.models.carded import CardedModel
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.nn.tracing.trace import on_regions
 from pixelwise.ops.object_targets import ObjectTarget
@@ -94,7 +97,7 @@ class RegionNetwork(nn.Module):
         return self.rpn.anchors(cells, (images.shape[2], images.shape[3]), like)
 
 
-class DetectionModel(nn.Module):
+class DetectionModel(CardedModel):
     """A network that finds objects, on pictures of any size.
 
     Pictures are brought to the scale that the preprocessing names, if it names one, and padded at the bottom and the
@@ -108,22 +111,35 @@ class DetectionModel(nn.Module):
     """
 
     border: Literal["zeros"] = "zeros"
-    edge: Literal["zeros"] = "zeros"
-    """Crops show the mean colour beyond pictures, too: a mirrored picture would hold objects that are not annotated."""
     stretch = None
+    network: RegionNetwork
 
     def __init__(self, network: RegionNetwork, *, label_space: LabelSpace, preprocessing: Preprocessing) -> None:
-        super().__init__()
-        self.network = network
-        self.label_space = label_space
-        self.preprocessing = preprocessing
-        self.name = ""
-        self.options: dict[str, Any] = {}
-        self.object_rule = ObjectRule()
-        # Suppression compares all objects of a picture with each other, so that each may depend on all of it.
-        self.geometry = fitting(network.encoder)
+        # Crops show the mean colour beyond pictures, too: a mirror would show objects that are not annotated.
+        untraced = UntracedCard(
+            kind="objects",
+            label_space=label_space,
+            preprocessing=preprocessing,
+            object_rule=ObjectRule(),
+            edge="zeros",
+        )
+        super().__init__(network, untraced)
         self.stride = network.trunk.strides[0]
         self.first = (self.stride - 1) / 2
+
+    def trace_geometry(self) -> Geometry:
+        """Give the sizes that the encoder computes on; each output may depend on all of the picture.
+
+        Suppression compares all objects of a picture with each other.
+        """
+        return fitting(self.encoder)
+
+    def _contradiction(self) -> str:
+        if not self.geometry.whole:
+            return "each of its objects depends on the whole picture"
+        if self.edge != "zeros":
+            return f"its pictures are continued with zeros, not '{self.edge}'"
+        return super()._contradiction()
 
     @property
     def encoder(self) -> Encoder:

@@ -2,62 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, conv_norm_relu, separable_conv_norm_relu
-
-
-class ImageMean(nn.Module):
-    """Mean over the picture: (N, C, H, W) -> (N, C, 1, 1).
-
-    What is shown may be a piece of a larger picture. ``kept``, (1, C, 1, 1), then stands for the mean of all of it.
-    The map may also go on beyond the picture, at the bottom and the right; see :func:`picture_within`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: Tensor | None = None
-        self.picture: tuple[float, float] | None = None
-        """Of rows and of columns, the share that shows the picture; None for all of them."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Average a map, or give what was kept."""
-        if self.kept is not None:
-            return self.kept.expand(len(features), -1, -1, -1)
-        if self.picture is None:
-            return features.mean((2, 3), keepdim=True)
-        rows, columns = (
-            # A cell that the edge divides counts by the part that shows the picture.
-            (count * share - torch.arange(count, device=features.device)).clamp(0, 1)
-            for count, share in zip(features.shape[2:], self.picture, strict=True)
-        )
-        weights = rows[:, None] * columns  # (H, W)
-        exact = torch.promote_types(features.dtype, torch.float32)
-        total = (features * weights.to(features.dtype)).sum((2, 3), keepdim=True, dtype=exact)
-        return (total / weights.sum()).to(features.dtype)  # (N, C, 1, 1)
-
-
-@contextmanager
-def picture_within(network: nn.Module, size: tuple[int, int], computed: tuple[int, int]) -> Iterator[None]:
-    """Within it, means over the picture leave out what lies beyond it.
-
-    Args:
-        network: of which any part may be an :class:`ImageMean`.
-        size: height and width of the picture in pixels.
-        computed: height and width that the network is shown, of which the picture is the upper left.
-    """
-    means = [part for part in network.modules() if isinstance(part, ImageMean)] if size != computed else []
-    for part in means:
-        part.picture = (size[0] / computed[0], size[1] / computed[1])
-    try:
-        yield
-    finally:
-        for part in means:
-            part.picture = None
+from pixelwise.nn.image_mean import ImageMean
 
 
 class ASPP(nn.Module):

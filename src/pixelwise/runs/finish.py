@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pixelwise.card import TrainingSummary
 from pixelwise.data.source import DataSource
 from pixelwise.inference import Predictor
 from pixelwise.io.atomic import write_json
@@ -65,9 +68,9 @@ def finish(
     predictor = Predictor(model)
     pairs = source.split("val")
     calibration = calibrate(predictor, pairs, predictor.label_space, listener=listener)
-    model.object_rule = calibration.rule
+    model.change_card(object_rule=calibration.rule, training=summarise(source, settings.steps, calibration.evaluation))
     if calibration.halo is not None:
-        model.fast_halo = calibration.halo
+        model.change_card(fast_halo=calibration.halo)
         listener.say(f"tiles of larger pictures see {calibration.halo} pixels around them")
     save_model(model, run.model_file)
     evaluation = calibration.evaluation
@@ -84,3 +87,20 @@ def finish(
     )
     write_json(run.scores_file, evaluation.to_dict())
     return Run(run, settings, evaluation)
+
+
+def summarise(source: DataSource, steps: int, evaluation: Evaluation) -> TrainingSummary:
+    """Sum up a run for the card of its model.
+
+    Args:
+        source: the data it was trained on.
+        steps: how many it took.
+        evaluation: the scores of its validation pictures.
+    """
+    pairs = source.split("train")
+    told = json.dumps([source.label_space.names, sorted(pair.id for pair in pairs)])
+    figures = (evaluation.headline, *evaluation.figures)
+    scores = {figure.name: figure.value if figure.defined else None for figure in figures}
+    return TrainingSummary(
+        data=hashlib.sha256(told.encode()).hexdigest()[:16], pictures=len(pairs), steps=steps, scores=scores
+    )

@@ -19,11 +19,11 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.metrics.choice import choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
-from pixelwise.metrics.counting import count_labels
 from pixelwise.metrics.matching import match_compared
 from pixelwise.metrics.objects import score_pictures
 from pixelwise.metrics.overlaps import has_masks
 from pixelwise.metrics.scores import Scores
+from pixelwise.ops.counting import count_labels
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 from pixelwise.scoring.keeping import Budget

@@ -16,8 +16,8 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.pictures import as_image, as_rgb
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Size
-from pixelwise.metrics.counting import count_labels
 from pixelwise.metrics.scores import Scores
+from pixelwise.ops.counting import count_labels
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 from pixelwise.scoring.keeping import Budget, PackedLabels

@@ -125,9 +125,9 @@ def fresh_model(label_space: LabelSpace, settings: Settings) -> Model:
         in_channels=settings.in_channels,
         **settings.model_options,
     )
-    model.preprocessing = replace(model.preprocessing, value_range=settings.value_range)
+    model.change_card(preprocessing=replace(model.preprocessing, value_range=settings.value_range))
     if isinstance(model, SegmentationModel):
-        model.edge = settings.edge
+        model.change_card(edge=settings.edge)
     elif settings.edge != model.edge or settings.shorter:
         raise SettingError(
             f"edge is {settings.edge} and shorter {settings.shorter}, but '{model.name}' finds objects: its pictures "

@@ -36,7 +36,7 @@ def discs() -> np.ndarray:
 @pytest.fixture(params=["pixels", "objects"])
 def predictor(request: pytest.FixtureRequest, by_brightness: Model) -> Predictor:
     if request.param == "pixels":
-        by_brightness.label_space = LabelSpace(("nothing", "grey", "white"), background=0)
+        by_brightness.change_card(label_space=LabelSpace(("nothing", "grey", "white"), background=0))
         return Predictor(by_brightness, min_area=10, precision="float32")
     small = {"channels": 16, "head": 32, "mask_head": 16, "proposals": 40, "detections": 8}
     return Predictor(build_model("mask_rcnn", classes=2, encoder="test_resnet", **small), score=0.0, min_area=10)
@@ -82,7 +82,7 @@ def test_memory_and_disk_give_the_same_outputs(predictor: Predictor, tmp_path: P
 
 
 def test_a_region_stands_in_every_output_or_in_none(by_brightness: Model, tmp_path: Path) -> None:
-    by_brightness.label_space = LabelSpace(("nothing", "grey", "white"), background=0)
+    by_brightness.change_card(label_space=LabelSpace(("nothing", "grey", "white"), background=0))
     Image.fromarray(discs()).save(tmp_path / "a.png")
     predictor = Predictor(by_brightness, min_area=30, precision="float32")
     outcome = label(predictor, tmp_path / "a.png", tmp_path / "out")

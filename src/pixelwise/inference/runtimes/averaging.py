@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -14,16 +15,16 @@ from torch import Tensor
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
+from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime, on_window
 from pixelwise.inference.runtimes.views import View
 from pixelwise.models import Coarse
-from pixelwise.ops import confusion_counts
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import bands, upsample_band
 from pixelwise.tiling import PixelCost, Window
 
 
-class AveragingRuntime:
+class AveragingRuntime(Runtime):
     """Averages the softmax of every model on every view, with equal weights.
 
     Views and models are computed one after the other, so that only the sum of the probabilities of a window, K float32
@@ -43,18 +44,19 @@ class AveragingRuntime:
             _check_agreement(first, member, number)
         self.members = tuple(members)
         self.views = tuple(views)
-        self.label_space = first.label_space
-        self.preprocessing = first.preprocessing
         self.aligned = all(view.plain for view in views)
         # Each network borders what it is shown by itself, so that one tile serves them all.
-        unbordered = [_count_border_as_padding(member.geometry) for member in members]
-        self.border = max(member.geometry.margin for member in members)
-        self.geometry = reduce(Geometry.join, unbordered)
+        unbordered = [_count_border_as_padding(member.card.geometry) for member in members]
+        self.border = max(member.card.geometry.margin for member in members)
         zoom, least = max(view.zoom for view in views), min(view.zoom for view in views)
-        self.fast_halo = math.ceil(max(member.fast_halo for member in members) / min(1.0, least))
+        self.card = replace(
+            first.card,
+            geometry=reduce(Geometry.join, unbordered),
+            fast_halo=math.ceil(max(member.card.fast_halo for member in members) / min(1.0, least)),
+        )
         # Members compute all of what they are shown, for each view reads it back in another way.
         computing = max(member.cost.bytes for member in members) * max(1.0, zoom) ** 2
-        self.cost = PixelCost.even(computing + len(self.label_space) * self._itemsize)
+        self.cost = PixelCost.even(computing + len(self.card.label_space) * self._itemsize)
 
     @property
     def _itemsize(self) -> int:
@@ -81,14 +83,6 @@ class AveragingRuntime:
             mean = self._mean(image, window)
             return self._labels(mean), mean.float().cpu().numpy()
 
-    def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
-        # As int32, because torch computes little in uint16.
-        labels = torch.from_numpy(self.labels(image, window).astype(np.int32))
-        target = torch.from_numpy(np.array(mask, np.int32))
-        ignore = self.label_space.ignore_index
-        return confusion_counts(target, labels, len(self.label_space), ignore_index=ignore).numpy()
-
     @contextmanager
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
         """Within it, what the networks average over the picture comes from these windows of it, (C, h, w) each."""
@@ -102,7 +96,7 @@ class AveragingRuntime:
         """Average the softmax over models and views: (K, h, w)."""
         rows, columns = window
         size = (image.shape[1], image.shape[2])
-        shape = (len(self.label_space), rows.stop - rows.start, columns.stop - columns.start)
+        shape = (len(self.card.label_space), rows.stop - rows.start, columns.stop - columns.start)
         dtype = torch.float64 if self._itemsize == 8 else torch.float32
         mean = torch.zeros(shape, dtype=dtype, device=self.members[0].device)
         for member in self.members:
@@ -112,7 +106,7 @@ class AveragingRuntime:
         return mean
 
     def _labels(self, mean: Tensor) -> NDArray[np.integer]:
-        return mean.argmax(0).cpu().numpy().astype(self.label_space.dtype)  # (h, w)
+        return mean.argmax(0).cpu().numpy().astype(self.card.label_space.dtype)  # (h, w)
 
 
 def _add_softmax(total: Tensor, coarse: Coarse, weight: float) -> None:
@@ -131,14 +125,14 @@ def _count_border_as_padding(geometry: Geometry) -> Geometry:
 
 
 def _check_agreement(first: TorchRuntime, other: TorchRuntime, number: int) -> None:
-    ours, theirs = first.label_space, other.label_space
+    ours, theirs = first.card.label_space, other.card.label_space
     if ours.names != theirs.names or ours.ignore_index != theirs.ignore_index:
         raise ModelError(
             f"model {number} of the ensemble knows {', '.join(theirs.names)} (ignored: {theirs.ignore_index}), but "
             f"model 1 knows {', '.join(ours.names)} (ignored: {ours.ignore_index}); average models of the same classes"
         )
     for what in ("channels", "value_range"):
-        left, right = getattr(first.preprocessing, what), getattr(other.preprocessing, what)
+        left, right = getattr(first.card.preprocessing, what), getattr(other.card.preprocessing, what)
         if left != right:
             raise ModelError(
                 f"model {number} of the ensemble takes pictures with {what} {right}, but model 1 with {left}; average "

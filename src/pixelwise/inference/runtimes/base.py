@@ -1,66 +1,69 @@
-"""What a runtime is: something that computes pieces of pictures."""
+"""What a runtime is: something that computes pieces of pictures, whatever library does it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.geometry import Geometry
+from pixelwise.card import ModelCard
 from pixelwise.instances import Instances
 from pixelwise.tiling import PixelCost, Window
-from pixelwise.types import LabelSpace, Preprocessing
 
 
-class Runtime(Protocol):
-    """Takes uint8 images (C, H, W) and a window of their output that is wanted; gives numpy arrays of the window."""
+class Runtime(ABC):
+    """Takes uint8 images (C, H, W) and a window of their output that is wanted; gives numpy arrays of the window.
 
-    label_space: LabelSpace
-    preprocessing: Preprocessing
-    geometry: Geometry
+    A runtime may be used from several threads at once.
+    """
+
+    card: ModelCard
+    """Of the model that it computes; one that averages several has a card for all of them together."""
     cost: PixelCost
     """What computing takes for a pixel."""
-    fast_halo: int
-    """Pixels that tiles of fast mode see around them."""
-    border: int
+    border: int = 0
     """Pixels that the runtime itself adds at each side of what it is shown, and computes as well."""
-    aligned: bool
+    aligned: bool = True
     """Whether tiles that begin on the period and carry all that is read equal the whole; not so for turned views."""
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Tells models and precisions apart: the same text means the same labels."""
-        ...
 
+    @abstractmethod
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer[Any]]:
-        """Class indices (h, w)."""
-        ...
+        """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
 
+    @abstractmethod
     def probabilities(
         self, image: NDArray[np.uint8], window: Window
     ) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
-        """Class indices (h, w) and the softmax (K, h, w)."""
-        ...
+        """Label a window of an image (C, H, W), and give the softmax as float32 (K, h, w) in main memory."""
 
     def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Counts (K, K) by ``[target, prediction]`` against a mask (h, w)."""
-        ...
+        """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
+        # Imported here, because the predictor does not wait for torch.
+        from pixelwise.ops.counting import count_labels
+
+        return count_labels(mask, self.labels(image, window), self.card.label_space)
 
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> AbstractContextManager[None]:
-        """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each."""
-        ...
+        """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each.
+
+        The windows count by their pixels. Networks that average nothing do not look at them.
+        """
+        return nullcontext()
 
 
-class ObjectRuntime(Protocol):
-    """Takes images (C, H, W) and gives their objects."""
+class ObjectRuntime(ABC):
+    """Takes images (C, H, W) and gives their objects; it may be used from several threads at once."""
 
-    label_space: LabelSpace
-    """The classes of objects, without background."""
-    preprocessing: Preprocessing
-    geometry: Geometry
+    card: ModelCard
     bytes_per_pixel: float
     """Memory that computing takes for each pixel that is shown."""
     bytes_more: float
@@ -69,14 +72,14 @@ class ObjectRuntime(Protocol):
     """Side in pixels of the largest objects that the network was made for."""
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Tells models and precisions apart: the same text means the same objects."""
-        ...
 
+    @abstractmethod
     def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
-        """The objects of an image (C, H, W) on the scale 0 .. 255, with scores.
+        """Find the objects of an image (C, H, W) on the scale 0 .. 255, with scores, the best first.
 
         It has the scale that the preprocessing names already. Where it is a resized picture, ``size`` is the height and
         width of the picture itself, on which the objects then lie.
         """
-        ...

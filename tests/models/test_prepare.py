@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from pixelwise.detection.prepare import prepare
+from pixelwise.errors import SettingError
 from pixelwise.models import DetectionModel, build_model
+from pixelwise.models.prepare import prepare
 
 
 def lively(**options: Any) -> DetectionModel:
@@ -61,3 +62,44 @@ def test_bfloat16_gives_boxes_in_float32() -> None:
     assert found.masks is not None
     assert (found.boxes.dtype, found.scores.dtype, found.masks.dtype) == (torch.float32,) * 3
     assert found.boxes.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["unet", "deeplabv3plus", "fcn", "unet2015", "segnet_basic", "deeplabv3"])
+def test_the_plain_form_holds_operators_of_torch_alone(name: str) -> None:
+    torch.manual_seed(0)
+    options = {"width": 0.125} if name == "unet2015" else {}
+    model = build_model(name, classes=3, **options).eval()
+    images = torch.randn(1, 3, model.geometry.input_size(64), model.geometry.input_size(96))
+    plain = prepare(model, form="plain")
+    exported = torch.export.export(plain.network, (images,), strict=False)
+    called = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}
+    assert {target for target in called if "aten." not in target and "getitem" not in target} == set()
+    assert not any("batch_norm" in target for target in called)
+    with torch.no_grad():
+        torch.testing.assert_close(plain.network(images), model.network(images), rtol=1e-3, atol=1e-4)
+        fast = prepare(model)
+        torch.testing.assert_close(fast.network(images), model.network(images), rtol=1e-3, atol=1e-4)
+
+
+def test_the_plain_form_reads_regions_with_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = lively(encoder="test_resnet")
+    images = torch.randn(1, 3, 100, 130)
+    (expected,) = prepare(model)(images)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("a kernel of our own was asked for")
+
+    monkeypatch.setattr("pixelwise.detection.roi.native_for", never)
+    plain = prepare(model, form="plain")
+    (found,) = plain(images)
+    overlap = [
+        bool(((found.boxes - box).abs().amax(1) < 0.1)[found.labels == label].any())
+        for box, label in zip(expected.boxes, expected.labels, strict=True)
+    ]
+    assert sum(overlap) >= 0.9 * len(overlap) > 4
+    assert not any("Winograd" in type(part).__name__ for part in plain.modules())
+
+
+def test_there_is_no_other_form() -> None:
+    with pytest.raises(SettingError, match="form"):
+        prepare(lively(encoder="test_resnet"), form="folded")  # type: ignore[type-var]

@@ -1,0 +1,92 @@
+"""The mean over the picture, where a network is shown more than the picture or less.
+
+What it is shown is said by contexts around the call, not by the network, so that several threads may use one network on
+different pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+
+class ImageMean(nn.Module):
+    """Mean over the picture: (N, C, H, W) -> (N, C, 1, 1).
+
+    The map may go on beyond the picture, at the bottom and the right; see :func:`picture_within`. What is shown may
+    also be a piece of a larger picture, of which :func:`means_given` tells the mean.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Average a map, or give the mean that is given for it."""
+        given = _GIVEN.get()
+        if self in given:
+            return given[self].expand(len(features), -1, -1, -1)
+        mean = _mean(features, _PICTURE.get())
+        heard = _HEARD.get()
+        if heard is not None:
+            heard[self] = mean
+        return mean
+
+
+_NOTHING: Mapping[ImageMean, Tensor] = MappingProxyType({})
+_PICTURE: ContextVar[tuple[float, float] | None] = ContextVar("picture", default=None)
+"""Of rows and of columns, the share that shows the picture; None for all of them."""
+_GIVEN: ContextVar[Mapping[ImageMean, Tensor]] = ContextVar("given", default=_NOTHING)
+_HEARD: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def picture_within(size: tuple[int, int], computed: tuple[int, int]) -> Iterator[None]:
+    """Within it, means over the picture leave out what lies beyond it.
+
+    Args:
+        size: height and width of the picture in pixels.
+        computed: height and width that the network is shown, of which the picture is the upper left.
+    """
+    share = None if size == computed else (size[0] / computed[0], size[1] / computed[1])
+    token = _PICTURE.set(share)
+    try:
+        yield
+    finally:
+        _PICTURE.reset(token)
+
+
+@contextmanager
+def means_given(means: Mapping[ImageMean, Tensor]) -> Iterator[None]:
+    """Within it, parts of networks give means (1, C, 1, 1) that are known, whatever they are shown."""
+    token = _GIVEN.set({**_GIVEN.get(), **means})
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
+@contextmanager
+def means_heard() -> Iterator[Mapping[ImageMean, Tensor]]:
+    """Within it, what each part gave last is kept: part -> (N, C, 1, 1)."""
+    heard: dict[ImageMean, Tensor] = {}
+    token = _HEARD.set(heard)
+    try:
+        yield heard
+    finally:
+        _HEARD.reset(token)
+
+
+def _mean(features: Tensor, picture: tuple[float, float] | None) -> Tensor:
+    if picture is None:
+        return features.mean((2, 3), keepdim=True)
+    rows, columns = (
+        # A cell that the edge divides counts by the part that shows the picture.
+        (count * share - torch.arange(count, device=features.device)).clamp(0, 1)
+        for count, share in zip(features.shape[2:], picture, strict=True)
+    )
+    weights = rows[:, None] * columns  # (H, W)
+    exact = torch.promote_types(features.dtype, torch.float32)
+    total = (features * weights.to(features.dtype)).sum((2, 3), keepdim=True, dtype=exact)
+    return (total / weights.sum()).to(features.dtype)  # (N, C, 1, 1)
