@@ -124,6 +124,34 @@ def test_predict_writes_the_same_whatever_the_name(
         assert "caf\\udce9 \\udcff/caf\\udce9 \\udcff.jpg" in {row["picture"] for row in rows}
 
 
+@pytest.mark.parametrize("tile", [None, 32])
+def test_probabilities_are_the_same_whatever_the_name(model: Path, tmp_path: Path, tile: int | None) -> None:
+    outputs = {}
+    for stem in ("cafe", LATIN):
+        folder, out = tmp_path / f"in {stem}", tmp_path / f"out {stem}"
+        (folder / stem).mkdir(parents=True)
+        Image.fromarray(draw(0)).save(folder / f"{stem}.png")
+        Image.fromarray(draw(1)).save(folder / stem / f"{stem}.jpg")
+        options = () if tile is None else ("--tile", tile)
+        assert run("predict", model, folder, "--out", out, "--save", "probabilities", *options) == 0
+        outputs[stem] = content(out)
+    expected = {f"{LATIN}_probabilities.npy", f"{LATIN}/{LATIN}_probabilities.npy"}
+    assert outputs[LATIN].keys() == expected
+    assert {name.replace(LATIN, "cafe"): data for name, data in outputs[LATIN].items()} == outputs["cafe"]
+    for name in expected:
+        assert np.load(tmp_path / f"out {LATIN}" / name).shape == (2, 40, 52)
+
+
+def test_probabilities_of_a_raster_are_refused_by_name(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / f"{LATIN}.npy", draw(0))
+    assert run("predict", model, tmp_path / f"{LATIN}.npy", "--out", tmp_path / "out", "--save", "probabilities") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "caf\\udce9 \\udcff.npy: probabilities cannot be written for a raster" in told
+    assert content(tmp_path / "out") == {}
+
+
 def test_what_cannot_be_read_is_named(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / f"{LATIN}.png").write_bytes(b"no picture")
     assert run("predict", model, tmp_path / f"{LATIN}.png", "--out", tmp_path / "out") == 2
