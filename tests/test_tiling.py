@@ -175,7 +175,7 @@ def test_auto_takes_exact_tiles_where_they_cost_little() -> None:
 def test_exact_mode_says_why_it_cannot() -> None:
     with pytest.raises(SettingError, match="sees the whole picture"):
         choose((5000, 5000), Geometry(1, None, None, 32), mode="exact")
-    with pytest.raises(SettingError, match="--memory"):
+    with pytest.raises(SettingError, match="memory: exact tiles need"):
         choose((5000, 5000), Geometry(1, -500, 500, 32), mode="exact")
     with pytest.raises(SettingError, match="mode"):
         choose((50, 50), GEOMETRIES["unet"], mode="quick")

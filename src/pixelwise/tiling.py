@@ -220,14 +220,16 @@ def choose_tiles(
         if geometry.whole:
             raise SettingError(
                 "this network sees the whole picture (image pooling, squeeze-excite or attention), so no tiles equal "
-                "it; take --mode fast or auto, or a memory that holds the picture"
+                "it; take fast or auto, or a memory that holds the picture",
+                argument="mode",
             )
         if exact is None:
             assert geometry.context is not None
             needed = room.needed(geometry.period, geometry.context + geometry.margin)
             raise SettingError(
                 f"exact tiles need about {math.ceil(needed / 2**20)} MiB for what this network reads around a tile, "
-                f"more than {memory >> 20} MiB; raise --memory, or take --mode fast"
+                f"more than {memory >> 20} MiB; raise it, or take the mode fast",
+                argument="memory",
             )
         return exact
     if exact is not None and (exact.cost < AFFORDABLE or geometry.margin):
@@ -287,8 +289,9 @@ class _Room:
         least = math.ceil((self.geometry.smallest + 2 * self.border) ** 2 * self.cost.bytes / 2**20)
         if least << 20 > max(self.memory, 1 << 20):
             raise SettingError(
-                f"{self.memory / 2**20:g} MiB of memory do not hold the smallest picture that this network computes, "
-                f"about {least} MiB; raise --memory, or give --tile"
+                f"{self.memory / 2**20:g} MiB do not hold the smallest picture that this network computes, about "
+                f"{least} MiB; raise it, or give the side of tiles",
+                argument="memory",
             )
         needed = math.ceil(self.needed(self.geometry.period, halo) / 2**20)
         return f"; the smallest tile takes about {needed} MiB, more than the {self.memory / 2**20:g} MiB asked for"

@@ -53,7 +53,7 @@ def test_the_stem_is_adapted_to_other_channels(channels: int) -> None:
 @pytest.mark.usefixtures("offline")
 def test_without_weights_the_mend_is_named() -> None:
     encoder = TimmEncoder("resnet18")
-    with pytest.raises(ModelError, match=r"no network in tests.*--weights none"):
+    with pytest.raises(ModelError, match=r"no network in tests.*weights: none"):
         load_encoder_weights(encoder)
 
 

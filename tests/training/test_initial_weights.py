@@ -113,7 +113,7 @@ def test_nothing_that_fits_is_refused_even_where_little_is_allowed(tmp_path: Pat
 def test_the_setting_reaches_the_run(shapes: Path, small_paper: dict[str, Any], tmp_path: Path) -> None:
     weights = save_narrow(tmp_path / "model.safetensors")
     fixed = {**small_paper, "weights": str(weights), "steps": 1}
-    with pytest.raises(ModelError, match=r"1 of 46 tensors.*--set partial=true"):
+    with pytest.raises(ModelError, match=r"1 of 46 tensors.*the setting partial=true"):
         fit(open_data(shapes), RunFolder(tmp_path / "refused"), fixed=fixed, epochs=1.0)
     assert not (tmp_path / "refused" / "model.safetensors").exists()
     fixed |= read_overrides(None, ["partial=true"])

@@ -58,7 +58,7 @@ def load_encoder_weights(encoder: Encoder) -> str:
         reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
         raise ModelError(
             f"no ImageNet weights for encoder '{encoder.name}' are at hand ({reason}); "
-            f"{install}connect to timm's hub, or train from scratch (--weights none)"
+            f"{install}connect to timm's hub, or train from scratch (weights: none)"
         ) from None
     _fill(encoder, published)
     return f"ImageNet weights of timm's {encoder.name}"

@@ -51,7 +51,8 @@ class LabelTask:
         if mode == "exact":
             raise SettingError(
                 "views that are flipped, turned or zoomed do not begin where the network's cells do, so no tiles of "
-                "them equal the whole picture; take --mode fast or auto, or a memory that holds the picture"
+                "them equal the whole picture; take fast or auto, or a memory that holds the picture",
+                argument="mode",
             )
         fast = self._choose(size, "fast", tile, memory)
         reason = f"tiles of flipped, turned or zoomed views are never exact: they see {fast.halo} pixels around them"

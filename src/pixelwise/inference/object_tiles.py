@@ -62,8 +62,9 @@ def choose_object_tiles(
         return TilePlan(size, size, geometry, None, True, 1.0, f"{FITS}{over}")
     if mode == "exact":
         raise SettingError(
-            "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take --mode "
-            "fast or auto, or a memory that holds the picture"
+            "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take fast "
+            "or auto, or a memory that holds the picture",
+            argument="mode",
         )
     period = geometry.period
     wanted = _up(max(largest / 2, LEAST), period)

@@ -55,7 +55,8 @@ def _fill_from_file(model: Model, weights: str, *, partial: bool) -> str:
     if 2 * len(taken) < len(wanted) and not partial:
         raise ModelError(
             f"{weights}: this {_kind(trained)} fills only {counted(len(taken), 'tensor', of=len(wanted))} of a "
-            f"{_kind(model)}: {left}; choose the same model and encoder, or begin with so little by --set partial=true"
+            f"{_kind(model)}: {left}; choose the same model and encoder, or begin with so little by the "
+            "setting partial=true"
         )
     model.load_state_dict(taken, strict=False)
     fit = counted(len(taken), "tensor", "fits", of=len(wanted))

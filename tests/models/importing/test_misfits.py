@@ -38,12 +38,12 @@ SMP = {
         "decoder_aspp_separable=False",
     ),
     "depth of deeplabv3plus": ("DeepLabV3Plus", "smp-deeplabv3plus-resnet18", {"encoder_depth": 4}, "encoder_depth"),
-    "another encoder": ("Unet", "smp-unet-resnet34", {}, "Its encoder is another one: name it with --as"),
+    "another encoder": ("Unet", "smp-unet-resnet34", {}, "Its encoder is another one: give the source that has it"),
     "another known one": (
         "DeepLabV3Plus",
         "smp-unet-resnet18",
         {},
-        "DeepLabV3Plus, name it with --as smp-deeplabv3plus-",
+        "DeepLabV3Plus, give the source smp-deeplabv3plus-",
     ),
     "another decoder": ("FPN", "smp-unet-resnet18", {}, "those of the library's FPN, which has no form here"),
 }
@@ -97,7 +97,7 @@ def _recipe(architecture: str) -> Recipe:
         ("keypointrcnn_resnet50_fpn", {}, "a network of key points"),
         ("retinanet_resnet50_fpn", {}, "a network without proposals"),
         ("fasterrcnn_resnet50_fpn", {}, "mask_head"),
-        ("maskrcnn_resnet50_fpn", {"anchors": ((0.5, 1.0),)}, "--set anchor_ratios"),
+        ("maskrcnn_resnet50_fpn", {"anchors": ((0.5, 1.0),)}, "the option anchor_ratios"),
     ],
 )
 def test_networks_of_torchvision_are_named(build: str, options: dict[str, Any], told: str) -> None:
@@ -116,7 +116,7 @@ def test_another_trunk_of_torchvision_can_be_named() -> None:
     with torch.device("meta"):
         backbone = detection.backbone_utils.resnet_fpn_backbone(backbone_name="resnet18", weights=None)
         state = detection.FasterRCNN(backbone, 3).state_dict()
-    with pytest.raises(ModelError, match="Its trunk is another one: name it with --set encoder=NAME"):
+    with pytest.raises(ModelError, match="Its trunk is another one: give the option encoder=NAME"):
         import_tensors(state, "fasterrcnn_resnet50_fpn")
     real = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in state.items()}
     model = import_tensors(real, "fasterrcnn_resnet50_fpn", encoder="resnet18", norm="batch").model

@@ -84,8 +84,8 @@ def test_a_configuration_says_how_the_network_was_built(states: Any, tmp_path: P
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"encoder_name": "resnet34"}, "encoder_name is 'resnet34', but --as names smp-unet-resnet18"),
-        ({"_model_class": "FPN"}, "_model_class is 'FPN', but --as names"),
+        ({"encoder_name": "resnet34"}, "encoder_name is 'resnet34', but the source names smp-unet-resnet18"),
+        ({"_model_class": "FPN"}, "_model_class is 'FPN', but the source names"),
         ({"encoder_depth": 4}, "encoder_depth is 4, which has no form here; it can be 5"),
         ({"decoder_attention_type": "scse"}, "decoder_attention_type is 'scse'"),
         ({"decoder_interpolation": "bicubic"}, "decoder_interpolation is 'bicubic'.*nearest or bilinear"),

@@ -63,8 +63,10 @@ def import_checkpoint(
     tensors, said = read_with_said(path)
     try:
         return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, said=said, **options)
-    except (ModelError, SettingError) as error:
-        raise type(error)(f"{path}: {error}") from None
+    except SettingError as error:
+        raise SettingError(f"{path}: {error.text}", argument=error.argument) from None
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def import_tensors(
@@ -119,8 +121,8 @@ def import_tensors(
     classes = len(renamed.get(f"{recipe.heads[0]}.weight", (0, 0)))
     if recipe.architecture and not take_activation(options, said, classes) and classes > 1:
         notes.append(
-            "a pixel is of the class of its largest score; where each class went through a sigmoid of its own, say "
-            "--set activation=sigmoid"
+            "a pixel is of the class of its largest score; where each class went through a sigmoid of its own, give "
+            "the option activation=sigmoid"
         )
     if recipe.background:
         classes -= recipe.background
@@ -218,16 +220,16 @@ def _check_fit(
     if astray:
         told.append(
             f"{_count(astray)} no place in {source} as its library builds it by default (where no label depends on "
-            "them, leave them out by the beginning of their names, with --leave-out)"
+            "them, leave them out by the beginning of their names)"
         )
     if missing:
         told.append(f"{_count(missing)} to be there, by our names, but no tensor of the checkpoint fits")
     if told:
-        mend = "Name the network that was trained with --as"
+        mend = "Give the source that was trained"
         if all(name.startswith("encoder.") for name in (*astray, *missing)):
-            mend = "Its encoder is another one: name it with --as"
+            mend = "Its encoder is another one: give the source that has it"
         elif all(name.startswith(("backbone.body.", "trunk.encoder.")) for name in (*astray, *missing)):
-            mend = "Its trunk is another one: name it with --set encoder=NAME"
+            mend = "Its trunk is another one: give the option encoder=NAME"
         raise ModelError(f"{'; '.join(told)}. {mend}")
     other = [name for name in wanted if wanted[name].shape != given[name].shape]
     if other:

@@ -42,15 +42,15 @@ TORCHVISION = {
 """Likewise for torchvision's networks that find objects -> what they are."""
 
 SHAPES: tuple[tuple[str, int, str], ...] = (
-    (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: --set anchor_ratios=[0.5,1,2]"),
-    (r"heads\.box_head\.fc\d\.", 0, "a box head of another width: --set head=N"),
-    (r"heads\.mask_head\.", 0, "a mask head of another width: --set mask_head=N"),
-    (r"trunk\.fpn\.(inner|layer)_blocks\.", 0, "a pyramid of another width: --set channels=N"),
-    (r"trunk\.encoder\.", 0, "another trunk: --set encoder=resnet101, say"),
-    (r"encoder\.", 0, "another encoder than --as names"),
-    (r"decoder\.steps\.0\.0\.0\.", 1, "encoder_depth, or another encoder than --as names"),
-    (r"decoder\.steps\.", 0, "decoder_channels: --set decoder_channels=[256,128,64,32,16], say"),
-    (r"decoder\.(aspp|0)\.(branches|image_pooling)\.", 1, "encoder_depth, or another encoder than --as names"),
+    (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: the option anchor_ratios=[0.5,1,2]"),
+    (r"heads\.box_head\.fc\d\.", 0, "a box head of another width: the option head=N"),
+    (r"heads\.mask_head\.", 0, "a mask head of another width: the option mask_head=N"),
+    (r"trunk\.fpn\.(inner|layer)_blocks\.", 0, "a pyramid of another width: the option channels=N"),
+    (r"trunk\.encoder\.", 0, "another trunk: the option encoder=resnet101, say"),
+    (r"encoder\.", 0, "another encoder than the source names"),
+    (r"decoder\.steps\.0\.0\.0\.", 1, "encoder_depth, or another encoder than the source names"),
+    (r"decoder\.steps\.", 0, "decoder_channels: the option decoder_channels=[256,128,64,32,16], say"),
+    (r"decoder\.(aspp|0)\.(branches|image_pooling)\.", 1, "encoder_depth, or another encoder than the source names"),
     (r"decoder\.", 0, "decoder_channels"),
 )
 """Our name of a tensor, the axis that is off -> what was otherwise, in the words of the library."""
@@ -68,7 +68,7 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
         return f"the tensors are of {' and '.join(told)}, which has no form here" if told else ""
     found = next((name for pattern, name in ARCHITECTURES.items() if _any(pattern, tensors)), None)
     if found is not None and found.lower() != recipe.architecture:
-        form = f"name it with --as smp-{found.lower()}-ENCODER" if found in WITH_A_FORM else "which has no form here"
+        form = f"give the source smp-{found.lower()}-ENCODER" if found in WITH_A_FORM else "which has no form here"
         return f"the tensors are those of the library's {found}, {form}"
     told = _options(recipe.architecture, tensors)
     return f"this network was built with {' and '.join(told)}, which has no form here" if told else ""

@@ -100,8 +100,8 @@ def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
         raise ModelError(
             f"{several}, so that each of the {classes} classes was scored for itself and a pixel may be of several or "
             "of none. Models here give a pixel the one class of its largest score: their labels would be others. "
-            "Networks of several labels a pixel have no form yet; where the largest score is what you want, say "
-            "--set activation=none"
+            "Networks of several labels a pixel have no form yet; where the largest score is what you want, give "
+            "the option activation=none"
         )
     return known
 
@@ -124,7 +124,7 @@ def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
     for key, value in named.items():
         found = config.get(key, value)
         if str(found).lower() != value.lower():
-            raise ModelError(f"{said.by}: {key} is {shown(found)}, but --as names smp-{architecture}-{encoder}")
+            raise ModelError(f"{said.by}: {key} is {shown(found)}, but the source names smp-{architecture}-{encoder}")
     norms = (True, "batchnorm", {"type": "batchnorm"})
     strides, final = ((8, 16), 8) if architecture == "deeplabv3" else ((16,), 4)
     fixed: dict[str, tuple[Any, ...]] = {
