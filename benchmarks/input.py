@@ -1,4 +1,4 @@
-"""Augmented training crops a second: pixelwise beside torchvision v2 (and albumentations, where it is installed).
+"""Augmented training crops per second: pixelwise beside torchvision v2 (and albumentations, where it is installed).
 
     python benchmarks/input.py DATA [--pictures 64] [--crops 192] [--rounds 5]
 

@@ -113,7 +113,7 @@ def agree_trained(run: str, data: str) -> str:
     expected = found = 0
     ious: list[float] = []
     for pair in pairs:
-        first, second = exact(pair.image).shown, rounded(pair.image).shown
+        first, second = exact(pair.image).accepted, rounded(pair.image).accepted
         match = match_objects(first, second, threshold=0)
         expected, found, ious = expected + len(first), found + len(second), [*ious, *match.ious]
     return (

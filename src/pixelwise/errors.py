@@ -10,7 +10,7 @@ import difflib
 import reprlib
 from collections.abc import Iterable
 
-SHOWN = 60
+QUOTED = 60
 """Characters of a value that a message shows."""
 
 
@@ -52,17 +52,17 @@ class _Brief(reprlib.Repr):
         super().__init__()
         self.maxlevel = 4
         self.maxlist = self.maxtuple = self.maxdict = 20
-        self.maxstring = self.maxother = SHOWN
+        self.maxstring = self.maxother = QUOTED
 
     def repr_int(self, x: int, level: int) -> str:
         """Show a number; Python itself refuses to write out those of more than 4,300 digits."""
         return repr(x) if x.bit_length() < 4096 else f"a number of {x.bit_length()} bits"
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Show a value of which nothing is known in a message, cut where it is long."""
     text = _Brief().repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 5) -> str:
@@ -75,8 +75,8 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 5) 
         limit: how many near names to offer at most.
     """
     names = sorted(known)
-    if len(name) > SHOWN:
-        return f"there is no {what} {shown(name)}"
+    if len(name) > QUOTED:
+        return f"there is no {what} {quoted(name)}"
     near = difflib.get_close_matches(name, names, n=limit, cutoff=0.5)
     if near:
         return f"there is no {what} '{name}'; the nearest names are {', '.join(near)}"

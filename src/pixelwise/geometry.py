@@ -39,7 +39,7 @@ class Geometry:
             doubles its input.
         low: first input read, relative to ``floor(stride * i)``; None where an output sees the whole picture or where
             the reach of a part is not known.
-        high: last input read, likewise.
+        high: last input read, relative to the same; None where ``low`` is.
         period: sizes and tile origins must be multiples of it, so that every stage of the network samples the same
             cells whatever the picture around them (32 for a five-level U-Net).
         phases: what the outputs of one period read; by default ``low`` to ``high`` for each.
@@ -277,7 +277,7 @@ class Geometry:
     def smallest(self) -> int:
         """The least side that a network computes on: a multiple of the period, and at least two periods.
 
-        Two periods leave more than one value a channel on the coarsest map, which batch normalisation needs when it
+        Two periods leave more than one value per channel on the coarsest map, which batch normalisation needs when it
         trains on a single small picture. Networks whose unpadded convolutions would leave less name a larger side.
         """
         return max(2, -(-self.least // self.period)) * self.period

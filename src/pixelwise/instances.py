@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError, SettingError, shown
+from pixelwise.errors import DataError, SettingError, quoted
 from pixelwise.words import counted
 
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-SHOWN = 0.5
+ACCEPTED_SCORE = 0.5
 """Predictions of at least this score count where a decision is needed and none was chosen from data."""
 
 
@@ -98,10 +98,10 @@ class BoxMask:
         )
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return 0
-        mine = self.pixels[rows.start - self.top : rows.stop - self.top, columns.start - self.left :]
-        its = other.pixels[rows.start - other.top : rows.stop - other.top, columns.start - other.left :]
+        ours = self.pixels[rows.start - self.top : rows.stop - self.top, columns.start - self.left :]
+        theirs = other.pixels[rows.start - other.top : rows.stop - other.top, columns.start - other.left :]
         width = columns.stop - columns.start
-        return int(np.count_nonzero(mine[:, :width] & its[:, :width]))
+        return int(np.count_nonzero(ours[:, :width] & theirs[:, :width]))
 
     def full(self) -> NDArray[np.bool_]:
         """Give the mask of the whole picture, bool (H, W)."""
@@ -249,19 +249,19 @@ class ObjectRule:
         SettingError: the score is not within 0 .. 1, or the area is negative or no whole number.
     """
 
-    score: float = SHOWN
+    score: float = ACCEPTED_SCORE
     min_area: int = 0
 
     def __post_init__(self) -> None:
         score, area = self.score, self.min_area
         if isinstance(score, bool) or not isinstance(score, int | float | np.number) or not 0 <= score <= 1:
-            raise SettingError(f"score is {shown(score)}; it lies between 0 and 1")
+            raise SettingError(f"score is {quoted(score)}; it lies between 0 and 1")
         if isinstance(area, bool) or not isinstance(area, int | np.integer) or area < 0:
-            raise SettingError(f"min_area is {shown(area)}; it is a number of pixels, 0 or more")
+            raise SettingError(f"min_area is {quoted(area)}; it is a number of pixels, 0 or more")
         object.__setattr__(self, "score", float(score))
         object.__setattr__(self, "min_area", int(area))
 
-    def shown(self, objects: Instances) -> Instances:
+    def accepted(self, objects: Instances) -> Instances:
         """Leave out objects of a lower score; those without scores stay."""
         return objects if objects.scores is None else objects[objects.scores >= self.score]
 

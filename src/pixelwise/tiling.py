@@ -54,10 +54,10 @@ class PixelCost:
         """Of a network that computes the same for every pixel that it is shown."""
         return cls(bytes_per_pixel, bytes_per_pixel, bytes_per_pixel, 1.0)
 
-    def memory(self, shown: int, ended: int) -> float:
+    def memory(self, seen: int, ended: int) -> float:
         """Bytes for a square of side ``shown``, of which one of side ``ended`` is computed to the end."""
-        around = shown**2 - ended**2
-        return max(self.bytes_around * shown**2, self.bytes * ended**2 + self.bytes_held * around)
+        around = seen**2 - ended**2
+        return max(self.bytes_around * seen**2, self.bytes * ended**2 + self.bytes_held * around)
 
 
 class Tile(NamedTuple):
@@ -210,8 +210,8 @@ def choose_tiles(
     if tile is not None and tile < 1:
         raise SettingError(f"a tile is at least 1 pixel, got {tile}")
     padded = (geometry.padded_size(size[0]), geometry.padded_size(size[1]))
-    shown = (padded[0] + 2 * border) * (padded[1] + 2 * border)
-    fits = shown * cost.bytes <= memory if tile is None else tile >= max(size)
+    seen = (padded[0] + 2 * border) * (padded[1] + 2 * border)
+    fits = seen * cost.bytes <= memory if tile is None else tile >= max(size)
     if fits:
         return TilePlan(size, padded, geometry, None, True, 1.0, FITS)
     room = _Room(geometry, cost, memory, border)
@@ -270,8 +270,8 @@ class _Room:
         """Bytes for tiles of a side that carry a halo."""
         # Reads begin and end at periods, which may add most of one at each side, and so may what decoders compute.
         period = self.geometry.period
-        shown = side + 2 * (-(-halo // period) * period + self.border)
-        return self.cost.memory(shown, min(shown, side + 2 * (period + self.border)))
+        seen = side + 2 * (-(-halo // period) * period + self.border)
+        return self.cost.memory(seen, min(seen, side + 2 * (period + self.border)))
 
     def side(self, halo: int) -> int | None:
         """The largest side of square tiles which, with the halo around, fit; None where none do."""
@@ -321,13 +321,13 @@ def _plan(
     reason: str,
 ) -> TilePlan:
     """Cut a picture into squares, and count their arithmetic."""
-    whole, shown, ended = 1, 1, 1
+    whole, seen, ended = 1, 1, 1
     for length in size:
         read = read_window(slice(0, length), length, geometry, halo)
         whole *= read.stop - read.start
         cuts = [(cut.stop - cut.start, write.stop - write.start) for cut, write in _cut(length, side, geometry, halo)]
-        shown *= sum(read for read, _ in cuts)
+        seen *= sum(read for read, _ in cuts)
         # Decoders compute about half a period more at each side.
         ended *= sum(min(read, write + geometry.period) for read, write in cuts)
-    arithmetic = cost.share_around * shown + (1 - cost.share_around) * ended
+    arithmetic = cost.share_around * seen + (1 - cost.share_around) * ended
     return TilePlan(size, (side, side), geometry, halo, exact, arithmetic / whole, reason)

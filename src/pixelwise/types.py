@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError, SettingError, shown
+from pixelwise.errors import DataError, SettingError, quoted
 from pixelwise.words import counted
 
 Color = tuple[int, int, int]
@@ -45,7 +45,7 @@ LAST_VALUE = 65535
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise SettingError(f"{what} is {shown(value)}; expected a whole number")
+        raise SettingError(f"{what} is {quoted(value)}; expected a whole number")
     return int(value)
 
 
@@ -61,7 +61,7 @@ def _is_text(name: str) -> bool:
 def _color(color: Sequence[int]) -> Color:
     channels = tuple(_whole(channel, "a channel of a colour") for channel in color)
     if len(channels) != 3 or not all(0 <= channel <= 255 for channel in channels):
-        raise SettingError(f"colours are RGB with channels 0 to 255; one is {shown(color)}")
+        raise SettingError(f"colours are RGB with channels 0 to 255; one is {quoted(color)}")
     return channels[0], channels[1], channels[2]
 
 
@@ -70,7 +70,7 @@ def _stored(value: StoredValue) -> StoredValue:
         return _color(value)
     number = _whole(value, "a stored value of the mapping")
     if not 0 <= number <= LAST_VALUE:
-        raise SettingError(f"a mapping has the stored value {shown(number)}; masks hold 0 .. {LAST_VALUE}")
+        raise SettingError(f"a mapping has the stored value {quoted(number)}; masks hold 0 .. {LAST_VALUE}")
     return number
 
 
@@ -103,7 +103,7 @@ class LabelSpace:
             raise SettingError("a label space needs at least one class name")
         unwritable = [name for name in names if not _is_text(name)]
         if unwritable:
-            raise SettingError(f"the class name {shown(unwritable[0])} is no text that a file could hold")
+            raise SettingError(f"the class name {quoted(unwritable[0])} is no text that a file could hold")
         repeated = sorted(name for name, times in Counter(names).items() if times > 1)
         if repeated:
             told = ", ".join(repeated[:5]) + (", ..." if len(repeated) > 5 else "")
@@ -116,18 +116,18 @@ class LabelSpace:
         ignore_index = _whole(self.ignore_index, "ignore_index")
         if 0 <= ignore_index < len(names) or not 0 <= ignore_index <= LAST_VALUE:
             raise SettingError(
-                f"ignore_index {shown(ignore_index)} must lie outside the class indices 0 .. {len(names) - 1} "
+                f"ignore_index {quoted(ignore_index)} must lie outside the class indices 0 .. {len(names) - 1} "
                 f"and within 0 .. {LAST_VALUE}"
             )
         background = None if self.background is None else _whole(self.background, "background")
         if background is not None and not 0 <= background < len(names):
-            raise SettingError(f"background {shown(background)} is not a class index 0 .. {len(names) - 1}")
+            raise SettingError(f"background {quoted(background)} is not a class index 0 .. {len(names) - 1}")
         mapping: dict[StoredValue, int] = {}
         for value, to in self.mapping.items():
             index = _whole(to, "a class index of the mapping")
             if index != ignore_index and not 0 <= index < len(names):
                 raise SettingError(
-                    f"mapping sends {value} to {shown(index)}, which is no class index 0 .. {len(names) - 1}"
+                    f"mapping sends {value} to {quoted(index)}, which is no class index 0 .. {len(names) - 1}"
                 )
             mapping[_stored(value)] = index
         if len({isinstance(value, tuple) for value in mapping}) > 1:
@@ -193,7 +193,7 @@ class LabelSpace:
         if self.by_color:
             return self._encode_colors(stored, source)
         if stored.ndim != 2:
-            raise DataError(f"{source}: the mask has colours, but this label space expects one number a pixel")
+            raise DataError(f"{source}: the mask has colours, but this label space expects one number per pixel")
         encoded = self._table[stored]
         if encoded.min(initial=0) < 0:
             unknown = np.unique(stored[encoded < 0]).tolist()
@@ -203,7 +203,7 @@ class LabelSpace:
 
     def _encode_colors(self, stored: NDArray[Any], source: str) -> NDArray[np.unsignedinteger[Any]]:
         if stored.ndim != 3:
-            raise DataError(f"{source}: the mask has one number a pixel, but this label space expects RGB colours")
+            raise DataError(f"{source}: the mask has one number per pixel, but this label space expects RGB colours")
         packed = pack_colors(stored)
         keys = np.array([pack_colors(np.array(color)) for color in self.mapping], np.int64)
         order = np.argsort(keys)
@@ -331,7 +331,7 @@ class Resize:
         return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
-LARGEST = 1e30
+LARGEST_VALUE = 1e30
 """The largest value of a normalised picture; float32 ends at 3e38, and networks square."""
 
 
@@ -348,13 +348,13 @@ def _is_finite(number: object) -> bool:
 class Preprocessing:
     """How a stored picture becomes the numbers a network was trained on.
 
-    A picture is brought to 8 bits a channel (deeper ones by ``value_range``), scaled to 0 .. 1, then shifted and
+    A picture is brought to 8 bits per channel (deeper ones by ``value_range``), scaled to 0 .. 1, then shifted and
     scaled per channel: ``(image / 255 - mean) / std``. Networks that find objects may see it resized; what they find
     lies on the picture as it is stored.
 
     Args:
         mean: mean of each channel on the 0 .. 1 scale; its length is the number of channels, RGB order when 3.
-        std: standard deviation of each channel, likewise.
+        std: standard deviation of each channel on the same scale.
         value_range: for pictures deeper than 8 bits, the stored values that become 0 and 255.
         resize: the scale that pictures are brought to; None leaves them as they are.
 
@@ -375,16 +375,18 @@ class Preprocessing:
             )
         for name, numbers in (("mean", self.mean), ("std", self.std), ("value_range", self.value_range or ())):
             if not all(map(_is_finite, numbers)):
-                raise SettingError(f"{name} must hold finite numbers, got {shown(numbers)}")
+                raise SettingError(f"{name} must hold finite numbers, got {quoted(numbers)}")
         if min(self.std) <= 0:
-            raise SettingError(f"std must be positive, got {shown(self.std)}")
-        if any(1 + abs(mean) > LARGEST * std for mean, std in zip(self.mean, self.std, strict=True)):
-            raise SettingError(f"mean {shown(self.mean)} over std {shown(self.std)} is beyond what networks compute in")
+            raise SettingError(f"std must be positive, got {quoted(self.std)}")
+        if any(1 + abs(mean) > LARGEST_VALUE * std for mean, std in zip(self.mean, self.std, strict=True)):
+            raise SettingError(
+                f"mean {quoted(self.mean)} over std {quoted(self.std)} is beyond what networks compute in"
+            )
         if self.value_range is not None:
             if len(self.value_range) != 2 or not self.value_range[0] < self.value_range[1]:
-                raise SettingError(f"value_range must rise, got {shown(self.value_range)}")
+                raise SettingError(f"value_range must rise, got {quoted(self.value_range)}")
             if not _is_finite(self.value_range[1] - self.value_range[0]):
-                raise SettingError(f"value_range {shown(self.value_range)} is wider than what numbers reach")
+                raise SettingError(f"value_range {quoted(self.value_range)} is wider than what numbers reach")
 
     @property
     def channels(self) -> int:

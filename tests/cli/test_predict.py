@@ -15,7 +15,7 @@ from PIL import Image
 
 from pixelwise.cli import main
 from pixelwise.inference import Predictor
-from pixelwise.inference.crf import sharpen
+from pixelwise.inference.crf import refine_by_crf
 from pixelwise.inference.labelling.finished import RECORD, Finished
 from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
 from pixelwise.inference.raster import label_raster
@@ -75,7 +75,7 @@ def test_probabilities_are_half_floats_that_agree_with_the_labels(
 def test_crf_sharpens_what_is_written(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("predict", untrained_run, photos / "a.png", "--out", out, "--crf", "--save", "labels,probabilities") == 0
-    prediction = sharpen(Predictor(untrained_run)(photos / "a.png", probabilities=True))
+    prediction = refine_by_crf(Predictor(untrained_run)(photos / "a.png", probabilities=True))
     np.testing.assert_array_equal(read_mask(out / "a.png"), prediction.labels)
     assert prediction.probabilities is not None
     np.testing.assert_allclose(np.load(out / "a_probabilities.npy"), prediction.probabilities, atol=2e-3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import paint_objects, read_target, semantic_space, touching
+from pixelwise.data.targets import paint_classes, read_target, semantic_space, touching
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.types import LabelSpace
@@ -62,7 +62,7 @@ def test_touching_pixels_are_those_a_slow_loop_finds(classes):
 def test_connected_parts_of_what_is_painted_are_the_objects():
     ids = discs()
     instances = Instances.of_ids(ids)
-    painted = paint_objects(instances, SPACE)
+    painted = paint_classes(instances, SPACE)
     assert painted.dtype == np.uint8
     _, parts = cv2.connectedComponents((painted == 1).astype(np.uint8), connectivity=8)
     for part in range(1, parts.max() + 1):
@@ -72,28 +72,28 @@ def test_connected_parts_of_what_is_painted_are_the_objects():
 
 def test_objects_of_different_classes_may_touch():
     ids = np.array([[1, 1, 2, 2]])
-    np.testing.assert_array_equal(paint_objects(Instances.of_ids(ids, [0, 0]), SPACE), [[1, 0, 0, 1]])
-    np.testing.assert_array_equal(paint_objects(Instances.of_ids(ids, [0, 1]), SPACE), [[1, 1, 2, 2]])
+    np.testing.assert_array_equal(paint_classes(Instances.of_ids(ids, [0, 0]), SPACE), [[1, 0, 0, 1]])
+    np.testing.assert_array_equal(paint_classes(Instances.of_ids(ids, [0, 1]), SPACE), [[1, 1, 2, 2]])
 
 
 def test_an_object_that_would_vanish_is_spared():
-    np.testing.assert_array_equal(paint_objects(Instances.of_ids(np.array([[1, 2, 2]])), SPACE), [[1, 0, 1]])
+    np.testing.assert_array_equal(paint_classes(Instances.of_ids(np.array([[1, 2, 2]])), SPACE), [[1, 0, 1]])
 
 
 def test_the_smaller_object_is_in_front_and_groups_are_ignored():
     large = BoxMask(np.ones((4, 6), bool), 0, 0, (4, 6))
     small = BoxMask(np.ones((2, 2), bool), 1, 1, (4, 6))
-    painted = paint_objects(Instances.of_masks((4, 6), [small, large], [1, 0]), SPACE)
+    painted = paint_classes(Instances.of_masks((4, 6), [small, large], [1, 0]), SPACE)
     assert (painted == 2).sum() == 4
     assert (painted == 1).sum() == 20
     grouped = Instances.of_masks((4, 6), [small, large], [1, 0], crowd=np.array([False, True]))
-    painted = paint_objects(grouped, SPACE)
+    painted = paint_classes(grouped, SPACE)
     assert (painted == 2).sum() == 4
     assert (painted == SPACE.ignore_index).sum() == 20
 
 
 def test_a_picture_without_objects_is_background():
-    assert not paint_objects(Instances.none((3, 5)), SPACE).any()
+    assert not paint_classes(Instances.none((3, 5)), SPACE).any()
 
 
 def test_a_pair_is_read_by_what_annotates_it(tmp_path):
@@ -109,6 +109,6 @@ def test_a_pair_is_read_by_what_annotates_it(tmp_path):
 def test_boxes_alone_cannot_be_painted():
     boxes = Instances((4, 4), np.array([0]), np.array([[0, 0, 2, 2]]))
     with pytest.raises(DataError, match="boxes only"):
-        paint_objects(boxes, SPACE)
+        paint_classes(boxes, SPACE)
     with pytest.raises(DataError, match="background"):
-        paint_objects(Instances.none((4, 4)), CELLS)
+        paint_classes(Instances.none((4, 4)), CELLS)

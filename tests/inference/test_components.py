@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 import pixelwise.inference.components as components
-from pixelwise.data.targets import paint_objects
+from pixelwise.data.targets import paint_classes
 from pixelwise.errors import SettingError
 from pixelwise.inference import Prediction
 from pixelwise.inference.components import labels_of, objects_of
@@ -45,7 +45,7 @@ def test_touching_discs_that_were_painted_apart_come_back_whole(band: int, monke
     monkeypatch.setattr(components, "_BAND", band)
     ids = discs(100, (30, 30, 22), (30, 64, 20), (62, 45, 20), (85, 85, 12))
     truth = Instances.of_ids(ids)
-    labels = paint_objects(truth, THINGS)
+    labels = paint_classes(truth, THINGS)
     apart = objects_of(labels, THINGS, fill_gaps=False)
     found = objects_of(labels, THINGS)
     assert len(found) == len(apart) == 4

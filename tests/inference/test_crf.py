@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixelwise.errors import SettingError
-from pixelwise.inference.crf import sharpen
+from pixelwise.inference.crf import refine_by_crf
 from pixelwise.inference.prediction import Prediction
 from pixelwise.types import LabelSpace
 
@@ -25,7 +25,7 @@ def noisy() -> tuple[Prediction, np.ndarray]:
 
 def test_labels_follow_the_colours() -> None:
     prediction, truth = noisy()
-    sharpened = sharpen(prediction)
+    sharpened = refine_by_crf(prediction)
     assert (prediction.labels == truth).mean() < 0.9
     np.testing.assert_array_equal(sharpened.labels, truth)
     assert sharpened.labels.dtype == prediction.labels.dtype
@@ -36,4 +36,4 @@ def test_labels_follow_the_colours() -> None:
 @pytest.mark.parametrize("lacking", ["image", "probabilities"])
 def test_what_it_needs_is_named(lacking: str) -> None:
     with pytest.raises(SettingError, match="probabilities=True"):
-        sharpen(dataclasses.replace(noisy()[0], **{lacking: None}))
+        refine_by_crf(dataclasses.replace(noisy()[0], **{lacking: None}))

@@ -46,7 +46,7 @@ def test_it_is_the_share_that_twice_the_halo_changes_around_corners(wide: Segmen
 
 
 def test_only_what_lies_around_corners_is_looked_at(wide: SegmentationModel, monkeypatch) -> None:
-    monkeypatch.setattr(module, "SIDE", 5)
+    monkeypatch.setattr(module, "SEAM_SIDE", 5)
     image = draw(160, 200).transpose(2, 0, 1)
     runtime = TorchRuntime(wide, device="cpu", precision="float32")
     # Of many tiles, as many places as a sixteenth of what they are shown pays for: four at least, if there are.
@@ -60,7 +60,7 @@ def test_only_what_lies_around_corners_is_looked_at(wide: SegmentationModel, mon
 
 
 def test_a_single_row_of_tiles_meets_in_its_middle(wide: SegmentationModel, monkeypatch) -> None:
-    monkeypatch.setattr(module, "SIDE", 5)
+    monkeypatch.setattr(module, "SEAM_SIDE", 5)
     image = draw(30, 100).transpose(2, 0, 1)
     seams = Seams(
         plan_of(wide, (30, 100), 40, 4),

@@ -14,7 +14,7 @@ from pixelwise.inference import Predictor
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.runtimes.views import parse_views
-from pixelwise.inference.shared_pooling import ALONG, LARGEST, SHARE, spread_windows
+from pixelwise.inference.shared_pooling import LARGEST_WINDOW, WINDOWS_ALONG, WINDOWS_SHARE, spread_windows
 from pixelwise.io.masks import read_mask
 from pixelwise.models import SegmentationModel, build_model
 from pixelwise.nn.image_mean import ImageMean
@@ -24,14 +24,14 @@ from pixelwise.nn.image_mean import ImageMean
 @pytest.mark.parametrize("period", [16, 32])
 def test_windows_lie_on_the_picture_and_on_its_cells(size: tuple[int, int], period: int) -> None:
     windows = spread_windows(size, period)
-    assert len(windows) == ALONG**2
+    assert len(windows) == WINDOWS_ALONG**2
     for window in windows:
         for part, length in zip(window, size, strict=True):
             assert 0 <= part.start < part.stop <= length
             assert part.start % period == 0
     pixels = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in windows)
-    if min(size) > 8 * LARGEST:
-        assert pixels == pytest.approx(min(SHARE * size[0] * size[1], 16 * LARGEST**2), rel=0.2)
+    if min(size) > 8 * LARGEST_WINDOW:
+        assert pixels == pytest.approx(min(WINDOWS_SHARE * size[0] * size[1], 16 * LARGEST_WINDOW**2), rel=0.2)
         middles = {(rows.start + rows.stop) / 2 / size[0] for rows, _ in windows}
         assert sorted(middles) == pytest.approx([1 / 8, 3 / 8, 5 / 8, 7 / 8], abs=0.01)
 

@@ -11,7 +11,7 @@ import torch
 
 from pixelwise.errors import SettingError
 from pixelwise.inspection import Inspection, draw_field, inspect_model, sample_image
-from pixelwise.inspection.picture import BOXES, Box, field_boxes, seen_pixel
+from pixelwise.inspection.picture import BOXES, FieldBox, field_boxes, seen_pixel
 from pixelwise.models import MODELS, build_model
 
 
@@ -20,7 +20,7 @@ def look(name: str, size: tuple[int, int], **options: Any) -> Inspection:
         return inspect_model(build_model(name, classes=2, **options), size=size)
 
 
-def side(box: Box) -> int:
+def side(box: FieldBox) -> int:
     assert box.sides is not None
     return max(box.sides)
 

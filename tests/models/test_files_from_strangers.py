@@ -223,7 +223,7 @@ def test_networks_that_shed_a_classifier_load(
     tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As encoders of VGG do; here a limit of nothing stands for their memory."""
-    monkeypatch.setattr(files, "SLACK", -(10**12))
+    monkeypatch.setattr(files, "MEASURING_BYTES", -(10**12))
     path = write(tmp_path / "a.safetensors", *content)
     for key, value in load_model(path).state_dict().items():
         assert torch.equal(value, content[1][key])

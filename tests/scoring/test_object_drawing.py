@@ -11,7 +11,7 @@ from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.objects import score_objects
 from pixelwise.report import write_report
 from pixelwise.scoring import Evaluation
-from pixelwise.scoring.example import LONGEST
+from pixelwise.scoring.example import EXAMPLE_SIDE
 from pixelwise.scoring.object_drawing import CROWD, FOUND, MISSED, WRONG, draw_objects
 from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
 from pixelwise.types import LabelSpace
@@ -78,7 +78,7 @@ def test_large_pictures_are_reduced() -> None:
     large = Instances.of_masks((700, 1400), [BoxMask(np.ones((300, 300), bool), 10, 10, (700, 1400))], [0])
     example = draw_objects("a.png", np.zeros((700, 1400, 3), np.uint8), large, large, SPACE)
     for view in (example.image, example.truth, example.prediction, example.errors):
-        assert view.shape == (320, LONGEST, 3)
+        assert view.shape == (320, EXAMPLE_SIDE, 3)
 
 
 def test_the_page_holds_figures_classes_and_pictures(tmp_path: Path) -> None:

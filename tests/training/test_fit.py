@@ -131,8 +131,8 @@ def test_a_budget_of_minutes_fixes_the_steps(
     monkeypatch.setattr(PixelSetup, "measure_pace", lambda *_: (10.0, 1.0))
     fitted, _ = run(shapes, tmp_path / "run", small, epochs=None, minutes=3.0)
     assert fitted.finished
-    assert 4 <= fitted.settings.steps <= 18, "three minutes at ten seconds a step, less what getting ready took"
-    assert "10000 ms a step" in fitted.settings.reasons["steps"]
+    assert 4 <= fitted.settings.steps <= 18, "three minutes at ten seconds per step, less what getting ready took"
+    assert "10000 ms per step" in fitted.settings.reasons["steps"]
     with pytest.raises(SettingError, match=r"minutes: 0\.1 leaves no time") as refused:
         run(shapes, tmp_path / "hasty", small, epochs=None, minutes=0.1)
     assert refused.value.argument == "minutes"

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, joined here."""
+"""The command line: one file per verb, joined here."""
 
 from pixelwise.cli.app import main
 

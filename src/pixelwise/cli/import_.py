@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pixelwise.models.importing.importer import Imported
     from pixelwise.types import LabelSpace, Resize
 
-PROBE = (64, 96)
+CHECKED_SIZE = (64, 96)
 """Height and width of the picture that the written file is tried with."""
 
 
@@ -138,7 +138,7 @@ def check_written(imported: Imported, path: Path) -> None:
     from pixelwise.models import load_model
 
     made, written = imported.model, load_model(path)
-    images = torch.randn(1, made.preprocessing.channels, *PROBE, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(1, made.preprocessing.channels, *CHECKED_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         # Networks that resize would see the probe at full size, which takes seconds and shows no more.
         outputs = [_tensors(getattr(model, "find", model)(images)) for model in (written, made)]

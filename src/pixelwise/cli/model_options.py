@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pixelwise.errors import ModelError, SettingError, shown, unknown_name
+from pixelwise.errors import ModelError, SettingError, quoted, unknown_name
 
 SHAPING = ("encoder", "in_channels", "model_options")
 """Settings of ``train`` that decide what the network is."""
@@ -45,7 +45,7 @@ def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
     values = read_assignments(assignments, example="width=0.25")
     options = values.pop("model_options", {})
     if not isinstance(options, dict):
-        raise _error(f"model_options={shown(options)}: expected options, such as 'model_options={{width: 0.25}}'")
+        raise _error(f"model_options={quoted(options)}: expected options, such as 'model_options={{width: 0.25}}'")
     for key in options:
         if key not in types:
             raise _error(unknown_name(f"option of model '{name}'", str(key), types))
@@ -72,9 +72,9 @@ def _read(model: str, key: str, value: Any, kind: Any) -> Any:
         read = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise _error(f"{what} cannot be {shown(value)}: {reason[:1].lower()}{reason[1:]}") from None
+        raise _error(f"{what} cannot be {quoted(value)}: {reason[:1].lower()}{reason[1:]}") from None
     if isinstance(read, int | float) and not 0 <= read < math.inf:  # nor NaN
-        raise _error(f"{what} cannot be {shown(value)}: numbers are 0 or above")
+        raise _error(f"{what} cannot be {quoted(value)}: numbers are 0 or above")
     return read
 
 

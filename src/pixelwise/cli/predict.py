@@ -68,7 +68,7 @@ def predict(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
-        bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds a picture.")
+        bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds per picture.")
     ] = False,
 ) -> None:
     """Label every pixel of pictures, or find their objects, as the model does.

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pixelwise.errors import DataError, shown, unknown_name
+from pixelwise.errors import DataError, quoted, unknown_name
 from pixelwise.io.yaml_text import load_yaml
 
 
@@ -119,4 +119,4 @@ def read_description(path: Path) -> Description:
     except ValidationError as error:
         # Of the forms that a key may have, the one that fits furthest is the one that was meant.
         nearest = max(error.errors(), key=lambda one: len(one["loc"]))
-        raise DataError(f"{path}: `{nearest['loc'][0]}`: {shown(nearest['input'])}: {nearest['msg']}") from error
+        raise DataError(f"{path}: `{nearest['loc'][0]}`: {quoted(nearest['input'])}: {nearest['msg']}") from error

@@ -34,7 +34,7 @@ class Fingerprint:
         min_size: least height and least width.
         max_size: greatest height and greatest width.
         channels: 1 where all pictures are grey, 3 where some have colour, else the number they all have.
-        bits: most bits a channel.
+        bits: most bits per channel.
         value_range: for pictures deeper than 8 bits, stored values that hold all but 0.1% at either end.
         class_pixels: int64 (K,) pixels of each class.
         class_images: int64 (K,) pictures that have the class.

@@ -48,7 +48,7 @@ class Relabelled:
         return replace(own, labels=labels)[labels != LEFT_OUT]
 
 
-def object_space(
+def object_classes(
     names: tuple[str, ...], description: Description | None = None, described_in: Path | None = None
 ) -> tuple[LabelSpace, Table]:
     """Make the classes of objects, renamed, merged and coloured as a ``dataset.yaml`` says.

@@ -33,7 +33,7 @@ class ObjectSurvey:
         of: pictures there are; more than ``images`` where only evenly spread ones were read.
         objects: objects found.
         empty_images: pictures without an object.
-        per_image_median: objects a picture, 0 where it has none.
+        per_image_median: objects per picture, 0 where it has none.
         per_image_p99: the 99th percentile of these.
         per_image_max: the most in one picture.
         sizes: spread of the side in pixels of a square as large as the box, ``sqrt(width * height)``.

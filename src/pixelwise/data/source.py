@@ -12,7 +12,7 @@ from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.merging import apply_description, explicit_space, match_masks
-from pixelwise.data.object_classes import LEFT_OUT, match_classes, object_space, relabel
+from pixelwise.data.object_classes import LEFT_OUT, match_classes, object_classes, relabel
 from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
 from pixelwise.data.survey import Survey, survey_masks
@@ -178,7 +178,7 @@ def _with_classes(
 ) -> tuple[dict[str, tuple[Pair, ...]], LabelSpace]:
     """Give objects the classes that the description or the given label space wants."""
     assert located.found.names is not None, "layouts of objects know their classes"
-    space, table = object_space(located.found.names, located.description, located.described_in)
+    space, table = object_classes(located.found.names, located.description, located.described_in)
     if label_space is None:
         return relabel(splits, table), space
     matched = match_classes(space, label_space, located.root)

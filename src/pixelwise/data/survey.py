@@ -68,7 +68,7 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
     for counts in in_threads(_count, masks):
         if survey.masks and counts.by_color != survey.by_color:
             raise DataError(
-                f"{counts.path}: this mask holds {'RGB colours' if counts.by_color else 'one number a pixel'} but "
+                f"{counts.path}: this mask holds {'RGB colours' if counts.by_color else 'one number per pixel'} but "
                 f"{masks[0]} does not; export all masks in one form"
             )
         survey.by_color = counts.by_color

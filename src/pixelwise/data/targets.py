@@ -33,13 +33,13 @@ def read_target(pair: Pair, label_space: LabelSpace) -> Mask:
         DataError: the picture has no annotation, or it cannot be read.
     """
     if pair.objects is not None:
-        return paint_objects(pair.objects.read(), label_space)
+        return paint_classes(pair.objects.read(), label_space)
     if pair.mask is None:
         raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
     return label_space.encode(read_mask(pair.mask), source=str(pair.mask))
 
 
-def paint_objects(instances: Instances, label_space: LabelSpace) -> Mask:
+def paint_classes(instances: Instances, label_space: LabelSpace) -> Mask:
     """Paint objects as classes, with a line of background between those of one class that touch.
 
     So the connected parts of a class are its objects again, which is how a semantic network finds objects (Ronneberger

@@ -23,7 +23,7 @@ def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1
 
     Args:
         boxes: left, top, right, bottom (P, 4), with sides above 0.
-        origins: anchors or proposals (P, 4), likewise.
+        origins: anchors or proposals (P, 4) in pixels, left, top, right and bottom.
         weights: factors on the shift along x and y and on the logarithms of width and height.
 
     Returns:
@@ -43,6 +43,20 @@ def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (
     middle = deltas[:, :2] * from_sides + origins[:, :2] + from_sides / 2
     reach = deltas[:, 2:].clamp(max=LARGEST_STEP).exp() * from_sides / 2
     return torch.cat([middle - reach, middle + reach], 1)
+
+
+def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut boxes (P, 4) to a picture of height and width ``size``."""
+    height, width = size
+    return torch.stack(
+        [
+            boxes[:, 0].clamp(0, width),
+            boxes[:, 1].clamp(0, height),
+            boxes[:, 2].clamp(0, width),
+            boxes[:, 3].clamp(0, height),
+        ],
+        1,
+    )
 
 
 def match_boxes(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.ops import batched_nms
 
-from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import RegionReader
@@ -19,7 +19,7 @@ from pixelwise.ops.object_targets import ObjectTarget, sample_targets
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 """Factors on the shifts and the stretches of boxes, which are small numbers otherwise."""
 
-SMALLEST = 1e-2
+LEAST_SIDE = 1e-2
 """Least side of a detection in pixels."""
 
 Finish = Callable[[Tensor], Tensor]
@@ -32,7 +32,7 @@ class RegionHeads(nn.Module):
         box_head: regions -> class logits and box deltas.
         mask_head: regions -> masks; None for boxes alone.
         box_reader: reads the regions of boxes off the maps.
-        mask_reader: likewise for masks.
+        mask_reader: reads the regions of masks off the maps.
         finish: what regions go through before either head.
         score: least confidence of a detection.
         overlap: IoU above which the worse of two detections of a class is dropped.
@@ -101,8 +101,8 @@ class RegionHeads(nn.Module):
         scores = logits.softmax(1)[:, 1:]  # (P, K)
         row, label = torch.where(scores > self.score)
         scores = scores[row, label]
-        boxes = clip_boxes_to_image(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
-        wide = ((boxes[:, 2:] - boxes[:, :2]) >= SMALLEST).all(1)
+        boxes = clip_boxes(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
+        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
         boxes, scores, label = boxes[wide], scores[wide], label[wide]
         kept = batched_nms(boxes, scores, label, self.overlap)[: self.detections]
         return Detections(boxes[kept], label[kept], scores[kept], None)

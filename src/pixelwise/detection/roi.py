@@ -4,7 +4,7 @@ A box, on a map with cells of ``stride`` pixels, is cut into ``cells`` x ``cells
 
 ``pool``  (Girshick 2015) rounds the edges of the box to whole cells, and those of the bins again; a bin holds whole
           cells and becomes their largest value, or their mean.
-``warp``  (Dai, He and Sun 2016) rounds the box likewise, and interpolates at regular points inside each bin.
+``warp``  (Dai, He and Sun 2016) rounds the edges of the box, too, and interpolates at regular points inside each bin.
 ``align`` (He, Gkioxari, Dollar and Girshick 2017) rounds nothing.
 """
 
@@ -162,7 +162,7 @@ class RegionReader:
     Args:
         cells: side of the result.
         strides: of the maps that it reads, finest first.
-        operation: as of :func:`read_regions`; likewise the rest.
+        operation: as of :func:`read_regions`.
         reduce: how samples become one value.
         samples: points along a side of a bin.
         half_pixel: where the cells of a map lie.

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import clip_boxes_to_image, nms
+from torchvision.ops import nms
 
 from pixelwise.detection.anchors import AnchorGrid
-from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
 
 BETA = 1 / 9
 """Where the smooth L1 loss turns from a parabola into a line."""
 
-SMALLEST = 1e-3
+LEAST_SIDE = 1e-3
 """Least side of a proposal in pixels."""
 
 
@@ -27,7 +27,7 @@ class ProposalNetwork(nn.Module):
         channels: of the feature maps.
         anchors: what lies on them.
         before: most anchors of a map and picture that go into non-maximum suppression; in training, twice as many.
-        after: most proposals of a picture that come out of it; likewise.
+        after: most proposals of a picture that come out of it; in training, twice as many.
         overlap: IoU above which the worse of two proposals of a map is dropped.
         batch: anchors of a picture that the losses look at.
     """
@@ -70,7 +70,7 @@ class ProposalNetwork(nn.Module):
         """Choose proposals.
 
         Args:
-            logits: as :meth:`forward` gives them; likewise ``deltas``.
+            logits: as :meth:`forward` gives them; so are ``deltas``.
             deltas: of the anchors.
             anchors: of each map.
             size: height and width of the pictures; proposals are cut to it.
@@ -85,7 +85,7 @@ class ProposalNetwork(nn.Module):
             moved = torch.gather(delta, 1, place[..., None].expand(-1, -1, 4))  # (N, T, 4)
             chosen.append(
                 [
-                    self._suppress(clip_boxes_to_image(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
+                    self._suppress(clip_boxes(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
                     for s, d, p in zip(best, moved, place, strict=True)
                 ]
             )
@@ -97,7 +97,7 @@ class ProposalNetwork(nn.Module):
         return proposals
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        wide = ((boxes[:, 2:] - boxes[:, :2]) >= SMALLEST).all(1)
+        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
         boxes, scores = boxes[wide], scores[wide]
         kept = nms(boxes, scores, self.overlap)
         return boxes[kept], scores[kept]
@@ -111,7 +111,7 @@ class ProposalNetwork(nn.Module):
         half is positive.
 
         Args:
-            logits: as :meth:`forward` gives them; likewise ``deltas``.
+            logits: as :meth:`forward` gives them; so are ``deltas``.
             deltas: of the anchors.
             anchors: of each map.
             objects: boxes (M, 4) of the objects of each picture; M may be 0.

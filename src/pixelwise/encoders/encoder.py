@@ -41,7 +41,7 @@ class Encoder(Protocol):
         ...
 
     def parameters(self) -> Any:
-        """All parameters, likewise."""
+        """All parameters, as of any ``torch.nn.Module``."""
         ...
 
 

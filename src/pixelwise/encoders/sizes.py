@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError
 from pixelwise.nn.tracing.meta import run_on_meta
 
-PROBE = 256
+TRIED = 256
 """Side in pixels of the first picture that a new encoder is measured with; large enough for unpadded stems."""
 
 CHOOSE = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
@@ -60,8 +60,8 @@ class Pyramid:
         self._check_form()
         stretched, reason = None, ""
         for period in (max(self.strides), 2 * max(self.strides)):
-            least = next((side for side in range(2 * period, PROBE + 1, period) if self._suffices(side)), PROBE)
-            other = (2 * PROBE + period, 2 * PROBE + 2 * period)
+            least = next((side for side in range(2 * period, TRIED + 1, period) if self._suffices(side)), TRIED)
+            other = (2 * TRIED + period, 2 * TRIED + 2 * period)
             shapes = self._run(*other)
             if self._keeps_strides(least, least) and self._keeps_strides(*other):
                 return Sizes(period, least, exact=True)
@@ -72,16 +72,16 @@ class Pyramid:
                 reason = reason or f"not of {other[0]}x{other[1]} ({found})"
         if stretched is None:
             raise ModelError(
-                f"encoder '{self.name}' takes pictures of {PROBE}x{PROBE} but {reason}: it is built for one size, or "
+                f"encoder '{self.name}' takes pictures of {TRIED}x{TRIED} but {reason}: it is built for one size, or "
                 f"for sizes farther apart than twice its largest stride of {max(self.strides)}; {CHOOSE}"
             )
         return stretched
 
     def _check_form(self) -> None:
         """Refuse what is no pyramid of the declared channels and, about, the declared strides."""
-        maps = self._run(PROBE, PROBE)
+        maps = self._run(TRIED, TRIED)
         if isinstance(maps, str):
-            raise ModelError(f"encoder '{self.name}' takes no picture of {PROBE}x{PROBE} ({maps}); {CHOOSE}")
+            raise ModelError(f"encoder '{self.name}' takes no picture of {TRIED}x{TRIED} ({maps}); {CHOOSE}")
         shapes, strides = ", ".join(map(str, maps)), ", ".join(map(str, self.strides))
         rising = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
         if not rising or [shape[1] if len(shape) == 4 else None for shape in maps] != list(self.channels):
@@ -89,9 +89,9 @@ class Pyramid:
                 f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
                 f"convolutional encoders; {CHOOSE}"
             )
-        if not self._loses_little(PROBE, PROBE) or any(stride & (stride - 1) for stride in self.strides):
+        if not self._loses_little(TRIED, TRIED) or any(stride & (stride - 1) for stride in self.strides):
             raise ModelError(
-                f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a {PROBE}x{PROBE} picture: "
+                f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a {TRIED}x{TRIED} picture: "
                 f"decoders take strides that are powers of two, and maps that have them; {CHOOSE}"
             )
 

@@ -10,7 +10,7 @@ Thing = TypeVar("Thing")
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge in pixels."""
 
-SIDE = 256
+BUCKET_SIDE = 256
 """Of a bucket, in pixels."""
 
 
@@ -43,5 +43,5 @@ class Buckets(Generic[Thing]):
 
 
 def _cells(box: Box) -> Iterator[tuple[int, int]]:
-    left, top, right, bottom = (int(edge) // SIDE for edge in box)
+    left, top, right, bottom = (int(edge) // BUCKET_SIDE for edge in box)
     return ((row, column) for row in range(top, bottom + 1) for column in range(left, right + 1))

@@ -8,7 +8,7 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.prediction import Prediction
 
 
-def sharpen(prediction: Prediction) -> Prediction:
+def refine_by_crf(prediction: Prediction) -> Prediction:
     """Run the dense random field of DeepLab v1 and v2 over a prediction; see :func:`pixelwise.ops.crf.dense_crf`.
 
     Args:

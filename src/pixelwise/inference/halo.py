@@ -16,15 +16,15 @@ from pixelwise.types import Sample
 HALOS = (32, 64, 96, 128, 192, 256, 384)
 """Pixels that are tried, up to the period."""
 
-LONGEST = 512
+LONGEST_HALO = 512
 """Pixels around the windows that all others are compared with; fewer where the network reads fewer."""
 
-SIDE = 128
+WINDOW_SIDE = 128
 """Of the windows, in pixels."""
 
 WINDOWS = 8
 
-LIMIT = 1e-3
+CHANGED_SHARE = 1e-3
 """Share of the pixels of the windows that may come out otherwise."""
 
 
@@ -49,16 +49,16 @@ def choose_halo(
 
     Returns:
         A halo in pixels, a multiple of the network's period: the shortest of which no longer one changes more than
-        :data:`LIMIT` of the pixels; the longest tried, where all do. Networks of unpadded convolutions always read
-        all; for them, and where there is no picture, :data:`pixelwise.tiling.FAST_HALO`.
+        :data:`CHANGED_SHARE` of the pixels; the longest tried, where all do. Networks of unpadded convolutions always
+        read all; for them, and where there is no picture, :data:`pixelwise.tiling.FAST_HALO`.
     """
     geometry = runtime.card.geometry
-    longest = _up(LONGEST if geometry.context is None else min(LONGEST, geometry.context), geometry.period)
+    longest = _up(LONGEST_HALO if geometry.context is None else min(LONGEST_HALO, geometry.context), geometry.period)
     halos = sorted({_up(halo, geometry.period) for halo in HALOS})
     halos = [halo for halo in halos if halo < longest] or halos[:1]
     if geometry.margin:
         return FAST_HALO
-    side = _up(SIDE, geometry.period)
+    side = _up(WINDOW_SIDE, geometry.period)
     differing, pixels = dict.fromkeys(halos, 0), 0
     for done, sample in enumerate(samples, 1):
         assert sample.mask is not None
@@ -76,7 +76,7 @@ def choose_halo(
         return FAST_HALO
     chosen = halos[-1]
     for halo in reversed(halos):
-        if differing[halo] > LIMIT * pixels:
+        if differing[halo] > CHANGED_SHARE * pixels:
             break
         chosen = halo
     return chosen

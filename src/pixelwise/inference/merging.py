@@ -32,7 +32,7 @@ class _Found:
     """An object as one tile sees it, or several joined, in pixels of the picture."""
 
     rank: int  # those of a lower one win
-    shown: Window | None  # what its tile was shown; None for a joined one
+    seen: Window | None  # what its tile was shown; None for a joined one
     label: int
     score: float
     box: Box
@@ -58,8 +58,8 @@ class Joiner:
 
     def __init__(self, plan: TilePlan) -> None:
         self.plan = plan
-        shown = [{tile.write[axis].start: tile.read[axis] for tile in plan} for axis in (0, 1)]
-        self._rows, self._columns = ([(read.start, read.stop) for read in reads.values()] for reads in shown)
+        seen = [{tile.write[axis].start: tile.read[axis] for tile in plan} for axis in (0, 1)]
+        self._rows, self._columns = ([(read.start, read.stop) for read in reads.values()] for reads in seen)
         self._whole: list[_Found] = []
         self._pieces: list[_Found] = []
         self._compared: list[_Found] = []
@@ -122,7 +122,7 @@ class Joiner:
 
         Returns:
             The objects; and of those that several tiles see whole, the share that the tile which speaks for them does
-            not have likewise (same class, at least half of the union in common), None where there are none.
+            not have as well (same class, at least half of the union in common), None where there are none.
         """
         kept = Buckets[_Found]()
         for found in sorted([*self._joined(), *self._whole], key=lambda one: (one.rank, -one.score)):
@@ -186,7 +186,7 @@ def _overlap(one: _Found, other: _Found) -> float:
 
 def _is_one(found: _Found, kept: _Found) -> bool:
     """Whether an object is one that is kept already, as another tile or a join saw it."""
-    if found.label != kept.label or (found.shown is not None and found.shown == kept.shown):
+    if found.label != kept.label or (found.seen is not None and found.seen == kept.seen):
         return False
     shared = found.mask.overlap(kept.mask)
     if not shared:
@@ -198,14 +198,14 @@ def _is_one(found: _Found, kept: _Found) -> bool:
 
 def _agree(one: _Found, other: _Found) -> bool:
     """Whether two pieces of two tiles are of one object: of a class, and alike where both tiles see."""
-    if one.label != other.label or one.shown == other.shown:
+    if one.label != other.label or one.seen == other.seen:
         return False
     shared = one.mask.overlap(other.mask)
     if not shared:
         return False
-    assert one.shown is not None
-    assert other.shown is not None
-    smaller = min(_area_in(one.mask, other.shown), _area_in(other.mask, one.shown))
+    assert one.seen is not None
+    assert other.seen is not None
+    smaller = min(_area_in(one.mask, other.seen), _area_in(other.mask, one.seen))
     return shared >= SAME * smaller
 
 

@@ -71,7 +71,7 @@ class ObjectTask:
         return None
 
     def with_fast_halo(self, halo: int | None) -> ObjectTask:
-        """Give the task itself, likewise."""
+        """Give the task itself: its tiles overlap by what objects measure."""
         return self
 
     def predict(
@@ -109,15 +109,15 @@ class ObjectTask:
         alone = Lock()
         found, error = self._find(window_reader(source, self.preprocessing, alone), plan, progress)
         near = Buckets[int]()
-        shown = self.rule.shown(found)
-        for number, box in enumerate(shown.boxes.tolist()):
+        accepted = self.rule.accepted(found)
+        for number, box in enumerate(accepted.boxes.tolist()):
             near.add((box[0], box[1], box[2], box[3]), number)
         height, width = found.size
         for top in range(0, height, WINDOW):
             for left in range(0, width, WINDOW):
                 rows, columns = slice(top, min(top + WINDOW, height)), slice(left, min(left + WINDOW, width))
                 here = list(near.near((left, top, columns.stop, rows.stop)))
-                labels = labels_of(_moved(shown[np.array(here, np.int64)], rows, columns), self.label_space)
+                labels = labels_of(_moved(accepted[np.array(here, np.int64)], rows, columns), self.label_space)
                 valid = source.valid(rows, columns)
                 if valid is not None:
                     labels[~valid] = self.label_space.ignore_index

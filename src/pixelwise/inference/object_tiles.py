@@ -8,10 +8,10 @@ from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.tiling import FITS, Mode, TilePlan
 
-SHARE = 6
+HALO_PART = 6
 """The halo takes at most this part of what a tile is shown, so that tiles cost at most 2.25 times the whole."""
 
-LEAST = 32
+LEAST_HALO = 32
 """Pixels of halo at least."""
 
 
@@ -67,15 +67,15 @@ def choose_object_tiles(
             argument="mode",
         )
     period = geometry.period
-    wanted = _up(max(largest / 2, LEAST), period)
+    wanted = _up(max(largest / 2, LEAST_HALO), period)
     if tile is None:
-        shown = int(math.sqrt(left / bytes_per_pixel)) // period * period
-        halo = max(_up(LEAST, period), min(wanted, shown // SHARE // period * period))
-        room = max(period, shown - 2 * halo)
+        seen = int(math.sqrt(left / bytes_per_pixel)) // period * period
+        halo = max(_up(LEAST_HALO, period), min(wanted, seen // HALO_PART // period * period))
+        room = max(period, seen - 2 * halo)
         sides = [_up(math.ceil(side / math.ceil(side / room)), period) for side in size]
     else:
-        halo, sides = max(_up(LEAST, period), min(wanted, _up(tile / (SHARE - 2), period))), [tile, tile]
-        shown = tile + 2 * halo
+        halo, sides = max(_up(LEAST_HALO, period), min(wanted, _up(tile / (HALO_PART - 2), period))), [tile, tile]
+        seen = tile + 2 * halo
     plan = TilePlan(size, (sides[0], sides[1]), geometry, halo, False, 0.0, "")
     cost = sum(
         (min(cut.read[0].stop, padded[0]) - cut.read[0].start) * (min(cut.read[1].stop, padded[1]) - cut.read[1].start)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
 from pixelwise.inference.components import labels_of, objects_of
-from pixelwise.inference.drawing.object_overlay import paint_objects
+from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.masks import write_labels
@@ -79,12 +79,12 @@ class Prediction:
         """(H, W) class indices; of a network that finds objects, :func:`~pixelwise.inference.components.labels_of`."""
         if self.computed is not None:
             return self.computed
-        return labels_of(self.shown, self.label_space)
+        return labels_of(self.accepted, self.label_space)
 
     @property
-    def shown(self) -> Instances:
+    def accepted(self) -> Instances:
         """The objects whose score is high enough to be shown; all of them where they are parts of classes."""
-        return self.objects() if self.instances is None else self.rule.shown(self.objects())
+        return self.objects() if self.instances is None else self.rule.accepted(self.objects())
 
     @property
     def object_space(self) -> LabelSpace:
@@ -124,7 +124,7 @@ class Prediction:
         Args:
             alpha: how strong the colours are, from 0 (not there) to 1 (opaque).
             objects: whether to paint objects with their numbers, by
-                :func:`pixelwise.inference.drawing.object_overlay.paint_objects`, or classes, by
+                :func:`pixelwise.inference.drawing.object_overlay.overlay_objects`, or classes, by
                 :func:`pixelwise.inference.drawing.overlay.paint`; None paints what the network finds.
 
         Raises:
@@ -135,5 +135,5 @@ class Prediction:
                 "this prediction does not hold its picture; use pixelwise.inference.drawing.overlay.paint"
             )
         if objects if objects is not None else self.instances is not None:
-            return paint_objects(self.image, self.shown, self.object_space, alpha=alpha)
+            return overlay_objects(self.image, self.accepted, self.object_space, alpha=alpha)
         return paint(self.image, self.labels, self.label_space, alpha=alpha)

@@ -59,7 +59,7 @@ class Predictor:
             and zooms as numbers, in every combination; see :func:`pixelwise.inference.runtimes.views.parse_views`.
         score: of a network that finds objects: those of a lower score are among the objects of a prediction, but are
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
-        min_area: pixels that an object has at least; None likewise.
+        min_area: pixels that an object has at least. None: what the model was saved with.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.

@@ -14,13 +14,13 @@ from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.tiles import Reader, inside, release_free_memory, show
 from pixelwise.tiling import Tile, TilePlan, Window, read_window
 
-SIDE = 64
+SEAM_SIDE = 64
 """Of the corner of a tile that is looked at, in pixels; smaller tiles are looked at whole."""
 
-FEWEST, MOST = 4, 16
+FEWEST_SEAMS, MOST_SEAMS = 4, 16
 """Places that are looked at; four tiles meet at each, so that sixteen corners are compared at least."""
 
-SHARE = 1 / 16
+SEAM_SHARE = 1 / 16
 """Of the pixels that tiles are shown, those that are shown again in between: looking takes little of the time."""
 
 
@@ -59,11 +59,13 @@ class Seams:
         """How many places may be looked at where so many tiles are computed."""
         assert self.plan.halo is not None
         tile = math.prod(side + 2 * self.plan.halo for side in self.plan.tile)
-        return max(FEWEST, min(MOST, int(SHARE * tiles * tile / (2 * SIDE + 4 * self.plan.halo) ** 2)))
+        return max(
+            FEWEST_SEAMS, min(MOST_SEAMS, int(SEAM_SHARE * tiles * tile / (2 * SEAM_SIDE + 4 * self.plan.halo) ** 2))
+        )
 
     def _around(self, row: int, column: int) -> _Place:
         rows, columns = (
-            slice(max(0, at - min(SIDE, tile)), min(length, at + min(SIDE, tile)))
+            slice(max(0, at - min(SEAM_SIDE, tile)), min(length, at + min(SEAM_SIDE, tile)))
             for at, length, tile in zip((row, column), self.plan.size, self.plan.tile, strict=True)
         )
         shape = (rows.stop - rows.start, columns.stop - columns.start)

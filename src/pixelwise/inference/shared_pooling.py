@@ -9,11 +9,11 @@ from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.tiles import Reader
 from pixelwise.tiling import TilePlan, Window
 
-ALONG = 4
+WINDOWS_ALONG = 4
 """Windows along each side of the picture."""
-SHARE = 1 / 20
+WINDOWS_SHARE = 1 / 20
 """Of the pixels of the picture, those that the windows hold, unless they would be too small or too large."""
-SMALLEST, LARGEST = 128, 512
+SMALLEST_WINDOW, LARGEST_WINDOW = 128, 512
 
 
 def shared_context(runtime: Runtime, plan: TilePlan, read: Reader) -> AbstractContextManager[None]:
@@ -35,14 +35,14 @@ def shared_context(runtime: Runtime, plan: TilePlan, read: Reader) -> AbstractCo
 
 def spread_windows(size: tuple[int, int], period: int) -> list[Window]:
     """Spread windows evenly over a picture of a size; they begin at multiples of the period."""
-    side = math.sqrt(SHARE * size[0] * size[1]) / ALONG
-    side = round(min(max(side, SMALLEST), LARGEST) / period) * period or period
-    rows, columns = ([_place(number, length, side, period) for number in range(ALONG)] for length in size)
+    side = math.sqrt(WINDOWS_SHARE * size[0] * size[1]) / WINDOWS_ALONG
+    side = round(min(max(side, SMALLEST_WINDOW), LARGEST_WINDOW) / period) * period or period
+    rows, columns = ([_place(number, length, side, period) for number in range(WINDOWS_ALONG)] for length in size)
     return [(row, column) for row in rows for column in columns]
 
 
 def _place(number: int, length: int, side: int, period: int) -> slice:
     """Place a window of ``side`` in the middle of its share of ``length`` pixels, cut at the end."""
-    middle = (number + 0.5) * length / ALONG
+    middle = (number + 0.5) * length / WINDOWS_ALONG
     first = max(0, min(round((middle - side / 2) / period), (length - side) // period)) * period
     return slice(first, min(first + side, length))

@@ -42,8 +42,8 @@ def each_tile(
     if not plan.whole:
         hold_no_more_than_needed()
     tiles = list(plan) if tiles is None else tiles
-    shown = read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)
-    for tile, image in zip(tiles, shown, strict=True):
+    seen = read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)
+    for tile, image in zip(tiles, seen, strict=True):
         result = compute(image.result(), inside(tile, plan.geometry.margin))
         if not plan.whole:
             release_free_memory()

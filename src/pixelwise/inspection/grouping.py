@@ -10,7 +10,7 @@ from pixelwise.inspection.table import Row
 REPEATED = 4
 """More rows than this that repeat, one after the other, share a row."""
 
-LONGEST = 16
+LONGEST_GROUP = 16
 """Most rows of what repeats."""
 
 
@@ -24,7 +24,7 @@ def group_rows(rows: Sequence[Row]) -> list[Row]:
     start = 0
     while start < len(rows):
         length, times = max(
-            ((length, _repeats(rows[start:], length)) for length in range(1, LONGEST + 1)),
+            ((length, _repeats(rows[start:], length)) for length in range(1, LONGEST_GROUP + 1)),
             key=lambda found: found[0] * found[1] if found[1] > 1 else 0,  # of equal ones, the shortest
         )
         if times > 1 and length * times > REPEATED:

@@ -16,7 +16,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.inspection.summary import Inspection
 from pixelwise.types import default_colors
 
-SIDE = 720
+DRAWN_SIDE = 720
 """Pixels of the longer side of the drawn image."""
 BOXES = 12
 """Most boxes in one picture; of more stages, some are chosen from the least field to the largest."""
@@ -24,7 +24,7 @@ _PAPER, _INK, _FAINT, _OUTSIDE = (252, 252, 250), (30, 32, 36), (120, 124, 130),
 
 
 @dataclass(frozen=True)
-class Box:
+class FieldBox:
     """What one cell of a stage reads.
 
     Args:
@@ -68,7 +68,7 @@ def seen_pixel(inspection: Inspection) -> tuple[int, int]:
     return along(inspection.picture[0]), along(inspection.picture[1])
 
 
-def field_boxes(inspection: Inspection) -> list[Box]:
+def field_boxes(inspection: Inspection) -> list[FieldBox]:
     """What the cell of each stage at one pixel near the middle reads, smallest first, and the pixel's label last.
 
     Stages that read no more than another one are left out. Where more are left than can be told apart, some are chosen
@@ -89,7 +89,7 @@ def field_boxes(inspection: Inspection) -> list[Box]:
     return [*_spread(list(of_size.values()), BOXES - 1 - len(seeing)), *seeing, _box(label, whole, pixel, margin)]
 
 
-def _spread(boxes: list[Box], count: int) -> list[Box]:
+def _spread(boxes: list[FieldBox], count: int) -> list[FieldBox]:
     """Choose ``count`` boxes, the smallest, the largest, and others whose sides lie evenly between on a log scale."""
     boxes = sorted(boxes, key=_size)
     if len(boxes) <= count:
@@ -104,7 +104,7 @@ def _spread(boxes: list[Box], count: int) -> list[Box]:
     return [boxes[index] for index in sorted(chosen)]
 
 
-def _size(box: Box) -> int:
+def _size(box: FieldBox) -> int:
     assert box.sides is not None
     return sum(box.sides)
 
@@ -125,12 +125,12 @@ def _cell(geometry: Geometry, full: Geometry, pixel: int) -> int:
     return max(inside or beside[:1], key=lambda found: _length(found[1]))[0]
 
 
-def _box(label: str, geometry: Geometry, cells: Sequence[int], margin: int) -> Box:
+def _box(label: str, geometry: Geometry, cells: Sequence[int], margin: int) -> FieldBox:
     if geometry.whole:
-        return Box(label, (0, 0), None, None)
+        return FieldBox(label, (0, 0), None, None)
     reads = [geometry.reads(cell) for cell in cells]
     first, last = ((rows - margin, columns - margin) for rows, columns in zip(*reads, strict=True))
-    return Box(label, first, last, geometry.receptive_field)
+    return FieldBox(label, first, last, geometry.receptive_field)
 
 
 def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
@@ -156,7 +156,7 @@ def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -
     reach = max((max(-min(box.first), 0) for box in boxes if box.last is not None), default=0)
     reach = max([reach, *(max(box.last[0] - height, box.last[1] - width) + 1 for box in boxes if box.last)])
     around = reach + 1 + max(height + 2 * reach, width + 2 * reach) // 40
-    scale = SIDE / (max(height, width) + 2 * around)
+    scale = DRAWN_SIDE / (max(height, width) + 2 * around)
 
     def to_canvas(row: float, column: float) -> tuple[float, float]:
         return (column + around) * scale, (row + around) * scale
@@ -183,7 +183,7 @@ def _beside(one: Image.Image, other: Image.Image) -> Image.Image:
 
 
 def _legend(
-    inspection: Inspection, boxes: Sequence[Box], colors: Sequence[tuple[int, int, int]], height: int
+    inspection: Inspection, boxes: Sequence[FieldBox], colors: Sequence[tuple[int, int, int]], height: int
 ) -> Image.Image:
     title, text, small = (ImageFont.load_default(size) for size in (20, 15, 13))
     line, indent = 25, 46

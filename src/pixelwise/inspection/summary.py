@@ -76,7 +76,7 @@ class Inspection:
 
     @property
     def least_field(self) -> int | None:
-        """Least pixels, likewise: a label sees more or less by where its pixel lies in a period."""
+        """Least pixels that a label reads along an axis: it reads more or fewer by where its pixel lies in a period."""
         return None if self.geometry.whole else min(p.last - p.first + 1 for p in self.geometry.phases)
 
     @property

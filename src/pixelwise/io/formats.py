@@ -21,7 +21,7 @@ from PIL import (
 )
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import ORIENTATION, Header, explained, within_limit
+from pixelwise.io.header import ORIENTATION, Header, naming_the_file, within_limit
 from pixelwise.io.tiff import decode_tiff, decode_with_opencv, read_tiff_header, tiff_palette
 
 # The plugins are named here, rather than found by Image.open, for two reasons: formats that run other programs stay
@@ -50,7 +50,7 @@ def read_header(path: Path) -> Header:
     Raises:
         DataError: the file is missing, empty, no picture, damaged, or declares more pixels than the limit.
     """
-    with explained(path):
+    with naming_the_file(path):
         plugin = _plugin(path)
         if plugin is None:
             return read_tiff_header(path)
@@ -70,7 +70,7 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
     Raises:
         DataError: as :func:`read_header`, and where the pixels cannot be decoded.
     """
-    with explained(path):
+    with naming_the_file(path):
         plugin = _plugin(path)
         if plugin is None:
             return decode_tiff(path)
@@ -93,7 +93,7 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
 
 def palette_of(path: Path) -> NDArray[np.uint8] | None:
     """Read the palette of a picture, (entries, 3) RGB, or None where it has none; raises like :func:`read_header`."""
-    with explained(path):
+    with naming_the_file(path):
         plugin = _plugin(path)
         if plugin is None:
             return tiff_palette(path)

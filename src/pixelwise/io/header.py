@@ -23,7 +23,7 @@ class Header:
 
     Args:
         size: height and width as stored, before any rotation.
-        channels: numbers a pixel, with alpha where there is one; 1 for palettes.
+        channels: numbers per pixel, with alpha where there is one; 1 for palettes.
         bits: bits of each number, 1 to 64.
         alpha: whether the last channel is declared to be transparency.
         palette: whether the numbers are indices into a palette of colours.
@@ -46,7 +46,7 @@ class Header:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def naming_the_file(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises about a file into a DataError that names the file.
 
     Decoders raise nearly everything on damaged input (OSError, SyntaxError, struct.error, zlib.error, IndexError), so

@@ -26,7 +26,7 @@ class ImageInfo:
 
     Args:
         size: height and width, after the EXIF rotation.
-        channels: numbers a pixel, transparency not counted; a palette of colours counts as 3.
+        channels: numbers per pixel, transparency not counted; a palette of colours counts as 3.
         bits: bits of each number.
     """
 
@@ -73,7 +73,7 @@ def read_image(
     path = Path(path)
     stored, header = read_stored(path)
     pixels = to_uint8(stored, header.bits, value_range)
-    return bridged(pixels, channels, alpha=header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
+    return with_channels(pixels, channels, alpha=header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
 
 
 def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
@@ -121,7 +121,7 @@ def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] |
     return scaled8
 
 
-def bridged(pixels: NDArray[np.uint8], channels: int, *, alpha: bool, name: str) -> NDArray[np.uint8]:
+def with_channels(pixels: NDArray[np.uint8], channels: int, *, alpha: bool, name: str) -> NDArray[np.uint8]:
     """Bring (H, W, C) to the channels asked for, or say why that cannot be.
 
     Args:

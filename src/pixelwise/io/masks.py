@@ -13,7 +13,7 @@ from PIL import Image
 from pixelwise.errors import DataError
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.formats import decode, palette_of, upright
-from pixelwise.io.photometric import shown
+from pixelwise.io.photometric import as_displayed
 from pixelwise.types import Color, LabelSpace
 from pixelwise.words import counted
 
@@ -38,10 +38,10 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
     if stored.ndim == 3 and (header.alpha or header.palette):
         stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
     if header.white_is_zero is not None and stored.ndim == 2:
-        stored = shown(stored, header.bits, name=str(path))
+        stored = as_displayed(stored, header.bits, name=str(path))
     if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
         raise DataError(
-            f"{path}: a mask holds one number a pixel or 8-bit RGB colours, but this file has "
+            f"{path}: a mask holds one number per pixel or 8-bit RGB colours, but this file has "
             f"{counted(stored.shape[2], 'channel')} of {stored.dtype}; export it as an index PNG"
         )
     return stored if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)

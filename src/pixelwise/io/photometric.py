@@ -32,7 +32,7 @@ def flipped(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
     return turned
 
 
-def shown(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
+def as_displayed(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
     """Give a mask whose 0 is white: as viewers show it if it is black and white, and as stored if it holds indices.
 
     Args:

@@ -127,9 +127,9 @@ class _Evaluation(COCOeval_faster):  # type: ignore[misc]
         of_class, true_of_class = picture.predicted == catId, picture.labels == catId
         rows, columns = np.cumsum(of_class) - 1, np.cumsum(true_of_class) - 1
         ious = np.zeros((int(of_class.sum()), int(true_of_class.sum())))
-        mine, its = picture.overlaps.pairs[of_class[picture.overlaps.pairs[:, 0]]].T  # a pair is of one class
+        predicted, true = picture.overlaps.pairs[of_class[picture.overlaps.pairs[:, 0]]].T  # a pair is of one class
         values = getattr(picture.overlaps, self.kind)[of_class[picture.overlaps.pairs[:, 0]]]
-        ious[rows[mine], columns[its]] = values
+        ious[rows[predicted], columns[true]] = values
         return ious[: self.params.maxDets[-1]]
 
 

@@ -31,7 +31,7 @@ def choose_score(pictures: Sequence[Compared], default: float) -> float:
 
 
 def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
-    """Choose the pixels that a prediction has at least to be an object, likewise; for predictions that do not overlap.
+    """Choose the least pixels of a prediction that is an object, in the same way; predictions do not overlap.
 
     Returns:
         At most the median area of the annotated objects.

@@ -47,11 +47,11 @@ class Compared:
         kept = self.mask_areas >= area
         if kept.all():
             return self
-        lies = self.overlaps
-        of_kept = kept[lies.pairs[:, 0]]
-        pairs = lies.pairs[of_kept]
+        overlaps = self.overlaps
+        of_kept = kept[overlaps.pairs[:, 0]]
+        pairs = overlaps.pairs[of_kept]
         pairs[:, 0] = (np.cumsum(kept) - 1)[pairs[:, 0]]
-        mask, boundary = (None if part is None else part[of_kept] for part in (lies.mask, lies.boundary))
+        mask, boundary = (None if part is None else part[of_kept] for part in (overlaps.mask, overlaps.boundary))
         return Compared(
             self.labels,
             self.areas,
@@ -61,7 +61,7 @@ class Compared:
             self.mask_areas[kept],
             self.box_areas[kept],
             self.order[kept],
-            Overlaps(pairs, lies.box[of_kept], mask, boundary),
+            Overlaps(pairs, overlaps.box[of_kept], mask, boundary),
         )
 
 

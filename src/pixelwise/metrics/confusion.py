@@ -63,7 +63,7 @@ class ConfusionMatrix(Metric):
                 upsampled on the fly without ever existing at full size.
             target: mask, integers (N, H, W), or (H, W) with labels of that shape.
             scale: for logits, how their cells lie on the picture; see :func:`pixelwise.ops.upsample_confusion`.
-            offset: likewise.
+            offset: for logits, where their first cell lies.
         """
         if prediction.is_floating_point():
             counts = upsample_confusion(prediction, target, scale=scale, offset=offset, ignore_index=self.ignore_index)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.instances import SHOWN, Instances
+from pixelwise.instances import ACCEPTED_SCORE, Instances
 from pixelwise.metrics.compared import Compared, compare_objects
 
 Numbers = NDArray[np.int64]
@@ -38,13 +38,15 @@ class Match:
         return len(self.found) / counted if counted else float("nan")
 
 
-def match_objects(truth: Instances, prediction: Instances, iou: float = 0.5, *, threshold: float = SHOWN) -> Match:
+def match_objects(
+    truth: Instances, prediction: Instances, iou: float = 0.5, *, threshold: float = ACCEPTED_SCORE
+) -> Match:
     """Match the objects of one picture, class by class.
 
-    Each prediction, the best score first, takes the annotation of its class that it agrees with most among those not
+    Each prediction, the best score first, takes the annotation of true class that it agrees with most among those not
     taken, if their IoU is greater than ``iou``. From 0.5 on, and where masks do not overlap among themselves, no two
     can want the same one, and the order does not matter. Masks are compared, or boxes where one side has no masks. A
-    prediction without a match more than half of which lies in crowds of its class is ignored.
+    prediction without a match more than half of which lies in crowds of true class is ignored.
 
     Args:
         truth: annotated objects.
@@ -63,28 +65,28 @@ def match_objects(truth: Instances, prediction: Instances, iou: float = 0.5, *, 
     return Match(found, match.ious, match.missed, wrong, ignored)
 
 
-def match_compared(compared: Compared, iou: float = 0.5, *, threshold: float = SHOWN) -> Match:
+def match_compared(compared: Compared, iou: float = 0.5, *, threshold: float = ACCEPTED_SCORE) -> Match:
     """Match the objects of one picture that were compared; numbers of predictions count them by falling score.
 
     See :func:`match_objects`. Those that are left out by a threshold change nothing for those before them.
     """
-    lies = compared.overlaps
-    overlap = lies.box if lies.mask is None else lies.mask
+    overlaps = compared.overlaps
+    overlap = overlaps.box if overlaps.mask is None else overlaps.mask
     crowd = compared.crowd
-    shown = compared.scores >= threshold
-    mine, its = lies.pairs[:, 0], lies.pairs[:, 1]
-    wanted = np.flatnonzero(~crowd[its] & shown[mine] & (overlap > iou))
-    order = wanted[np.lexsort((-overlap[wanted], mine[wanted]))]
+    accepted = compared.scores >= threshold
+    predicted, true = overlaps.pairs[:, 0], overlaps.pairs[:, 1]
+    wanted = np.flatnonzero(~crowd[true] & accepted[predicted] & (overlap > iou))
+    order = wanted[np.lexsort((-overlap[wanted], predicted[wanted]))]
     taken, done, chosen = set(), set(), []
     for pair in order.tolist():
-        if mine[pair] not in done and its[pair] not in taken:
-            done.add(mine[pair])
-            taken.add(its[pair])
+        if predicted[pair] not in done and true[pair] not in taken:
+            done.add(predicted[pair])
+            taken.add(true[pair])
             chosen.append(pair)
-    found = np.stack([its[chosen], mine[chosen]], 1).reshape(-1, 2).astype(np.int64)  # (T, 2)
-    in_crowds = np.zeros(len(shown))
-    np.add.at(in_crowds, mine[crowd[its]], overlap[crowd[its]])
-    rest = shown & ~np.isin(np.arange(len(shown)), found[:, 1])
+    found = np.stack([true[chosen], predicted[chosen]], 1).reshape(-1, 2).astype(np.int64)  # (T, 2)
+    in_crowds = np.zeros(len(accepted))
+    np.add.at(in_crowds, predicted[crowd[true]], overlap[crowd[true]])
+    rest = accepted & ~np.isin(np.arange(len(accepted)), found[:, 1])
     return Match(
         found,
         overlap[chosen],

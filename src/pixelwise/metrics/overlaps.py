@@ -27,7 +27,8 @@ class Overlaps:
         pairs: int64 (P, 2), numbers of the prediction and of the annotation.
         box: (P,) IoU of the boxes.
         mask: (P,) IoU of the masks; None where one side has boxes only.
-        boundary: (P,) the lesser of the IoU of the masks and of their outlines; of crowds the former. None likewise.
+        boundary: (P,) the lesser of the IoU of the masks and of their outlines; of crowds the former. None where
+            ``mask`` is.
     """
 
     pairs: NDArray[np.int64]
@@ -59,11 +60,11 @@ def overlaps(truth: Instances, prediction: Instances) -> Overlaps:
     mask = _mask_iou(prediction.masks or (), truth.masks or (), pairs, crowd)
     width = boundary_width(truth.size)
     # Outlines are found for objects that meet another; the rest has IoU 0 whatever its outline.
-    mine, its = (
+    predicted, true = (
         {number: boundary(objects[number], width) for number in set(pairs[:, side].tolist())}
         for side, objects in enumerate((prediction.masks or (), truth.masks or ()))
     )
-    outline = _mask_iou(mine, its, pairs, crowd)
+    outline = _mask_iou(predicted, true, pairs, crowd)
     return Overlaps(pairs, box, mask, np.where(crowd, mask, np.minimum(mask, outline)))
 
 
@@ -101,13 +102,13 @@ def _mask_iou(
         for side, objects in enumerate((predicted, true))
     ]
     numbers = pairs.tolist()
-    shared = np.array([predicted[mine].overlap(true[its]) for mine, its in numbers], np.float64)
-    own = np.array([areas[0][mine] for mine, _ in numbers], np.float64)
-    return _iou(shared, own, np.array([areas[1][its] for _, its in numbers], np.float64), crowd)
+    shared = np.array([predicted[left].overlap(true[right]) for left, right in numbers], np.float64)
+    own = np.array([areas[0][number] for number, _ in numbers], np.float64)
+    return _iou(shared, own, np.array([areas[1][number] for _, number in numbers], np.float64), crowd)
 
 
-def _iou(shared: Floats, own: Floats, its: Floats, crowd: NDArray[np.bool_]) -> Floats:
-    union = np.where(crowd, own, own + its - shared)
+def _iou(shared: Floats, predicted: Floats, true: Floats, crowd: NDArray[np.bool_]) -> Floats:
+    union = np.where(crowd, predicted, predicted + true - shared)
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 

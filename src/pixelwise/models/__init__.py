@@ -1,4 +1,4 @@
-"""The networks: one file a family, one table of names."""
+"""The networks: one file per family, one table of names."""
 
 from pixelwise.models.base import Coarse, SegmentationModel
 from pixelwise.models.build import MODELS, Model, build_model

@@ -25,7 +25,7 @@ from pixelwise.tiling import Window
 from pixelwise.types import EDGES as EDGES
 from pixelwise.types import Edge, LabelSpace, Preprocessing
 
-PROBE = 256
+TRACED_SIDE = 256
 """Side in pixels of the picture that a network is traced with."""
 
 
@@ -88,7 +88,7 @@ class SegmentationModel(CardedModel):
         network: maps normalised images (N, C, H, W) to coarse logits (N, K, h, w); in training it may return a tuple
             of these and auxiliary logits.
         label_space: the classes; travels with the model and its files.
-        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; likewise.
+        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; travels with the model, too.
         stride: input pixels from one coarse cell to the next.
         first: the pixel on which cell 0 lies; (stride - 1) / 2 by default, the rule of
             ``F.interpolate(align_corners=False)``.
@@ -123,12 +123,12 @@ class SegmentationModel(CardedModel):
 
     def trace_geometry(self) -> Geometry:
         """Find the geometry of the full-size logits, from the operators that the network runs."""
-        traced = self._trace_at(PROBE)
+        traced = self._trace_at(TRACED_SIDE)
         coarse = traced.outputs[0]
         if self.border == "mirror":
             # Pools of unpadded networks drop pixels of sizes that are not legal, which blurs what the network loses.
             # Of the sizes that some output ends at, the legal one loses least.
-            sides = {PROBE + (phase.needs + 1 - PROBE) % coarse.period for phase in coarse.phases}
+            sides = {TRACED_SIDE + (phase.needs + 1 - TRACED_SIDE) % coarse.period for phase in coarse.phases}
             coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
         if coarse.whole or self.stretch is not None or not self.exact_maps:
             # Attention hides the strides of what is behind it from the trace; the encoder states them.

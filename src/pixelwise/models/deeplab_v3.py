@@ -22,7 +22,7 @@ MOBILENET = "mobilenetv3_large_100"
 
 
 @dataclass(frozen=True)
-class Form:
+class Variant:
     """Where published DeepLabv3 networks differ."""
 
     output_stride: int
@@ -40,10 +40,10 @@ class Form:
     stretch: Literal["half_pixel", "corners"] | None
 
 
-FORMS = {
-    "paper": Form(16, (6, 12, 18), 16, 0.1, False, "stage", (1, 2, 4), 0, None),
-    "torchvision": Form(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
-    "smp": Form(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
+VARIANTS = {
+    "paper": Variant(16, (6, 12, 18), 16, 0.1, False, "stage", (1, 2, 4), 0, None),
+    "torchvision": Variant(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
+    "smp": Variant(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
 }
 """Name -> what it stands for. Only ``paper`` lies on an exact grid, so that tiles equal the whole picture."""
 
@@ -136,9 +136,9 @@ def deeplabv3(
         SettingError: no such form, or an output stride that the trunk does not have.
         ModelError: no such trunk.
     """
-    if form not in FORMS:
-        raise SettingError(unknown_name("form of model 'deeplabv3'", form, FORMS))
-    chosen = FORMS[form]
+    if form not in VARIANTS:
+        raise SettingError(unknown_name("form of model 'deeplabv3'", form, VARIANTS))
+    chosen = VARIANTS[form]
     encoder = _dilated_trunk(trunk, chosen, output_stride, in_channels=preprocessing.channels, width=width)
     if atrous_rates is None:
         factor = 1 if chosen.rates_at is None else chosen.rates_at // encoder.strides[-1]
@@ -178,14 +178,14 @@ def fcn_dilated(
     Raises:
         ModelError: no such trunk.
     """
-    form = Form(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if stretch else None)
+    form = Variant(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if stretch else None)
     encoder = _dilated_trunk(trunk, form, None, in_channels=preprocessing.channels, width=width)
     head = FCNHead(encoder.channels[-1], len(label_space))
     return _assemble(encoder, nn.Identity(), head, auxiliary, form, label_space, preprocessing)
 
 
 def _dilated_trunk(
-    name: str, form: Form, output_stride: int | None, *, in_channels: int, width: float
+    name: str, form: Variant, output_stride: int | None, *, in_channels: int, width: float
 ) -> ResNet | Encoder:
     if name == MOBILENET:
         if width != 1 or output_stride not in (None, 16) or form.dilation_from != "before":
@@ -211,7 +211,7 @@ def _assemble(
     decoder: nn.Module,
     head: nn.Module,
     auxiliary: bool,
-    form: Form,
+    form: Variant,
     label_space: LabelSpace,
     preprocessing: Preprocessing,
 ) -> SegmentationModel:

@@ -24,7 +24,7 @@ LOW_LEVEL_STRIDE = 4
 
 
 @dataclass(frozen=True)
-class Form:
+class Variant:
     """Where DeepLabv3+ networks differ."""
 
     atrous_rates: tuple[int, ...]
@@ -40,10 +40,10 @@ class Form:
     fourth pixel from 0 on, or stretched from corner to corner."""
 
 
-FORMS = {
-    "practical": Form((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
-    "paper": Form((6, 12, 18), 0.1, True, False, 2, "aligned"),
-    "smp": Form((12, 24, 36), 0.5, False, True, 1, "corners"),
+VARIANTS = {
+    "practical": Variant((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
+    "paper": Variant((6, 12, 18), 0.1, True, False, 2, "aligned"),
+    "smp": Variant((12, 24, 36), 0.5, False, True, 1, "corners"),
 }
 """Name -> what it stands for. ``smp`` lies on no exact grid, so that its tiles do not equal the whole picture."""
 
@@ -68,7 +68,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         encoder_channels: Sequence[int],
         encoder_strides: Sequence[int],
         *,
-        form: Form = FORMS["practical"],
+        form: Variant = VARIANTS["practical"],
         out_channels: int = 256,
         low_level_channels: int = 48,
         atrous_rates: Sequence[int] | None = None,
@@ -168,12 +168,12 @@ def deeplabv3plus(
         SettingError: no such form.
         ModelError: the encoder has no map of stride 4, or its maps do not fit the grid of the form.
     """
-    if form not in FORMS:
-        raise SettingError(unknown_name("form of model 'deeplabv3plus'", form, FORMS))
+    if form not in VARIANTS:
+        raise SettingError(unknown_name("form of model 'deeplabv3plus'", form, VARIANTS))
     if LOW_LEVEL_STRIDE not in encoder.strides:
         strides = ", ".join(map(str, encoder.strides))
         raise ModelError(f"deeplabv3plus needs an encoder with a map of stride 4; '{encoder.name}' has {strides}")
-    resize = FORMS[form].resize
+    resize = VARIANTS[form].resize
     if resize != "half_pixel" and not encoder.exact:
         raise ModelError(
             f"form '{form}' of deeplabv3plus needs maps that are exact fractions of the picture; those of "
@@ -182,7 +182,7 @@ def deeplabv3plus(
     decoder = DeepLabV3PlusDecoder(
         encoder.channels,
         encoder.strides,
-        form=FORMS[form],
+        form=VARIANTS[form],
         out_channels=decoder_channels,
         atrous_rates=atrous_rates,
         separable=separable,

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from pixelwise.card import Kind, ModelCard, TrainingSummary, UntracedCard
-from pixelwise.errors import ModelError, SettingError, shown
+from pixelwise.errors import ModelError, SettingError, quoted
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.tiling import FAST_HALO
@@ -83,7 +83,7 @@ def explain(error: ValidationError, what: str) -> str:
         return f"{what} has '{place}', which this version does not know; a newer pixelwise may"
     said = first["msg"].removeprefix("Value error, ")
     where = f" at '{place}'" if place else ""
-    return f"{what} makes no sense{where}: {said[:1].lower()}{said[1:]}, found {shown(first['input'])}"
+    return f"{what} makes no sense{where}: {said[:1].lower()}{said[1:]}, found {quoted(first['input'])}"
 
 
 class _Part(BaseModel):
@@ -210,7 +210,7 @@ class _Written(_Part):
 def _check(name: str, value: Any, levels: int) -> None:
     """Refuse values of an option that are larger than any that a model has."""
     if isinstance(value, dict) or (isinstance(value, list) and levels == 0):
-        raise ValueError(f"option '{name}' holds {shown(value)}")
+        raise ValueError(f"option '{name}' holds {quoted(value)}")
     if isinstance(value, list):
         if len(value) > MOST_ITEMS:
             raise ValueError(f"option '{name}' lists {len(value)} values, more than {MOST_ITEMS}")
@@ -219,4 +219,4 @@ def _check(name: str, value: Any, levels: int) -> None:
     if isinstance(value, str) and len(value) > MOST_LETTERS:
         raise ValueError(f"option '{name}' is a word of {len(value)} characters")
     if isinstance(value, int | float) and not (abs(value) <= LARGEST_NUMBER and math.isfinite(value)):
-        raise ValueError(f"option '{name}' is or holds {shown(value)}, beyond {LARGEST_NUMBER}")
+        raise ValueError(f"option '{name}' is or holds {quoted(value)}, beyond {LARGEST_NUMBER}")

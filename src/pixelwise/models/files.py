@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pixelwise import __version__
 from pixelwise.card import UntracedCard
-from pixelwise.errors import ModelError, shown
+from pixelwise.errors import ModelError, quoted
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.text_name import TextName
 from pixelwise.models.build import Model, build_from_card
@@ -28,10 +28,10 @@ from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
 MODEL_FILE = "model.safetensors"
 """Name of the model file in a run folder."""
 
-FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+WEIGHT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """What weights may be written in; they are read into float32."""
 
-SLACK = 2**26
+MEASURING_BYTES = 2**26
 """Bytes that may be allocated beside what the tensors of a file justify, for what small networks are measured with."""
 
 
@@ -145,7 +145,7 @@ def _build(described: Described, tensors: Mapping[str, Tensor]) -> Model:
         return build_from_card(described.card)
 
     # Networks of half numbers are built in whole ones, and encoders are copied once to be measured.
-    limit = 4 * sum(4 * tensor.numel() for tensor in tensors.values()) + SLACK
+    limit = 4 * sum(4 * tensor.numel() for tensor in tensors.values()) + MEASURING_BYTES
     try:
         try:
             with AllocationLimit(limit):
@@ -191,9 +191,9 @@ def _check_types(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> N
     for key, value in given.items():
         if key not in wanted:
             continue  # which is said later, with all others
-        expected = usual if wanted[key].is_floating_point() and usual in FLOATS else wanted[key].dtype
+        expected = usual if wanted[key].is_floating_point() and usual in WEIGHT_TYPES else wanted[key].dtype
         if value.dtype != expected:
-            raise ModelError(f"tensor {shown(key)} holds {value.dtype}, expected {expected}; write the model again")
+            raise ModelError(f"tensor {quoted(key)} holds {value.dtype}, expected {expected}; write the model again")
 
 
 def _inside_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -107,7 +107,7 @@ class DetectionModel(CardedModel):
     Args:
         network: what finds them.
         label_space: the classes of objects, without background; travels with the model and its files.
-        preprocessing: how pictures are normalised before, and what they are resized to; likewise.
+        preprocessing: how pictures are normalised before, and what they are resized to; travels with the model, too.
     """
 
     border: Literal["zeros"] = "zeros"

@@ -14,7 +14,7 @@ from pixelwise.models.base import SegmentationModel
 from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.nn.fused.exchanging import fuse_parts
 from pixelwise.nn.fused.folding import fold_batch_norm
-from pixelwise.nn.fused.upsampled_conv import DoubledConv2d
+from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.winograd import use_winograd
 
 FOLDED_SIDE = 256
@@ -73,7 +73,7 @@ def _prepare_segmentation(model: SegmentationModel, dtype: torch.dtype) -> None:
     model.to(torch.float32 if half else dtype).to(memory_format=torch.channels_last)
     if half:  # what autocast would turn into bfloat16 for every tile; the results are the same
         for part in model.modules():
-            if type(part) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, DoubledConv2d):
+            if type(part) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, UpsampledConv2d):
                 part.to(torch.bfloat16)
 
 

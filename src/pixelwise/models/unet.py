@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
-from pixelwise.nn.fused.upsampled_conv import DoubledConv2d
+from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.windows import crop, everything, widen
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
 from pixelwise.tiling import Window
@@ -90,7 +90,7 @@ class UNetDecoder(nn.Module):
             decoded = crop(decoded, region_at[stride], covered, 2 * stride)
             covered = region_at[stride]
             skip = skip_at.pop(stride, None)
-            if isinstance(convolve, DoubledConv2d):
+            if isinstance(convolve, UpsampledConv2d):
                 decoded = convolve(decoded, skip)  # (N, C, h, w) -> (N, C'', 2h, 2w)
             else:
                 decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w)
@@ -128,7 +128,7 @@ class UNetDecoder(nn.Module):
             first = step[0]
             assert isinstance(first, nn.Sequential)
             if doubling.upsampling == "nearest" and isinstance(first[0], nn.Conv2d):
-                first[0] = DoubledConv2d(first[0], doubling.out_channels)
+                first[0] = UpsampledConv2d(first[0], doubling.out_channels)
 
 
 def unet(

@@ -108,7 +108,7 @@ def normed_separable_conv(in_channels: int, out_channels: int, *, dilation: int 
     """Depthwise 3x3 and pointwise 1x1, batch norm and ReLU after either: (N, Cin, H, W) -> (N, Cout, H, W).
 
     The atrous separable convolution of DeepLabv3+ as its authors run it. 9*Cin + Cin*Cout weights and 2*Cin + 2*Cout of
-    the norms; 9*Cin + Cin*Cout multiply-adds a cell; an output reads ``2 * dilation + 1`` cells a side.
+    the norms; 9*Cin + Cin*Cout multiply-adds per cell; an output reads ``2 * dilation + 1`` cells a side.
     """
     return nn.Sequential(
         DepthwiseConv2d(in_channels, 3, padding=dilation, dilation=dilation, bias=False),

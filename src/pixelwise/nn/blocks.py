@@ -11,7 +11,7 @@ from pixelwise.ops.depthwise import depthwise_conv2d
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that also trains on one value a channel, as after pooling a batch of one to 1x1.
+    """Batch normalisation that also trains on one value per channel, as after pooling a batch of one to 1x1.
 
     A single value has no variance to estimate; it is then normalised by the running statistics. Shapes, parameters
     and everything else are those of ``torch.nn.BatchNorm2d``.
@@ -27,7 +27,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A convolution with one filter a channel: (N, C, H, W) -> (N, C, H', W'), k*k*C weights.
+    """A convolution with one filter per channel: (N, C, H, W) -> (N, C, H', W'), k*k*C weights.
 
     It computes what ``nn.Conv2d(C, C, k, groups=C)`` does and has the same parameters; on a CPU its gradients come
     from a kernel of our own, since the general one takes most of a training step there.
@@ -39,7 +39,7 @@ class DepthwiseConv2d(nn.Conv2d):
         padding: zeros around the picture, or a pair (before, after) where top and left get fewer than bottom and
             right, as TensorFlow's "SAME" does with a stride of 2.
         dilation: step between the taps of the filter.
-        bias: whether to add a learnt value a channel.
+        bias: whether to add a learnt value per channel.
     """
 
     def __init__(

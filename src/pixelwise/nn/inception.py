@@ -23,7 +23,7 @@ class Inception(nn.Module):
         in_channels: Cin.
         ones: channels of the 1x1 branch.
         threes: channels that the 3x3 branch is reduced to, and that it gives.
-        fives: likewise for the 5x5 branch.
+        fives: channels that the 5x5 branch is reduced to, and that it gives.
         pooled: channels that the pooled branch is projected to.
     """
 

@@ -17,8 +17,8 @@ class SpatialPyramidPooling(nn.Module):
 
     Bin ``i`` of n along an axis of a cells covers the cells from floor(i*a/n) to ceil((i+1)*a/n) - 1: bins cover the
     map whatever its size, overlap by a cell where n does not divide a, and repeat cells where the map has fewer than n.
-    The levels 4, 2, 1 give 21 values a channel; 6, 3, 2, 1 give 50. Order of the values: level, then channel, then bin,
-    row by row.
+    The levels 4, 2, 1 give 21 values per channel; 6, 3, 2, 1 give 50. Order of the values: level, then channel, then
+    bin, row by row.
 
     Geometry: every output sees its share of the whole picture, so there is no stride and no tiling.
     No parameters, no multiply-adds.

@@ -1,4 +1,4 @@
-"""Depthwise convolution: one filter a channel, with gradients that a CPU computes fast."""
+"""Depthwise convolution: one filter per channel, with gradients that a CPU computes fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from pixelwise.errors import UnsupportedError
 from pixelwise.ops.native import native_for, require_native, threads
 
-Pair = tuple[int, int]
+Pair2d = tuple[int, int]
 
 
 def depthwise_conv2d(
@@ -31,9 +31,9 @@ def depthwise_conv2d(
 
     Args:
         input: (N, C, H, W).
-        weight: one filter a channel (C, 1, kernel height, kernel width).
-        bias: one value a channel (C,).
-        stride: step between outputs, one number or (vertical, horizontal); likewise the following.
+        weight: one filter per channel (C, 1, kernel height, kernel width).
+        bias: one value per channel (C,).
+        stride: step between outputs, one number or (vertical, horizontal), as ``padding`` and ``dilation`` may be.
         padding: zeros on each side.
         dilation: step between the taps of the filter.
 
@@ -58,7 +58,7 @@ class _NativeBackward(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair, dilation: Pair
+        ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair2d, padding: Pair2d, dilation: Pair2d
     ) -> Tensor:
         ctx.save_for_backward(input, weight)
         ctx.geometry = (stride, padding, dilation)
@@ -109,7 +109,7 @@ def _refuse(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
 _backward.register_autograd(_refuse)
 
 
-def _pair(value: int | tuple[int, ...]) -> Pair:
+def _pair(value: int | tuple[int, ...]) -> Pair2d:
     if isinstance(value, int):
         return value, value
     vertical, horizontal = value

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.errors import DataError, SettingError, shown
+from pixelwise.errors import DataError, SettingError, quoted
 from pixelwise.instances import BoxMask
 from pixelwise.ops.native import native_for
 from pixelwise.words import counted
@@ -100,7 +100,7 @@ def _size(rle: Rle) -> tuple[int, int]:
     size = rle.get("size") if isinstance(rle, Mapping) else None
     whole = isinstance(size, list | tuple) and len(size) == 2 and all(map(_is_whole, size))
     if not whole or min(size) < 0 or int(size[0]) * int(size[1]) > _FARTHEST:
-        raise DataError(f"the size of a run-length encoded mask is {shown(size)}; expected height and width in pixels")
+        raise DataError(f"the size of a run-length encoded mask is {quoted(size)}; expected height and width in pixels")
     return int(size[0]), int(size[1])
 
 
@@ -135,18 +135,18 @@ def _whole_runs(counts: object, pixels: int) -> NDArray[np.int64]:
     listed = counts.tolist() if isinstance(counts, np.ndarray) else counts
     if not isinstance(listed, list | tuple):
         raise DataError(
-            f"the counts of a mask are {shown(counts)}; expected a list of run lengths, or text; "
+            f"the counts of a mask are {quoted(counts)}; expected a list of run lengths, or text; "
             "the annotation is damaged"
         )
     kinds = set(map(type, listed))
     for kind in kinds:
         if kind is not int and not issubclass(kind, np.integer):
             wrong = next(run for run in listed if type(run) is kind)
-            raise DataError(f"a run of a mask is {shown(wrong)}, no whole number; the annotation is damaged")
+            raise DataError(f"a run of a mask is {quoted(wrong)}, no whole number; the annotation is damaged")
     if listed and not 0 <= min(listed) <= max(listed) <= pixels:
         wrong = next(run for run in listed if not 0 <= run <= pixels)
         raise DataError(
-            f"a run of a mask is {shown(wrong)} pixels, on a picture of {pixels}; the annotation is damaged"
+            f"a run of a mask is {quoted(wrong)} pixels, on a picture of {pixels}; the annotation is damaged"
         )
     return np.array(listed, np.int64)
 

@@ -195,6 +195,6 @@ def _percent(value: float) -> str:
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
     jpeg = io.BytesIO()
-    # Without `optimize`, for which Pillow reserves a byte a pixel; noisy pictures take more, and saving then fails.
+    # Without `optimize`, for which Pillow reserves a byte per pixel; noisy pictures take more, and saving then fails.
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pixelwise.types import Color
 
-LONGEST = 640
+EXAMPLE_SIDE = 640
 """Longer side in pixels that larger pictures are reduced to."""
 
 
@@ -45,7 +45,7 @@ def pale(image: NDArray[np.uint8], weight: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.addWeighted(grey, weight, np.full_like(grey, 255), 1 - weight, 0), np.uint8)
 
 
-def reduced_size(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int] | None:
+def reduced_size(size: tuple[int, int], longest: int = EXAMPLE_SIDE) -> tuple[int, int] | None:
     """Height and width of a picture whose longer side is reduced to ``longest``; None where it is no longer."""
     height, width = size
     factor = longest / max(height, width)

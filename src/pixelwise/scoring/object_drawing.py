@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.drawing.object_overlay import paint_objects
+from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import Match, match_objects
-from pixelwise.scoring.example import LONGEST, Example, pale, reduced_size
+from pixelwise.scoring.example import EXAMPLE_SIDE, Example, pale, reduced_size
 from pixelwise.types import Color, LabelSpace
 
 FOUND: Color = (30, 142, 80)
@@ -44,12 +44,12 @@ def draw_objects(
         caption: figures to print below.
         group: heading that it stands under.
     """
-    shown = prediction if prediction.scores is None else prediction[prediction.scores >= threshold]
-    match = match_objects(truth, shown, threshold=threshold)
+    accepted = prediction if prediction.scores is None else prediction[prediction.scores >= threshold]
+    match = match_objects(truth, accepted, threshold=threshold)
     views = [image] + [
-        paint_objects(image, objects, label_space, alpha=0.55, numbers=False) for objects in (truth, shown)
+        overlay_objects(image, objects, label_space, alpha=0.55, numbers=False) for objects in (truth, accepted)
     ]
-    views.append(paint_match(image, truth, shown, match))
+    views.append(paint_match(image, truth, accepted, match))
     picture, annotated, predicted, verdict = (_reduced(view) for view in views)
     return Example(id, caption, group, picture, annotated, predicted, verdict, KEY)
 
@@ -67,7 +67,7 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         match: of the two.
     """
     painted = pale(image, 0.4)
-    line = max(1, round(1.4 * max(image.shape[:2]) / LONGEST))
+    line = max(1, round(1.4 * max(image.shape[:2]) / EXAMPLE_SIDE))
     crowds = np.flatnonzero(truth.is_crowd)
     for color, strength, objects, numbers in (
         (CROWD, 0.35, truth, crowds),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import paint_objects
+from pixelwise.data.targets import paint_classes
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.pictures import as_image, as_rgb
 from pixelwise.inference.prediction import Prediction
@@ -116,7 +116,7 @@ class ObjectJudge:
         found = prediction.every_object()
         pixels = None
         if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
-            target = paint_objects(truth, prediction.label_space)
+            target = paint_classes(truth, prediction.label_space)
             pixels = count_labels(target, prediction.labels, prediction.label_space)
         return ObjectComparison(
             reading.id,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.inference.drawing.overlay import paint
-from pixelwise.scoring.example import LONGEST, Example, pale, reduced_size
+from pixelwise.scoring.example import EXAMPLE_SIDE, Example, pale, reduced_size
 from pixelwise.types import Color, LabelSpace
 
 WRONG: Color = (229, 57, 53)
@@ -26,7 +26,7 @@ def draw_pixels(
     *,
     caption: str = "",
     group: str = "",
-    longest: int = LONGEST,
+    longest: int = EXAMPLE_SIDE,
 ) -> Example:
     """Paint a picture with its mask and its labels.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, read_json
 from pixelwise.data.source import DataSource
-from pixelwise.errors import DataError, ModelError, SettingError, shown
+from pixelwise.errors import DataError, ModelError, SettingError, quoted
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models.files import MODEL_FILE, find_model_file
 from pixelwise.training.settings import Settings
@@ -133,7 +133,7 @@ def saved_split(model: str | Path, data_root: Path, *, split: str = "val") -> li
     ids = as_list(splits[split], f"{where}: {split}")
     for id in ids:
         if not isinstance(id, str):
-            raise DataError(f"{where}: {split}: expected the ids of pictures, found {shown(id)}")
+            raise DataError(f"{where}: {split}: expected the ids of pictures, found {quoted(id)}")
     if len(set(ids)) < len(ids):
         raise DataError(f"{where}: {split}: a picture is there twice")
     return ids

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pixelwise.errors import SettingError, shown, unknown_name
+from pixelwise.errors import SettingError, quoted, unknown_name
 from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
 
@@ -195,8 +195,8 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
         try:
             values[key.strip()] = load_yaml(value)
         except yaml.YAMLError as error:
-            reason = shown(" ".join(str(error).split()))
-            raise SettingError(f"{shown(assignment)}: is no YAML ({reason})", argument="set") from None
+            reason = quoted(" ".join(str(error).split()))
+            raise SettingError(f"{quoted(assignment)}: is no YAML ({reason})", argument="set") from None
     return values
 
 
@@ -207,7 +207,7 @@ def _explain(error: ValidationError) -> str:
         return f"settings do not agree: {first['msg'].removeprefix('Value error, ')}"
     if first["type"] == "extra_forbidden":
         return unknown_name("setting", name, Settings.model_fields)
-    return f"setting '{name}' cannot be {shown(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return f"setting '{name}' cannot be {quoted(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
 def _show(value: Any) -> str:

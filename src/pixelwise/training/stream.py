@@ -32,7 +32,7 @@ class StepSampler(Sampler[list[int]]):
 
     Args:
         steps: steps of the whole run.
-        batch: items a step, over all processes.
+        batch: items per step, over all processes.
         start: first step that is still to be done.
         rank: number of this process.
         replicas: number of processes; must divide ``batch``.
@@ -86,7 +86,7 @@ class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
     """The crops and the validation pictures of a run, shared out among its processes.
 
     Args:
-        crops: training set, as long as the run has steps times crops a step.
+        crops: training set, as long as the run has steps times crops per step.
         pictures: validation set.
         settings: batch, steps and workers.
         collate: makes a batch of crops.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pixelwise.data.crops.sampling import View, view_image, view_mask
+from pixelwise.data.crops.sampling import CropView, view_image, view_mask
 
 IGNORE = 255
 
@@ -45,21 +45,21 @@ def slow_view(
 @pytest.mark.parametrize(
     "view",
     [
-        View(3, 4, 12, 15, turn=0.7),
-        View(3, 4, 12, 15, turn=-0.7, hflip=True),
-        View(3, 4, 12, 15, turn=0.2, vflip=True),
-        View(1, -2, 30, 20, turn=0.1, hflip=True, vflip=True),
-        View(-9, -7, 17, 19, turn=0.4),
-        View(3, 4, 12, 15),
-        View(3, 4, 12, 15, hflip=True),
-        View(3, 4, 12, 15, vflip=True),
-        View(0, 0, 25, 31, hflip=True, vflip=True),
-        View(-5, 3, 14, 20),
-        View(16, 20, 14, 20, hflip=True),
-        View(-8, -9, 40, 50),
+        CropView(3, 4, 12, 15, turn=0.7),
+        CropView(3, 4, 12, 15, turn=-0.7, hflip=True),
+        CropView(3, 4, 12, 15, turn=0.2, vflip=True),
+        CropView(1, -2, 30, 20, turn=0.1, hflip=True, vflip=True),
+        CropView(-9, -7, 17, 19, turn=0.4),
+        CropView(3, 4, 12, 15),
+        CropView(3, 4, 12, 15, hflip=True),
+        CropView(3, 4, 12, 15, vflip=True),
+        CropView(0, 0, 25, 31, hflip=True, vflip=True),
+        CropView(-5, 3, 14, 20),
+        CropView(16, 20, 14, 20, hflip=True),
+        CropView(-8, -9, 40, 50),
     ],
 )
-def test_against_a_slow_loop(view: View) -> None:
+def test_against_a_slow_loop(view: CropView) -> None:
     picture, size = ramps(25, 31), (37, 39)
     image = view_image(picture, view, size)
     mask = view_mask(np.ascontiguousarray(picture[..., 0]), view, size, IGNORE)
@@ -77,7 +77,7 @@ def test_the_whole_picture_at_its_size_is_the_picture(turn: float, channels: int
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (31, 42, channels), np.uint8)
     mask = rng.integers(0, 60000, (31, 42), np.uint16)
-    view = View(0, 0, 31, 42, turn)
+    view = CropView(0, 0, 31, 42, turn)
     np.testing.assert_array_equal(view_image(picture, view, (31, 42)), picture)
     np.testing.assert_array_equal(view_mask(mask, view, (31, 42), 65535), mask)
 
@@ -88,15 +88,15 @@ def test_the_whole_picture_at_its_size_is_the_picture(turn: float, channels: int
 def test_fine_texture_does_not_alias(shrink: float, channels: int, turn: float) -> None:
     checks = (np.add.outer(np.arange(300), np.arange(300)) % 2 * 255).astype(np.uint8)
     picture = np.stack([checks] * channels, axis=2)
-    image = view_image(picture, View(10.3, 20.6, 32 * shrink, 24 * shrink, turn), (32, 24))
+    image = view_image(picture, CropView(10.3, 20.6, 32 * shrink, 24 * shrink, turn), (32, 24))
     assert image.shape == (32, 24, channels)
     assert np.abs(image.astype(int) - 127).max() <= (40 if shrink < 2 else 15)
 
 
 def test_a_view_beyond_a_tiny_picture() -> None:
     for turn in (0.0, 0.3):
-        image = view_image(np.full((1, 1, 3), 9, np.uint8), View(-2, -3, 5, 7, turn), (10, 14))
-        mask = view_mask(np.ones((1, 1), np.uint8), View(-2, -3, 5, 7, turn), (10, 14), IGNORE)
+        image = view_image(np.full((1, 1, 3), 9, np.uint8), CropView(-2, -3, 5, 7, turn), (10, 14))
+        mask = view_mask(np.ones((1, 1), np.uint8), CropView(-2, -3, 5, 7, turn), (10, 14), IGNORE)
         assert (image == 9).all()
         assert 1 <= (mask == 1).sum() <= 6
 
@@ -110,13 +110,13 @@ def wave(size: tuple[int, int], height: float) -> np.ndarray:
 @pytest.mark.parametrize(
     "view",
     [
-        View(3, 4, 12, 15),
-        View(3, 4, 12, 15, hflip=True),
-        View(3, 4, 12, 15, turn=0.7, vflip=True),
-        View(-8, -9, 40, 50),
+        CropView(3, 4, 12, 15),
+        CropView(3, 4, 12, 15, hflip=True),
+        CropView(3, 4, 12, 15, turn=0.7, vflip=True),
+        CropView(-8, -9, 40, 50),
     ],
 )
-def test_a_bent_view_against_a_slow_loop(view: View) -> None:
+def test_a_bent_view_against_a_slow_loop(view: CropView) -> None:
     picture, size = ramps(25, 31), (37, 39)
     bend = wave(size, 3.0)
     image = view_image(picture, view, size, bend)
@@ -133,7 +133,7 @@ def test_no_displacement_bends_nothing(channels: int) -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (31, 42, channels), np.uint8)
     mask = rng.integers(0, 60000, (31, 42), np.uint16)
-    view, still = View(0, 0, 31, 42), np.zeros((31, 42, 2), np.float32)
+    view, still = CropView(0, 0, 31, 42), np.zeros((31, 42, 2), np.float32)
     np.testing.assert_array_equal(view_image(picture, view, (31, 42), still), picture)
     np.testing.assert_array_equal(view_mask(mask, view, (31, 42), 65535, still), mask)
 
@@ -144,7 +144,7 @@ def test_weights_of_pixels_move_with_the_mask() -> None:
     weights = mask.astype(np.float32) / 7
     for bend in (None, wave((40, 44), 4.0)):
         for turn in (0.0, 0.4):
-            view = View(-5, 8, 30, 50, turn, hflip=True)
+            view = CropView(-5, 8, 30, 50, turn, hflip=True)
             seen = view_mask(mask, view, (40, 44), IGNORE, bend)
             seen_weights = view_mask(weights, view, (40, 44), 0, bend)
             assert seen_weights.dtype == np.float32
@@ -155,11 +155,11 @@ def test_weights_of_pixels_move_with_the_mask() -> None:
 @pytest.mark.parametrize("shrink", [2.0, 3.3])
 def test_a_bent_view_does_not_alias(shrink: float) -> None:
     checks = (np.add.outer(np.arange(300), np.arange(300)) % 2 * 255).astype(np.uint8)
-    image = view_image(checks[..., None], View(40, 50, 32 * shrink, 24 * shrink), (32, 24), wave((32, 24), 2.0))
+    image = view_image(checks[..., None], CropView(40, 50, 32 * shrink, 24 * shrink), (32, 24), wave((32, 24), 2.0))
     assert np.abs(image.astype(int) - 127).max() <= 15  # a block of 3 x 3 has one check more of one colour
 
 
 def test_a_bent_view_far_beyond_a_tiny_picture() -> None:
     bend = wave((10, 14), 30.0)
-    assert (view_image(np.full((1, 1, 3), 9, np.uint8), View(-2, -3, 5, 7), (10, 14), bend) == 9).all()
-    assert view_mask(np.ones((1, 1), np.uint8), View(-2, -3, 5, 7), (10, 14), IGNORE, bend).shape == (10, 14)
+    assert (view_image(np.full((1, 1, 3), 9, np.uint8), CropView(-2, -3, 5, 7), (10, 14), bend) == 9).all()
+    assert view_mask(np.ones((1, 1), np.uint8), CropView(-2, -3, 5, 7), (10, 14), IGNORE, bend).shape == (10, 14)

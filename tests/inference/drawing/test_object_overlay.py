@@ -7,7 +7,7 @@ import pytest
 
 from pixelwise.errors import SettingError
 from pixelwise.inference import Prediction
-from pixelwise.inference.drawing.object_overlay import paint_objects
+from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.types import LabelSpace
 
@@ -22,7 +22,7 @@ def squares(side: int, count: int = 2) -> Instances:
 
 def test_objects_are_painted_in_tones_of_their_own_with_an_outline() -> None:
     image = np.full((*SIZE, 3), 100, np.uint8)
-    painted = paint_objects(image, squares(6), THINGS, alpha=0.5)
+    painted = overlay_objects(image, squares(6), THINGS, alpha=0.5)
     outside = np.ones(SIZE, np.bool_)
     for mask in squares(6).masks or ():
         outside[mask.window] = False
@@ -36,8 +36,8 @@ def test_numbers_are_written_where_there_is_room() -> None:
     image = np.zeros((*SIZE, 3), np.uint8)
     for side, readable in ((25, True), (5, False)):
         found = squares(side)
-        plain = paint_objects(image, found, THINGS, numbers=False)
-        painted = paint_objects(image, found, THINGS)
+        plain = overlay_objects(image, found, THINGS, numbers=False)
+        painted = overlay_objects(image, found, THINGS)
         assert (painted != plain).any() == readable
         if readable:
             assert painted.max() == 255
@@ -48,12 +48,12 @@ def test_numbers_are_written_where_there_is_room() -> None:
 def test_boxes_are_drawn_as_frames_and_empty_pictures_stay() -> None:
     image = np.zeros((*SIZE, 3), np.uint8)
     boxes = Instances(SIZE, np.array([0]), np.array([[10, 20, 30, 40]], np.float32))
-    painted = paint_objects(image, boxes, THINGS, numbers=False)
+    painted = overlay_objects(image, boxes, THINGS, numbers=False)
     assert painted[20, 10].any()
     assert painted[39, 29].any()
     assert not painted[30, 20].any()
     assert not painted[40, 30].any()
-    np.testing.assert_array_equal(paint_objects(image, Instances.none(SIZE), THINGS), image)
+    np.testing.assert_array_equal(overlay_objects(image, Instances.none(SIZE), THINGS), image)
 
 
 def test_objects_of_low_scores_are_not_shown() -> None:
@@ -61,12 +61,12 @@ def test_objects_of_low_scores_are_not_shown() -> None:
     space = LabelSpace(("background", "cell"), background=0)
     prediction = Prediction(None, space, image=image, instances=squares(20), rule=ObjectRule(score=0.5))
     assert len(prediction.objects()) == 2
-    assert len(prediction.shown) == 1
+    assert len(prediction.accepted) == 1
     np.testing.assert_array_equal(prediction.overlay().any(2), prediction.labels == 1)
 
 
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(SettingError, match="alpha"):
-        paint_objects(np.zeros((*SIZE, 3), np.uint8), squares(5), THINGS, alpha=2)
+        overlay_objects(np.zeros((*SIZE, 3), np.uint8), squares(5), THINGS, alpha=2)
     with pytest.raises(SettingError, match="do not lie on"):
-        paint_objects(np.zeros((9, 9, 3), np.uint8), squares(5), THINGS)
+        overlay_objects(np.zeros((9, 9, 3), np.uint8), squares(5), THINGS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace
+from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
 
 SEEDS = range(12)
 
@@ -23,7 +23,7 @@ def random_labels(seed: int) -> np.ndarray:
 
 def traced(labels: np.ndarray, rows: int = 1000) -> list[Region]:
     bands = (labels[top : top + rows] for top in range(0, len(labels), rows))
-    return list(trace(bands, labels.shape[1]))
+    return list(trace_regions(bands, labels.shape[1]))
 
 
 def inside(ring: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -104,7 +104,7 @@ def test_memory_does_not_follow_the_pixels() -> None:
 
     def peak(bands: int) -> int:
         tracemalloc.start()
-        assert sum(region.pixels for region in trace((band for _ in range(bands)), 64)) == bands * 6 * 32
+        assert sum(region.pixels for region in trace_regions((band for _ in range(bands)), 64)) == bands * 6 * 32
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak

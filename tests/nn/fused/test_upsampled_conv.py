@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pixelwise import build_model
 from pixelwise.nn.fused.exchanging import fuse_parts
-from pixelwise.nn.fused.upsampled_conv import DoubledConv2d
+from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.tracing.memory import peak_bytes
 from pixelwise.nn.upsampling import upsample_nearest
 
@@ -33,7 +33,7 @@ def test_it_equals_doubling_first(
     decoded = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout)
     doubled = (2 * size[0], 2 * size[1])
     skip = torch.randn(2, skip_channels, *doubled, dtype=torch.float64) if skip_channels else None
-    fused = DoubledConv2d(conv, 3)
+    fused = UpsampledConv2d(conv, 3)
     with torch.no_grad():
         torch.testing.assert_close(fused(decoded, skip), slow(conv, decoded, skip), rtol=1e-12, atol=1e-12)
 
@@ -43,7 +43,7 @@ def test_a_fused_network_computes_the_same_in_less_memory() -> None:
     network = build_model("unet", classes=3, encoder="resnet18").network.double().eval()
     fused = copy.deepcopy(network)
     fuse_parts(fused)
-    assert sum(isinstance(part, DoubledConv2d) for part in fused.modules()) == 5
+    assert sum(isinstance(part, UpsampledConv2d) for part in fused.modules()) == 5
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(fused(images), network(images), rtol=1e-9, atol=1e-9)
@@ -58,5 +58,5 @@ def test_other_ways_of_doubling_are_left(upsampling: str) -> None:
     with torch.no_grad():
         before = network(images)
         fuse_parts(network)
-        assert not any(isinstance(part, DoubledConv2d) for part in network.modules())
+        assert not any(isinstance(part, UpsampledConv2d) for part in network.modules())
         torch.testing.assert_close(network(images), before, rtol=0, atol=0)

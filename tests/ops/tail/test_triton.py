@@ -11,7 +11,7 @@ pytest.importorskip("triton")
 
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail import reference as in_torch
-from pixelwise.ops.tail.form import CrossEntropy
+from pixelwise.ops.tail.backend import CrossEntropy
 
 # The interpreter of Triton 3.6 (torch 2.11) fails inside itself with numpy 2.5; 3.9 is the first one tried that works.
 OLD = tuple(int(part) for part in version("triton").split(".")[:2]) < (3, 9)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError, shown
+from pixelwise.errors import DataError, quoted
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
@@ -83,14 +83,14 @@ def as_dict(value: Any, where: str) -> dict[str, Any]:
         DataError: it is not; the message begins with ``where``.
     """
     if not isinstance(value, dict):
-        raise DataError(f"{where}: expected keys and values, found {shown(value)}")
+        raise DataError(f"{where}: expected keys and values, found {quoted(value)}")
     return value
 
 
 def as_list(value: Any, where: str) -> list[Any]:
     """Check that a value is a list, as :func:`as_dict`."""
     if not isinstance(value, list):
-        raise DataError(f"{where}: expected a list, found {shown(value)}")
+        raise DataError(f"{where}: expected a list, found {quoted(value)}")
     return value
 
 
@@ -99,7 +99,7 @@ def as_numbers(value: Any, where: str, *, count: int | None = None) -> list[floa
     numbers = as_list(value, where)
     if not _all_finite(numbers):
         wrong = next(number for number in numbers if not _all_finite([number]))
-        raise DataError(f"{where}: expected finite numbers, found {shown(wrong)}")
+        raise DataError(f"{where}: expected finite numbers, found {quoted(wrong)}")
     if count is not None and len(numbers) != count:
         raise DataError(f"{where}: expected {counted(count, 'number')}, found {len(numbers)}")
     return list(map(float, numbers))
@@ -121,7 +121,7 @@ def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
     sides = as_numbers([height, width], where)
     for side in sides:
         if not 1 <= side < 2**31 or side != int(side):
-            raise DataError(f"{where}: expected pixels, found {shown(side)}")
+            raise DataError(f"{where}: expected pixels, found {quoted(side)}")
     return int(sides[0]), int(sides[1])
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.crops.sampling import Bend, Mask, Pixels, View, view_image, view_mask
+from pixelwise.data.crops.sampling import Bend, CropView, Mask, Pixels, view_image, view_mask
 from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 
@@ -130,7 +130,7 @@ def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator)
 
 def draw_view(
     size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator, center: tuple[int, int] | None = None
-) -> View:
+) -> CropView:
     """Draw the part of a picture that a crop shows, by all of an augmentation but colour and bending.
 
     Args:
@@ -144,7 +144,7 @@ def draw_view(
     zoom = low * (high / low) ** zoom
     stretch = augmentation.aspect ** (stretch - 0.5)
     height, width = augmentation.crop[0] / (zoom / stretch), augmentation.crop[1] / (zoom * stretch)
-    return View(
+    return CropView(
         top=_start(row, size[0], height, None if center is None else center[0]),
         left=_start(column, size[1], width, None if center is None else center[1]),
         height=height,

@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 
 from pixelwise.data.crops.augmentation import Augmentation, change_color, draw_bend, draw_view
 from pixelwise.data.crops.object_cache import ObjectCache, ObjectMaps
-from pixelwise.data.crops.pixel_crops import ITEM, Turns, keep_to_one_thread_in_workers, one_of
-from pixelwise.data.crops.sampling import Size, View, view_image, view_mask
+from pixelwise.data.crops.pixel_crops import ITEM, PictureOrder, keep_to_one_thread_in_workers, one_of
+from pixelwise.data.crops.sampling import CropView, Size, view_image, view_mask
 from pixelwise.errors import SettingError
 from pixelwise.instances import Instances
 from pixelwise.ops.object_targets import ObjectTarget
@@ -67,7 +67,7 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
         self.seed = seed
         self.fill = np.array(fill).round().astype(np.uint8)
         self.object_probability = object_probability
-        self._turns = Turns(len(cache), seed)
+        self._order = PictureOrder(len(cache), seed)
         self._labels = [np.zeros(0, np.int64)]
         if object_probability > 0:
             self._labels = [_maps_of(cache, picture).labels for picture in range(len(cache))]
@@ -87,7 +87,7 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
             raise IndexError(f"crop {index} of {self.length}")
         keep_to_one_thread_in_workers()
         rng = np.random.default_rng((self.seed, ITEM, index))
-        number, center = self._turns[index], None
+        number, center = self._order[index], None
         if rng.random() < self.object_probability and len(self._classes):
             number, center = self._draw_object(rng)
         picture, maps = self.cache[number], _maps_of(self.cache, number)
@@ -150,7 +150,7 @@ def _maps_of(cache: ObjectCache, index: int) -> ObjectMaps:
     return maps
 
 
-def _shown(maps: ObjectMaps, layers: NDArray[np.uint16], view: View, size: Size) -> ObjectTarget:
+def _shown(maps: ObjectMaps, layers: NDArray[np.uint16], view: CropView, size: Size) -> ObjectTarget:
     """Find what is left of the objects in the maps (L, h, w) of a crop."""
     magnified = maps.areas * (size[0] / view.height) * (size[1] / view.width)  # areas if all were shown
     boxes, kept = np.zeros((len(maps), 4), np.float32), np.zeros(len(maps), np.bool_)
@@ -180,7 +180,7 @@ def measure_ids(ids: NDArray[np.uint16], last: int) -> tuple[NDArray[np.int64], 
     return pixels, np.concatenate([low, high], 1).astype(np.float32)
 
 
-def _shown_boxes(maps: ObjectMaps, view: View, size: Size) -> ObjectTarget:
+def _shown_boxes(maps: ObjectMaps, view: CropView, size: Size) -> ObjectTarget:
     """Move boxes by their corners, which for a turned view are the box around the turned box, and cut them."""
     matrix = view.matrix(size)
     left, top, right, bottom = maps.boxes.astype(np.float64).T

@@ -25,7 +25,7 @@ from pixelwise.words import counted
 _ORDER, ITEM, _SIZE = 0, 1, 2  # the streams of random numbers: orders of pictures, crops, and sizes of batches
 
 
-class Turns:
+class PictureOrder:
     """Which picture each item of an endless stream takes: all of them in ever new orders.
 
     Args:
@@ -108,7 +108,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
             self._holders, self._bounds = _class_draw(cache, class_weights)
             if not self._bounds[-1]:  # no class with a weight occurs
                 self.rare_class_probability = 0.0
-        self._turns = Turns(len(cache), seed)
+        self._order = PictureOrder(len(cache), seed)
 
     def __len__(self) -> int:
         return self.length
@@ -122,7 +122,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         if rng.random() < self.rare_class_probability:
             picture, place = self._draw_rare(rng)
         else:
-            picture = self._turns[index]
+            picture = self._order[index]
         sample = self.cache[picture]
         center = None if place is None else divmod(place, sample.size[1])  # row, column
         ignore_index = self.cache.label_space.ignore_index

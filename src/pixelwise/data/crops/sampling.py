@@ -20,14 +20,14 @@ Numbers = TypeVar("Numbers", bound=np.unsignedinteger[Any] | np.floating[Any])
 
 
 @dataclass(frozen=True)
-class View:
+class CropView:
     """The part of a picture that a crop shows.
 
     Args:
         top: upper edge in picture pixels before turning; pixel ``i`` reaches from ``i`` to ``i + 1``.
-        left: left edge, likewise.
+        left: left edge in picture pixels before turning.
         height: extent in picture pixels.
-        width: extent, likewise.
+        width: extent in picture pixels.
         turn: angle in radians by which the part is turned about its middle.
         hflip: whether the crop is mirrored left to right.
         vflip: whether the crop is mirrored top to bottom.
@@ -56,7 +56,7 @@ class View:
         return max(1, round(min(self.height / size[0], self.width / size[1])))
 
 
-def view_image(pixels: Pixels, view: View, size: Size, bend: Bend | None = None) -> Pixels:
+def view_image(pixels: Pixels, view: CropView, size: Size, bend: Bend | None = None) -> Pixels:
     """Sample an image bilinearly, after averaging blocks of pixels where it shrinks; mirrored beyond its border.
 
     An upright and straight view is rounded to whole pixels, the same for image and mask; if it shows less of the
@@ -83,7 +83,7 @@ def view_image(pixels: Pixels, view: View, size: Size, bend: Bend | None = None)
 
 
 def view_mask(
-    mask: NDArray[Numbers], view: View, size: Size, ignore_index: int, bend: Bend | None = None
+    mask: NDArray[Numbers], view: CropView, size: Size, ignore_index: int, bend: Bend | None = None
 ) -> NDArray[Numbers]:
     """Sample an (H, W) mask, or weights of pixels, at the nearest pixel; ``ignore_index`` beyond its border."""
     if bend is not None:
@@ -95,7 +95,7 @@ def view_mask(
     return np.asarray(_flip(resized, view), mask.dtype)
 
 
-def _cut(pixels: Any, view: View, block: int, border: int, value: int) -> Any:
+def _cut(pixels: Any, view: CropView, block: int, border: int, value: int) -> Any:
     """Cut out an upright part, rounded to whole blocks of pixels, and continue it where it is beyond the border."""
     top, bottom = _whole_blocks(view.top, view.height, pixels.shape[0], block)
     left, right = _whole_blocks(view.left, view.width, pixels.shape[1], block)
@@ -115,7 +115,7 @@ def _whole_blocks(start: float, extent: float, length: int, block: int) -> tuple
     return first, first + count
 
 
-def _flip(pixels: Any, view: View) -> Any:
+def _flip(pixels: Any, view: CropView) -> Any:
     if not (view.hflip or view.vflip):
         return pixels
     return cv2.flip(pixels, -1 if view.hflip and view.vflip else 1 if view.hflip else 0)
@@ -170,7 +170,7 @@ def _warp_mask(mask: NDArray[Numbers], matrix: NDArray[np.float64], size: Size, 
     return np.asarray(warped, mask.dtype)
 
 
-def _look_up(view: View, size: Size, bend: Bend) -> NDArray[np.float64]:
+def _look_up(view: CropView, size: Size, bend: Bend) -> NDArray[np.float64]:
     """Find where in the picture each pixel of a crop looks: (h, w, 2), x then y."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     x, y = columns + bend[..., 0], rows + bend[..., 1]

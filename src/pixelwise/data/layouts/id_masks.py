@@ -45,7 +45,7 @@ class IdMask:
         """
         ids = read_mask(self.path)
         if ids.ndim != 2:
-            raise DataError(f"{self.path}: it holds RGB colours; ids of objects are one number a pixel (16-bit grey)")
+            raise DataError(f"{self.path}: it holds RGB colours; ids of objects are one number per pixel (16-bit grey)")
         return Instances.of_ids(ids)
 
 

@@ -29,7 +29,7 @@ from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
 from pixelwise.data.survey import in_threads
-from pixelwise.errors import DataError, shown
+from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.images import image_info
 from pixelwise.ops.rle import Rle, encode_rle
@@ -86,7 +86,7 @@ def read_labelme(root: Path, path: Path) -> Annotated | None:
         shape = as_dict(raw, f"{path}: {name}")
         label, group = shape.get("label"), shape.get("group_id")
         if not isinstance(label, str) or not label:
-            raise DataError(f"{path}: {name}: label is {shown(label)}; expected the name of a class")
+            raise DataError(f"{path}: {name}: label is {quoted(label)}; expected the name of a class")
         if label == _IGNORED:
             continue
         one = _object(shape, label, name, path, image)
@@ -145,7 +145,7 @@ def _polygon(kind: Any, points: Points, where: str) -> Points:
         radius = math.dist(*points.tolist())
         return ellipse((float(points[0, 0]), float(points[0, 1])), (radius, radius))
     raise DataError(
-        f"{where}: a shape of type {shown(kind)} with {counted(len(points), 'point')} has no area; draw a polygon (3 "
+        f"{where}: a shape of type {quoted(kind)} with {counted(len(points), 'point')} has no area; draw a polygon (3 "
         "points or more), a rectangle, a rotated box, a circle or a mask"
     )
 

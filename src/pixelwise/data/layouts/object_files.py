@@ -1,4 +1,4 @@
-"""One mask file an object: a folder a picture as the Data Science Bowl 2018 has them, or ``masks/NAME/`` for each."""
+"""One mask file per object: a folder per picture as in the Data Science Bowl 2018, or ``masks/NAME/`` for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixelwise.instances import BoxMask, Instances, Size
 from pixelwise.io.images import image_info
 from pixelwise.io.masks import read_mask
 
-LOOKED_FOR = "NAME/images/NAME.png + NAME/masks/*.png (a file an object), or images/NAME.png + masks/NAME/*.png"
+LOOKED_FOR = "NAME/images/NAME.png + NAME/masks/*.png (a file per object), or images/NAME.png + masks/NAME/*.png"
 
 
 @dataclass(frozen=True)

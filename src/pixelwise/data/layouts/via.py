@@ -21,7 +21,7 @@ from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.layouts.id_masks import UNNAMED
 from pixelwise.data.pairs import SPLIT_NAMES, Found
-from pixelwise.errors import DataError, shown
+from pixelwise.errors import DataError, quoted
 from pixelwise.words import counted
 
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
@@ -92,7 +92,7 @@ def _regions(entry: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
     regions = entry["regions"]  # a list, and of version 1 a dictionary
     listed = list(regions.values()) if isinstance(regions, dict) else regions
     if not isinstance(listed, list):
-        raise DataError(f"{path}: {entry['filename']}: regions: expected a list, found {shown(regions)}")
+        raise DataError(f"{path}: {entry['filename']}: regions: expected a list, found {quoted(regions)}")
     where = f"{path}: a region of {entry['filename']}"
     for region in listed:
         as_dict(as_dict(region, where).get("region_attributes", {}), f"{where}: region_attributes")
@@ -139,10 +139,10 @@ def _polygon(shape: Mapping[str, Any], where: str) -> Points:
         return points
     keys = {"rect": ("x", "y", "width", "height"), "circle": ("cx", "cy", "r"), "ellipse": ("cx", "cy", "rx", "ry")}
     if not isinstance(kind, str) or kind not in keys:
-        raise DataError(f"{where}: a shape of type {shown(kind)} has no area; draw a polygon, rect, circle or ellipse")
+        raise DataError(f"{where}: a shape of type {quoted(kind)} has no area; draw a polygon, rect, circle or ellipse")
     values = as_numbers([shape.get(key) for key in keys[kind]], f"{where}: {', '.join(keys[kind])}")
     if min(values[2:]) < 0:
-        raise DataError(f"{where}: its size {shown(values[2:])} is below 0")
+        raise DataError(f"{where}: its size {quoted(values[2:])} is below 0")
     if kind == "rect":
         x, y, width, height = values
         return rectangle((x, y, x + width, y + height))

@@ -1,4 +1,4 @@
-"""YOLO-seg: ``images/`` and ``labels/`` with a text file a picture, a line an object, in shares of its size.
+"""YOLO-seg: ``images/`` and ``labels/`` with a text file per picture, a line per object, in shares of its size.
 
 A line is a class index and the corners of a polygon, ``x y x y ...``; of four numbers it is a box, its middle and its
 size. A picture without a file has no objects.

@@ -22,7 +22,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 21  # of a digit at scale 1, in pixels
 
 
-def paint_objects(
+def overlay_objects(
     image: NDArray[np.uint8],
     instances: Instances,
     label_space: LabelSpace,

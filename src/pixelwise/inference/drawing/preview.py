@@ -11,7 +11,7 @@ from pixelwise.inference.pictures import as_rgb
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.types import LabelSpace, Preprocessing
 
-LONGEST = 4096
+PREVIEW_SIDE = 4096
 """The longer side of a preview in pixels, at most."""
 
 _WINDOW = 2048
@@ -23,7 +23,7 @@ def paint_preview(
     label_space: LabelSpace,
     preprocessing: Preprocessing,
     *,
-    longest: int = LONGEST,
+    longest: int = PREVIEW_SIDE,
 ) -> NDArray[np.uint8]:
     """Paint the labels of a raster over it, reduced by a whole factor.
 

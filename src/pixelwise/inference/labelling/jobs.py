@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
 from pixelwise.io.formats import TIFF_MAGIC
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
 from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
@@ -62,7 +62,7 @@ def is_raster(path: Path) -> bool:
     """
     if path.is_dir():
         return True
-    with explained(path), open(path, "rb") as file:
+    with naming_the_file(path), open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(NPY_MAGIC) or is_for_gdal(start):
         return True

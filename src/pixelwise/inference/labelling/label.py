@@ -26,7 +26,7 @@ SCORED = 2**29
 """Up to so many numbers, pixels times classes, the parts of classes are scored: that takes all probabilities."""
 
 NOT_STREAMED = ("probabilities",)
-"""What is not written for rasters: K numbers a pixel would take more room than anything else here."""
+"""What is not written for rasters: K numbers per pixel would take more room than anything else here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +142,9 @@ def _predict(
         listener.say(f"{job.picture}: {seams}")
     if not options.crf:
         return prediction
-    from pixelwise.inference.crf import sharpen  # imported here, because it brings torch
+    from pixelwise.inference.crf import refine_by_crf  # imported here, because it brings torch
 
-    return sharpen(prediction)
+    return refine_by_crf(prediction)
 
 
 def _scores_parts(predictor: Predictor, size: Size, kinds: Sequence[str]) -> bool:

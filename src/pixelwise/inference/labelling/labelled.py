@@ -38,7 +38,7 @@ class Labelled(Protocol):
         ...
 
     @property
-    def shown(self) -> Instances | None:
+    def accepted(self) -> Instances | None:
         """The objects that the network found and that count; None where it gives every pixel a class."""
         ...
 
@@ -83,9 +83,9 @@ class LabelledInMemory:
         self.label_space, self.rule, self.size = prediction.label_space, prediction.rule, prediction.size
 
     @property
-    def shown(self) -> Instances | None:
+    def accepted(self) -> Instances | None:
         """See :class:`Labelled`."""
-        return None if self._prediction.instances is None else self._prediction.shown
+        return None if self._prediction.instances is None else self._prediction.accepted
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
@@ -140,9 +140,9 @@ class LabelledOnDisk:
         self.label_space, self.rule, self.size = label_space, rule, result.plan.size
 
     @property
-    def shown(self) -> Instances | None:
+    def accepted(self) -> Instances | None:
         """See :class:`Labelled`."""
-        return None if self._result.instances is None else self._drawable(None).shown
+        return None if self._result.instances is None else self._drawable(None).accepted
 
     def labels(self) -> AbstractContextManager[RasterSource]:
         """See :class:`Labelled`."""

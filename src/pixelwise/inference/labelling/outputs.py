@@ -148,10 +148,10 @@ def write(labelled: Labelled, sink: Sink, kinds: Sequence[str]) -> None:
 
 def _write_geojson(labelled: Labelled, path: Path) -> None:
     with labelled.labels() as labels:
-        shown = labelled.shown
-        if shown is not None:
+        accepted = labelled.accepted
+        if accepted is not None:
             space = object_space(labelled.label_space)
-            write_object_polygons(path, shown, space, georeference=labels.georeference)
+            write_object_polygons(path, accepted, space, georeference=labels.georeference)
             return
         keep = None
         if labelled.rule.min_area > 1:  # a region stands where its object does

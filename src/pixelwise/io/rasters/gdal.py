@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
@@ -43,7 +43,7 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
     from rasterio.enums import ColorInterp, MaskFlags
     from rasterio.errors import RasterioIOError
 
-    with explained(path), _quiet(), ExitStack() as opened:
+    with naming_the_file(path), _quiet(), ExitStack() as opened:
         name = opened.enter_context(closing(TextName(path)))
         try:
             dataset = opened.enter_context(rasterio.open(name.path))
@@ -132,7 +132,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     import rasterio
     from rasterio.errors import RasterioIOError
 
-    with explained(path), _quiet():
+    with naming_the_file(path), _quiet():
         try:
             with TextName(path) as name, rasterio.open(name) as dataset:
                 return _files(dataset)

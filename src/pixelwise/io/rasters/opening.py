@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, SettingError
 from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
-from pixelwise.io.header import explained
-from pixelwise.io.images import bridged, to_uint8
+from pixelwise.io.header import naming_the_file
+from pixelwise.io.images import to_uint8, with_channels
 from pixelwise.io.rasters import zarr
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import NPY_MAGIC, open_npy
@@ -64,7 +64,7 @@ def open_source(source: Openable, *, indices: bool = False) -> RasterSource:
 
 
 def _first_bytes(path: Path) -> bytes:
-    with explained(path), open(path, "rb") as file:
+    with naming_the_file(path), open(path, "rb") as file:
         return file.read(8)
 
 
@@ -160,4 +160,4 @@ def read_uint8(
         raise SettingError(f"value_range must rise, got {value_range}")
     stored = np.ascontiguousarray(source.read(rows, columns).transpose(1, 2, 0))  # (h, w, C)
     pixels = to_uint8(stored, source.bits, value_range)
-    return bridged(pixels, channels, alpha=source.alpha, name=source.name).transpose(2, 0, 1)  # (C, h, w)
+    return with_channels(pixels, channels, alpha=source.alpha, name=source.name).transpose(2, 0, 1)  # (C, h, w)

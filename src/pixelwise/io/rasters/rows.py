@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
 
@@ -90,7 +90,7 @@ def open_npy(path: Path) -> Raster:
     Raises:
         DataError: the file is damaged, or holds another kind of array.
     """
-    with explained(path):
+    with naming_the_file(path):
         with open(path, "rb") as file:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -24,7 +24,7 @@ from pixelwise.errors import PixelwiseError
 from pixelwise.io.atomic import cannot_write
 from pixelwise.io.journal import Damaged, Seal, entries
 
-Window = tuple[int, int, int, int]
+FinishedWindow = tuple[int, int, int, int]
 """Row, column, height and width."""
 
 _WINDOWS_A_FLUSH, _SECONDS_A_FLUSH = 16, 5.0
@@ -33,7 +33,7 @@ _WINDOWS_A_FLUSH, _SECONDS_A_FLUSH = 16, 5.0
 class Scratch:
     """Raw labels of a whole raster on disk.
 
-    Two hidden files lie beside the target until the end, ``.NAME.part`` of one or two bytes a pixel and
+    Two hidden files lie beside the target until the end, ``.NAME.part`` of one or two bytes per pixel and
     ``.NAME.journal``. The space is reserved at once where the system can, so that a full disk shows before the work.
 
     Args:
@@ -53,10 +53,10 @@ class Scratch:
         self.target = target
         self.size = size
         self.dtype = dtype
-        self.finished: set[Window] = set()
+        self.finished: set[FinishedWindow] = set()
         self._pixels_path = target.with_name(f".{target.name}.part")
         self._journal_path = target.with_name(f".{target.name}.journal")
-        self._waiting: list[Window] = []
+        self._waiting: list[FinishedWindow] = []
         self._seal = Seal()
         self._flushed = time.monotonic()
         header = {"size": list(size), "dtype": str(dtype), **json.loads(json.dumps(job))}
@@ -136,9 +136,9 @@ class Scratch:
 
         Args:
             row: first row, on the level.
-            column: first column, likewise.
+            column: first column of the raster.
             height: rows, inside the level.
-            width: columns, likewise.
+            width: number of columns.
             level: 0 for all pixels.
 
         Returns:

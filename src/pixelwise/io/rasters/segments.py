@@ -50,7 +50,7 @@ def paste(window: NDArray[Any], piece: NDArray[Any], *, row: int, column: int) -
         window: (C, h, w), written to.
         piece: (C, height, width).
         row: where the first row of the piece lies, counted from the first row of the window; may be negative.
-        column: likewise.
+        column: where its first column lies, counted from the first column of the window.
     """
     height, width = window.shape[1:]
     top, left = max(row, 0), max(column, 0)

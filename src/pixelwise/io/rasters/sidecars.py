@@ -15,7 +15,7 @@ import tifffile
 
 from pixelwise.errors import DataError
 from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.rasters.georeference import Georeference, Transform
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.io.tiff_pictures import one_picture
@@ -86,7 +86,7 @@ def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
     with open(picture, "rb") as file:
         start = file.read(8)
     if start.startswith(TIFF_MAGIC) and not whole:
-        with explained(picture), tifffile.TiffFile(picture) as tiff:
+        with naming_the_file(picture), tifffile.TiffFile(picture) as tiff:
             return Georeference.from_tiff(one_picture(picture, tiff).page)
     if start.startswith(PICTURE_MAGIC) and not start.startswith(TIFF_MAGIC):
         return None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.label_formats import write_png, write_tiff, write_zarr
-from pixelwise.io.rasters.scratch import Scratch, Window
+from pixelwise.io.rasters.scratch import FinishedWindow, Scratch
 from pixelwise.io.rasters.stamps import SourceChanged
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
@@ -66,7 +66,7 @@ class FileSink:
         self._resume = resume
 
     @property
-    def done(self) -> frozenset[Window]:
+    def done(self) -> frozenset[FinishedWindow]:
         """The windows that are finished and safe, (row, column, height, width); a resumed job need not write them."""
         return frozenset(self._scratch.finished)
 
@@ -165,7 +165,7 @@ def open_sink(
     is given), ``.zarr`` (a pyramid) or ``.png`` (up to 2**26 pixels). Windows may have any size and come in any order.
     They wait on disk, raw, in two hidden files beside ``path``; at the end the file is made from these, tile by tile,
     under another name, and renamed. The same labels give the same bytes. Memory does not depend on the size, but for
-    one row, and for PNG. The disk needs room for one byte a pixel (two where the label space passes 255) and the
+    one row, and for PNG. The disk needs room for one byte per pixel (two where the label space passes 255) and the
     compressed file.
 
     The sink is a context manager: a block that ends well finishes the file. A block that fails leaves nothing; but an

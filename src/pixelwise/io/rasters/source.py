@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
 
@@ -105,7 +105,7 @@ class Raster:
 
         Args:
             rows: from and to; whole numbers inside the picture, without a step. ``slice(None)`` takes all.
-            columns: likewise.
+            columns: from and to, in the same way.
 
         Returns:
             (C, h, w) of :attr:`dtype`, palettes looked up, 0 being black.
@@ -164,7 +164,7 @@ class Raster:
     def _stored(self, pixels: Pixels, rows: slice, columns: slice) -> NDArray[Any]:
         top, height = _span(rows, self.size[0], "rows", self.name)
         left, width = _span(columns, self.size[1], "columns", self.name)
-        with explained(Path(self.name)):
+        with naming_the_file(Path(self.name)):
             return pixels.read(top, left, height, width)
 
     def _nodata_as_stored(self) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.formats import decode, upright
-from pixelwise.io.header import ORIENTATION, explained
+from pixelwise.io.header import ORIENTATION, naming_the_file
 from pixelwise.io.images import read_stored
 from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
@@ -54,7 +54,7 @@ def open_tiff(path: Path, *, indices: bool = False) -> Raster:
     Raises:
         DataError: the file is damaged or cut short, holds several pictures, or its compression cannot be decoded here.
     """
-    with explained(path):
+    with naming_the_file(path):
         tiff = tifffile.TiffFile(path)
         try:
             return _by_pieces(path, tiff, indices)

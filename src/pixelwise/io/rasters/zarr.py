@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import explained
+from pixelwise.io.header import naming_the_file
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.segments import SegmentCache, covering, paste
 from pixelwise.io.rasters.source import Raster
@@ -32,7 +32,7 @@ def open_zarr(path: Path) -> Raster:
     Raises:
         DataError: the folder is no Zarr store, is damaged, or its axes cannot be told.
     """
-    with explained(path):
+    with naming_the_file(path):
         opened, attributes, names = _open(path)
         if opened.dtype.kind not in "buif" or not np.prod(opened.shape):
             raise DataError(f"{path}: an array of {opened.dtype} {opened.shape} is no raster of numbers")
@@ -63,7 +63,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     Raises:
         DataError: as :func:`open_zarr`.
     """
-    with explained(path):
+    with naming_the_file(path):
         return _files(path, _open(path)[0])
 
 

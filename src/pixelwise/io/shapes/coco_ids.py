@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pixelwise.errors import DataError, SettingError, shown
+from pixelwise.errors import DataError, SettingError, quoted
 from pixelwise.instances import Size
 
 Id = int | str
@@ -136,12 +136,12 @@ def _by_name(content: dict[str, Any], part: str, key: str, path: Path) -> dict[s
     for entry in entries if isinstance(entries, list) else [entries]:
         name, number = (entry.get(key), entry.get("id")) if isinstance(entry, dict) else (None, None)
         if not isinstance(name, str) or not isinstance(number, int | str) or isinstance(number, bool):
-            raise DataError(f"{path}: `{part}`: expected an id and a {key} each, found {shown(entry)}")
+            raise DataError(f"{path}: `{part}`: expected an id and a {key} each, found {quoted(entry)}")
         if name in found:
             raise DataError(f"{path}: `{part}`: '{name}' is there twice, so its id is unclear")
         if number in named:
             raise DataError(
-                f"{path}: `{part}`: the id {shown(number)} is there twice ('{named[number]}', '{name}'); "
+                f"{path}: `{part}`: the id {quoted(number)} is there twice ('{named[number]}', '{name}'); "
                 "ids must differ"
             )
         found[name] = entry
@@ -156,7 +156,7 @@ def _stated_size(entry: dict[str, Any], path: Path) -> Size | None:
         return None
     if type(height) is not int or type(width) is not int or min(height, width) < 1:
         raise DataError(
-            f"{path}: image {shown(entry['id'])}: height and width are {shown(height)} and {shown(width)}; expected "
+            f"{path}: image {quoted(entry['id'])}: height and width are {quoted(height)} and {quoted(width)}; expected "
             "whole numbers of pixels"
         )
     return height, width

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pixelwise.instances import BoxMask
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace
+from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
 
 
 def outline(mask: BoxMask) -> list[Region]:
@@ -20,7 +20,7 @@ def outline(mask: BoxMask) -> list[Region]:
     corner = np.array([mask.left, mask.top])
     parts = [
         replace(part, shell=part.shell + corner, holes=tuple(hole + corner for hole in part.holes))
-        for part in trace([grid], grid.shape[1])
+        for part in trace_regions([grid], grid.shape[1])
     ]
     return sorted(parts, key=lambda part: -part.pixels)
 

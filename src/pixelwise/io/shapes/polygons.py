@@ -16,7 +16,7 @@ from pixelwise.io.atomic import atomic_text
 from pixelwise.io.rasters.georeference import Georeference, Transform
 from pixelwise.io.rasters.opening import Openable, RasterSource, open_source
 from pixelwise.io.shapes.outlines import outline
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace
+from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
 from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
 
@@ -76,7 +76,7 @@ def write_polygons(
             file.write(_system(georeference) if transform is not None else "")
             file.write('"features": [')
             count = 0
-            for region in trace(label_bands(source, label_space, background), source.size[1]):
+            for region in trace_regions(label_bands(source, label_space, background), source.size[1]):
                 if keep is None or _first_pixel(region) in keep:
                     file.write(",\n" if count else "\n")
                     json.dump(_feature(region, label_space, transform), file, ensure_ascii=False)

@@ -67,7 +67,7 @@ class _Chain:
     region: _Growing
 
 
-def trace(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]:
+def trace_regions(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]:
     """Trace the regions of labels that come band by band.
 
     Memory follows the corners of regions that are not complete, about 50 bytes each, and the largest band; not the

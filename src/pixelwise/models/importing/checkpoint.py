@@ -47,7 +47,7 @@ def read_with_said(path: str | Path) -> tuple[dict[str, Tensor], Said]:
     """Read a state dict as :func:`read_checkpoint`, and what is said beside it of how the network was built.
 
     Raises:
-        ModelError: likewise.
+        ModelError: as :func:`read_checkpoint`.
     """
     path = Path(path)
     if not path.is_file():

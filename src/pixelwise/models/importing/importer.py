@@ -58,7 +58,7 @@ def import_checkpoint(
 
     Raises:
         ModelError: as either of them, with the file's name.
-        SettingError: likewise.
+        SettingError: as :func:`import_tensors`.
     """
     tensors, said = read_with_said(path)
     try:

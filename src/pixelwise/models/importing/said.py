@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pixelwise.errors import ModelError, SettingError, shown
+from pixelwise.errors import ModelError, SettingError, quoted
 
 CONFIG = "config.json"
 DEPTH = 4
@@ -94,7 +94,7 @@ def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
         given = options.pop("activation")
         given = given.lower() if isinstance(given, str) else given
         if given not in (*ONE_CLASS, "sigmoid"):
-            raise SettingError(f"activation is {shown(given)}; choose none, softmax or sigmoid")
+            raise SettingError(f"activation is {quoted(given)}; choose none, softmax or sigmoid")
         known, several = True, "activation is 'sigmoid'" if given == "sigmoid" else ""
     if several and classes > 1:
         raise ModelError(
@@ -112,7 +112,7 @@ def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
     Args:
         said: what files say.
         architecture: the one that was named, such as ``"unet"``.
-        encoder: likewise.
+        encoder: the one that was named, such as ``"resnet34"``.
 
     Raises:
         ModelError: the configuration is of another network, or has an option without a form here.
@@ -124,7 +124,7 @@ def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
     for key, value in named.items():
         found = config.get(key, value)
         if str(found).lower() != value.lower():
-            raise ModelError(f"{said.by}: {key} is {shown(found)}, but the source names smp-{architecture}-{encoder}")
+            raise ModelError(f"{said.by}: {key} is {quoted(found)}, but the source names smp-{architecture}-{encoder}")
     norms = (True, "batchnorm", {"type": "batchnorm"})
     strides, final = ((8, 16), 8) if architecture == "deeplabv3" else ((16,), 4)
     fixed: dict[str, tuple[Any, ...]] = {
@@ -140,7 +140,7 @@ def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
     for key, values in fixed.items():
         if key in config and config[key] not in values:
             choice = " or ".join(map(str, values))
-            raise ModelError(f"{said.by}: {key} is {shown(config[key])}, which has no form here; it can be {choice}")
+            raise ModelError(f"{said.by}: {key} is {quoted(config[key])}, which has no form here; it can be {choice}")
     wanted = {"decoder_interpolation": "upsampling", "decoder_atrous_rates": "atrous_rates"}
     if architecture == "deeplabv3":
         wanted["encoder_output_stride"] = "output_stride"

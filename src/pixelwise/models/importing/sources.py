@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pixelwise.errors import ModelError, shown
+from pixelwise.errors import ModelError, quoted
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision, fcn_from_torchvision
 from pixelwise.models.importing.detection_names import rcnn_from_torchvision
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
@@ -45,7 +45,7 @@ def find_recipe(source: str, tensors: Tensors) -> Recipe:
         return smp_recipe(matched[1].lower(), matched[2], tensors)
     from_smp = ", ".join(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)
     raise ModelError(
-        f"there is no source {shown(source)}. What can be imported: of torchvision "
+        f"there is no source {quoted(source)}. What can be imported: of torchvision "
         f"{', '.join((*TORCHVISION, *OBJECTS))}; of segmentation_models_pytorch {from_smp}, ENCODER being the name it "
         "has there, such as resnet34, efficientnet-b0 or tu-convnext_tiny. Other networks can be trained here: see "
         "pixelwise models"

@@ -10,13 +10,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelwise.nn.tracing.meta import run_on_meta
 
-Pair = tuple[str, str]
+Folded = tuple[str, str]
 
 
-def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> list[Pair]:
+def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> list[Folded]:
     """Let convolutions compute the batch normalisation that follows them; in place.
 
-    With running statistics a normalisation is one factor and one shift a channel, which weights and bias of the
+    With running statistics a normalisation is one factor and one shift per channel, which weights and bias of the
     convolution can hold: what is left is one pass less over every feature map. The network gives the same output up
     to rounding and can no longer be trained.
 
@@ -44,7 +44,7 @@ def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> li
     return pairs
 
 
-def _find_pairs(network: nn.Module, images: tuple[int, int, int, int]) -> list[Pair]:
+def _find_pairs(network: nn.Module, images: tuple[int, int, int, int]) -> list[Folded]:
     """Find each normalisation that is all that reads the output of one convolution."""
     watch = _Readers()
     made_by: dict[int, str] = {}

@@ -10,7 +10,7 @@ BAND = 32
 """Rows of cells that are convolved at a time, so that what is in between stays small."""
 
 
-class DoubledConv2d(nn.Module):
+class UpsampledConv2d(nn.Module):
     """What a 3x3 convolution makes of ``cat([doubled, skip])``, without the doubled map and the concatenation.
 
     Doubling copies each cell into 2x2 pixels, so of the 3x3 pixels that an output reads two rows and two columns fall

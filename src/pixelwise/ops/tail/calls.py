@@ -1,8 +1,8 @@
 """The fused tail: labels, loss and counts straight from coarse logits, with no full-size logits in between.
 
 Every function reads the coarse map by the same grid: pixel ``y`` reads row ``y * scale + offset`` by linear
-interpolation, clamped to the map, and likewise for columns. ``scale`` and ``offset`` are one number for both axes, or
-one for the rows and one for the columns; ``align_corners=True`` from (h, w) to (H, W) for instance is the scale
+interpolation, clamped to the map, and columns in the same way. ``scale`` and ``offset`` are one number for both axes,
+or one for the rows and one for the columns; ``align_corners=True`` from (h, w) to (H, W) for instance is the scale
 ``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0 (the scale of a side of one pixel does not matter; one cell
 gives the scale 0, and is read everywhere). Without them the map is stretched over the picture as
 ``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16 or float64, of
@@ -21,7 +21,7 @@ from torch.autograd import forward_ad
 from pixelwise.errors import SettingError, UnsupportedError
 from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
 from pixelwise.ops.tail import operators as tail_ops
-from pixelwise.ops.tail.form import sums_in_type
+from pixelwise.ops.tail.backend import sums_in_type
 from pixelwise.words import counted
 
 

@@ -1,4 +1,4 @@
-"""The fused tail by the native CPU kernels; a :class:`pixelwise.ops.tail.form.Form`."""
+"""The fused tail by the native CPU kernels; a :class:`pixelwise.ops.tail.backend.Backend`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from pixelwise.ops.confusion import bad_label, byte_or_long
 from pixelwise.ops.grid import Axis, Grid
 from pixelwise.ops.native import require_native, threads
-from pixelwise.ops.tail.form import CrossEntropy, empty_gradient
+from pixelwise.ops.tail.backend import CrossEntropy, empty_gradient
 
 
 def argmax(logits: Tensor, grid: Grid, dtype: torch.dtype) -> Tensor:

@@ -1,6 +1,6 @@
 """The fused tail as operators that torch knows: compiled graphs may hold them, and gradients pass through them.
 
-Each picks one of the forms. torch's operators take plain arguments; ``scale`` and ``offset`` are (rows, columns).
+Each picks one of the backends. torch's operators take plain arguments; ``scale`` and ``offset`` are (rows, columns).
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from pixelwise.errors import UnsupportedError
 from pixelwise.ops.grid import Grid, resolve_grid
 from pixelwise.ops.native import native_for
 from pixelwise.ops.tail import native, reference
-from pixelwise.ops.tail.form import CrossEntropy, Form, accumulation_dtype, empty_gradient
+from pixelwise.ops.tail.backend import Backend, CrossEntropy, accumulation_dtype, empty_gradient
 
 
-def _form_for(logits: Tensor) -> Form:
+def _backend_for(logits: Tensor) -> Backend:
     if logits.dtype == torch.float64:
         return reference
     if logits.device.type == "cuda":
-        return _triton_form() or reference
+        return _triton_backend() or reference
     return native if native_for(logits) else reference
 
 
 @functools.cache
-def _triton_form() -> Form | None:
+def _triton_backend() -> Backend | None:
     """Load the kernels for CUDA, if Triton is installed beside torch."""
     if importlib.util.find_spec("triton") is None:
         return None
-    form: Form = importlib.import_module("pixelwise.ops.tail.triton")
-    return form
+    backend: Backend = importlib.import_module("pixelwise.ops.tail.triton")
+    return backend
 
 
 def _grid(logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None) -> Grid:
@@ -51,7 +51,7 @@ def argmax(
 ) -> Tensor:
     """Find the labels (N, height, width) of coarse logits (N, K, h, w)."""
     grid = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
-    return _form_for(logits).argmax(logits, grid, _label_dtype(logits))
+    return _backend_for(logits).argmax(logits, grid, _label_dtype(logits))
 
 
 @argmax.register_fake
@@ -64,7 +64,7 @@ def confusion(
     logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None, ignore_index: int
 ) -> Tensor:
     """Count pairs of target and predicted class, (K, K)."""
-    return _form_for(logits).confusion(logits, target, _grid(logits, target, scale, offset), ignore_index)
+    return _backend_for(logits).confusion(logits, target, _grid(logits, target, scale, offset), ignore_index)
 
 
 @confusion.register_fake
@@ -86,7 +86,7 @@ def cross_entropy_map(
     """Compute the loss of each pixel, (N, H, W)."""
     grid = _grid(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
-    return _form_for(logits).cross_entropy_map(call)
+    return _backend_for(logits).cross_entropy_map(call)
 
 
 @cross_entropy_map.register_fake
@@ -113,7 +113,7 @@ def cross_entropy_sums(
     """
     grid = _grid(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
-    return _form_for(logits).cross_entropy_sums(call, with_gradient)
+    return _backend_for(logits).cross_entropy_sums(call, with_gradient)
 
 
 @cross_entropy_sums.register_fake
@@ -138,7 +138,7 @@ def cross_entropy_gradient(
     """Compute the gradient of the sum of losses times ``upstream`` (), rounded to the type of the logits after it."""
     grid = _grid(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
-    return _form_for(logits).cross_entropy_sums(call, True, upstream)[2]
+    return _backend_for(logits).cross_entropy_sums(call, True, upstream)[2]
 
 
 @cross_entropy_gradient.register_fake

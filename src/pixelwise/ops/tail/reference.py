@@ -1,7 +1,7 @@
 """The fused tail in plain torch: the reference that the kernels are tested against, and what runs without them.
 
 The upsampled logits exist for one band of rows at a time, so memory is bounded whatever the picture and the classes.
-The last four functions are a :class:`pixelwise.ops.tail.form.Form`.
+The last four functions are a :class:`pixelwise.ops.tail.backend.Backend`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from pixelwise.ops.confusion import check_labels, count_pairs, is_ignored
 from pixelwise.ops.grid import Axis, Grid
-from pixelwise.ops.tail.form import CrossEntropy, accumulation_dtype
+from pixelwise.ops.tail.backend import CrossEntropy, accumulation_dtype
 
 BAND_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 24}
 """Upsampled logits that exist at a time: 4 MiB stay in a processor's cache; a GPU wants larger pieces of work."""

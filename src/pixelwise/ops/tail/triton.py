@@ -1,4 +1,4 @@
-"""The fused tail by Triton kernels on CUDA; a :class:`pixelwise.ops.tail.form.Form`.
+"""The fused tail by Triton kernels on CUDA; a :class:`pixelwise.ops.tail.backend.Backend`.
 
 Every kernel interpolates the four coarse cells around a pixel on the fly. What is kept a pixel is a label, or for the
 loss three floats: no tensor has both the size of the picture and the classes. The gradient is gathered cell by cell, in
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pixelwise.ops.confusion import check_labels
 from pixelwise.ops.grid import Axis, Grid
-from pixelwise.ops.tail.form import CrossEntropy
+from pixelwise.ops.tail.backend import CrossEntropy
 
 BLOCK = 128
 """Pixels or cells of a row that one program works on."""

@@ -85,7 +85,7 @@ def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> N
 def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, profile: NetworkProfile) -> None:
     height, width = fingerprint.median_size
     if machine.device != "cpu":
-        reason = f"pictures are about {height}x{width}; {GPU_CROP_PIXELS:,} pixels a crop suit this {machine.device}"
+        reason = f"pictures are about {height}x{width}; {GPU_CROP_PIXELS:,} pixels per crop suit this {machine.device}"
         crop = draft.set("crop", profile.legal_crop(crop_size(height, width, GPU_CROP_PIXELS)), reason)
         fitting = int(0.8 * machine.memory / (GPU_BYTES_A_PIXEL * crop[0] * crop[1]))
         devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
@@ -99,7 +99,7 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
     while least * profile.multiply_adds(crop) > affordable and min(crop) > 3 * CROP_UNIT:
         limit = int(0.8 * limit)
         crop = profile.legal_crop(crop_size(height, width, limit))
-    reason = f"pictures are about {height}x{width}; {limit:,} pixels a crop suit this cpu"
+    reason = f"pictures are about {height}x{width}; {limit:,} pixels per crop suit this cpu"
     crop = draft.set("crop", crop, reason if limit == CPU_CROP_PIXELS else f"{reason} and so heavy a network")
     cost = profile.multiply_adds((int(crop[0]), int(crop[1])))
     most = CPU_BATCH if profile.normalised else CPU_PLAIN_BATCH

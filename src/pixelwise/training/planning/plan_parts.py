@@ -118,7 +118,7 @@ def plan_steps(
     if seconds is not None:
         validations = int(np.clip(0.05 * seconds / validation_seconds, 1, 12))
         steps = max(2, int((seconds - validations * validation_seconds) / step_seconds))
-        reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms a step, less {counted(validations, 'validation')}"
+        reason = f"{seconds:.0f} s at {1000 * step_seconds:.0f} ms per step, less {counted(validations, 'validation')}"
     else:
         assert epochs is not None
         steps = max(2, round(epochs * epoch_steps))

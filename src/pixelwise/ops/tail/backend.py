@@ -1,4 +1,4 @@
-"""What every form of the fused tail takes and gives: plain torch, native CPU kernels, Triton kernels."""
+"""What every backend of the fused tail takes and gives: plain torch, native CPU kernels, Triton kernels."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class CrossEntropy:
     label_smoothing: float = 0.0
 
 
-class Form(Protocol):
-    """One implementation of the tail. Each module of a form has these functions."""
+class Backend(Protocol):
+    """One implementation of the tail. Each module of a backend has these functions."""
 
     def argmax(self, logits: Tensor, grid: Grid, dtype: torch.dtype, /) -> Tensor:
         """Find the class with the greatest upsampled logit at each pixel: (N, K, h, w) -> (N, H, W) of ``dtype``."""
