@@ -443,3 +443,8 @@ class Sample:
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.image.shape[1], self.image.shape[2]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that image and mask take, in bytes."""
+        return self.image.nbytes + (0 if self.mask is None else self.mask.nbytes)

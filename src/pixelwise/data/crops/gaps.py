@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.crops.cache import PictureCache
 from pixelwise.ops.border import border_weight_map
 from pixelwise.types import LabelSpace
 
 
-class GapWeights:
+class GapWeights(BudgetedCache[NDArray[np.float32]]):
     """The second part of U-Net's weight map for each picture of a cache: what is added to the class weight of a pixel.
+
+    An item is a read-only float32 (H, W), 0 where there is no gap.
 
     Objects are the connected parts of each class but the background (class 0, unless the label space names another);
     pixels without a class belong to none.
@@ -28,42 +30,19 @@ class GapWeights:
     """
 
     def __init__(self, cache: PictureCache, *, w0: float, sigma: float = 5.0, budget_bytes: int) -> None:
+        super().__init__(len(cache), budget_bytes)
         self.cache = cache
         self.w0 = w0
         self.sigma = sigma
-        self.budget_bytes = budget_bytes
-        self._maps: dict[int, NDArray[np.float32]] = {}
-        self._bytes = 0
-        self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self.cache)
-
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """Give the (H, W) gap weights of picture ``index``, 0 where there is no gap."""
-        known = self._maps.get(index)
-        if known is not None:
-            return known
+    def _make(self, index: int) -> NDArray[np.float32]:
+        """Compute the (H, W) gap weights of picture ``index``, 0 where there is no gap."""
         mask = self.cache[index].mask
         assert mask is not None
         objects = connected_objects(mask, self.cache.label_space)
         weights = border_weight_map(objects, w0=self.w0, sigma=self.sigma, class_balance=False) - 1
         weights.setflags(write=False)  # it is handed out many times
-        with self._lock:
-            if index not in self._maps and self._bytes + weights.nbytes <= self.budget_bytes:
-                self._maps[index] = weights
-                self._bytes += weights.nbytes
         return weights
-
-    def __getstate__(self) -> dict[str, Any]:
-        # As for the pictures: a spawned data worker computes its own.
-        state = dict(self.__dict__)
-        del state["_lock"]
-        return state | {"_maps": {}, "_bytes": 0}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
 
 
 def connected_objects(mask: NDArray[np.unsignedinteger[Any]], label_space: LabelSpace) -> NDArray[np.int32]:

@@ -1,17 +1,15 @@
-"""Decoded pictures with their objects, kept in memory within a budget."""
+"""Pictures with their objects, decoded once as far as the memory allows."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.pairs import Pair
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.images import read_image
@@ -117,10 +115,8 @@ class ObjectPicture:
         return self.image.nbytes + masks + (0 if self.maps is None else self.maps.maps.nbytes)
 
 
-class ObjectCache:
-    """Pictures with their objects, decoded once as far as the budget allows; what was decoded first stays.
-
-    Items may be asked for from several threads. A data worker that is forked after :meth:`warm` shares the memory.
+class ObjectCache(BudgetedCache[ObjectPicture]):
+    """Pictures with their objects, decoded once as far as the budget allows.
 
     Args:
         pairs: pictures; each needs its objects.
@@ -130,7 +126,8 @@ class ObjectCache:
         maps: whether to paint the objects into maps of ids, which training crops are cut from.
 
     Raises:
-        DataError: there are no pairs, or one has no objects.
+        DataError: there are no pairs, or one has no objects; on reading an item, a file cannot be read, or picture and
+            annotation differ in size.
     """
 
     def __init__(
@@ -147,58 +144,13 @@ class ObjectCache:
         for pair in pairs:
             if pair.objects is None:
                 raise DataError(f"{pair.image}: no objects are annotated for the picture; add them, or move it out")
+        super().__init__(len(pairs), budget_bytes)
         self.pairs = tuple(pairs)
         self.channels = channels
         self.value_range = value_range
-        self.budget_bytes = budget_bytes
         self.maps = maps
-        self._kept: dict[int, ObjectPicture] = {}
-        self._bytes = 0
-        self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> ObjectPicture:
-        """Give picture ``index`` with its objects.
-
-        Raises:
-            DataError: a file cannot be read, or picture and annotation differ in size.
-        """
-        picture = self._kept.get(index)
-        if picture is None:
-            picture = self._read(index)
-            with self._lock:
-                if index not in self._kept and self._bytes + picture.nbytes <= self.budget_bytes:
-                    self._kept[index] = picture
-                    self._bytes += picture.nbytes
-        return picture
-
-    @property
-    def kept(self) -> int:
-        """How many pictures are in memory."""
-        return len(self._kept)
-
-    def warm(self, progress: Callable[[int, int], Any] | None = None) -> None:
-        """Decode every picture ahead in threads; those that fit stay.
-
-        Args:
-            progress: called with (done, total) after each picture.
-        """
-        for _ in in_threads(self.__getitem__, range(len(self)), progress):
-            pass
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A data worker that is spawned rather than forked decodes for itself: a copy would cost as much to send.
-        state = dict(self.__dict__)
-        del state["_lock"]
-        return state | {"_kept": {}, "_bytes": 0}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
-
-    def _read(self, index: int) -> ObjectPicture:
+    def _make(self, index: int) -> ObjectPicture:
         pair = self.pairs[index]
         assert pair.objects is not None
         image = read_image(pair.image, channels=self.channels, value_range=self.value_range)  # (C, H, W)
