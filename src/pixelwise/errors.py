@@ -65,19 +65,18 @@ def quoted(value: object) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 5) -> str:
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """Compose the message for a name that is not known, with the nearest names that are.
 
     Args:
         what: what the name stands for, such as ``"model"``.
         name: the name that was asked for.
         known: all names that would do.
-        limit: how many near names to offer at most.
     """
     names = sorted(known)
     if len(name) > QUOTED:
         return f"there is no {what} {quoted(name)}"
-    near = difflib.get_close_matches(name, names, n=limit, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     if near:
         return f"there is no {what} '{name}'; the nearest names are {', '.join(near)}"
     first = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,18 +26,15 @@ _TAILS = (0.1, 99.9)  # per cent of those values that are left out as outliers
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """The traits of one split.
+    """The traits of the training pictures.
 
     Args:
         images: number of pictures.
         median_size: median height and median width in pixels, after EXIF rotation.
-        min_size: least height and least width.
-        max_size: greatest height and greatest width.
         channels: 1 where all pictures are grey, 3 where some have colour, else the number they all have.
         bits: most bits per channel.
         value_range: for pictures deeper than 8 bits, stored values that hold all but 0.1% at either end.
         class_pixels: int64 (K,) pixels of each class.
-        class_images: int64 (K,) pictures that have the class.
         ignored_pixels: pixels without a class.
         pixels: all pixels of the pictures.
         objects: whether objects were annotated, and the classes painted from them.
@@ -47,52 +44,28 @@ class Fingerprint:
 
     images: int
     median_size: tuple[int, int]
-    min_size: tuple[int, int]
-    max_size: tuple[int, int]
     channels: int
     bits: int
     value_range: tuple[float, float] | None
     class_pixels: NDArray[np.int64]
-    class_images: NDArray[np.int64]
     ignored_pixels: int
     pixels: int
     objects: bool = False
     upright: bool = True
 
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the fingerprint in plain JSON types; :meth:`from_dict` reads it back."""
-        described = dict(self.__dict__)
-        for key, value in described.items():
-            if isinstance(value, np.ndarray | tuple):
-                described[key] = [item.item() if isinstance(item, np.generic) else item for item in value]
-        return described
 
-    @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Fingerprint:
-        """Build a fingerprint from what :meth:`to_dict` wrote."""
-        values = dict(described)
-        for key in ("median_size", "min_size", "max_size", "value_range"):
-            values[key] = None if values[key] is None else tuple(values[key])
-        for key in ("class_pixels", "class_images"):
-            values[key] = np.array(values[key], np.int64)
-        return cls(**values)
-
-
-def fingerprint(
-    source: DataSource, split: str = "train", *, progress: Callable[[int, int], Any] | None = None
-) -> Fingerprint:
-    """Measure the pictures and masks of a split, reading each mask once and pictures only where they pass 8 bits.
+def fingerprint(source: DataSource, *, progress: Callable[[int, int], Any] | None = None) -> Fingerprint:
+    """Measure the training pictures and their masks, reading each mask once and pictures only where they pass 8 bits.
 
     Args:
         source: the data set.
-        split: which split of it.
         progress: called with (done, total) after each pair.
 
     Raises:
-        DataError: there is no such split, a file cannot be read, a mask holds a value without a class, or the
+        DataError: there is no training split, a file cannot be read, a mask holds a value without a class, or the
             pictures differ in their numbers of channels.
     """
-    pairs = source.split(split)
+    pairs = source.split("train")
     measured = list(in_threads(lambda pair: _measure(pair, source.label_space), pairs, progress))
     sizes = np.array([one.size for one in measured])  # (images, 2)
     class_pixels = np.stack([one.class_pixels for one in measured])  # (images, K)
@@ -101,13 +74,10 @@ def fingerprint(
     return Fingerprint(
         images=len(pairs),
         median_size=_whole(np.median(sizes, axis=0)),
-        min_size=_whole(sizes.min(0)),
-        max_size=_whole(sizes.max(0)),
         channels=_common_channels(measured),
         bits=max(one.bits for one in measured),
         value_range=_robust_range(np.concatenate(deep)) if deep else None,
         class_pixels=class_pixels.sum(0),
-        class_images=(class_pixels > 0).sum(0, dtype=np.int64),
         ignored_pixels=pixels - int(class_pixels.sum()),
         pixels=pixels,
         objects=any(pair.objects is not None for pair in pairs),

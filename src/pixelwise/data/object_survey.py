@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,51 +26,29 @@ _PICTURES = 2000  # read at most: seconds, and percentiles hardly change with mo
 
 @dataclass(frozen=True)
 class ObjectSurvey:
-    """The objects of a set of pictures. Groups count in ``crowd_share`` only.
+    """The objects of a set of pictures. Groups do not count.
 
     Args:
         images: pictures read.
         of: pictures there are; more than ``images`` where only evenly spread ones were read.
         objects: objects found.
-        empty_images: pictures without an object.
-        per_image_median: objects per picture, 0 where it has none.
-        per_image_p99: the 99th percentile of these.
-        per_image_max: the most in one picture.
+        per_image_max: the most objects in one picture.
         sizes: spread of the side in pixels of a square as large as the box, ``sqrt(width * height)``.
         aspects: spread of height over width of the boxes.
         overlaps: spread of how far each box lies on another one of its class and picture: the largest IoU, 0 if alone.
-        coverage: share of its box that the median object fills; 1 where there are no masks.
         class_objects: objects of each class.
-        crowd_share: share of annotations that stand for a group.
         masks: whether there are masks, rather than boxes only.
     """
 
     images: int
     of: int
     objects: int
-    empty_images: int
-    per_image_median: float
-    per_image_p99: float
     per_image_max: int
     sizes: Spread
     aspects: Spread
     overlaps: Spread
-    coverage: float
     class_objects: tuple[int, ...]
-    crowd_share: float
     masks: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the survey in plain JSON types; :meth:`from_dict` reads it back."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> ObjectSurvey:
-        """Build a survey from what :meth:`to_dict` wrote."""
-        values: dict[str, Any] = dict(described)
-        for key in ("sizes", "aspects", "overlaps", "class_objects"):
-            values[key] = tuple(values[key])
-        return cls(**values)
 
 
 def survey_objects(
@@ -106,21 +84,15 @@ def survey_objects(
         )
     sides = np.concatenate([one.sides for one in measured])  # (objects, 2): height, width
     labels = np.concatenate([one.labels for one in measured])
-    crowds = sum(one.crowds for one in measured)
     return ObjectSurvey(
         images=len(chosen),
         of=len(pairs),
         objects=len(sides),
-        empty_images=int((counts == 0).sum()),
-        per_image_median=float(np.median(counts)),
-        per_image_p99=float(np.percentile(counts, 99)),
         per_image_max=int(counts.max()),
         sizes=_spread(np.sqrt(sides.prod(1))),
         aspects=_spread(sides[:, 0] / sides[:, 1]),
         overlaps=_spread(np.concatenate([one.overlaps for one in measured])),
-        coverage=float(np.median(np.concatenate([one.coverage for one in measured]))),
         class_objects=tuple(np.bincount(labels, minlength=classes).tolist()),
-        crowd_share=crowds / (len(sides) + crowds),
         masks=any(one.masks for one in measured),
     )
 
@@ -130,8 +102,6 @@ class _Measured:
     sides: NDArray[np.float64]  # (N, 2): height and width of each box
     labels: NDArray[np.int64]  # (N,)
     overlaps: NDArray[np.float64]  # (N,)
-    coverage: NDArray[np.float64]  # (N,)
-    crowds: int
     masks: bool
 
 
@@ -142,10 +112,8 @@ def _measure(pair: Pair) -> _Measured:
     sides = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], 1)
     single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and nothing could find it
     sides = sides[single]
-    coverage = np.minimum(every.areas[single] / sides.prod(1), 1)
     overlaps = _largest_overlaps(boxes[single], every.labels[single])
-    crowds = int(every.is_crowd.sum())
-    return _Measured(sides, every.labels[single], overlaps, coverage, crowds, every.masks is not None)
+    return _Measured(sides, every.labels[single], overlaps, every.masks is not None)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:

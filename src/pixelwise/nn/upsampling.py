@@ -43,8 +43,8 @@ def upsample_aligned(features: Tensor, factor: int) -> Tensor:
     return enlarged[:, :, : factor * height, : factor * width]
 
 
-def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int], *, kernel_size: int = 2) -> Tensor:
-    """Put every value back where a max pool had taken its largest from, zeros elsewhere: (N, C, h, w) -> (N, C, *size).
+def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put values back where a pool of 2x2 blocks took its largest from, zeros elsewhere: (N, C, h, w) -> (N, C, *size).
 
     Geometry: an output reads the one cell of the block it lies in. No parameters, no multiply-adds. SegNet's upsampling
     (Badrinarayanan, Kendall and Cipolla 2017).
@@ -54,19 +54,17 @@ def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int], *, kern
         indices: int64 (N, C, h, w), what ``F.max_pool2d(..., return_indices=True)`` gave beside its result: places in
             the flattened map. Where values are equal the first one, in reading order, has been taken.
         size: height and width of the map that had been pooled; odd ones need the pool to round up (``ceil_mode``).
-        kernel_size: side of the blocks, which did not overlap.
 
     Raises:
         SettingError: the size has not as many blocks, counting those that the border cuts, as the map has cells.
     """
-    cells = tuple(-(-side // kernel_size) for side in size)
+    cells = tuple(-(-side // 2) for side in size)
     if cells != tuple(features.shape[2:]) or features.shape != indices.shape:
         raise SettingError(
             f"values {tuple(features.shape)} and indices {tuple(indices.shape)} cannot be unpooled to "
-            f"{size[0]}x{size[1]}: blocks of {kernel_size}x{kernel_size} make {cells[0]}x{cells[1]} cells; "
-            "pool with ceil_mode=True"
+            f"{size[0]}x{size[1]}: blocks of 2x2 make {cells[0]}x{cells[1]} cells; pool with ceil_mode=True"
         )
-    return F.max_unpool2d(features, indices, [kernel_size] * 2, [kernel_size] * 2, output_size=size)
+    return F.max_unpool2d(features, indices, [2, 2], [2, 2], output_size=size)
 
 
 def bilinear_kernel(kernel_size: int) -> Tensor:

@@ -34,6 +34,12 @@ NUMBERED_CLASSES = 20
 DRAWN_CLASSES = 64
 """Up to this many classes there is a confusion table; beyond, only the list of the largest confusions."""
 
+LISTED_CONFUSIONS = 8
+"""How many pairs of confused classes are listed at most."""
+
+FEWEST_PICTURES = 8
+"""From this many pictures on the distribution of their figures is drawn."""
+
 _PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
 
 
@@ -129,11 +135,11 @@ def confusion_shares(scores: Scores) -> list[list[float]]:
     return shares
 
 
-def largest_confusions(scores: Scores, *, limit: int = 8) -> tuple[Confusion, ...]:
+def largest_confusions(scores: Scores) -> tuple[Confusion, ...]:
     """Find the pairs of classes that are confused in the most pixels, largest first."""
     wrong = scores.counts.copy()
     np.fill_diagonal(wrong, 0)
-    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:limit]
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:LISTED_CONFUSIONS]
     found = []
     for target, prediction in zip(*np.unravel_index(order, wrong.shape), strict=True):
         pixels = int(wrong[target, prediction])
@@ -143,10 +149,10 @@ def largest_confusions(scores: Scores, *, limit: int = 8) -> tuple[Confusion, ..
     return tuple(found)
 
 
-def distribution(figures: Sequence[float], *, bins: int = 20, fewest: int = 8) -> list[int] | None:
+def distribution(figures: Sequence[float], *, bins: int = 20) -> list[int] | None:
     """Count figures of pictures in equal steps from 0 to 1; None where they are too few for a distribution."""
     defined = [figure for figure in figures if not math.isnan(figure)]
-    if len(defined) < fewest:
+    if len(defined) < FEWEST_PICTURES:
         return None
     counts: list[int] = np.histogram(defined, bins=bins, range=(0, 1))[0].tolist()
     return counts

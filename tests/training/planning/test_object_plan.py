@@ -18,13 +18,10 @@ from pixelwise.training.settings import Settings
 TRAITS = Fingerprint(
     images=100,
     median_size=(256, 320),
-    min_size=(256, 256),
-    max_size=(1040, 1388),
     channels=3,
     bits=8,
     value_range=None,
     class_pixels=np.array([10**6]),
-    class_images=np.array([100]),
     ignored_pixels=7 * 10**6,
     pixels=8 * 10**6,
     objects=True,
@@ -33,16 +30,11 @@ NUCLEI = ObjectSurvey(
     images=100,
     of=100,
     objects=4000,
-    empty_images=0,
-    per_image_median=30,
-    per_image_p99=200,
     per_image_max=375,
     sizes=(4, 8, 14, 20, 28, 50, 80),
     aspects=(0.4, 0.55, 0.8, 1, 1.2, 1.8, 2.5),
     overlaps=(0, 0, 0, 0, 0.05, 0.16, 0.36),
-    coverage=0.8,
     class_objects=(4000,),
-    crowd_share=0.0,
     masks=True,
 )
 CPU = Machine("cpu", "2 CPU cores", 2, 8 << 30, 8 << 30, native_bfloat16=True)
@@ -133,7 +125,7 @@ def test_crops_seek_objects_where_they_are_few_or_of_many_kinds() -> None:
 
 
 def test_gaps_between_annotated_objects_weigh() -> None:
-    traits = replace(TRAITS, class_pixels=np.array([7 * 10**6, 10**6]), class_images=np.array([100, 100]))
+    traits = replace(TRAITS, class_pixels=np.array([7 * 10**6, 10**6]))
     assert plan_pixels(traits, CPU, {"model": "unet"}).values["border_weight"] == 10
     assert plan_pixels(replace(traits, objects=False), CPU, {"model": "unet"}).values["border_weight"] == 0
     assert plan_pixels(traits, CPU, {"model": "unet", "border_weight": 3.0}).values["border_weight"] == 3

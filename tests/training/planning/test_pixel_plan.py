@@ -16,13 +16,10 @@ def fingerprint(**changes: Any) -> Fingerprint:
     traits: dict[str, Any] = {
         "images": 100,
         "median_size": (360, 480),
-        "min_size": (360, 480),
-        "max_size": (360, 480),
         "channels": 3,
         "bits": 8,
         "value_range": None,
         "class_pixels": np.array([900, 90, 10]),
-        "class_images": np.array([100, 90, 20]),
         "ignored_pixels": 0,
         "pixels": 100 * 360 * 480,
     }
@@ -130,7 +127,7 @@ def test_an_unpadded_network_gets_crops_that_leave_nothing_over() -> None:
 
 
 def test_the_recipe_of_the_paper_is_proposed_where_it_fits() -> None:
-    cells = fingerprint(channels=1, class_pixels=np.array([20, 80]), class_images=np.array([5, 5]))
+    cells = fingerprint(channels=1, class_pixels=np.array([20, 80]))
     values = plan_pixels(cells, machine(), {"model": "unet2015"}).values
     assert values["in_channels"] == 1, "nothing expects grey pictures to be RGB"
     assert values["border_weight"] == 10

@@ -9,13 +9,10 @@ from pixelwise.training.planning.plan_parts import Draft, crop_size, plan_steps
 CAMVID = Fingerprint(
     images=100,
     median_size=(360, 480),
-    min_size=(360, 480),
-    max_size=(360, 480),
     channels=3,
     bits=8,
     value_range=None,
     class_pixels=np.array([900, 90, 10]),
-    class_images=np.array([100, 90, 20]),
     ignored_pixels=0,
     pixels=100 * 360 * 480,
 )

@@ -25,25 +25,6 @@ def outline(mask: BoxMask) -> list[Region]:
     return sorted(parts, key=lambda part: -part.pixels)
 
 
-def mask_of(region: Region, size: tuple[int, int]) -> BoxMask:
-    """Fill the rings of a region again: the inverse of tracing.
-
-    Args:
-        region: with rings in pixels of the picture.
-        size: height and width of the picture.
-    """
-    corner, last = region.shell.min(0), region.shell.max(0)  # x and y
-    width, height = (last - corner).tolist()
-    turns = np.zeros((height + 1, width + 1), np.uint8)
-    for ring in (region.shell, *region.holes):
-        x, y = (ring - corner).T
-        np.bitwise_xor.at(turns, (y, x), 1)
-    # Each corner ends one vertical edge: parity down the columns gives these edges, along the rows what they enclose.
-    np.bitwise_xor.accumulate(turns, axis=0, out=turns)
-    np.bitwise_xor.accumulate(turns, axis=1, out=turns)
-    return BoxMask(turns[:-1, :-1].view(np.bool_), int(corner[1]), int(corner[0]), size)
-
-
 def perimeter(mask: BoxMask) -> float:
     """Estimate the length of the outline of an object in pixels, that of its holes included.
 
