@@ -31,9 +31,9 @@ from pixelwise.models import load_model  # noqa: E402
 
 FULL, PERIOD = 512, 32
 """Columns of a picture before it is cut, and how many widths below that are looked at."""
-EDGE, AWAY = 8, 64
+EDGE_COLUMNS, INNER_COLUMNS = 8, 64
 """Columns that count as an edge, and columns that the interior is away from it."""
-PARTS = ("first", "last", "interior", "uncut")
+REGIONS = ("first", "last", "interior", "uncut")
 
 Labels = NDArray[np.integer]
 Predict = Callable[[NDArray[np.uint8]], Labels]
@@ -44,10 +44,10 @@ def measure(predict: Predict, pictures: Iterable[tuple[NDArray[np.uint8], Labels
     """Count pixels at the edges of pictures (H, W, C) with masks (H, W).
 
     Returns:
-        (PERIOD + 1, parts, 2): by the columns that a width lacks of :data:`FULL`, and :data:`PARTS`: wrong pixels and
+        (PERIOD + 1, parts, 2): by the columns that a width lacks of :data:`FULL`, and :data:`REGIONS`: wrong pixels and
         all that count.
     """
-    counts = np.zeros((PERIOD + 1, len(PARTS), 2), np.int64)
+    counts = np.zeros((PERIOD + 1, len(REGIONS), 2), np.int64)
     for number, pair in enumerate(pictures):
         picture, mask = _resize(*pair)
         for flip in (1, -1):
@@ -55,7 +55,11 @@ def measure(predict: Predict, pictures: Iterable[tuple[NDArray[np.uint8], Labels
             for lacking in (0, *(1 + (number + 8 * turn) % PERIOD for turn in range(4))):
                 width = FULL - lacking
                 labels = predict(picture[:, :width][:, ::flip])[:, ::flip] if lacking else whole
-                left, right, inner = slice(EDGE), slice(width - EDGE, width), slice(AWAY, width - AWAY)
+                left, right, inner = (
+                    slice(EDGE_COLUMNS),
+                    slice(width - EDGE_COLUMNS, width),
+                    slice(INNER_COLUMNS, width - INNER_COLUMNS),
+                )
                 first, last = (left, right) if flip == 1 else (right, left)
                 parts = ((labels, first), (labels, last), (labels, inner), (whole, inner))
                 for part, (found, columns) in enumerate(parts):

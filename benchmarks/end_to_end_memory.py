@@ -121,7 +121,7 @@ def status(key: str) -> float:
     return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
 
 
-PROBES: dict[str, Callable[[], None]] = {
+MEASURED_CALLS: dict[str, Callable[[], None]] = {
     "training pixelwise": lambda: probe_training(fused_loss, BATCH),
     "training eager": lambda: probe_training(eager_loss, BATCH),
     "training-of-one pixelwise": lambda: probe_training(fused_loss, 1),
@@ -186,7 +186,7 @@ def tables(threads: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--probe", choices=PROBES, help=argparse.SUPPRESS)
+    parser.add_argument("--probe", choices=MEASURED_CALLS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -194,7 +194,7 @@ def main() -> None:
         for line in tables(options.threads):
             print(line, flush=True)
         return
-    PROBES[options.probe]()
+    MEASURED_CALLS[options.probe]()
     if not options.probe.startswith("tail"):
         print(status("VmHWM"))
 

@@ -15,6 +15,9 @@ from pixelwise.words import counted
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels."""
+
 ACCEPTED_SCORE = 0.5
 """Predictions of at least this score count where a decision is needed and none was chosen from data."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLASSES = 21
 SIZE = (512, 512)
 
-HUGE = 2**20
+UNCOUNTABLE_SIDE = 2**20
 """Sides from here on may give more values than can be counted."""
 
 
@@ -129,7 +129,7 @@ def look_into(
     except PixelwiseError:
         raise
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        if not settings and max(size) < HUGE:
+        if not settings and max(size) < UNCOUNTABLE_SIDE:
             raise
         asked = " ".join([f"--size {size[0]}x{size[1]}", *(f"--set {setting}" for setting in settings)])
         reason = " ".join(str(error).split()) or type(error).__name__

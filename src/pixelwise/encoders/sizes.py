@@ -15,7 +15,7 @@ from pixelwise.nn.tracing.meta import run_on_meta
 TRIED = 256
 """Side in pixels of the first picture that a new encoder is measured with; large enough for unpadded stems."""
 
-CHOOSE = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
+OTHER_ENCODERS = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
 
 
 class Sizes(NamedTuple):
@@ -73,7 +73,7 @@ class Pyramid:
         if stretched is None:
             raise ModelError(
                 f"encoder '{self.name}' takes pictures of {TRIED}x{TRIED} but {reason}: it is built for one size, or "
-                f"for sizes farther apart than twice its largest stride of {max(self.strides)}; {CHOOSE}"
+                f"for sizes farther apart than twice its largest stride of {max(self.strides)}; {OTHER_ENCODERS}"
             )
         return stretched
 
@@ -81,18 +81,18 @@ class Pyramid:
         """Refuse what is no pyramid of the declared channels and, about, the declared strides."""
         maps = self._run(TRIED, TRIED)
         if isinstance(maps, str):
-            raise ModelError(f"encoder '{self.name}' takes no picture of {TRIED}x{TRIED} ({maps}); {CHOOSE}")
+            raise ModelError(f"encoder '{self.name}' takes no picture of {TRIED}x{TRIED} ({maps}); {OTHER_ENCODERS}")
         shapes, strides = ", ".join(map(str, maps)), ", ".join(map(str, self.strides))
         rising = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
         if not rising or [shape[1] if len(shape) == 4 else None for shape in maps] != list(self.channels):
             raise ModelError(
                 f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
-                f"convolutional encoders; {CHOOSE}"
+                f"convolutional encoders; {OTHER_ENCODERS}"
             )
         if not self._loses_little(TRIED, TRIED) or any(stride & (stride - 1) for stride in self.strides):
             raise ModelError(
                 f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a {TRIED}x{TRIED} picture: "
-                f"decoders take strides that are powers of two, and maps that have them; {CHOOSE}"
+                f"decoders take strides that are powers of two, and maps that have them; {OTHER_ENCODERS}"
             )
 
     def _run(self, height: int, width: int) -> list[tuple[int, ...]] | str:

@@ -9,7 +9,7 @@ import timm
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
-from pixelwise.encoders.sizes import CHOOSE, Pyramid, Sizes
+from pixelwise.encoders.sizes import OTHER_ENCODERS, Pyramid, Sizes
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.nn.blocks import DepthwiseConv2d
 
@@ -73,7 +73,7 @@ def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
             return timm.create_model(name, features_only=True, in_chans=in_channels, **options)
         except (AssertionError, TypeError, NotImplementedError, RuntimeError, AttributeError, ValueError) as error:
             reason = str(error) or type(error).__name__
-    raise ModelError(f"timm's '{name}' gives no feature maps ({reason}); {CHOOSE}")
+    raise ModelError(f"timm's '{name}' gives no feature maps ({reason}); {OTHER_ENCODERS}")
 
 
 def _use_native_depthwise(network: nn.Module) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-Thing = TypeVar("Thing")
+from pixelwise.instances import Box
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom edge in pixels."""
+Thing = TypeVar("Thing")
 
 BUCKET_SIDE = 256
 """Of a bucket, in pixels."""

@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixelwise.inference.buckets import Box, Buckets
-from pixelwise.instances import BoxMask, Instances
+from pixelwise.inference.buckets import Buckets
+from pixelwise.instances import Box, BoxMask, Instances
 from pixelwise.tiling import Tile, TilePlan, Window
 
-EDGE = 2
+NEAR_EDGE_PIXELS = 2
 """An object that comes this near to the edge of what a tile was shown, in pixels, may go on behind it."""
 
-JITTER = 8
+CENTRE_JITTER_PIXELS = 8
 """Tiles may see the centre of an object this many pixels apart, and each take it for the other's."""
 
-SAME = 0.5
+SAME_SHARE = 0.5
 """Two objects are one where they share this much of their union; two pieces, of the smaller one where both see."""
 
-INSIDE = 0.8
+INSIDE_SHARE = 0.8
 """What lies with this share of its pixels in a joined object is one more piece of it; so is a piece in any object."""
 
-COMPARED = 2000
+MOST_COMPARED_OBJECTS = 2000
 """How many objects are compared between tiles at most."""
 
 
@@ -99,9 +99,9 @@ class Joiner:
         )
         if away == 0:
             self._whole.append(found)
-        elif away <= JITTER or not owner_sees:
+        elif away <= CENTRE_JITTER_PIXELS or not owner_sees:
             self._whole.append(replace(found, rank=_NEIGHBOUR))
-        elif len(self._compared) < COMPARED:
+        elif len(self._compared) < MOST_COMPARED_OBJECTS:
             self._compared.append(found)
 
     def _owner(self, at: float, axis: int) -> tuple[int, int]:
@@ -114,8 +114,8 @@ class Joiner:
 
     def _within(self, span: tuple[float, float], read: tuple[int, int], axis: int) -> bool:
         """Whether a span lies in what is shown, clear of its edges but for those of the picture."""
-        clear = span[0] >= read[0] + EDGE or (read[0] <= 0 and span[0] >= 0)
-        return clear and (span[1] <= read[1] - EDGE or read[1] >= self.plan.size[axis])
+        clear = span[0] >= read[0] + NEAR_EDGE_PIXELS or (read[0] <= 0 and span[0] >= 0)
+        return clear and (span[1] <= read[1] - NEAR_EDGE_PIXELS or read[1] >= self.plan.size[axis])
 
     def finish(self) -> tuple[Instances, float | None]:
         """Give the objects of the picture, the best score first, and how far tiles agree.
@@ -129,7 +129,9 @@ class Joiner:
             if not any(_is_one(found, other) for other in kept.near(found.box)):
                 kept.add(found.box, found)
         objects = sorted(kept, key=lambda one: (-one.score, one.box[1], one.box[0], one.label))
-        missed = sum(not any(_overlap(one, other) >= SAME for other in kept.near(one.box)) for one in self._compared)
+        missed = sum(
+            not any(_overlap(one, other) >= SAME_SHARE for other in kept.near(one.box)) for one in self._compared
+        )
         error = missed / len(self._compared) if self._compared else None
         return self._instances(objects), error
 
@@ -193,7 +195,7 @@ def _is_one(found: _Found, kept: _Found) -> bool:
         return False
     area = found.mask.area
     in_pieces = kept.rank == _JOINED or found.rank == _PIECE
-    return shared >= SAME * (area + kept.mask.area - shared) or (in_pieces and shared >= INSIDE * area)
+    return shared >= SAME_SHARE * (area + kept.mask.area - shared) or (in_pieces and shared >= INSIDE_SHARE * area)
 
 
 def _agree(one: _Found, other: _Found) -> bool:
@@ -206,7 +208,7 @@ def _agree(one: _Found, other: _Found) -> bool:
     assert one.seen is not None
     assert other.seen is not None
     smaller = min(_area_in(one.mask, other.seen), _area_in(other.mask, one.seen))
-    return shared >= SAME * smaller
+    return shared >= SAME_SHARE * smaller
 
 
 def _area_in(mask: BoxMask, window: Window) -> int:

@@ -20,7 +20,7 @@ threads."""
 
 Result = TypeVar("Result")
 
-LARGE = 8 << 20
+MAPPED_BLOCK_BYTES = 8 << 20
 """Bytes of a block from which on it is better mapped for itself than kept in the heap."""
 
 
@@ -63,7 +63,7 @@ def hold_no_more_than_needed() -> None:
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(mmap_max, 1 << 16)
-        libc.mallopt(mmap_threshold, LARGE)
+        libc.mallopt(mmap_threshold, MAPPED_BLOCK_BYTES)
 
 
 def release_free_memory() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pixelwise.metrics.compared import Compared
 from pixelwise.metrics.matching import match_compared
 
-FEWEST = 50
+FEWEST_OBJECTS = 50
 """Annotated objects that a choice takes: fewer would choose by chance."""
 SCORES = np.linspace(0.05, 0.95, 91)
 
@@ -46,7 +46,7 @@ def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
 def _choose(pictures: Sequence[Compared], values: Sequence[Values], candidates: Values, default: float) -> float:
     """Choose what a value has to reach. A match does not depend on predictions that come after it, so one will do."""
     objects = sum(int((~picture.crowd).sum()) for picture in pictures)
-    if objects < FEWEST:
+    if objects < FEWEST_OBJECTS:
         return default
     right, wrong = [], []
     for picture, own in zip(pictures, values, strict=True):

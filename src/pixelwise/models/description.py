@@ -19,19 +19,19 @@ from pixelwise.instances import ObjectRule
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import Edge, LabelSpace, Preprocessing, Resize
 
-MOST_TEXT = 2**24
+MOST_CARD_CHARACTERS = 2**24
 """Characters of the longest description; 65,536 classes with colours and mapping take a quarter."""
 
-MOST_HALO = 2**14
-"""Pixels; no network looks as far, and a tile with more around it fits no memory."""
+MOST_HALO_PIXELS = 2**14
+"""No network looks as far, and a tile with more around it fits no memory."""
 
-MOST_PERIOD, MOST_LEAST, MOST_REACH = 1024, 4096, 2**15
+MOST_PERIOD_PIXELS, MOST_LEAST_SIDE_PIXELS, MOST_REACH_PIXELS = 1024, 4096, 2**15
 """Pixels: of a period, of the least side that a network computes on, and from an output to what it reads."""
 
 FIRST_OBJECT_MODELS = ("faster_rcnn", "mask_rcnn")
 """Models that find objects and whose files may not say so, because they were written before there was a kind."""
 
-MOST_ITEMS, MOST_LEVELS, MOST_LETTERS = 64, 3, 200
+MOST_LIST_ITEMS, MOST_LIST_DEPTH, MOST_WORD_LENGTH = 64, 3, 200
 """Of a value of an option: items of a list, lists within each other, and characters of a word."""
 
 LARGEST_NUMBER = 2**20
@@ -59,8 +59,8 @@ def parse_card(text: str) -> Described:
         ModelError: it is no JSON, or a part of it is missing, unknown or not what it should be; the message names the
             part.
     """
-    if len(text) > MOST_TEXT:
-        raise ModelError(f"its description has {len(text)} characters; {MOST_TEXT} are the most")
+    if len(text) > MOST_CARD_CHARACTERS:
+        raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
     try:
         written = _Written.model_validate_json(text)
     except ValidationError as error:
@@ -136,13 +136,13 @@ class _ObjectRule(_Part):
     min_area: Annotated[int, Field(ge=0, lt=2**48)]
 
 
-_Pixels = Annotated[int, Field(ge=-MOST_REACH, le=MOST_REACH)]
+_Pixels = Annotated[int, Field(ge=-MOST_REACH_PIXELS, le=MOST_REACH_PIXELS)]
 
 
 class _Geometry(_Part):
-    period: Annotated[int, Field(ge=1, le=MOST_PERIOD)]
-    least: Annotated[int, Field(ge=0, le=MOST_LEAST)]
-    phases: Annotated[tuple[tuple[_Pixels, _Pixels, _Pixels], ...], Field(max_length=MOST_PERIOD)] | None
+    period: Annotated[int, Field(ge=1, le=MOST_PERIOD_PIXELS)]
+    least: Annotated[int, Field(ge=0, le=MOST_LEAST_SIDE_PIXELS)]
+    phases: Annotated[tuple[tuple[_Pixels, _Pixels, _Pixels], ...], Field(max_length=MOST_PERIOD_PIXELS)] | None
     exact_maps: bool
 
     def built(self) -> Geometry:
@@ -155,24 +155,24 @@ class _Geometry(_Part):
 
 
 class _Training(_Part):
-    data: Annotated[str, Field(max_length=MOST_LETTERS)]
+    data: Annotated[str, Field(max_length=MOST_WORD_LENGTH)]
     pictures: Annotated[int, Field(ge=0, lt=2**48)]
     steps: Annotated[int, Field(ge=0, lt=2**48)]
-    scores: Annotated[dict[Annotated[str, Field(max_length=MOST_LETTERS)], float | None], Field(max_length=1024)]
+    scores: Annotated[dict[Annotated[str, Field(max_length=MOST_WORD_LENGTH)], float | None], Field(max_length=1024)]
 
 
 class _Written(_Part):
     """The description as it is written."""
 
     version: Annotated[str, Field(max_length=100)] = "an unknown version"
-    name: Annotated[str, Field(max_length=MOST_LETTERS)]
+    name: Annotated[str, Field(max_length=MOST_WORD_LENGTH)]
     kind: Kind | None = None
-    options: dict[Annotated[str, Field(max_length=MOST_LETTERS)], JsonValue]
+    options: dict[Annotated[str, Field(max_length=MOST_WORD_LENGTH)], JsonValue]
     label_space: _LabelSpace
     preprocessing: _Preprocessing
     geometry: _Geometry | None = None
     object_rule: _ObjectRule | None = None
-    fast_halo: Annotated[int, Field(ge=0, le=MOST_HALO)] = FAST_HALO
+    fast_halo: Annotated[int, Field(ge=0, le=MOST_HALO_PIXELS)] = FAST_HALO
     edge: Edge = "zeros"
     training: _Training | None = None
 
@@ -203,7 +203,7 @@ class _Written(_Part):
     @classmethod
     def _bounded(cls, options: dict[str, Any]) -> dict[str, Any]:
         for name, value in options.items():
-            _check(name, value, MOST_LEVELS)
+            _check(name, value, MOST_LIST_DEPTH)
         return options
 
 
@@ -212,11 +212,11 @@ def _check(name: str, value: Any, levels: int) -> None:
     if isinstance(value, dict) or (isinstance(value, list) and levels == 0):
         raise ValueError(f"option '{name}' holds {quoted(value)}")
     if isinstance(value, list):
-        if len(value) > MOST_ITEMS:
-            raise ValueError(f"option '{name}' lists {len(value)} values, more than {MOST_ITEMS}")
+        if len(value) > MOST_LIST_ITEMS:
+            raise ValueError(f"option '{name}' lists {len(value)} values, more than {MOST_LIST_ITEMS}")
         for item in value:
             _check(name, item, levels - 1)
-    if isinstance(value, str) and len(value) > MOST_LETTERS:
+    if isinstance(value, str) and len(value) > MOST_WORD_LENGTH:
         raise ValueError(f"option '{name}' is a word of {len(value)} characters")
     if isinstance(value, int | float) and not (abs(value) <= LARGEST_NUMBER and math.isfinite(value)):
         raise ValueError(f"option '{name}' is or holds {quoted(value)}, beyond {LARGEST_NUMBER}")

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from pixelwise.errors import SettingError
 from pixelwise.ops.lattice import PermutohedralLattice
 
-CERTAIN = 1e-5
+LEAST_PROBABILITY = 1e-5
 """Least probability of a class; below it nothing the neighbours say could change a label."""
 
-REACH = 4
+KERNEL_REACH_SIGMAS = 4
 """Standard deviations after which the smoothing kernel is cut."""
 
 
@@ -71,7 +71,7 @@ def dense_crf(
     if min(smooth_sigma, colour_sigma, position_sigma) <= 0 or min(smooth_weight, colour_weight, steps) < 0:
         raise SettingError("sigmas are positive, weights and steps at least 0")
     height, width = image.shape[:2]
-    unary = torch.from_numpy(np.log(np.maximum(probabilities, CERTAIN, dtype=np.float32)))
+    unary = torch.from_numpy(np.log(np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float32)))
     unary = unary.flatten(1).T.contiguous()  # (H*W, K)
     lattice = PermutohedralLattice(_features(image, colour_sigma, position_sigma))
     ones = torch.ones(height * width, 1)
@@ -93,7 +93,7 @@ def dense_crf(
 
 def gaussian_blur(planes: Tensor, sigma: float) -> Tensor:
     """Sum (K, H, W) over places with weights exp(-distance^2 / 2 sigma^2), zeros outside: (K, H, W)."""
-    reach = max(1, round(REACH * sigma))
+    reach = max(1, round(KERNEL_REACH_SIGMAS * sigma))
     taps = torch.arange(-reach, reach + 1, dtype=planes.dtype)
     kernel = (-(taps**2) / (2 * sigma**2)).exp()
     rows = F.conv2d(planes[:, None], kernel[None, None, :, None], padding=(reach, 0))  # (K, 1, H, W)

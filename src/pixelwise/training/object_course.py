@@ -32,9 +32,9 @@ from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 
-LOOKED_AT = 20
+SURVEYED_PICTURES = 20
 """Pictures that tell how many objects there are."""
-DOUBTFUL = 2.0
+DETECTIONS_PER_OBJECT = 2.0
 """Detections of a trained network for each object of a picture; those with low scores are counted, too."""
 
 Crop = tuple[Tensor, ObjectTarget]
@@ -197,10 +197,10 @@ class DetectionTask(pl.LightningModule):
         Args:
             pictures: the validation set, of which a few are looked at.
         """
-        looked_at = range(min(LOOKED_AT, len(pictures)))
+        looked_at = range(min(SURVEYED_PICTURES, len(pictures)))
         objects = sum(len(pictures[number][1]) for number in looked_at) / len(looked_at)
         heads = self.model.network.heads
-        heads.detections = min(heads.detections, math.ceil(DOUBTFUL * objects) + 10)
+        heads.detections = min(heads.detections, math.ceil(DETECTIONS_PER_OBJECT * objects) + 10)
 
     def score(self) -> Score:
         """Score the pictures seen since the last validation was logged, by those of all processes."""

@@ -11,12 +11,9 @@ from faster_coco_eval.core import mask as coco_mask
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.instances import BoxMask, Instances, Size
+from pixelwise.instances import Box, BoxMask, Instances, Size
 from pixelwise.io.images import image_info
 from pixelwise.ops.rle import Rle, decode_box_mask
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom edge."""
 
 Points = NDArray[np.float64]
 """(n, 2): x and y of each corner, in pixels unless said otherwise."""

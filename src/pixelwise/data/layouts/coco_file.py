@@ -13,9 +13,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
-from pixelwise.data.annotations.outlines import Box, Outline, Points
+from pixelwise.data.annotations.outlines import Outline, Points
 from pixelwise.errors import QUOTED, DataError, quoted
-from pixelwise.instances import Size
+from pixelwise.instances import Box, Size
 from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
 

@@ -22,7 +22,7 @@ from pixelwise.listener import Listener
 from pixelwise.tiling import TilePlan
 from pixelwise.words import counted
 
-SCORED = 2**29
+MOST_SCORED_PROBABILITIES = 2**29
 """Up to so many numbers, pixels times classes, the parts of classes are scored: that takes all probabilities."""
 
 NOT_STREAMED = ("probabilities",)
@@ -151,7 +151,7 @@ def _scores_parts(predictor: Predictor, size: Size, kinds: Sequence[str]) -> boo
     """Whether probabilities are computed for the scores of the parts of classes."""
     if predictor.finds_objects or not any(kind in JOB_FILES for kind in kinds):
         return False
-    return size[0] * size[1] * len(predictor.label_space) <= SCORED
+    return size[0] * size[1] * len(predictor.label_space) <= MOST_SCORED_PROBABILITIES
 
 
 def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, listener: Listener) -> Outcome:

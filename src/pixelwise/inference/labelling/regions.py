@@ -27,7 +27,7 @@ from pixelwise.types import LabelSpace
 
 Ids = NDArray[np.int32]
 
-REACH = 2
+GAP_FILLING_ROWS = 2
 """Rows above and below that filling the lines between objects looks at."""
 
 BAND_PIXELS = 2**22
@@ -73,7 +73,7 @@ class RegionFinder:
     ) -> None:
         self._labels = labels
         self._label_space = label_space
-        self._band_pixels = max(band_pixels, REACH * labels.size[1])
+        self._band_pixels = max(band_pixels, GAP_FILLING_ROWS * labels.size[1])
         self._roots, self._classes = self._connect()
         self.regions = self._measure()
         kept = np.flatnonzero(self.regions.areas >= max(1, min_area))
@@ -162,9 +162,9 @@ class RegionFinder:
             parts = self._roots[pieces]
             if waiting is not None:
                 own = waiting[1]
-                yield top, own, self._fill(*waiting, above, parts[:REACH])
+                yield top, own, self._fill(*waiting, above, parts[:GAP_FILLING_ROWS])
                 top += len(own)
-                above = np.concatenate([above, own])[-REACH:]
+                above = np.concatenate([above, own])[-GAP_FILLING_ROWS:]
             waiting = classes, parts
 
     def _fill(self, classes: NDArray[np.int32], parts: Ids, above: Ids, below: Ids) -> Ids:

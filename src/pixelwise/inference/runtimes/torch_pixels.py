@@ -31,7 +31,7 @@ from pixelwise.tiling import PixelCost, Window
 COSTED_SIDE = 1024
 """Pixels of the side of the picture on which memory is counted; what a pixel needs does not depend on it."""
 
-BAND = 64
+BAND_ROWS = 64
 """Rows of a picture that are normalised at a time."""
 
 
@@ -142,10 +142,10 @@ class TorchRuntime(Runtime):
         normalised = torch.empty((height, width * channels), dtype=self.computing, device=self.device)
         mean, std = self._mean.repeat(width), self._std.repeat(width)  # (W * C,)
         # Rows by rows, because floats of all pixels would take more memory than some of the network's own maps.
-        for top in range(0, height, BAND):
-            rows = np.array(image[:, top : top + BAND].transpose(1, 2, 0), order="C")  # (rows of the band, W, C)
+        for top in range(0, height, BAND_ROWS):
+            rows = np.array(image[:, top : top + BAND_ROWS].transpose(1, 2, 0), order="C")  # (rows of the band, W, C)
             pixels = torch.from_numpy(rows).to(self.device).flatten(1)  # (rows of the band, W * C)
-            normalised[top : top + BAND] = (pixels - mean) / std
+            normalised[top : top + BAND_ROWS] = (pixels - mean) / std
         return normalised.view(1, height, width, channels).permute(0, 3, 1, 2)
 
     def _labels(self, coarse: Coarse) -> NDArray[np.integer]:

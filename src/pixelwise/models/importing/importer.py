@@ -24,7 +24,7 @@ from pixelwise.models.importing.sources import find_recipe
 from pixelwise.types import LabelSpace, Preprocessing, Resize
 from pixelwise.words import agreeing, counted
 
-SHOWN = 6
+MOST_LISTED_TENSORS = 6
 """Names of tensors that an error lists before it only counts."""
 
 COUNTER = ".num_batches_tracked"
@@ -242,5 +242,5 @@ def _check_fit(
 
 
 def _count(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    shown = ", ".join(names[:MOST_LISTED_TENSORS]) + (", ..." if len(names) > MOST_LISTED_TENSORS else "")
     return f"{counted(len(names), 'tensor')} ({shown}) {agreeing(len(names), 'has')}"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BAND = 32
+CONVOLVED_ROWS = 32
 """Rows of cells that are convolved at a time, so that what is in between stays small."""
 
 
@@ -45,8 +45,8 @@ class UpsampledConv2d(nn.Module):
         if skip is not None:
             assert self.pixels is not None
             result = F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
-        for first in range(0, height, BAND):
-            rows = min(BAND, height - first)
+        for first in range(0, height, CONVOLVED_ROWS):
+            rows = min(CONVOLVED_ROWS, height - first)
             top = max(0, first - 1)
             band = decoded[:, :, top : first + rows + 1]
             blocks = F.conv2d(band, self.cells, bias, padding=1)  # (N, 4*O, rows of the band + 1, w + 1)

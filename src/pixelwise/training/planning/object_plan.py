@@ -21,18 +21,18 @@ from pixelwise.words import counted
 
 CPU_CROP_PIXELS, GPU_CROP_PIXELS = (256**2, 512**2), (640**2, 1024**2)
 """Least and most pixels of a crop."""
-AROUND = 2.5
+OBJECT_SIDES_PER_CROP = 2.5
 """Sides of a large object for a side of a crop: a smaller crop would mostly show parts of objects."""
 CPU_BATCH, GPU_BATCH = 2, 8
 CPU_REGIONS, GPU_REGIONS = 128, 512
 """Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
 
-LEVELS = 5
+PYRAMID_LEVELS = 5
 """Maps of a feature pyramid, strides 4 to 64: each has anchors twice as large as the one before."""
 LEAST_ANCHOR, PAPER_ANCHOR, LARGEST_ANCHOR = 8, 32, 64
 """The smallest anchors are no smaller than two cells of stride 4, and no larger than those of the paper, unless large
 objects would be out of reach; then up to twice as large."""
-ROOM = 1.3
+MOST_DETECTIONS_PER_OBJECT = 1.3
 """Detections for each object of the most crowded picture: others may be more crowded, and some detections are wrong."""
 FEWEST_DETECTIONS = 100
 """COCO's bound, which AP has everywhere unless pictures hold more."""
@@ -59,7 +59,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     height, width = traits.median_size
     large = survey.sizes[PERCENTILES.index(95)]
     least, most = CPU_CROP_PIXELS if cpu else GPU_CROP_PIXELS
-    limit = round(min(max((AROUND * large) ** 2, least), most))
+    limit = round(min(max((OBJECT_SIDES_PER_CROP * large) ** 2, least), most))
     crop = draft.set(
         "crop",
         crop_size(height, width, limit),
@@ -122,7 +122,7 @@ def object_model(*, masks: bool) -> str:
 
 def plan_detections(survey: ObjectSurvey) -> int:
     """Choose the most detections of a picture, which is also the bound of AP: a multiple of 50, 100 at least."""
-    return max(FEWEST_DETECTIONS, 50 * math.ceil(ROOM * survey.per_image_max / 50))
+    return max(FEWEST_DETECTIONS, 50 * math.ceil(MOST_DETECTIONS_PER_OBJECT * survey.per_image_max / 50))
 
 
 def plan_suppression(survey: ObjectSurvey) -> tuple[float, str]:
@@ -151,8 +151,8 @@ def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
     small, large = (survey.sizes[PERCENTILES.index(percentile)] for percentile in (5, 95))
     reach = math.sqrt(2)
     first = min(max(reach * small, LEAST_ANCHOR), PAPER_ANCHOR)
-    first = round(min(max(first, large / reach / 2 ** (LEVELS - 1)), LARGEST_ANCHOR))
-    sizes = [[first * 2**level] for level in range(LEVELS)]
+    first = round(min(max(first, large / reach / 2 ** (PYRAMID_LEVELS - 1)), LARGEST_ANCHOR))
+    sizes = [[first * 2**level] for level in range(PYRAMID_LEVELS)]
     return sizes, f"nine in ten objects measure {small:.0f} to {large:.0f} pixels"
 
 
