@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from pixelwise import build_model, load_model, save_model
 from pixelwise.errors import ModelError
+from pixelwise.models import SegmentationModel
 from pixelwise.tiling import FAST_HALO
 
 
@@ -54,3 +56,26 @@ def test_a_file_that_does_not_fit_is_told_briefly(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not fit its description") as caught:
         load_model(path)
     assert len(str(caught.value)) < 600
+
+
+FILES = Path(__file__).parent / "files"
+"""Model files as they were written before there were cards, edges and sizes to resize to, with what they gave then."""
+
+
+@pytest.mark.parametrize("name", ["segnet_basic", "unet2015"])
+def test_a_file_from_before_there_were_cards_gives_what_it_gave(name: str) -> None:
+    model = load_model(FILES / f"{name}.safetensors")
+    assert isinstance(model, SegmentationModel)
+    assert model.edge == "zeros"
+    assert model.fast_halo == 64
+    assert model.label_space.names == ("sky", "sea", "land")
+    assert model.label_space.mapping == {0: 0, 7: 1, 9: 2, 255: 255}
+    assert model.training_summary is None
+    assert model.geometry == build_model(name, classes=3, width=model.options["width"]).geometry
+    y, x = np.mgrid[:21, :27]
+    picture = np.stack([(7 * y + 3 * x) % 256, (5 * y * x) % 256, (11 * x) % 256])
+    mean, std = (np.array(values)[:, None, None] for values in (model.preprocessing.mean, model.preprocessing.std))
+    images = torch.from_numpy((picture / 255 - mean) / std).float()[None]
+    with torch.no_grad():
+        found = model(images)[0]
+    torch.testing.assert_close(found, torch.from_numpy(np.load(FILES / f"{name}.npy")), rtol=1e-4, atol=1e-5)
