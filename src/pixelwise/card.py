@@ -22,7 +22,7 @@ class TrainingSummary:
     Args:
         data: a digest of the classes and of the names of the pictures that taught it; equal for the same data set.
         pictures: how many taught it.
-        steps: of the optimiser.
+        steps: the steps of the optimiser.
         scores: figures on the validation pictures, name -> value; None where a figure is not defined on them.
     """
 
@@ -37,7 +37,7 @@ class UntracedCard:
     """All of a model card but what follows from the operators of the network.
 
     Args:
-        name: of the model, a key of :data:`pixelwise.models.MODELS`; empty for a network that is none of these.
+        name: the key of the model in :data:`pixelwise.models.MODELS`; empty for a network that is none of these.
         kind: what it gives.
         options: what it was built with, in plain JSON types, the encoder and the channels of pictures among them.
         label_space: its classes; those of objects, without background, where it finds objects.

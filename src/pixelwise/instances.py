@@ -121,7 +121,7 @@ class Instances:
         size: height and width of the picture.
         labels: (N,) class of each object, an index into the names of the objects' classes, which have no background.
         boxes: float (N, 4), left, top, right and bottom edge in pixels; pixel ``i`` reaches from ``i`` to ``i + 1``.
-        masks: one a box, or None where only boxes are known.
+        masks: one per box, or None where only boxes are known.
         scores: (N,) confidence 0 .. 1 of predictions; None for annotations.
         crowd: (N,) whether an annotation stands for a group; found or not, it counts for nothing. None means no.
         stated_areas: (N,) the areas that an annotation states, by which COCO tells small objects from large; NaN where

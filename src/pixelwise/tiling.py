@@ -51,7 +51,7 @@ class PixelCost:
 
     @classmethod
     def even(cls, bytes_per_pixel: float) -> PixelCost:
-        """Of a network that computes the same for every pixel that it is shown."""
+        """Make the cost of a network that computes the same for every pixel that it reads."""
         return cls(bytes_per_pixel, bytes_per_pixel, bytes_per_pixel, 1.0)
 
     def memory(self, seen: int, ended: int) -> float:
@@ -79,7 +79,7 @@ def plan_tiles(
         size: height and width of the picture in pixels.
         tile: side in pixels of the windows that are written, or height and width; those at the bottom and the right
             are smaller. They are disjoint and cover the picture.
-        geometry: of the network's full-size output.
+        geometry: the geometry of the network's full-size output.
         halo: pixels to read around a window; None reads all that the network reads, which makes tiles equal the whole.
             Networks of unpadded convolutions always read all.
 
@@ -111,7 +111,7 @@ def read_window(write: slice, size: int, geometry: Geometry, halo: int | None) -
     Args:
         write: the window, in pixels.
         size: length of the picture.
-        geometry: of the network's full-size output.
+        geometry: the geometry of the network's full-size output.
         halo: as for :func:`plan_tiles`.
     """
     period, margin = geometry.period, geometry.margin
@@ -137,7 +137,7 @@ class TilePlan:
     Args:
         size: height and width of the picture in pixels.
         tile: height and width of the windows that are written.
-        geometry: of the network.
+        geometry: the geometry of the network.
         halo: as for :func:`plan_tiles`.
         exact: whether the result is that of the whole picture at once.
         cost: arithmetic over that of the whole picture.
@@ -191,7 +191,7 @@ def choose_tiles(
 
     Args:
         size: height and width of the picture in pixels.
-        geometry: of the network's full-size output.
+        geometry: the geometry of the network's full-size output.
         cost: what the network takes for a pixel.
         mode: ``"auto"``, ``"exact"`` or ``"fast"``.
         tile: side in pixels of the windows that are written; None fits them into the memory.

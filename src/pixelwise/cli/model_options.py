@@ -25,7 +25,7 @@ def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
     first counts.
 
     Args:
-        name: of the model.
+        name: the name of the model.
         assignments: ``KEY=VALUE``, as for ``train``.
 
     Returns:

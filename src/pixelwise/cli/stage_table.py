@@ -25,7 +25,7 @@ def show(inspection: Inspection, console: Console, *, every: bool = False) -> No
     """Print the stages as a table and what follows from them below it.
 
     Args:
-        inspection: of a model.
+        inspection: the inspection of a model.
         console: where to.
         every: whether each stage of blocks that repeat has its row.
     """

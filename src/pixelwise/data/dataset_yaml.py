@@ -117,6 +117,6 @@ def read_description(path: Path) -> Description:
     try:
         return Description.model_validate(content)
     except ValidationError as error:
-        # Of the forms that a key may have, the one that fits furthest is the one that was meant.
+        # A key may have several forms; the one that fits furthest is the one that was meant.
         nearest = max(error.errors(), key=lambda one: len(one["loc"]))
         raise DataError(f"{path}: `{nearest['loc'][0]}`: {quoted(nearest['input'])}: {nearest['msg']}") from error

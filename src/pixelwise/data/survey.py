@@ -106,7 +106,7 @@ def _count(path: Path) -> _Counts:
 def _count_colors(
     packed: NDArray[np.int64], flat: NDArray[np.int64], path: Path
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    # Masks are made of long runs of one colour: sorting one number a run is far less work than one a pixel.
+    # Masks are made of long runs of one colour: sorting one number per run is far less work than one per pixel.
     values, pixels = _count_runs(packed.ravel())
     if len(values) > MAX_COLORS:
         raise DataError(

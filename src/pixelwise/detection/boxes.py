@@ -128,7 +128,7 @@ def sample(positive: Tensor, negative: Tensor, *, count: int, share: float) -> t
         positive: (P,) bool.
         negative: (P,) bool.
         count: how many to draw.
-        share: of positive ones, at most.
+        share: the largest share of positive ones.
 
     Returns:
         Numbers of the positive and of the negative boxes drawn.

@@ -21,7 +21,7 @@ class BoxHead(nn.Module):
     for regions that a stage of the trunk has gone over).
 
     Args:
-        channels: of the regions.
+        channels: the number of channels of the regions.
         cells: side of the regions.
         classes: K; class 0 inside is the background.
         width: values of the hidden layers.
@@ -68,7 +68,7 @@ class MaskHead(nn.Module):
     He et al. 2017, figure 4; masks of classes do not compete (a sigmoid each).
 
     Args:
-        channels: of the regions.
+        channels: the number of channels of the regions.
         classes: K; mask 0 is that of the background and means nothing.
         convolutions: channels of the 3x3 convolutions before the step up.
         width: channels after it.

@@ -35,7 +35,7 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
     """Turn detections into objects with masks no larger than their boxes.
 
     Args:
-        detections: of one picture.
+        detections: the detections of one picture.
         size: height and width of the picture; boxes are cut to it.
         threshold: a pixel belongs to the object where its probability is greater.
 

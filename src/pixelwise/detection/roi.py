@@ -142,7 +142,7 @@ def levels_of(boxes: Tensor, strides: Sequence[int]) -> Tensor:
 
     Args:
         boxes: (P, 4) in pixels.
-        strides: of the maps, rising powers of 2.
+        strides: the strides of the maps, rising powers of 2.
 
     Returns:
         int64 (P,): number of the map.
@@ -161,7 +161,7 @@ class RegionReader:
 
     Args:
         cells: side of the result.
-        strides: of the maps that it reads, finest first.
+        strides: the strides of the maps that it reads, finest first.
         operation: as of :func:`read_regions`.
         reduce: how samples become one value.
         samples: points along a side of a bin.

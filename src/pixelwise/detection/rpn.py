@@ -24,7 +24,7 @@ class ProposalNetwork(nn.Module):
     """Scores the anchors of every cell and moves the best of them onto objects.
 
     Args:
-        channels: of the feature maps.
+        channels: the number of channels of the feature maps.
         anchors: what lies on them.
         before: most anchors of a map and picture that go into non-maximum suppression; in training, twice as many.
         after: most proposals of a picture that come out of it; in training, twice as many.
@@ -71,8 +71,8 @@ class ProposalNetwork(nn.Module):
 
         Args:
             logits: as :meth:`forward` gives them; so are ``deltas``.
-            deltas: of the anchors.
-            anchors: of each map.
+            deltas: the deltas of the anchors.
+            anchors: the anchors of each map.
             size: height and width of the pictures; proposals are cut to it.
 
         Returns:
@@ -112,8 +112,8 @@ class ProposalNetwork(nn.Module):
 
         Args:
             logits: as :meth:`forward` gives them; so are ``deltas``.
-            deltas: of the anchors.
-            anchors: of each map.
+            deltas: the deltas of the anchors.
+            anchors: the anchors of each map.
             objects: boxes (M, 4) of the objects of each picture; M may be 0.
 
         Returns:

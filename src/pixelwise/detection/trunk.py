@@ -24,7 +24,7 @@ class FpnTrunk(nn.Module):
 
     Args:
         encoder: any.
-        channels: of all maps.
+        channels: the number of channels of all maps.
     """
 
     def __init__(self, encoder: Encoder, *, channels: int = 256) -> None:
@@ -35,7 +35,7 @@ class FpnTrunk(nn.Module):
             raise ModelError(f"encoder '{encoder.name}' has no map of stride {FINEST} or coarser to build a pyramid on")
         self.places = tuple(places.values())
         self.region_strides = tuple(places)
-        """Of the maps that regions are read off."""
+        """The strides of the maps that regions are read off."""
         self.strides = (*self.region_strides, 2 * self.region_strides[-1])
         self.channels = self.region_channels = channels
         widths = [encoder.channels[place] for place in self.places]

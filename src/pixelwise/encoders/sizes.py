@@ -35,9 +35,9 @@ class Pyramid:
     Args:
         network: takes images (N, C, H, W) and returns a list of maps, finest first; it is left as it is.
         name: what people know it by.
-        channels: of each map.
-        strides: of each map.
-        in_channels: of the images.
+        channels: the number of channels of each map.
+        strides: the stride of each map.
+        in_channels: the number of channels of the images.
     """
 
     def __init__(

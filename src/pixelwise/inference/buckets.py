@@ -10,7 +10,7 @@ from pixelwise.instances import Box
 Thing = TypeVar("Thing")
 
 BUCKET_SIDE = 256
-"""Of a bucket, in pixels."""
+"""The side of a bucket in pixels."""
 
 
 class Buckets(Generic[Thing]):

@@ -20,7 +20,7 @@ LONGEST_HALO = 512
 """Pixels around the windows that all others are compared with; fewer where the network reads fewer."""
 
 WINDOW_SIDE = 128
-"""Of the windows, in pixels."""
+"""The side of the windows in pixels."""
 
 WINDOWS = 8
 

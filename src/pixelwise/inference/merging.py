@@ -199,7 +199,7 @@ def _is_one(found: _Found, kept: _Found) -> bool:
 
 
 def _agree(one: _Found, other: _Found) -> bool:
-    """Whether two pieces of two tiles are of one object: of a class, and alike where both tiles see."""
+    """Whether two pieces of two tiles belong to one object: they have one class, and are alike where both tiles see."""
     if one.label != other.label or one.seen == other.seen:
         return False
     shared = one.mask.overlap(other.mask)

@@ -57,7 +57,7 @@ class Predictor:
         memory: MiB that computing a tile may take.
         tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
             and zooms as numbers, in every combination; see :func:`pixelwise.inference.runtimes.views.parse_views`.
-        score: of a network that finds objects: those of a lower score are among the objects of a prediction, but are
+        score: for a network that finds objects: those of a lower score are among the objects of a prediction, but are
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
         min_area: pixels that an object has at least. None: what the model was saved with.
 

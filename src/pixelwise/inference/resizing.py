@@ -23,7 +23,7 @@ class _Taps:
     lower: NDArray[np.int64]
     upper: NDArray[np.int64]
     share: NDArray[np.float32]
-    """Of the upper one."""
+    """The weight of the upper one."""
 
     @classmethod
     def of(cls, length: int, wanted: int) -> _Taps:
@@ -40,7 +40,7 @@ def read_resized(read: Reader, size: Size, seen: Size, channels: int) -> NDArray
         read: gives windows of the picture.
         size: its height and width.
         seen: the height and width wanted.
-        channels: of the picture.
+        channels: the number of channels of the picture.
 
     Returns:
         float32 (C, *seen), on the scale of the picture, 0 .. 255; not rounded, since a network reads it.

@@ -15,13 +15,13 @@ from pixelwise.inference.tiles import Reader, inside, release_free_memory, show
 from pixelwise.tiling import Tile, TilePlan, Window, read_window
 
 SEAM_SIDE = 64
-"""Of the corner of a tile that is looked at, in pixels; smaller tiles are looked at whole."""
+"""The side in pixels of the corner of a tile that is looked at; smaller tiles are looked at whole."""
 
 FEWEST_SEAMS, MOST_SEAMS = 4, 16
 """Places that are looked at; four tiles meet at each, so that sixteen corners are compared at least."""
 
 SEAM_SHARE = 1 / 16
-"""Of the pixels that tiles are shown, those that are shown again in between: looking takes little of the time."""
+"""The share of the pixels read by tiles that is read again in between: looking takes little of the time."""
 
 
 @dataclass(eq=False)

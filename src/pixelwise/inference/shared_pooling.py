@@ -12,7 +12,7 @@ from pixelwise.tiling import TilePlan, Window
 WINDOWS_ALONG = 4
 """Windows along each side of the picture."""
 WINDOWS_SHARE = 1 / 20
-"""Of the pixels of the picture, those that the windows hold, unless they would be too small or too large."""
+"""The share of the picture that the windows hold, unless they would be too small or too large."""
 SMALLEST_WINDOW, LARGEST_WINDOW = 128, 512
 
 

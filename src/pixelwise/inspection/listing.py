@@ -40,7 +40,7 @@ def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
 
     Args:
         classes: that parameters are counted for.
-        channels: of the pictures that parameters are counted for.
+        channels: the number of channels of the pictures that parameters are counted for.
     """
     listed = []
     for name, entry in MODELS.items():

@@ -32,7 +32,7 @@ class Part:
         last: name of the last one.
         gave: what that one gave, for each time that they ran.
         holds: identities of all parameters inside.
-        multiply_adds: of all times together.
+        multiply_adds: the multiply-adds of all times together.
         written: bytes, of all times together.
         idle: whether it computes and resizes nothing and reads no further, as norms, activations and dropout.
         regions: whether it ran on regions of the picture.

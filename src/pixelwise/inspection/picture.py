@@ -139,7 +139,7 @@ def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -
     What reaches beyond the image is what the network pads; it is drawn grey, and the image as small as that needs.
 
     Args:
-        inspection: of the model, at the size of the image.
+        inspection: the inspection of the model, at the size of the image.
         image: RGB uint8 (H, W, 3) of the size that was inspected; an invented scene by default.
 
     Returns:

@@ -53,7 +53,7 @@ class Inspection:
     peak: int
     """Most bytes of feature maps that live at once in prediction, in float32."""
     geometry: Geometry
-    """Of the full-size logits."""
+    """The geometry of the full-size logits."""
     stride: int
     """Pixels from one cell of the coarse logits to the next."""
     first: float

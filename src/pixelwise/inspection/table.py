@@ -17,7 +17,7 @@ class Row:
     """One stage.
 
     Args:
-        name: of its module, or of its first and last; the parts of the network's own name.
+        name: the name of its module, or of its first and last; the parts of the network's own name.
         shape: (N, C, h, w) of what it gives, or another shape where that is no map.
         geometry: where the places of its output lie and what they read; None where it has none.
         parameters: that it holds.

@@ -127,7 +127,7 @@ class SegmentationModel(CardedModel):
         coarse = traced.outputs[0]
         if self.border == "mirror":
             # Pools of unpadded networks drop pixels of sizes that are not legal, which blurs what the network loses.
-            # Of the sizes that some output ends at, the legal one loses least.
+            # The legal size loses least of the sizes that some output ends at.
             sides = {TRACED_SIDE + (phase.needs + 1 - TRACED_SIDE) % coarse.period for phase in coarse.phases}
             coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
         if coarse.whole or self.stretch is not None or not self.exact_maps:

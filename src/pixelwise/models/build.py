@@ -220,7 +220,7 @@ def _assemble(
     """Put a model together.
 
     Args:
-        name: of the model.
+        name: the name of the model.
         label_space: its classes.
         preprocessing: how pictures are normalised; None: as the encoder's published weights expect.
         options: all that the card is to hold, the shared ones among them.

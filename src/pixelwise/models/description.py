@@ -26,13 +26,13 @@ MOST_HALO_PIXELS = 2**14
 """No network looks as far, and a tile with more around it fits no memory."""
 
 MOST_PERIOD_PIXELS, MOST_LEAST_SIDE_PIXELS, MOST_REACH_PIXELS = 1024, 4096, 2**15
-"""Pixels: of a period, of the least side that a network computes on, and from an output to what it reads."""
+"""Bounds of a period, of the least side that a network computes on, and from an output to what it reads."""
 
 FIRST_OBJECT_MODELS = ("faster_rcnn", "mask_rcnn")
 """Models that find objects and whose files may not say so, because they were written before there was a kind."""
 
 MOST_LIST_ITEMS, MOST_LIST_DEPTH, MOST_WORD_LENGTH = 64, 3, 200
-"""Of a value of an option: items of a list, lists within each other, and characters of a word."""
+"""Bounds of a value of an option: items of a list, lists within each other, and characters of a word."""
 
 LARGEST_NUMBER = 2**20
 """In an option, either way: channels, proposals and dilations end far below."""
@@ -43,9 +43,9 @@ class Described:
     """What a model file says beside its tensors.
 
     Args:
-        card: of the model; whether there is one of its name, with its options, is not known here. Files from before the
-            geometry was written down have a card without it.
-        version: of pixelwise, that wrote the file.
+        card: the card of the model; whether there is a model of its name, with its options, is not known here. Files
+            from before the geometry was written down have a card without it.
+        version: the version of pixelwise that wrote the file.
     """
 
     card: UntracedCard

@@ -50,7 +50,7 @@ class FCN2015(nn.Module):
         hidden_channels: channels of fc6 and fc7.
         learnt: which upsampling kernels train.
         full_kernels: whether learnt kernels mix classes, K*K kernels that start at zero off the diagonal, as in the
-            Caffe models, or stay one a class.
+            Caffe models, or stay one per class.
 
     Raises:
         SettingError: an unknown ``learnt``.

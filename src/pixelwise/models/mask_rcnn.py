@@ -247,7 +247,7 @@ def mask_rcnn(
         detections: most detections of a picture.
         nms: IoU above which the worse of two detections of a class is dropped.
         score: least confidence of a detection.
-        channels: of the pyramid's maps.
+        channels: the number of channels of the pyramid's maps.
         head: values of the hidden layers of the box head on a pyramid.
         mask_head: channels of the mask head on a pyramid.
         norm: ``"frozen"`` keeps the encoder's batch norms as they are, for batches of few pictures on pretrained

@@ -21,7 +21,7 @@ def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     network for weights.
 
     Args:
-        name: of the model.
+        name: the name of the model.
         options: name -> value, in plain JSON types.
 
     Raises:

@@ -15,7 +15,7 @@ from pixelwise.types import LabelSpace, Preprocessing
 DOWN = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels after each convolution of the stages of VGG16, finest first."""
 UP = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
-"""Likewise on the way up, deepest first; one more convolution scores."""
+"""The same on the way up, deepest first; one more convolution scores."""
 BASIC_CHANNELS = 64
 BASIC_STAGES = 4
 

@@ -10,7 +10,7 @@ from pixelwise.models.base import SegmentationModel
 from pixelwise.types import LabelSpace, Preprocessing
 
 CHANNELS = (64, 128, 256, 512, 1024)
-"""Of the five levels, finest first."""
+"""The channels of the five levels, finest first."""
 
 
 class UNet2015(nn.Module):

@@ -109,7 +109,7 @@ def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: i
 
     9*Cin + Cin*Cout weights instead of 9*Cin*Cout (Chollet 2017; atrous as in DeepLabv3+): 75 instead of 432 from 3 to
     16 channels. Multiply-adds: as many an output cell, so the share of the full convolution is 1/Cout + 1/9. Geometry:
-    an output reads ``2 * dilation + 1`` pixels a side.
+    an output reads ``2 * dilation + 1`` pixels per side.
     """
     return nn.Sequential(
         DepthwiseConv2d(in_channels, 3, padding=dilation, dilation=dilation, bias=False),

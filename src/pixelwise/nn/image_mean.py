@@ -36,7 +36,7 @@ class ImageMean(nn.Module):
 
 _NOTHING: Mapping[ImageMean, Tensor] = MappingProxyType({})
 _PICTURE: ContextVar[tuple[float, float] | None] = ContextVar("picture", default=None)
-"""Of rows and of columns, the share that shows the picture; None for all of them."""
+"""The share of rows and the share of columns that show the picture; None for all of them."""
 _GIVEN: ContextVar[Mapping[ImageMean, Tensor]] = ContextVar("given", default=_NOTHING)
 _HEARD: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", default=None)
 

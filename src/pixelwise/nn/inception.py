@@ -14,7 +14,7 @@ class Inception(nn.Module):
     1x1 convolutions bring the channels down before the larger kernels and after the pool; every convolution has a bias
     and a ReLU. Cout is the sum of the four branches.
 
-    Geometry: stride 1; an output reads 5 pixels a side; sizes stay.
+    Geometry: stride 1; an output reads 5 pixels per side; sizes stay.
     Parameters: the block "3a" of GoogLeNet, ``Inception(192, 64, (96, 128), (16, 32), 32)``, has 163,696.
     Multiply-adds: one a weight and cell; for 3a on 28x28 cells 128.0 million, where the same branches without the
     reductions and the projection would take 303.5 million.

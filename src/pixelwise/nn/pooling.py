@@ -30,7 +30,7 @@ def pool(
     the same, at stride 1     ``pool("max", 3, stride=1, padding=1)``      500
     ========================  ===========================================  ==================
 
-    Geometry: stride ``stride``; an output reads ``kernel_size`` pixels a side. No parameters, no multiply-adds.
+    Geometry: stride ``stride``; an output reads ``kernel_size`` pixels per side. No parameters, no multiply-adds.
 
     Args:
         kind: the largest or the mean. A mean counts the zeros of the padding, as Caffe's does, but never what lies
@@ -68,7 +68,7 @@ def downsample(kind: Downsampling, channels: int) -> nn.Module:
     ``"max"`` keeps the strongest answer of 2x2 values, ``"average"`` their mean; ``"strided"`` learns what to keep by
     a 3x3 convolution of stride 2 with batch norm and ReLU (Springenberg, Dosovitskiy, Brox and Riedmiller 2015).
 
-    Geometry: stride 2; an output reads 2 pixels a side when pooled, 3 when strided.
+    Geometry: stride 2; an output reads 2 pixels per side when pooled, 3 when strided.
     Parameters: none when pooled; 9*C*C weights and 2*C of the norm when strided.
     Multiply-adds: none when pooled; 9*C*C an output cell when strided.
 

@@ -70,7 +70,7 @@ def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int]) -> Tens
 def bilinear_kernel(kernel_size: int) -> Tensor:
     """Compute the weights (k, k), float64, by which a transposed convolution interpolates linearly.
 
-    A tent of half-width ``f = ceil(k / 2)`` in either direction: k = 4 gives 0.25, 0.75, 0.75, 0.25 a side and k = 3
+    A tent of half-width ``f = ceil(k / 2)`` in either direction: k = 4 gives 0.25, 0.75, 0.75, 0.25 per side and k = 3
     gives 0.5, 1, 0.5. With stride f the tents of neighbouring cells sum to 1.
     """
     factor = (kernel_size + 1) // 2

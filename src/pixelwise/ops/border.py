@@ -29,7 +29,7 @@ def border_weight_map(
         objects: object ids (H, W), any integer type; 0 is background.
         w0: weight of a gap of no width.
         sigma: width of a gap in pixels at which the weight has fallen to 0.6 of that.
-        class_balance: give objects and background the same total class weight, 1 a pixel on average; else each pixel 1.
+        class_balance: give objects and background the same total class weight, 1 per pixel on average; else 1 for each.
 
     Returns:
         (H, W) weights; distances are in pixels from centre to centre.

@@ -22,7 +22,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
 
     The geometry is that of torchvision's ``paste_masks_in_image``: the mask gets a border of zeros one cell wide, the
     box grows with it and is cut to whole pixels, and the mask is interpolated over it (bilinear, half-pixel centres).
-    Unlike there, no picture of probabilities exists; memory is one byte a pixel of the boxes.
+    Unlike there, no picture of probabilities exists; memory is one byte per pixel of the boxes.
 
     Args:
         masks: probabilities (N, M, M), or (N, 1, M, M) as networks give them.
@@ -31,7 +31,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
         threshold: a pixel belongs to the object where its probability is greater.
 
     Returns:
-        One mask a box, cut to the picture; one outside of it has no pixels.
+        One mask per box, cut to the picture; one outside of it has no pixels.
 
     Raises:
         SettingError: shapes do not fit, or a box is not finite.

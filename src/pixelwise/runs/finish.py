@@ -55,7 +55,7 @@ def finish(
 
     Args:
         run: its folder, with the best model.
-        settings: of the run.
+        settings: the settings of the run.
         source: the data it was trained on.
         listener: told how it goes.
         commands: what to type to get the same again, for the report.

@@ -64,7 +64,7 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
         image: uint8 (H, W, 3), RGB.
         truth: the annotated objects.
         prediction: the predicted objects.
-        match: of the two.
+        match: the match of the two.
     """
     painted = pale(image, 0.4)
     line = max(1, round(1.4 * max(image.shape[:2]) / EXAMPLE_SIDE))

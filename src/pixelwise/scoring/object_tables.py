@@ -27,7 +27,7 @@ class PictureObjects:
         tp: objects found.
         fp: predictions that are no object.
         fn: objects missed.
-        mean_iou: of the objects found; NaN where there are none.
+        mean_iou: the mean IoU of the objects found; NaN where there are none.
         miou: mean IoU of the classes of pixels; NaN for a network that finds objects.
     """
 
@@ -60,13 +60,13 @@ def object_evaluation(
     """Put the scores of a set, and those of its pictures, into tables.
 
     Args:
-        scores: of the set.
-        pictures: of each picture.
+        scores: the scores of the set.
+        pictures: the scores of each picture.
         label_space: classes of the objects, without background.
         pixels: the scores of the classes of pixels, for a network that gives these.
     """
     ranking = [place for place, picture in enumerate(pictures) if not math.isnan(picture.score)]
-    # Of pictures that score the same, the one with more mistakes is the worse.
+    # The picture with more mistakes is the worse of those that score the same.
     ranking.sort(key=lambda at: (pictures[at].score, -pictures[at].fp - pictures[at].fn, pictures[at].id))
     return Evaluation(
         headline=Figure("mask AP" if scores.overlap == "mask" else "box AP", scores.ap),

@@ -119,7 +119,7 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
     """Put the scores of a set, and those of its pictures, into tables.
 
     Args:
-        scores: of the set.
+        scores: the scores of the set.
         compared: its pictures; may be none.
         label_space: the classes, with their colours.
     """

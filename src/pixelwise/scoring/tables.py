@@ -67,7 +67,7 @@ class Table:
     """Rows under columns; the first column names the row, the second one holds what it is judged by first.
 
     Args:
-        columns: of all rows.
+        columns: the names of the columns, the same for all rows.
         rows: as many cells each as there are columns.
         note: what the columns mean, in a sentence.
     """

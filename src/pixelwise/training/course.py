@@ -60,7 +60,7 @@ class Course(ABC, Generic[M]):
 
         Args:
             source: as :meth:`view` gives it; splits "train" and "val" are used.
-            settings: of the run; those of length may still change.
+            settings: the settings of the run; those of length may still change.
         """
 
 

@@ -182,7 +182,7 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
 
     Args:
         assignments: what was given.
-        example: of one, for the message.
+        example: an example of one, for the message.
 
     Raises:
         SettingError: an assignment without "=", or a value that is no YAML.

@@ -82,7 +82,7 @@ class Normalise(nn.Module):
     """Turns uint8 images (N, C, H, W) into what a model takes, in the memory order it computes fastest.
 
     Args:
-        preprocessing: of the model.
+        preprocessing: the preprocessing of the model.
         channels_last: whether that order is torch's ``channels_last``.
     """
 

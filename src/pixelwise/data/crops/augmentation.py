@@ -96,7 +96,7 @@ def augment(
         rng: where the random numbers come from.
         ignore_index: value of mask pixels beyond the border.
         center: row and column of a pixel to have near the middle of the crop; anywhere when None.
-        weights: of the pixels of the picture (H, W); they go where the mask goes, and are 0 beyond the border.
+        weights: one for each pixel of the picture (H, W); they go where the mask goes, and are 0 beyond the border.
     """
     assert sample.mask is not None
     view = draw_view(sample.size, augmentation, rng, center)

@@ -63,7 +63,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         seed: another seed gives other crops.
         rare_class_probability: share of crops that are laid about a drawn class. Above 0, all masks are read when
             the set is made.
-        class_weights: relative chance of each class in that draw, one a class; by default the inverse square root of
+        class_weights: relative chance of each class in that draw, one per class; by default the inverse square root of
             its share of the pixels. Classes that do not occur are never drawn.
         gaps: weights of the narrow gaps between the objects of each picture.
         batch: crops that follow each other and have one size.

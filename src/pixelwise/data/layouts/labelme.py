@@ -167,7 +167,7 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
 
 
 def _fits(packed: bytes, size: Size) -> bool:
-    """Whether the header of a PNG states no more pixels a side than a picture has; a short file may unpack to many."""
+    """Whether the header of a PNG states no more pixels per side than a picture has; short files may unpack to many."""
     if len(packed) < 24 or not packed.startswith(b"\x89PNG\r\n\x1a\n"):
         return False
     width, height = int.from_bytes(packed[16:20]), int.from_bytes(packed[20:24])

@@ -59,7 +59,7 @@ def find(root: Path) -> Found | None:
 
 
 def _pictures(path: Path) -> list[dict[str, Any]] | None:
-    """Give the entries of a file, one a picture; None where it is other JSON."""
+    """Give the entries of a file, one per picture; None where it is other JSON."""
     content = read_json(path, "filename", "regions")
     if isinstance(content, dict) and isinstance(content.get("_via_img_metadata"), dict):
         content = content["_via_img_metadata"]

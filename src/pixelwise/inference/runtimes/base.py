@@ -22,7 +22,7 @@ class Runtime(ABC):
     """
 
     card: ModelCard
-    """Of the model that it computes; one that averages several has a card for all of them together."""
+    """The card of the model that it computes; one that averages several has a card for all of them together."""
     cost: PixelCost
     """What computing takes for a pixel."""
     border: int = 0

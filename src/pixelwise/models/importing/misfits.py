@@ -39,7 +39,7 @@ TORCHVISION = {
     r"roi_heads\.keypoint_": "a network of key points (keypointrcnn)",
     r"head\.(classification_head|regression_head)\.": "a network without proposals (retinanet, fcos or ssd)",
 }
-"""Likewise for torchvision's networks that find objects -> what they are."""
+"""The same for torchvision's networks that find objects -> what they are."""
 
 SHAPES: tuple[tuple[str, int, str], ...] = (
     (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: the option anchor_ratios=[0.5,1,2]"),
@@ -60,8 +60,8 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
     """Say, by the names of tensors, what a network was built with that has no form here; empty where they do not tell.
 
     Args:
-        recipe: of the network that was named.
-        tensors: of the checkpoint.
+        recipe: the recipe of the network that was named.
+        tensors: the tensors of the checkpoint.
     """
     if not recipe.architecture:
         told = [kind for pattern, kind in TORCHVISION.items() if _any(pattern, tensors)]

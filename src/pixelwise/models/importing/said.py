@@ -79,7 +79,7 @@ def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
     Args:
         options: what the user said; it wins.
         said: what files say.
-        classes: of the network.
+        classes: the number of classes of the network.
 
     Returns:
         Whether anything says how the scores are to be read.

@@ -52,7 +52,7 @@ def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
     Args:
         architecture: one of :data:`ARCHITECTURES`.
         encoder: the library's name of its encoder.
-        tensors: of the checkpoint; they tell how wide the decoder is.
+        tensors: the tensors of the checkpoint; they tell how wide the decoder is.
 
     Raises:
         ModelError: the encoder has no form here.

@@ -22,7 +22,7 @@ TORCHVISION = {
 """Name of a network in torchvision -> our model and its trunk."""
 
 OBJECTS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
-"""Likewise for networks that find objects, all on a ResNet-50."""
+"""The same for networks that find objects, all on a ResNet-50."""
 
 
 def find_recipe(source: str, tensors: Tensors) -> Recipe:
@@ -31,7 +31,7 @@ def find_recipe(source: str, tensors: Tensors) -> Recipe:
     Args:
         source: a name of torchvision's such as ``"fcn_resnet50"``, or ``smp-ARCHITECTURE-ENCODER`` in the words of
             segmentation_models_pytorch, such as ``"smp-unet-resnet34"`` or ``"smp-deeplabv3plus-tu-xception65"``.
-        tensors: of the checkpoint; they tell what the name leaves open.
+        tensors: the tensors of the checkpoint; they tell what the name leaves open.
 
     Raises:
         ModelError: the network has no form here; the message says why, or what has one.

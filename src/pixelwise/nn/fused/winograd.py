@@ -97,7 +97,7 @@ def use_winograd(network: nn.Module) -> None:
     """Exchange every convolution of a network that is computed faster so; in place.
 
     Args:
-        network: of float32, on a CPU; it can then no longer be trained or saved.
+        network: a float32 network on a CPU; it can then no longer be trained or saved.
     """
     if native_module() is None:
         return

@@ -31,10 +31,10 @@ class Stage:
     """What one call of a module of a traced network gave and cost."""
 
     name: str
-    """Of the module; of its names, where it has several, the one inside of the module that called it."""
+    """The name of the module; where it has several, the one inside of the module that called it."""
     kind: str
     shape: tuple[int, ...]
-    """Of its output; () where that is no single tensor."""
+    """The shape of its output; () where that is no single tensor."""
     geometry: Geometry | None
     """None where the output has no places, as after global pooling, or lies on regions."""
     parameters: int
@@ -248,7 +248,7 @@ class _Call:
 
 
 def _name_within(callers: list[str], names: list[str]) -> str:
-    """Of the names of a module, the one inside of the innermost of its callers that holds one."""
+    """Choose among the names of a module the one inside of the innermost of its callers that holds one."""
     for caller in reversed(callers):
         for name in names:
             if name.startswith(f"{caller}." if caller else ""):

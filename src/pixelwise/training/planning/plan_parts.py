@@ -64,8 +64,8 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
     """Largest crop of at most about ``limit`` pixels with the shape of the picture, in multiples of 32.
 
     Args:
-        height: of a typical picture, in pixels.
-        width: of a typical picture, in pixels.
+        height: the height of a typical picture, in pixels.
+        width: the width of a typical picture, in pixels.
         limit: most pixels a crop may have.
     """
     shrink = min(1.0, (limit / (height * width)) ** 0.5)
