@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,10 @@ StoredValue = int | Color
 """What a mask file holds at a pixel: a number (index, grey value) or an RGB colour."""
 
 
-Edge = Literal["zeros", "mirror"]
+Edge = Literal["zeros", "mirror", "none"]
 """How a picture goes on at the bottom and the right, up to the period: with zeros, which are the mean colour once
-pictures are normalised, as networks saw it that were trained before there was a choice; or as a mirror at the last row
-and column shows it."""
-EDGES: tuple[Edge, ...] = get_args(Edge)
+pictures are normalised, as networks saw it that were trained before there was a choice; as a mirror at the last row and
+column shows it; or not at all, as in networks of other libraries whose maps round the picture's size up."""
 
 
 def default_colors(count: int) -> tuple[Color, ...]:

@@ -174,6 +174,8 @@ def print_summary(console: Console, imported: Imported, source: str, named_by: s
         "half_pixel": "the map is stretched over the picture (align_corners=False)",
         "corners": "the map is stretched over the picture from corner to corner (align_corners=True)",
     }.get(model.stretch or "", f"sizes are padded to multiples of {model.geometry.period}")
+    if model.edge == "none":
+        grid = "pictures are taken as they are, and maps round their size up"
     tiles = "tiles differ from the whole picture" if model.geometry.whole else "tiles equal the whole picture"
     rows = [
         ("source", f"{source} of {recipe.library}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -27,6 +27,24 @@ class Sizes(NamedTuple):
     """The least side; every map then has two cells a side, so that batch normalisation can train on one picture."""
     exact: bool
     """Whether map ``i`` is exactly 1 / strides[i] of a picture of these sizes."""
+
+
+def rounds_up(encoder: Any, in_channels: int) -> bool:
+    """Whether the maps of an encoder have the cells that cover a picture, whatever its size.
+
+    Each halving then rounds up. Sides of a cell more than whole ones are odd at each of them.
+
+    Args:
+        encoder: an :class:`.encoder.Encoder`.
+        in_channels: of the images.
+    """
+    period = max(encoder.strides)
+    for sides in ((TRIED + 1, TRIED + period - 1), (TRIED + period - 1, TRIED + 1)):
+        maps: Sequence[Tensor] = run_on_meta(encoder, (1, in_channels, *sides), nullcontext())
+        cells = [tuple(-(-side // stride) for side in sides) for stride in encoder.strides]
+        if [tuple(features.shape[2:]) for features in maps] != cells:
+            return False
+    return True
 
 
 class Pyramid:

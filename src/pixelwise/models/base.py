@@ -12,17 +12,17 @@ from torch.nn import functional as F
 
 from pixelwise.card import UntracedCard
 from pixelwise.encoders import Encoder, fitting
+from pixelwise.encoders.sizes import rounds_up
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.models.carded import CardedModel
-from pixelwise.nn.fused.windows import Windowed
+from pixelwise.nn.fused.windows import Cutting, Windowed
 from pixelwise.nn.image_mean import picture_within
 from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import upsample_band
 from pixelwise.tiling import Window
-from pixelwise.types import EDGES as EDGES
 from pixelwise.types import Edge, LabelSpace, Preprocessing
 
 TRACED_SIDE = 256
@@ -71,7 +71,10 @@ class EncoderDecoder(nn.Module):
                 then lie on what it covers.
         """
         maps = self.encoder(images)
-        decoded = self.decoder(maps) if window is None else self.decoder(maps, window)
+        if isinstance(self.decoder, Cutting):
+            decoded = self.decoder(maps, window, (images.shape[2], images.shape[3]))
+        else:
+            decoded = self.decoder(maps) if window is None else self.decoder(maps, window)
         logits: Tensor = self.head(decoded)
         return logits
 
@@ -154,6 +157,8 @@ class SegmentationModel(CardedModel):
             return "it gives as many outputs as a picture has pixels"
         if self.border == "mirror" and not geometry.margin:
             return "its unpadded convolutions lose pixels at the borders"
+        if self.edge == "none" and not self.rounds_up:
+            return "its encoder's maps do not round the size of pictures up, or its decoder does not cut them"
         return super()._contradiction()
 
     def coarse(self, images: Tensor, window: Window | None = None) -> Coarse:
@@ -198,6 +203,19 @@ class SegmentationModel(CardedModel):
             return self.network(extended, *window)
 
     @property
+    def rounds_up(self) -> bool:
+        """Whether the network computes on pictures of any size as they are, in cells that cover them.
+
+        Its encoder rounds sizes up, and its decoder cuts what it makes of that. Such a model may have the edge
+        ``"none"``.
+        """
+        decoder, encoder = getattr(self.network, "decoder", None), self.encoder
+        if encoder is None or not (isinstance(decoder, Cutting) and decoder.cuts):
+            return False
+        whole_cells = self.stretch is None and self.border == "zeros" and self.exact_maps
+        return whole_cells and rounds_up(encoder, self.preprocessing.channels)
+
+    @property
     def windowed(self) -> bool:
         """Whether the network computes less where only a window of its output is wanted."""
         return self._windowed_decoder() is not None
@@ -228,7 +246,7 @@ class SegmentationModel(CardedModel):
             margin = self.geometry.margin
             sides = (self.geometry.input_size(height), self.geometry.input_size(width))
             return mirror_pad(images, (margin, margin), sides)
-        if self.stretch == "half_pixel":
+        if self.stretch == "half_pixel" or self.edge == "none":
             return images
         return continue_to(images, (self.geometry.padded_size(height), self.geometry.padded_size(width)), self.edge)
 

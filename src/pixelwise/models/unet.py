@@ -11,7 +11,7 @@ from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
 from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
-from pixelwise.nn.fused.windows import crop, everything, widen
+from pixelwise.nn.fused.windows import cells_of, crop, everything, widen
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace, Preprocessing
@@ -67,17 +67,29 @@ class UNetDecoder(nn.Module):
         self.out_channels = width
         initialise(self.steps)
 
-    def forward(self, maps: list[Tensor], window: Window | None = None) -> Tensor:
+    @property
+    def cuts(self) -> bool:
+        """Whether every doubled map is cut to what the picture covers.
+
+        It then is the one whose cells were halved: where doubling copies cells, and the encoder gives a map at each
+        stride.
+        """
+        strides = [*reversed(self.skip_strides), 1]
+        return strides == self.strides and all(doubling.upsampling == "nearest" for doubling in self.doublings)
+
+    def forward(self, maps: list[Tensor], window: Window | None = None, size: tuple[int, int] | None = None) -> Tensor:
         """Decode the encoder's maps, finest first; the list is emptied.
 
         Args:
-            maps: (N, C, H / stride, W / stride) each.
+            maps: (N, C, H / stride, W / stride) each; rounded up where the decoder :attr:`cuts` its maps.
             window: rows and columns of the picture that are wanted; by default all.
+            size: height and width of the picture; by default what the deepest map covers.
 
         Returns:
             (N, channels[-1], H, W), or as much of it as :meth:`covered` says.
         """
-        size = (maps[-1].shape[2] * 2 * self.strides[0], maps[-1].shape[3] * 2 * self.strides[0])
+        if size is None:
+            size = (maps[-1].shape[2] * 2 * self.strides[0], maps[-1].shape[3] * 2 * self.strides[0])
         covered = everything(size)
         region_at = dict(zip(self.strides, self._regions(window or covered, size), strict=True))
         # Maps are let go as soon as they are used: in prediction they are most of the memory.
@@ -90,10 +102,12 @@ class UNetDecoder(nn.Module):
             decoded = crop(decoded, region_at[stride], covered, 2 * stride)
             covered = region_at[stride]
             skip = skip_at.pop(stride, None)
+            rows, columns = cells_of(covered, stride)
             if isinstance(convolve, UpsampledConv2d):
-                decoded = convolve(decoded, skip)  # (N, C, h, w) -> (N, C'', 2h, 2w)
+                decoded = convolve(decoded, skip, (rows, columns))  # (N, C, h, w) -> (N, C'', 2h, 2w), or less
             else:
-                decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w)
+                decoded = doubling(decoded, skip)  # (N, C, h, w) -> (N, C', 2h, 2w), or less
+                decoded = decoded[:, :, :rows, :columns]
                 if skip is not None:
                     decoded = torch.cat([decoded, skip], 1)
                 decoded = convolve(decoded)
@@ -120,7 +134,7 @@ class UNetDecoder(nn.Module):
     def fuse(self) -> None:
         """Convolve without building doubled maps, where they are copies; for prediction alone.
 
-        Maps of the encoder must be exactly twice as large from one to the next.
+        Maps of the encoder must be exactly twice as large from one to the next, or rounded up.
         """
         for doubling, step in zip(self.doublings, self.steps, strict=True):
             assert isinstance(doubling, Doubling)

@@ -15,8 +15,8 @@ from pixelwise.nn.tracing.memory import peak_bytes
 from pixelwise.nn.upsampling import upsample_nearest
 
 
-def slow(conv: nn.Conv2d, decoded: Tensor, skip: Tensor | None) -> Tensor:
-    doubled = upsample_nearest(decoded, 2)
+def slow(conv: nn.Conv2d, decoded: Tensor, skip: Tensor | None, size: tuple[int, int]) -> Tensor:
+    doubled = upsample_nearest(decoded, 2)[:, :, : size[0], : size[1]]
     result: Tensor = conv(doubled if skip is None else torch.cat([doubled, skip], 1))
     return result
 
@@ -24,18 +24,21 @@ def slow(conv: nn.Conv2d, decoded: Tensor, skip: Tensor | None) -> Tensor:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("skip_channels", [0, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 3), (64, 2), (130, 2)])
+@pytest.mark.parametrize("less", [(0, 0), (0, 1), (1, 0), (1, 1)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_it_equals_doubling_first(
-    size: tuple[int, int], skip_channels: int, bias: bool, layout: torch.memory_format
+    size: tuple[int, int], less: tuple[int, int], skip_channels: int, bias: bool, layout: torch.memory_format
 ) -> None:
+    """Also where the doubled map lacks its last row or column."""
     torch.manual_seed(0)
     conv = nn.Conv2d(3 + skip_channels, 5, 3, padding=1, bias=bias).double()
     decoded = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout)
-    doubled = (2 * size[0], 2 * size[1])
+    doubled = (2 * size[0] - less[0], 2 * size[1] - less[1])
     skip = torch.randn(2, skip_channels, *doubled, dtype=torch.float64) if skip_channels else None
     fused = UpsampledConv2d(conv, 3)
     with torch.no_grad():
-        torch.testing.assert_close(fused(decoded, skip), slow(conv, decoded, skip), rtol=1e-12, atol=1e-12)
+        expected = slow(conv, decoded, skip, doubled)
+        torch.testing.assert_close(fused(decoded, skip, doubled), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_fused_network_computes_the_same_in_less_memory() -> None:

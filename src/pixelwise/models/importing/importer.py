@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import ModelError, SettingError
+from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
 from pixelwise.models.importing.checkpoint import read_with_said
 from pixelwise.models.importing.misfits import told_by_names, told_by_shapes
 from pixelwise.models.importing.recipe import Recipe
 from pixelwise.models.importing.said import Said, options_of, take_activation
+from pixelwise.models.importing.sizes import take_sizes_as_smp
 from pixelwise.models.importing.sources import find_recipe
 from pixelwise.types import LabelSpace, Preprocessing, Resize
 from pixelwise.words import agreeing, counted
@@ -145,6 +147,8 @@ def import_tensors(
     otherwise = told_by_names(recipe, {name: tensors[name] for name in kept})
     _check_fit(source, renamed | counters, wanted, astray, otherwise)
     model.network.load_state_dict(renamed | counters)
+    if recipe.architecture and isinstance(model, SegmentationModel):
+        notes += take_sizes_as_smp(model, recipe.architecture)
     return Imported(model.eval(), recipe, len(renamed), tuple(left_out), tuple(notes))
 
 

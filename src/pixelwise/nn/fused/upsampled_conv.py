@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise.nn.upsampling import upsample_nearest
+
 CONVOLVED_ROWS = 32
 """Rows of cells that are convolved at a time, so that what is in between stays small."""
 
@@ -18,7 +20,10 @@ class UpsampledConv2d(nn.Module):
     sums of the nine: 4/9 of the arithmetic, and no map of the doubled size but the result. Beyond the border both see
     zeros. The result is the same up to rounding.
 
-    (N, C, h, w) and, if there is one, the encoder's map (N, S, 2h, 2w) -> (N, O, 2h, 2w).
+    The doubled map may lack its last row or column, as where an encoder has halved an odd side. What is convolved there
+    sees zeros instead, and is computed in the plain way.
+
+    (N, C, h, w) and, if there is one, the encoder's map (N, S, 2h, 2w) -> (N, O, 2h, 2w); or both with odd sides.
 
     Args:
         conv: 3x3, padding 1, of C + S channels.
@@ -35,35 +40,63 @@ class UpsampledConv2d(nn.Module):
         self.out_channels = conv.out_channels
         self.cells = nn.Parameter(_block_kernels(weight[:, :channels]))  # (4*O, C, 2, 2)
         self.pixels = nn.Parameter(weight[:, channels:].clone()) if channels < conv.in_channels else None
+        self.register_buffer("doubled", weight[:, :channels].clone(), persistent=False)  # (O, C, 3, 3)
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
 
-    def forward(self, decoded: Tensor, skip: Tensor | None) -> Tensor:
-        """Convolve a map (N, C, h, w), doubled, together with the encoder's map."""
+    doubled: Tensor
+
+    def forward(self, decoded: Tensor, skip: Tensor | None, size: tuple[int, int] | None = None) -> Tensor:
+        """Convolve a map (N, C, h, w), doubled, together with the encoder's map.
+
+        Args:
+            decoded: the map.
+            skip: the encoder's map (N, S, H, W), if there is one.
+            size: rows and columns H, W of the doubled map, 2h or 2h - 1 and 2w or 2w - 1; 2h, 2w by default.
+        """
         height, width = decoded.shape[2:]
+        size = (2 * height, 2 * width) if size is None else size
         bias = None if self.bias is None or skip is not None else self.bias.repeat(4)
         result = None
         if skip is not None:
             assert self.pixels is not None
-            result = F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, 2h, 2w)
+            result = F.conv2d(skip, self.pixels, self.bias, padding=1)  # (N, O, H, W)
         for first in range(0, height, CONVOLVED_ROWS):
             rows = min(CONVOLVED_ROWS, height - first)
             top = max(0, first - 1)
             band = decoded[:, :, top : first + rows + 1]
             blocks = F.conv2d(band, self.cells, bias, padding=1)  # (N, 4*O, rows of the band + 1, w + 1)
             if result is None:
-                size = (decoded.shape[0], self.out_channels, 2 * height, 2 * width)
-                result = torch.empty(size, dtype=blocks.dtype, device=blocks.device, memory_format=_layout(blocks))
+                shape = (decoded.shape[0], self.out_channels, *size)
+                result = torch.empty(shape, dtype=blocks.dtype, device=blocks.device, memory_format=_layout(blocks))
             for place, part in enumerate(blocks.chunk(4, 1)):
                 row, column = divmod(place, 2)
                 above = first - top + row
-                inner = part[:, :, above : above + rows, column : column + width]  # (N, O, rows, w)
                 target = result[:, :, 2 * first + row : 2 * (first + rows) : 2, column::2]  # a view
+                wanted_rows, wanted_columns = target.shape[2:]  # a row or column less at the end of odd sides
+                inner = part[:, :, above : above + wanted_rows, column : column + wanted_columns]  # (N, O, rows, w)
                 if skip is None:
                     target.copy_(inner)
                 else:
                     target.add_(inner)
         assert result is not None
+        for axis in (2, 3):
+            if size[axis - 2] % 2:
+                result.narrow(axis, -1, 1).copy_(self._last_line(decoded, skip, size, axis))
         return result
+
+    def _last_line(self, decoded: Tensor, skip: Tensor | None, size: tuple[int, int], axis: int) -> Tensor:
+        """Convolve the last row (axis 2) or column (axis 3) in the plain way; it reads one more."""
+        cells, lines = min(2, decoded.shape[axis]), min(3, size[axis - 2])
+        sides = list(size)
+        sides[axis - 2] = lines
+        end = upsample_nearest(decoded.narrow(axis, decoded.shape[axis] - cells, cells), 2)
+        end = end[:, :, : sides[0], : sides[1]]  # (N, C, 3, W) or (N, C, H, 3)
+        weight = self.doubled
+        if skip is not None:
+            assert self.pixels is not None
+            end = torch.cat([end, skip.narrow(axis, size[axis - 2] - lines, lines)], 1)
+            weight = torch.cat([weight, self.pixels], 1)
+        return F.conv2d(end, weight, self.bias, padding=1).narrow(axis, lines - 1, 1)
 
 
 def _block_kernels(weight: Tensor) -> Tensor:

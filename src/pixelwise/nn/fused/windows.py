@@ -23,13 +23,27 @@ class Windowed(Protocol):
         ...
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """A decoder that may cut its maps to pictures of any size, whose encoder's maps have rounded it up."""
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it does, so that pictures need not be continued to whole cells of the deepest map."""
+        ...
+
+    def __call__(self, maps: list[Tensor], window: Window | None, size: tuple[int, int]) -> Tensor:
+        """Decode the encoder's maps of a picture of ``size`` pixels; of all of it where no window is given."""
+        ...
+
+
 def everything(size: tuple[int, int]) -> Window:
     """The window that holds a picture of height and width."""
     return slice(0, size[0]), slice(0, size[1])
 
 
 def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
-    """Widen a window on all sides and on to multiples of ``unit`` pixels, within a picture of whole units."""
+    """Widen a window on all sides and on to multiples of ``unit`` pixels, or to the end of the picture."""
     rows, columns = (
         slice(max(0, (side.start - by) // unit * unit), min(length, -(-(side.stop + by) // unit) * unit))
         for side, length in zip(window, size, strict=True)
@@ -40,14 +54,21 @@ def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
 def crop(features: Tensor, window: Window, covered: Window, stride: int) -> Tensor:
     """Cut a map (N, C, h, w) with cells of ``stride`` pixels, which lies on ``covered``, to a window inside that.
 
-    The result is a copy, so that the map can be let go; what lies on the window already is given back as it is.
+    Its last cells may reach beyond the picture. The result is a copy, so that the map can be let go; what lies on the
+    window already is given back as it is.
     """
     if window == covered:
         return features
     rows, columns = (
-        slice((inner.start - outer.start) // stride, (inner.stop - outer.start) // stride)
+        slice((inner.start - outer.start) // stride, -(-(inner.stop - outer.start) // stride))
         for inner, outer in zip(window, covered, strict=True)
     )
     last = features.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if last else torch.contiguous_format
     return features[:, :, rows, columns].clone(memory_format=layout)
+
+
+def cells_of(window: Window, stride: int) -> tuple[int, int]:
+    """Count rows and columns of cells of ``stride`` pixels that cover a window; the last may reach beyond it."""
+    rows, columns = (-(-(side.stop - side.start) // stride) for side in window)
+    return rows, columns
