@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pixelwise.card import ModelCard
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import DataError, ModelError, SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inference import Predictor
 from pixelwise.inference.merging import Joiner
@@ -233,6 +233,9 @@ def test_confusion_counts_painted_objects() -> None:
     task = ObjectTask(Blobs())
     counts = task.confusion(picture[None], mask, task.plan((30, 30), mode="auto", tile=None, memory=2**30))
     assert counts.tolist() == [[870 - 150, 50, 0], [50, 50, 0], [0, 0, 0]]
+    mask[29, 29] = 3
+    with pytest.raises(DataError, match=r"holds 3, no class 0 \.\. 2"):
+        task.confusion(picture[None], mask, task.plan((30, 30), mode="auto", tile=None, memory=2**30))
 
 
 @pytest.fixture(scope="module")

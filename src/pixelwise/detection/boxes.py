@@ -45,20 +45,6 @@ def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (
     return torch.cat([middle - reach, middle + reach], 1)
 
 
-def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Cut boxes (P, 4) to a picture of height and width ``size``."""
-    height, width = size
-    return torch.stack(
-        [
-            boxes[:, 0].clamp(0, width),
-            boxes[:, 1].clamp(0, height),
-            boxes[:, 2].clamp(0, width),
-            boxes[:, 3].clamp(0, height),
-        ],
-        1,
-    )
-
-
 def match_boxes(
     boxes: Tensor, objects: Tensor, *, high: float, low: float, best_too: bool
 ) -> tuple[Tensor, Tensor, Tensor]:

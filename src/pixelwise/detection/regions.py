@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, clip_boxes_to_image
 
-from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import RegionReader
@@ -101,7 +101,7 @@ class RegionHeads(nn.Module):
         scores = logits.softmax(1)[:, 1:]  # (P, K)
         row, label = torch.where(scores > self.score)
         scores = scores[row, label]
-        boxes = clip_boxes(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
+        boxes = clip_boxes_to_image(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
         wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
         boxes, scores, label = boxes[wide], scores[wide], label[wide]
         kept = batched_nms(boxes, scores, label, self.overlap)[: self.detections]

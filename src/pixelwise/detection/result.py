@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from pixelwise.instances import Instances, Size
 from pixelwise.ops.masks import paste_masks
@@ -46,10 +47,7 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
     Raises:
         SettingError: a box is not finite.
     """
-    height, width = size
-    boxes = detections.boxes.detach().float().cpu().clone()
-    boxes[:, 0::2].clamp_(0, width)
-    boxes[:, 1::2].clamp_(0, height)
+    boxes = clip_boxes_to_image(detections.boxes.detach().float().cpu(), size)
     kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])).numpy()
     masks = None
     if detections.masks is not None:

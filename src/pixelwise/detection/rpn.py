@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import nms
+from torchvision.ops import clip_boxes_to_image, nms
 
 from pixelwise.detection.anchors import AnchorGrid
-from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
 
 BETA = 1 / 9
 """Where the smooth L1 loss turns from a parabola into a line."""
@@ -85,7 +85,7 @@ class ProposalNetwork(nn.Module):
             moved = torch.gather(delta, 1, place[..., None].expand(-1, -1, 4))  # (N, T, 4)
             chosen.append(
                 [
-                    self._suppress(clip_boxes(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
+                    self._suppress(clip_boxes_to_image(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
                     for s, d, p in zip(best, moved, place, strict=True)
                 ]
             )
