@@ -115,6 +115,8 @@ def test_confusion_counts_what_the_labels_say(by_brightness) -> None:
     np.testing.assert_array_equal(predictor.confusion(picture, mask.astype(np.uint16)), expected)
     with pytest.raises(SettingError, match="mask is"):
         predictor.confusion(picture, mask[1:])
+    with pytest.raises(DataError, match="holds 4294967296"):
+        predictor.confusion(picture, np.full(mask.shape, 2**32))
 
 
 def test_a_saved_model_predicts_from_its_file_and_its_folder(tmp_path: Path) -> None:

@@ -32,5 +32,9 @@ def test_read_only_masks_and_views_are_counted() -> None:
 def test_what_is_no_class_is_refused() -> None:
     with pytest.raises(DataError, match="holds 7"):
         count_labels(np.array([7], np.uint8), np.array([0], np.uint8), SPACE)
+    with pytest.raises(DataError, match="holds 4294967296"):
+        count_labels(np.array([2**32]), np.array([0], np.uint8), SPACE)
+    with pytest.raises(DataError, match="holds -1"):
+        count_labels(np.array([-1]), np.array([0], np.uint8), SPACE)
     with pytest.raises(SettingError, match="must have one shape"):
         count_labels(np.zeros(2, np.uint8), np.zeros(3, np.uint8), SPACE)

@@ -37,5 +37,5 @@ def count_labels(
 
 
 def _as_tensor(labels: NDArray[np.integer[Any]]) -> torch.Tensor:
-    # Wider labels than uint8 go as int32, because torch computes little in uint16.
-    return torch.from_numpy(np.array(labels, np.uint8 if labels.dtype == np.uint8 else np.int32))
+    # Wider labels than uint8 go as int64: torch computes little in uint16, and a narrower type would take 2**32 for 0.
+    return torch.from_numpy(np.array(labels, np.uint8 if labels.dtype == np.uint8 else np.int64))

@@ -84,10 +84,9 @@ class TorchRuntime(Runtime):
         """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
         with torch.inference_mode():
             coarse = self._coarse(image, window)
-            # Wider masks than uint8 go as int32, because torch computes little in uint16.
-            target = torch.from_numpy(np.array(mask, np.uint8 if mask.dtype == np.uint8 else np.int32))[
-                None
-            ]  # (1, h, w)
+            # Wider masks than uint8 go as int64: torch computes little in uint16, and int32 would take 2**32 for 0.
+            dtype = np.uint8 if mask.dtype == np.uint8 else np.int64
+            target = torch.from_numpy(np.array(mask, dtype))[None]  # (1, h, w)
             counts = upsample_confusion(
                 coarse.logits,
                 target.to(self.device),
