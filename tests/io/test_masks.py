@@ -87,7 +87,7 @@ def test_whole_numbers_of_other_types_are_taken(tmp_path: Path, dtype: Any) -> N
     np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), INDICES.astype(dtype))
 
 
-@pytest.mark.parametrize("values", [[[0.5, 1.0]], [[-1.0, 0.0]], [[0.0, 70000.0]], [[0.0, np.nan]]])
+@pytest.mark.parametrize("values", [[[0.5, 1.0]], [[-2.0, 0.0]], [[0.0, 70000.0]], [[0.0, np.inf]]])
 def test_what_is_no_class_number_is_refused(tmp_path: Path, values: list[list[float]]) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.array(values, np.float32))
     with pytest.raises(DataError, match=r"a\.tif: a mask holds whole numbers"):

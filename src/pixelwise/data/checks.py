@@ -12,7 +12,7 @@ from pixelwise.data.survey import in_threads
 from pixelwise.data.unused import nearest
 from pixelwise.instances import Size
 from pixelwise.io.images import image_info
-from pixelwise.words import counted
+from pixelwise.words import agreeing, counted
 
 
 @runtime_checkable
@@ -43,11 +43,17 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
             lacking = counted(len(missing), f"picture of split {name}", "has", of=len(pairs))
             first = next(pair for pair in pairs if not _annotated(pair))
             candidates = nearest(root, first, [file for one in findings for file in one.files])
+            like = f" ({listed(candidates, most=3)} {agreeing(len(candidates), 'looks')} like it)" if candidates else ""
+            several = (
+                "if each class has a file of its own, write them into one mask, with a number for each class; "
+                if len(candidates) > 1
+                else ""
+            )
             findings.add(
                 "pair_without_mask",
-                f"{root}: {lacking} no mask: {listed(missing)}{f' ({candidates})' if candidates else ''}",
-                mend="a mask has the name of its picture (another suffix, or an ending such as _mask, will do). "
-                "Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml",
+                f"{root}: {lacking} no mask: {listed(missing)}{like}",
+                mend=f"{several}a mask has the name of its picture (another suffix or an ending such as _mask will do)."
+                " Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml",
                 files=missing,
                 pairs=missing,
             )

@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
         "warning", "Nearly the same picture in several splits", "Figures may be too good, as for a copy."
     ),
     "copy": Kind("warning", "A picture that is there several times", "It counts several times."),
+    "mixed_encodings": Kind("warning", "Masks of 0 and 1 among masks of 0 and 255", "255 may be an object, or void."),
     "mixed_pictures": Kind("warning", "Pictures of different kinds", "Channels or depth differ from file to file."),
     "class_absent": Kind("warning", "A class that a split does not have", "It is not learnt, or has no score."),
     "all_ignored": Kind("warning", "Masks that are void everywhere", "They teach nothing."),

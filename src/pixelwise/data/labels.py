@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pixelwise.data.survey import Survey
 from pixelwise.errors import DataError
+from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
 from pixelwise.words import counted
 
@@ -37,6 +39,11 @@ def recognise(
         DataError: a value lies outside the class list, edges are smoothed, palettes contradict each other, or nothing
             but one value is there.
     """
+    if survey.gaps is not None and not survey.by_color:
+        space, notes = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
+        known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
+        note = f"-1 or NaN of the masks, as in {survey.gaps}, is void"
+        return replace(space, mapping={**known, NOT_ANNOTATED: space.ignore_index}), (*notes, note)
     _refuse_smoothed(survey)
     if survey.by_color:
         return _colors(survey, names, origin)
@@ -46,6 +53,9 @@ def recognise(
             f"{second}: its palette gives index {index} another colour than the palette of {first}, so indices do not "
             "mean the same in all masks; export all masks with one palette, or name the indices in dataset.yaml"
         )
+    if survey.mixes_two_ranges and (names is None or len(names) <= 2):
+        space, _ = recognise(survey.without(1), names, void=void, origin=origin)
+        return replace(space, mapping={0: 0, 1: 1, 255: 1}), ()
     if names is not None:
         return _named(survey, tuple(names), void, origin)
     return _unnamed(survey)

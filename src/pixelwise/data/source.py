@@ -20,6 +20,7 @@ from pixelwise.data.targets import semantic_space
 from pixelwise.data.unused import find_unused
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
+from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import LabelSpace, StoredValue
 from pixelwise.words import agreeing, counted
 
@@ -121,6 +122,8 @@ def open_data(
     findings.refuse(skip_bad=skip_bad)
     splits = _without(splits, findings.unusable())
     every = _every(splits)
+    if not every:
+        findings.refuse()
     objects = any(pair.objects is not None for pair in every)
     annotation = "objects" if objects else "masks"
     findings.note([f"layout {found.layout}: {counted(len(every), 'picture')} with {annotation}", *found.notes])
@@ -149,8 +152,16 @@ def _read_masks(every: tuple[Pair, ...], located: Located, findings: Findings) -
     """Look into the masks and decide what they mean."""
     masks, sampled = _for_survey(every)
     survey = survey_masks(masks)
+    if located.description is not None and 255 in located.description.ignore:
+        survey = replace(survey, of_255=None)  # its owner says that 255 is void, whatever other masks hold
     label_space, understood = _understand(survey, located)
     findings.note(understood)
+    if survey.mixes_two_ranges and label_space.mapping.get(255) == 1:
+        what = f"{survey.of_ones} holds 0 and 1, {survey.of_255} holds 0 and 255: 1 and 255 are read as one class"
+        mend = "if 255 is void, write `ignore: 255` into a dataset.yaml"
+        files = [path.relative_to(located.root).as_posix() for path in (survey.of_ones, survey.of_255) if path]
+        findings.add("mixed_encodings", what, mend=mend, files=files)
+    findings.note([_void_share(survey, label_space)])
     if sampled:
         looked = counted(len(masks), "mask", "was", of=len(every))
         findings.note([f"{looked} looked into; training checks each as it reads it"])
@@ -160,6 +171,20 @@ def _read_masks(every: tuple[Pair, ...], located: Located, findings: Findings) -
             f"nothing; name at least two ({located.named_by}), or map the other values in a dataset.yaml"
         )
     return label_space
+
+
+def _void_share(survey: Survey, label_space: LabelSpace) -> str:
+    """Say which share of the pixels of the masks looked into has no class."""
+    ignore, mapping = label_space.ignore_index, label_space.mapping
+    void = sum(
+        pixels
+        for value, pixels in survey.pixels.items()
+        if (mapping.get(value, ignore) if mapping else value) == ignore
+    )
+    if not void:
+        return "no pixel of the masks is void"
+    share = 100 * void / sum(survey.pixels.values())
+    return f"{'less than 0.1' if share < 0.1 else f'{share:.1f}'}% of the mask pixels are void"
 
 
 def _every(splits: Mapping[str, tuple[Pair, ...]]) -> tuple[Pair, ...]:
@@ -204,6 +229,8 @@ def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str
     notes: tuple[str, ...] = ()
     if isinstance(description.classes, dict):
         base = explicit_space(description.classes)
+        if survey.gaps is not None and NOT_ANNOTATED not in base.mapping:
+            base = replace(base, mapping={**base.mapping, NOT_ANNOTATED: base.ignore_index})
     else:
         given = {item for item in description.ignore if isinstance(item, int)}
         base, notes = recognise(survey, description.names or found.names, void=found.void | given, origin=origin)

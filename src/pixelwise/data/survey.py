@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.masks import mask_palette, read_mask
+from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_and_gaps
 from pixelwise.types import Color, StoredValue, pack_colors
 
 Item = TypeVar("Item")
@@ -36,6 +36,10 @@ class Survey:
         clash: two masks whose palettes give one index two colours, and that index.
         masks: number of masks looked at.
         by_color: whether masks hold RGB colours.
+        gaps: the first mask that holds -1 or NaN, read as :data:`~pixelwise.io.masks.NOT_ANNOTATED`; or None.
+        of_ones: the first mask of 0 and 1 alone that has a 1, or None.
+        of_255: the first mask of 0 and 255 alone that has both, or None.
+        one_and_255: whether a mask holds both 1 and 255.
     """
 
     pixels: dict[StoredValue, int] = field(default_factory=dict)
@@ -45,6 +49,25 @@ class Survey:
     clash: tuple[Path, Path, int] | None = None
     masks: int = 0
     by_color: bool = False
+    gaps: Path | None = None
+    of_ones: Path | None = None
+    of_255: Path | None = None
+    one_and_255: bool = False
+
+    @property
+    def mixes_two_ranges(self) -> bool:
+        """Whether some masks hold 0 and 1, some 0 and 255, none both 1 and 255, and none anything else."""
+        return None not in (self.of_ones, self.of_255) and set(self.pixels) == {0, 1, 255} and not self.one_and_255
+
+    def without(self, value: int) -> Survey:
+        """Give the same survey as if no pixel held a value, and no mask -1 or NaN."""
+        return replace(
+            self,
+            pixels={held: count for held, count in self.pixels.items() if held != value},
+            flat={held: count for held, count in self.flat.items() if held != value},
+            first={held: path for held, path in self.first.items() if held != value},
+            gaps=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +78,7 @@ class _Counts:
     flat: NDArray[np.int64]
     by_color: bool
     palette: tuple[Color, ...] | None
+    gaps: bool
 
 
 def survey_masks(masks: Sequence[Path]) -> Survey:
@@ -73,6 +97,12 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
             )
         survey.by_color = counts.by_color
         survey.masks += 1
+        survey.gaps = survey.gaps or (counts.path if counts.gaps else None)
+        if not counts.by_color:
+            held = set(counts.values.tolist()) - ({NOT_ANNOTATED} if counts.gaps else set())
+            survey.one_and_255 |= {1, 255} <= held
+            survey.of_ones = survey.of_ones or (counts.path if held in ({0, 1}, {1}) else None)
+            survey.of_255 = survey.of_255 or (counts.path if held == {0, 255} else None)
         for value, pixels, flat in zip(
             counts.values.tolist(), counts.pixels.tolist(), counts.flat.tolist(), strict=True
         ):
@@ -89,7 +119,7 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
 
 
 def _count(path: Path) -> _Counts:
-    stored = read_mask(path)
+    stored, gaps = read_mask_and_gaps(path)
     by_color = stored.ndim == 3
     numbers: NDArray[Any] = pack_colors(stored) if by_color else stored
     flat = numbers[:-1, :-1][(numbers[:-1, :-1] == numbers[1:, :-1]) & (numbers[:-1, :-1] == numbers[:-1, 1:])]
@@ -100,7 +130,7 @@ def _count(path: Path) -> _Counts:
         values = np.flatnonzero(histogram)
         pixels = histogram[values]
         flats = np.bincount(flat.ravel(), minlength=len(histogram))[values]
-    return _Counts(path, values, pixels, flats, by_color, None if by_color else mask_palette(path))
+    return _Counts(path, values, pixels, flats, by_color, None if by_color else mask_palette(path), gaps)
 
 
 def _count_colors(

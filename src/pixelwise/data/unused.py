@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from pixelwise.data.findings import Findings, listed
+from pixelwise.data.findings import Findings
 from pixelwise.data.pairs import Pair, list_files
 from pixelwise.io.images import IMAGE_SUFFIXES
-from pixelwise.words import agreeing, counted
+from pixelwise.words import counted
 
 _NOT_READ = (
     ".heic .heif .avif .jp2 .j2k .exr .psd .svg .ico .tga .hdr .raw .dng .cr2 .nef .arw",
@@ -77,12 +77,12 @@ def _note(findings: Findings, kind: str, noun: str, names: list[str]) -> None:
     findings.add(kind, what, files=names)
 
 
-def nearest(root: Path, pair: Pair, names: Iterable[str]) -> str:
-    """Name the files whose names hold that of a picture, as candidates for its mask; empty where there are none."""
+def nearest(root: Path, pair: Pair, names: Iterable[str]) -> list[str]:
+    """Find the files whose names hold that of a picture, as candidates for its mask."""
     stem = pair.image.stem.lower()
     found = [name for name in names if stem in Path(name).stem.lower() and root / name != pair.image]
     if not found:
         words = [word for word in stem.replace("-", "_").split("_") if any(letter.isdigit() for letter in word)]
         found = [name for name in names if words and all(word in Path(name).stem.lower() for word in words)]
         found = [name for name in found if root / name != pair.image]
-    return f"{listed(found, most=3)} {agreeing(len(found), 'looks')} like it" if found else ""
+    return found

@@ -17,13 +17,17 @@ from pixelwise.io.photometric import as_displayed
 from pixelwise.types import Color, LabelSpace
 from pixelwise.words import counted
 
+NOT_ANNOTATED = 65535
+"""What :func:`read_mask` gives for -1 and NaN, which mean "not annotated" in masks of signed and of real numbers."""
+
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Read what a mask file holds, turned as its EXIF orientation says.
 
     Palette files give their indices, never their colours; 1-bit files give 0 and 1, and grey files of 2 and 4 bits
     their stored numbers. Transparency is dropped. Where 0 is white (TIFF's WhiteIsZero), masks of 1 bit and those of
-    nothing but 0 and 255 are read as viewers show them; others hold indices, which stay.
+    nothing but 0 and 255 are read as viewers show them; others hold indices, which stay. In masks of signed or of real
+    numbers, -1 and NaN become :data:`NOT_ANNOTATED`.
 
     Returns:
         (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
@@ -31,6 +35,11 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
     Raises:
         DataError: the file cannot be read, or holds neither numbers from 0 to 65535 nor 8-bit RGB colours.
     """
+    return read_mask_and_gaps(path)[0]
+
+
+def read_mask_and_gaps(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bool]:
+    """Read a mask as :func:`read_mask` does, and say whether its file holds -1 or NaN."""
     path = Path(path)
     stored, header = decode(path)
     if header.orientation != 1:
@@ -44,19 +53,24 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
             f"{path}: a mask holds one number per pixel or 8-bit RGB colours, but this file has "
             f"{counted(stored.shape[2], 'channel')} of {stored.dtype}; export it as an index PNG"
         )
-    return stored if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)
+    return (stored, False) if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)
 
 
-def _as_unsigned(stored: NDArray[Any], path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Bring other number types to uint16 where that changes no value."""
+def _as_unsigned(stored: NDArray[Any], path: Path) -> tuple[NDArray[np.uint16], bool]:
+    """Bring other number types to uint16 where that changes no value but -1 and NaN; say whether these are there."""
+    gaps = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, np.bool_)
+    if stored.dtype.kind in "fi":
+        gaps |= stored == -1
     with np.errstate(invalid="ignore"):  # NaN and infinity become numbers that differ from what is stored
         whole = stored.astype(np.int64)
-    if (whole != stored).any() or whole.min() < 0 or whole.max() > 65535:
+    rest, highest = whole[~gaps], NOT_ANNOTATED - bool(gaps.any())
+    if (rest != stored[~gaps]).any() or (rest.size and (rest.min() < 0 or rest.max() > highest)):
         raise DataError(
-            f"{path}: a mask holds whole numbers from 0 to 65535, but this file has {stored.dtype} values from "
+            f"{path}: a mask holds whole numbers from 0 to {highest}, but this file has {stored.dtype} values from "
             f"{stored.min()} to {stored.max()}; export it as an index PNG"
         )
-    return whole.astype(np.uint16)
+    whole[gaps] = NOT_ANNOTATED
+    return whole.astype(np.uint16), bool(gaps.any())
 
 
 def mask_palette(path: str | os.PathLike[str]) -> tuple[Color, ...] | None:

@@ -95,3 +95,19 @@ def test_the_verb_says_it_by_its_status_too(data: Path, tmp_path: Path, capsys: 
     empty.mkdir()
     assert run(empty, "--json", out) == 2
     assert json.loads(out.read_text())["usable"] is False
+
+
+def test_pictures_of_one_colour_are_no_copies_of_each_other(data: Path) -> None:
+    for place in ("train/1.png", "val/13.png"):
+        Image.fromarray(np.full((32, 48, 3), 110, np.uint8)).save(data / "images" / place)
+    assert examine(data).usable
+
+
+def test_a_set_without_any_usable_pair_is_refused_by_its_first_fault(data: Path) -> None:
+    for mask in sorted((data / "masks").rglob("*.png")):
+        shutil.copy(mask, mask.with_name(f"{mask.stem}_square.png"))
+        mask.rename(mask.with_name(f"{mask.stem}_disc.png"))
+    diagnosis = examine(data)
+    assert not diagnosis.opened
+    assert "no mask" in diagnosis.findings[0].what
+    assert "each class has a file of its own" in diagnosis.findings[0].what

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
+from pixelwise.data.layouts.id_masks import IdMask
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 from pixelwise.types import LabelSpace
@@ -113,3 +115,11 @@ def test_the_nuclei(pictures: Path) -> None:
     counts = [len(pair.objects.read()) for pair in source.pairs if pair.objects is not None]
     assert max(counts) == 375
     assert min(counts) > 0
+
+
+def test_what_is_not_annotated_is_no_object(tmp_path: Path) -> None:
+    ids = np.zeros((8, 8), np.int16)
+    ids[:2] = -1
+    tifffile.imwrite(tmp_path / "ids.tif", ids)
+    with pytest.raises(DataError, match="-1 or NaN"):
+        IdMask(tmp_path / "ids.tif").read()

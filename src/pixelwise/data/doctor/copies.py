@@ -28,6 +28,7 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
         findings: where to put what is found.
     """
     groups: dict[str, list[str]] = {}
+    facts = [one for one in facts if not one.plain]  # blank ones are alike without being copies
     for one in facts:
         groups.setdefault(one.digest, []).append(one.id)
     same = [ids for ids in groups.values() if len(ids) > 1]

@@ -109,7 +109,8 @@ def _find_shared(source: DataSource, findings: Findings) -> None:
     for name in ("train", "val"):
         pairs = source.splits.get(name, ())
         if len(pairs) < FEW_PICTURES:
-            what = f"split {name} has {counted(len(pairs), 'picture')}: its scores say little"
+            says = "its scores say little" if pairs else "nothing is left to score by"
+            what = f"split {name} has {counted(len(pairs), 'picture')}: {says}"
             findings.add("small_split", what, files=[pair.id for pair in pairs])
 
 

@@ -34,6 +34,7 @@ class Facts:
         phash: 64 bits that hardly change with size, light and compression (DCT of the thumbnail, above its median).
         thumbnail: float32 (32, 32), grey, of mean 0 and length 1.
         pixels: int64 (K,), pixels of each class, ignored ones left out; None where no mask is read.
+        plain: whether all pixels of the picture are alike.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Facts:
     phash: int = 0
     thumbnail: NDArray[np.float32] | None = None
     pixels: NDArray[np.int64] | None = None
+    plain: bool = False
 
 
 def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
@@ -67,6 +69,7 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
         content = pair.image.read_bytes()
     except DataError as error:
         return Facts(pair.id, str(error))
+    plain = bool(image.min() == image.max())
     small = cv2.resize(image[0].astype(np.float32), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:8, :8]
     bits = (low > np.median(low)).reshape(-1)
@@ -74,4 +77,4 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
     centred = small - small.mean()
     thumbnail = np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
     digest = hashlib.sha256(content).hexdigest()
-    return Facts(pair.id, "", info.size, info.channels, info.bits, digest, phash, thumbnail, pixels)
+    return Facts(pair.id, "", info.size, info.channels, info.bits, digest, phash, thumbnail, pixels, plain)

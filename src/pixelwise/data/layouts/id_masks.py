@@ -11,7 +11,7 @@ from pixelwise.data.pairs import Found, Pair, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
 from pixelwise.io.images import image_info
-from pixelwise.io.masks import read_mask
+from pixelwise.io.masks import read_mask_and_gaps
 
 ID_FOLDERS = ("instance_masks", "instance_mask", "instances", "instance_ids", "object_masks", "object_ids")
 LOOKED_FOR = "images/ + instance_masks/ (ids of objects, 0 is background), with train/ val/ test/ below, above or none"
@@ -41,9 +41,11 @@ class IdMask:
         """Take the map apart.
 
         Raises:
-            DataError: the file is damaged, or holds colours.
+            DataError: the file is damaged, or holds colours, -1 or NaN.
         """
-        ids = read_mask(self.path)
+        ids, gaps = read_mask_and_gaps(self.path)
+        if gaps:
+            raise DataError(f"{self.path}: it holds -1 or NaN; ids of objects are whole numbers, and 0 is background")
         if ids.ndim != 2:
             raise DataError(f"{self.path}: it holds RGB colours; ids of objects are one number per pixel (16-bit grey)")
         return Instances.of_ids(ids)

@@ -14,7 +14,7 @@ from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_n
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances, Size
 from pixelwise.io.images import image_info
-from pixelwise.io.masks import read_mask
+from pixelwise.io.masks import read_mask_and_gaps
 
 LOOKED_FOR = "NAME/images/NAME.png + NAME/masks/*.png (a file per object), or images/NAME.png + masks/NAME/*.png"
 
@@ -48,7 +48,12 @@ class ObjectFiles:
         size = image_info(self.image).size
         masks = []
         for path in self.paths:
-            stored = read_mask(path)  # (H, W), or (H, W, 3) where a tool saved grey as colour
+            stored, gaps = read_mask_and_gaps(path)
+            if gaps:
+                raise DataError(
+                    f"{path}: it holds -1 or NaN; the file of an object holds 0 around it and one other number"
+                )
+            # stored is (H, W), or (H, W, 3) where a tool saved grey as colour
             if stored.shape[:2] != size:
                 raise DataError(
                     f"{path}: the mask is {stored.shape[0]}x{stored.shape[1]}, but {self.image.name} is "
