@@ -48,17 +48,17 @@ def test_tensors_are_found_wherever_training_loops_keep_them(
     tmp_path: Path, content: dict[str, Any], zipped: bool
 ) -> None:
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
-    assert same(read_checkpoint(tmp_path / "a.pth"), STATE)
+    assert same(read_checkpoint(tmp_path / "a.pth")[0], STATE)
 
 
 def test_safetensors_are_read_whatever_they_are_called(tmp_path: Path) -> None:
     save_file(under("model."), tmp_path / "a.bin")
-    assert same(read_checkpoint(tmp_path / "a.bin"), STATE)
+    assert same(read_checkpoint(tmp_path / "a.bin")[0], STATE)
 
 
 def test_a_loss_with_weights_keeps_its_name_beside_the_network(tmp_path: Path) -> None:
     torch.save({**under("model."), "loss.weight": torch.ones(3)}, tmp_path / "a.pth")
-    assert set(read_checkpoint(tmp_path / "a.pth")) == {*STATE, "loss.weight"}
+    assert set(read_checkpoint(tmp_path / "a.pth")[0]) == {*STATE, "loss.weight"}
 
 
 class RunsCode:

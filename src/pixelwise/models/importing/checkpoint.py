@@ -28,26 +28,18 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What comes before all names after data parallel training, compilation, or in a Lightning module."""
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Said]:
     """Read a state dict: a ``.pth`` or ``.pt`` file, a checkpoint that holds one, or a safetensors file.
 
     Pickles are opened by ``torch.load(weights_only=True)``, which builds tensors and plain containers and refuses all
     else, so that nothing in the file is run.
 
     Returns:
-        Name -> tensor, on the CPU; names begin where the network does, without what wrapped it.
+        Name -> tensor, on the CPU, where names begin where the network does, without what wrapped it; and what is said
+        beside the tensors of how the network was built.
 
     Raises:
         ModelError: there is no such file, it cannot be read, or it holds more than tensors or none.
-    """
-    return read_with_said(path)[0]
-
-
-def read_with_said(path: str | Path) -> tuple[dict[str, Tensor], Said]:
-    """Read a state dict as :func:`read_checkpoint`, and what is said beside it of how the network was built.
-
-    Raises:
-        ModelError: as :func:`read_checkpoint`.
     """
     path = Path(path)
     if not path.is_file():

@@ -17,7 +17,7 @@ from torch import Tensor
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
-from pixelwise.models.importing.checkpoint import read_with_said
+from pixelwise.models.importing.checkpoint import read_checkpoint
 from pixelwise.models.importing.misfits import told_by_names, told_by_shapes
 from pixelwise.models.importing.recipe import Recipe
 from pixelwise.models.importing.said import Said, options_of, take_activation
@@ -62,7 +62,7 @@ def import_checkpoint(
         ModelError: as either of them, with the file's name.
         SettingError: as :func:`import_tensors`.
     """
-    tensors, said = read_with_said(path)
+    tensors, said = read_checkpoint(path)
     try:
         return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, said=said, **options)
     except SettingError as error:
