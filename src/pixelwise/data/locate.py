@@ -15,12 +15,13 @@ from pixelwise.data.layouts import (
     id_masks,
     labelme,
     object_files,
+    patterns,
     roboflow_masks,
     via,
     voc,
     yolo,
 )
-from pixelwise.data.pairs import Found, read_list, read_names
+from pixelwise.data.pairs import Found, Pair, read_list, read_names
 from pixelwise.errors import DataError
 
 DESCRIPTION = "dataset.yaml"
@@ -92,6 +93,12 @@ def _find(root: Path, description: Description, yaml_path: Path) -> Found:
     every = tuple(pair for pairs in found.splits.values() for pair in pairs)
     splits = {}
     for name, listed in description.splits.items():
+        if isinstance(listed, str) and patterns.is_pattern(listed):
+            pattern = patterns.compiled(listed)
+            splits[str(name)] = tuple(pair for pair in every if pattern.fullmatch(pair.id))
+            if not splits[str(name)]:
+                raise DataError(f"{yaml_path}: `splits.{name}`: '{listed}' fits no picture; correct it")
+            continue
         if isinstance(listed, str) and not (root / listed).is_file():
             raise DataError(f"{yaml_path}: `splits.{name}`: there is no file {root / listed}")
         lines = read_list(root / listed) if isinstance(listed, str) else [[line] for line in listed]
@@ -104,17 +111,27 @@ def _find_named(root: Path, description: Description, yaml_path: Path) -> Found:
     if description.masks is not None and description.objects is not None:
         raise DataError(f"{yaml_path}: `masks` and `objects` are both given; keep one: classes of pixels, or objects")
     second = "masks" if description.objects is None else "objects"
-    folders = []
+    named = []
     for key, name in (("images", description.images), (second, description.masks or description.objects)):
         if name is None:
             raise DataError(f"{yaml_path}: `{key}` is missing; give `images` and `{second}` together")
-        if not (root / name).is_dir():
-            raise DataError(f"{yaml_path}: `{key}`: there is no folder {root / name}")
-        folders.append(root / name)
-    splits = folder.pair_folders(root, *folders)
+        named.append((key, name))
+    if any(patterns.is_pattern(name) for _, name in named):
+        splits = {"all": patterns.pair_patterns(root, named[0][1], named[1][1], yaml_path)}
+    else:
+        splits = _pair_named_folders(root, named, yaml_path)
     if second == "objects":
         return id_masks.found(root, id_masks.with_ids(splits))
     return Found("folder", splits, read_names(root / "classes.txt"))
+
+
+def _pair_named_folders(root: Path, named: list[tuple[str, str]], yaml_path: Path) -> dict[str, tuple[Pair, ...]]:
+    folders = []
+    for key, name in named:
+        if not (root / name).is_dir():
+            raise DataError(f"{yaml_path}: `{key}`: there is no folder {root / name}")
+        folders.append(root / name)
+    return folder.pair_folders(root, *folders)
 
 
 def _find_layout(root: Path) -> Found:
