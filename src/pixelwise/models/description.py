@@ -132,7 +132,7 @@ class _Preprocessing(_Part):
 
 
 class _ObjectRule(_Part):
-    score: float
+    score: int | float  # which of the two it is stays, and with it what evaluate prints
     min_area: Annotated[int, Field(ge=0, lt=2**48)]
 
 
