@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.models import SegmentationModel, build_model, save_model
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
-GROUND = {"words", "errors", "types", "instances", "geometry", "tiling", "card", "listener"}
+GROUND = {"words", "errors", "types", "instances", "geometry", "tiling", "preprocessing", "card", "listener"}
 MAY_IMPORT = {
     "words": set(),
     "errors": set(),
@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "instances": {"words", "errors"},
     "geometry": {"errors"},
     "tiling": {"words", "errors", "geometry"},
-    "card": {"geometry", "instances", "tiling", "types"},
+    "preprocessing": {"words", "errors"},
+    "card": {"geometry", "instances", "preprocessing", "tiling", "types"},
     "listener": set(),
     "ops": GROUND,
     "io": GROUND,
@@ -78,7 +79,17 @@ def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["types", "instances", "geometry", "tiling", "card", "listener", "io.rasters.opening", "inference.predictor"],
+    [
+        "types",
+        "preprocessing",
+        "instances",
+        "geometry",
+        "tiling",
+        "card",
+        "listener",
+        "io.rasters.opening",
+        "inference.predictor",
+    ],
 )
 def test_what_people_import_first_loads_without_torch(module: str) -> None:
     program = f"import sys, pixelwise, pixelwise.{module}; sys.exit('torch' in sys.modules)"

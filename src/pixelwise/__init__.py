@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pixelwise.models import build_model as build_model
     from pixelwise.models import load_model as load_model
     from pixelwise.models import save_model as save_model
+    from pixelwise.preprocessing import Preprocessing as Preprocessing
     from pixelwise.runs.evaluate import evaluate as evaluate
     from pixelwise.runs.train import train as train
     from pixelwise.types import LabelSpace as LabelSpace
-    from pixelwise.types import Preprocessing as Preprocessing
     from pixelwise.types import Sample as Sample
 
 # Imported on first use, so that types, geometry and tiling load in milliseconds and without torch.
@@ -31,7 +31,7 @@ _HOMES = {
     "LabelSpace": "pixelwise.types",
     "Prediction": "pixelwise.inference.prediction",
     "Predictor": "pixelwise.inference.predictor",
-    "Preprocessing": "pixelwise.types",
+    "Preprocessing": "pixelwise.preprocessing",
     "Sample": "pixelwise.types",
     "build_model": "pixelwise.models",
     "evaluate": "pixelwise.runs.evaluate",

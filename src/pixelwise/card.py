@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
+from pixelwise.preprocessing import Edge, Preprocessing
 from pixelwise.tiling import FAST_HALO
-from pixelwise.types import Edge, LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 Kind = Literal["pixels", "objects"]
 """What a model gives: the class of every pixel, or objects with a box and perhaps a mask each."""

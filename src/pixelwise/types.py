@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import colorsys
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +18,6 @@ from pixelwise.words import counted
 Color = tuple[int, int, int]
 StoredValue = int | Color
 """What a mask file holds at a pixel: a number (index, grey value) or an RGB colour."""
-
-
-Edge = Literal["zeros", "mirror", "none"]
-"""How a picture goes on at the bottom and the right, up to the period: with zeros, which are the mean colour once
-pictures are normalised, as networks saw it that were trained before there was a choice; as a mirror at the last row and
-column shows it; or not at all, as in networks of other libraries whose maps round the picture's size up."""
 
 
 def default_colors(count: int) -> tuple[Color, ...]:
@@ -292,123 +285,6 @@ def pack_colors(colors: NDArray[Any]) -> NDArray[np.int64]:
     wide = colors.astype(np.int64)
     packed: NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return packed
-
-
-LARGEST_SIDE = 8192
-"""Pixels of a side that pictures are brought to at most, so that no file can ask for more memory than there is."""
-
-
-@dataclass(frozen=True)
-class Resize:
-    """Bringing pictures to a common scale, as torchvision's networks that find objects do.
-
-    A picture is enlarged or shrunk until its shorter side has ``shorter`` pixels, or its longer side ``longer``,
-    whichever comes first; its proportions stay, sides being rounded down.
-
-    Args:
-        shorter: pixels of the shorter side.
-        longer: pixels of the longer side at most.
-
-    Raises:
-        SettingError: they are no whole numbers from 1 to :data:`LARGEST_SIDE`, or the shorter is the longer one.
-    """
-
-    shorter: int
-    longer: int
-
-    def __post_init__(self) -> None:
-        sides = (self.shorter, self.longer)
-        if any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides) or sides[0] > sides[1]:
-            raise SettingError(
-                f"resize is {list(sides)}; expected the pixels of the shorter and, at most, of the longer side, such "
-                f"as [800, 1333], whole numbers from 1 to {LARGEST_SIDE}"
-            )
-
-    def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Give the height and width that a picture of height and width ``size`` is brought to."""
-        factor = min(self.shorter / min(size), self.longer / max(size))
-        return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
-
-
-LARGEST_VALUE = 1e30
-"""The largest value of a normalised picture; float32 ends at 3e38, and networks square."""
-
-
-def _is_finite(number: object) -> bool:
-    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-        return False
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond what floats hold
-        return False
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a stored picture becomes the numbers a network was trained on.
-
-    A picture is brought to 8 bits per channel (deeper ones by ``value_range``), scaled to 0 .. 1, then shifted and
-    scaled per channel: ``(image / 255 - mean) / std``. Networks that find objects may see it resized; what they find
-    lies on the picture as it is stored.
-
-    Args:
-        mean: mean of each channel on the 0 .. 1 scale; its length is the number of channels, RGB order when 3.
-        std: standard deviation of each channel on the same scale.
-        value_range: for pictures deeper than 8 bits, the stored values that become 0 and 255.
-        resize: the scale that pictures are brought to; None leaves them as they are.
-
-    Raises:
-        SettingError: lengths differ, a number is not finite, or a standard deviation or the range is not positive, or
-            so small that pictures would not stay finite.
-    """
-
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    value_range: tuple[float, float] | None = None
-    resize: Resize | None = None
-
-    def __post_init__(self) -> None:
-        if not self.mean or len(self.mean) != len(self.std):
-            raise SettingError(
-                f"mean has {counted(len(self.mean), 'channel')} and std {len(self.std)}; give one of each a channel"
-            )
-        for name, numbers in (("mean", self.mean), ("std", self.std), ("value_range", self.value_range or ())):
-            if not all(map(_is_finite, numbers)):
-                raise SettingError(f"{name} must hold finite numbers, got {quoted(numbers)}")
-        if min(self.std) <= 0:
-            raise SettingError(f"std must be positive, got {quoted(self.std)}")
-        if any(1 + abs(mean) > LARGEST_VALUE * std for mean, std in zip(self.mean, self.std, strict=True)):
-            raise SettingError(
-                f"mean {quoted(self.mean)} over std {quoted(self.std)} is beyond what networks compute in"
-            )
-        if self.value_range is not None:
-            if len(self.value_range) != 2 or not self.value_range[0] < self.value_range[1]:
-                raise SettingError(f"value_range must rise, got {quoted(self.value_range)}")
-            if not _is_finite(self.value_range[1] - self.value_range[0]):
-                raise SettingError(f"value_range {quoted(self.value_range)} is wider than what numbers reach")
-
-    @property
-    def channels(self) -> int:
-        """The number of channels of a prepared picture."""
-        return len(self.mean)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the preprocessing in plain JSON types; :meth:`from_dict` reads it back."""
-        value_range = list(self.value_range) if self.value_range else None
-        resize = [self.resize.shorter, self.resize.longer] if self.resize else None
-        return {"mean": list(self.mean), "std": list(self.std), "value_range": value_range, "resize": resize}
-
-    @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Preprocessing:
-        """Build a preprocessing from what :meth:`to_dict` wrote."""
-        value_range = described["value_range"]
-        resize = described.get("resize")  # earlier files have none
-        return cls(
-            tuple(described["mean"]),
-            tuple(described["std"]),
-            tuple(value_range) if value_range else None,
-            None if resize is None else Resize(*resize),
-        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
 from pixelwise.cli import main
 from pixelwise.models import load_model
-from pixelwise.types import Resize
+from pixelwise.preprocessing import Resize
 
 NAME = "deeplabv3_mobilenet_v3_large"
 

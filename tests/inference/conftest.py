@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from pixelwise.models import SegmentationModel
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("dark", "middle", "bright"), colors=((20, 20, 90), (90, 160, 60), (250, 220, 80)))
 

@@ -15,8 +15,9 @@ from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.models import SegmentationModel
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import FAST_HALO
-from pixelwise.types import LabelSpace, Preprocessing, Sample
+from pixelwise.types import LabelSpace, Sample
 
 
 class Far(nn.Module):

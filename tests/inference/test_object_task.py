@@ -24,8 +24,9 @@ from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.io.rasters.sink import open_sink
 from pixelwise.models import build_model, load_model, save_model
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import TilePlan
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 PERIOD = 8
 

@@ -21,7 +21,8 @@ from pixelwise.inference.labelling.labelled import LabelledOnDisk
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.scratch import Scratch
 from pixelwise.models import SegmentationModel
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 
 def draw(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

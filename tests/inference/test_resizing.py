@@ -19,7 +19,7 @@ from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.masks import read_mask
 from pixelwise.models import build_model, load_model, save_model
 from pixelwise.models.mask_rcnn import DetectionModel
-from pixelwise.types import Preprocessing, Resize
+from pixelwise.preprocessing import Preprocessing, Resize
 
 
 def reader_of(picture: NDArray[np.uint8], seen: list[int] | None = None) -> Any:

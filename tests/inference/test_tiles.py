@@ -17,8 +17,9 @@ from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.tiles import inside, release_free_memory, show
 from pixelwise.models import SegmentationModel
 from pixelwise.models.base import Edge
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import PixelCost, Tile, TilePlan, choose_tiles
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 
 def draw(height: int, width: int, seed: int = 0) -> np.ndarray:

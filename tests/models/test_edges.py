@@ -18,7 +18,8 @@ from pixelwise.geometry import Geometry
 from pixelwise.models import SegmentationModel
 from pixelwise.models.base import continue_to
 from pixelwise.nn.image_mean import ImageMean
-from pixelwise.types import Edge, LabelSpace, Preprocessing
+from pixelwise.preprocessing import Edge, Preprocessing
+from pixelwise.types import LabelSpace
 
 
 class Mean(nn.Module):

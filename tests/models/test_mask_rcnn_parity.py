@@ -21,7 +21,7 @@ from pixelwise.inference import Predictor
 from pixelwise.models import DetectionModel, build_model
 from pixelwise.models.importing.importer import import_checkpoint, import_tensors
 from pixelwise.ops.object_targets import ObjectTarget
-from pixelwise.types import Resize
+from pixelwise.preprocessing import Resize
 
 SIZE = (192, 288)
 NAMES = {

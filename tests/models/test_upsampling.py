@@ -14,7 +14,8 @@ from pixelwise.errors import SettingError
 from pixelwise.models import SegmentationModel
 from pixelwise.nn.upsampling import Doubling, Upsampling
 from pixelwise.ops import upsample_argmax
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 ENCODER = "mobilenetv3_small_050"
 

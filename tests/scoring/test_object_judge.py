@@ -18,8 +18,9 @@ from pixelwise.inference.prediction import Prediction
 from pixelwise.instances import BoxMask, Instances, ObjectRule
 from pixelwise.metrics.matching import match_objects
 from pixelwise.metrics.objects import score_objects
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.scoring import evaluate
-from pixelwise.types import LabelSpace, Preprocessing, semantic_space
+from pixelwise.types import LabelSpace, semantic_space
 
 SPACE = LabelSpace(("cell", "seed"))
 SIZE = (30, 40)

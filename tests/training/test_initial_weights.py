@@ -15,12 +15,12 @@ from pixelwise.cli import main
 from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.listener import Silent
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.training import initial_weights
 from pixelwise.training.fit import fit
 from pixelwise.training.initial_weights import fill_weights
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import read_overrides
-from pixelwise.types import Preprocessing
 
 TENSORS = 46
 """Of a U-Net of 2015: 23 convolutions with weights and biases."""

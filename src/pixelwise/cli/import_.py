@@ -14,7 +14,8 @@ from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.models.importing.importer import Imported
-    from pixelwise.types import LabelSpace, Resize
+    from pixelwise.preprocessing import Resize
+    from pixelwise.types import LabelSpace
 
 CHECKED_SIZE = (64, 96)
 """Height and width of the picture that the written file is tried with."""

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from pixelwise.errors import DataError
 from pixelwise.io.images import read_image
-from pixelwise.types import Preprocessing
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.words import counted
 
 Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image

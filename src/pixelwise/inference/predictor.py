@@ -24,8 +24,9 @@ from pixelwise.inference.runtimes.views import parse_views
 from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import Openable, Watch, open_source
 from pixelwise.io.rasters.sink import LabelSink, open_sink
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Mode, TilePlan
-from pixelwise.types import LabelSpace, Preprocessing, Sample
+from pixelwise.types import LabelSpace, Sample
 
 if TYPE_CHECKING:
     from pixelwise.models import Model

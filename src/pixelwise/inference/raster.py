@@ -18,8 +18,8 @@ from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import Instances
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.io.rasters.sink import LabelSink
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Tile, TilePlan
-from pixelwise.types import Preprocessing
 
 Progress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""

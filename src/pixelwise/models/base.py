@@ -22,8 +22,9 @@ from pixelwise.nn.image_mean import picture_within
 from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import upsample_band
+from pixelwise.preprocessing import Edge, Preprocessing
 from pixelwise.tiling import Window
-from pixelwise.types import Edge, LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 TRACED_SIDE = 256
 """Side in pixels of the picture that a network is traced with."""

@@ -21,7 +21,8 @@ from pixelwise.models.mask_rcnn import DetectionModel, faster_rcnn, mask_rcnn
 from pixelwise.models.segnet import segnet, segnet_basic
 from pixelwise.models.unet import unet
 from pixelwise.models.unet2015 import unet2015
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 DEFAULT_ENCODER = "tf_efficientnet_lite0"

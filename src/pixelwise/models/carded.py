@@ -14,7 +14,8 @@ from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
-from pixelwise.types import Edge, LabelSpace, Preprocessing
+from pixelwise.preprocessing import Edge, Preprocessing
+from pixelwise.types import LabelSpace
 
 
 class CardedModel(nn.Module):

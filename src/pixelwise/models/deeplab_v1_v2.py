@@ -19,7 +19,8 @@ from pixelwise.errors import SettingError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.aspp import SummedASPP
 from pixelwise.nn.blocks import initialise
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 STRIDE = 8
 """Pixels from one cell to the next."""

@@ -15,7 +15,8 @@ from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.blocks import conv_norm_relu, initialise
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 MOBILENET = "mobilenetv3_large_100"
 """The trunk without width of its own that torchvision offers beside its ResNets."""

@@ -17,8 +17,9 @@ from pixelwise.nn.aspp import ASPP, atrous_conv
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves, separable_conv_norm_relu
 from pixelwise.nn.fused.windows import crop, everything, widen
 from pixelwise.nn.upsampling import upsample_aligned
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Window
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 LOW_LEVEL_STRIDE = 4
 

@@ -16,8 +16,9 @@ from pixelwise.card import Kind, ModelCard, TrainingSummary, UntracedCard
 from pixelwise.errors import ModelError, SettingError, quoted
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
+from pixelwise.preprocessing import Edge, Preprocessing, Resize
 from pixelwise.tiling import FAST_HALO
-from pixelwise.types import Edge, LabelSpace, Preprocessing, Resize
+from pixelwise.types import LabelSpace
 
 MOST_CARD_CHARACTERS = 2**24
 """Characters of the longest description; 65,536 classes with colours and mapping take a quarter."""

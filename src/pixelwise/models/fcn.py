@@ -12,7 +12,8 @@ from pixelwise.errors import ModelError
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
 from pixelwise.nn.blocks import conv_norm_relu, initialise
 from pixelwise.nn.upsampling import BilinearTransposed, Upsampling, check_upsampling
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 FINEST_STRIDE = 8
 

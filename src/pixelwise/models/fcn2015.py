@@ -17,7 +17,8 @@ from pixelwise.geometry import Geometry
 from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.upsampling import BilinearTransposed
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 Learnt = Literal["fixed", "inner", "all"]

@@ -27,7 +27,8 @@ from pixelwise.instances import ObjectRule
 from pixelwise.models.carded import CardedModel
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.ops.object_targets import ObjectTarget
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 BOX_CELLS, MASK_CELLS = 7, 14

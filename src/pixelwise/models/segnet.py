@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from pixelwise.errors import ModelError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.nn.blocks import BatchNorm2d
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 DOWN = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels after each convolution of the stages of VGG16, finest first."""

@@ -13,8 +13,9 @@ from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
 from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.windows import cells_of, crop, everything, widen
 from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Window
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.types import LabelSpace
 
 HEAD_READS = 1
 """Pixels around it that the head, a 3x3 convolution, reads."""

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.models.base import SegmentationModel
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 CHANNELS = (64, 128, 256, 512, 1024)
 """The channels of the five levels, finest first."""

@@ -18,12 +18,13 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Size
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 from pixelwise.scoring.keeping import Budget, PackedLabels
 from pixelwise.scoring.pixel_drawing import draw_pixels
 from pixelwise.scoring.tables import Column, Figure, Row, Table
-from pixelwise.types import LabelSpace, Preprocessing, Sample
+from pixelwise.types import LabelSpace, Sample
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.models import Model
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items
-from pixelwise.types import Preprocessing
 
 Batch = TypeVar("Batch", contravariant=True)
 Picture = TypeVar("Picture", contravariant=True)

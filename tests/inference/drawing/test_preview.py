@@ -8,7 +8,8 @@ import pytest
 from pixelwise.inference.drawing import preview
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.io.rasters.opening import open_source
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("a", "b"), colors=((200, 0, 0), (0, 100, 0)))
 INERT = Preprocessing((0.0,) * 3, (1.0,) * 3)

@@ -13,7 +13,8 @@ from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
 from pixelwise.inference.runtimes.views import View
 from pixelwise.models import SegmentationModel, build_model
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 
 def draw(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

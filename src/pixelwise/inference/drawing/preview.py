@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 PREVIEW_SIDE = 4096
 """The longer side of a preview in pixels, at most."""

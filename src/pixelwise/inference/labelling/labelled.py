@@ -19,7 +19,8 @@ from pixelwise.inference.raster import RasterResult
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.io.rasters.opening import RasterSource, Watch, open_source, read_uint8
 from pixelwise.io.shapes.records import ObjectRecord
-from pixelwise.types import LabelSpace, Preprocessing
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.types import LabelSpace
 
 DRAWN_PIXELS = 2**24
 """Rasters of up to so many pixels are drawn as pictures in memory are; of larger ones a small picture is made."""

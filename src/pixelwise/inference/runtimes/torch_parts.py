@@ -11,7 +11,7 @@ from torch import Tensor
 from pixelwise.errors import SettingError
 from pixelwise.models import Model
 from pixelwise.ops.device import has_native_bfloat16
-from pixelwise.types import Preprocessing
+from pixelwise.preprocessing import Preprocessing
 
 PRECISIONS = {
     "bfloat16": torch.bfloat16,

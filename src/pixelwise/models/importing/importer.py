@@ -23,7 +23,8 @@ from pixelwise.models.importing.recipe import Recipe
 from pixelwise.models.importing.said import Said, options_of, take_activation
 from pixelwise.models.importing.sizes import take_sizes_as_smp
 from pixelwise.models.importing.sources import find_recipe
-from pixelwise.types import LabelSpace, Preprocessing, Resize
+from pixelwise.preprocessing import Preprocessing, Resize
+from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
 
 MOST_LISTED_TENSORS = 6

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
-from pixelwise.types import Resize
+from pixelwise.preprocessing import Resize
 
 Tensors = Mapping[str, Tensor]
 Rename = Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -10,7 +10,7 @@ from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision,
 from pixelwise.models.importing.detection_names import rcnn_from_torchvision
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
 from pixelwise.models.importing.smp_sources import ARCHITECTURES, smp_recipe
-from pixelwise.types import Resize
+from pixelwise.preprocessing import Resize
 
 TORCHVISION = {
     "fcn_resnet50": ("fcn_dilated", "resnet50"),

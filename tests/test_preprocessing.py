@@ -1,4 +1,4 @@
-"""The small types of the ground floor: what resizing does to sizes, and what files hold of it."""
+"""How pictures are prepared: what resizing does to sizes, and what files hold of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from pixelwise.errors import SettingError
-from pixelwise.types import Preprocessing, Resize
+from pixelwise.preprocessing import Preprocessing, Resize
 
 
 @pytest.mark.parametrize(
