@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -145,6 +145,13 @@ class LabelSpace:
             raise SettingError(f"classes is {classes}; a network needs at least 1")
         ignore_index = 255 if classes <= 255 else 65535
         return cls(tuple(f"class {index}" for index in range(classes)), ignore_index=ignore_index)
+
+    def with_void(self, value: int) -> LabelSpace:
+        """Give the label space of masks in which a stored number, whatever it means here, stands for no class."""
+        if self.by_color:
+            return self
+        known = self.mapping or {number: number for number in (*range(len(self)), self.ignore_index)}
+        return replace(self, mapping={**known, value: self.ignore_index})
 
     @property
     def dtype(self) -> type[np.unsignedinteger[Any]]:

@@ -13,6 +13,7 @@ from pixelwise.data.source import open_data
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED, read_mask
+from pixelwise.types import LabelSpace
 
 
 def folder(root: Path, masks: list[np.ndarray], classes: str = "") -> Path:
@@ -86,3 +87,21 @@ def test_255_stays_void_where_a_mask_has_it_beside_ones_or_the_owner_says_so(tmp
 
 def test_no_void_is_said_too(tmp_path: Path) -> None:
     assert "no pixel of the masks is void" in open_data(folder(tmp_path, [mask_of(0, 1)])).notes
+
+
+@pytest.mark.parametrize("mapping", [{}, {0: 0, 1: 1, 2: 2, 9: 255}])
+def test_the_label_space_of_a_model_need_not_know_what_is_not_annotated(
+    tmp_path: Path, mapping: dict[int, int]
+) -> None:
+    """It learnt from masks without gaps and is scored on masks with some."""
+    root = folder(tmp_path, [mask_of(-1, 0, 1, 2, dtype=np.int16)])
+    model = LabelSpace(("sky", "road", "car"), mapping=mapping)
+    source = open_data(root, label_space=model)
+    assert read_target(source.pairs[0], source.label_space)[0, ::4].tolist() == [255, 0, 1, 2]
+
+
+def test_a_stored_65535_is_no_gap(tmp_path: Path) -> None:
+    root = folder(tmp_path, [mask_of(65535, 0, 1, 2, dtype=np.uint16)])
+    pair = open_data(root).pairs[0]
+    with pytest.raises(DataError, match="65535"):
+        read_target(pair, LabelSpace(("sky", "road", "car")))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
-from pixelwise.io.masks import read_mask
+from pixelwise.io.masks import NOT_ANNOTATED, read_mask_and_gaps
 from pixelwise.types import LabelSpace
 from pixelwise.types import semantic_space as semantic_space
 
@@ -36,7 +36,10 @@ def read_target(pair: Pair, label_space: LabelSpace) -> Mask:
         return paint_classes(pair.objects.read(), label_space)
     if pair.mask is None:
         raise DataError(f"{pair.image}: the picture has no mask; add it, or move the picture out")
-    return label_space.encode(read_mask(pair.mask), source=str(pair.mask))
+    stored, gaps = read_mask_and_gaps(pair.mask)
+    if gaps:  # which the label space of a model need not know, where it learnt from masks without any
+        label_space = label_space.with_void(NOT_ANNOTATED)
+    return label_space.encode(stored, source=str(pair.mask))
 
 
 def paint_classes(instances: Instances, label_space: LabelSpace) -> Mask:
