@@ -55,7 +55,7 @@ def test_maps_by_the_size_of_boxes() -> None:
     sides = torch.tensor([111.0, 112, 223, 224, 447, 448])
     boxes = torch.stack([torch.zeros(6), torch.zeros(6), sides, sides], 1)
     assert levels_of(boxes, (4, 8, 16, 32)).tolist() == [0, 1, 1, 2, 2, 3]
-    assert "below 112 pixels a side stride 4, from 112 on 8, from 224 on 16, from 448 on 32" in PAGE
+    assert "below 112 pixels per side stride 4, from 112 on 8, from 224 on 16, from 448 on 32" in PAGE
 
 
 def test_what_the_picture_says() -> None:
