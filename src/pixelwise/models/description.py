@@ -133,7 +133,7 @@ class _Preprocessing(_Part):
 
 
 class _ObjectRule(_Part):
-    score: int | float  # which of the two it is stays, and with it what evaluate prints
+    score: float
     min_area: Annotated[int, Field(ge=0, lt=2**48)]
 
 
