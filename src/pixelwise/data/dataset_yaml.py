@@ -4,7 +4,7 @@ All keys are optional::
 
     path: ../pictures            # the folder, relative to this file; the file's own folder when left out
     images: photos               # folders of pictures and masks in it, where their names are none of the usual ones
-    masks: photos_annotated      # or patterns: images: "A1/*_rgb.png" and masks: "A1/*_label.png"; splits likewise
+    masks: photos_annotated      # or patterns: images: "A1/*_rgb.png" and masks: "A1/*_label.png"; splits, too
     objects: photos_ids          # in place of masks: a folder of maps of object ids
     splits: {train: train.txt, val: [a, b, c]}
     classes: [sky, road, tree]   # by index; or by stored value: {0: sky, 7: road}, {"#ff0000": road, "0 0 255": sky}

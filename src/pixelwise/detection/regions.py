@@ -19,7 +19,7 @@ from pixelwise.ops.object_targets import ObjectTarget, sample_targets
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 """Factors on the shifts and the stretches of boxes, which are small numbers otherwise."""
 
-LEAST_SIDE = 1e-2
+LEAST_DETECTION_SIDE = 1e-2
 """Least side of a detection in pixels."""
 
 Finish = Callable[[Tensor], Tensor]
@@ -102,7 +102,7 @@ class RegionHeads(nn.Module):
         row, label = torch.where(scores > self.score)
         scores = scores[row, label]
         boxes = clip_boxes_to_image(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
-        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
+        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_DETECTION_SIDE).all(1)
         boxes, scores, label = boxes[wide], scores[wide], label[wide]
         kept = batched_nms(boxes, scores, label, self.overlap)[: self.detections]
         return Detections(boxes[kept], label[kept], scores[kept], None)

@@ -16,7 +16,7 @@ from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, s
 BETA = 1 / 9
 """Where the smooth L1 loss turns from a parabola into a line."""
 
-LEAST_SIDE = 1e-3
+LEAST_PROPOSAL_SIDE = 1e-3
 """Least side of a proposal in pixels."""
 
 
@@ -97,7 +97,7 @@ class ProposalNetwork(nn.Module):
         return proposals
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1)
+        wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_PROPOSAL_SIDE).all(1)
         boxes, scores = boxes[wide], scores[wide]
         kept = nms(boxes, scores, self.overlap)
         return boxes[kept], scores[kept]

@@ -14,13 +14,14 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.halo import choose_halo
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, label_raster
+from pixelwise.inference.raster import Progress, RasterResult, label_raster
 from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.seams import Seams
 from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
+from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 from pixelwise.types import Sample

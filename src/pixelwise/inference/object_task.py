@@ -17,12 +17,13 @@ from pixelwise.inference.merging import Joiner
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import FinishedWindow, Progress, RasterResult, window_reader
+from pixelwise.inference.raster import Progress, RasterResult, window_reader
 from pixelwise.inference.resizing import on_picture, read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
+from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window
 from pixelwise.types import Sample, semantic_space

@@ -17,15 +17,13 @@ from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import Reader, each_tile
 from pixelwise.instances import Instances
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
+from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Tile, TilePlan
 
 Progress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""
-
-FinishedWindow = tuple[int, int, int, int]
-"""Row, column, height and width of a window that is written already."""
 
 
 @dataclass(frozen=True)

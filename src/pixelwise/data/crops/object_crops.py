@@ -13,9 +13,9 @@ from torch.utils.data import Dataset
 from pixelwise.data.crops.augmentation import Augmentation, change_color, draw_bend, draw_view
 from pixelwise.data.crops.object_cache import ObjectCache, ObjectMaps
 from pixelwise.data.crops.pixel_crops import ITEM, PictureOrder, keep_to_one_thread_in_workers, one_of
-from pixelwise.data.crops.sampling import CropView, Size, view_image, view_mask
+from pixelwise.data.crops.sampling import CropView, view_image, view_mask
 from pixelwise.errors import SettingError
-from pixelwise.instances import Instances
+from pixelwise.instances import Instances, Size
 from pixelwise.ops.object_targets import ObjectTarget
 
 BEYOND = 65535

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Size = tuple[int, int]
+from pixelwise.instances import Size
+
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.unsignedinteger[Any]]
 Bend = NDArray[np.float32]

@@ -25,7 +25,7 @@ from pixelwise.io.atomic import cannot_write
 from pixelwise.io.journal import Damaged, Seal, entries
 
 FinishedWindow = tuple[int, int, int, int]
-"""Row, column, height and width."""
+"""Row, column, height and width of a window that is written already."""
 
 _WINDOWS_A_FLUSH, _SECONDS_A_FLUSH = 16, 5.0
 
