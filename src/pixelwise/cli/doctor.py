@@ -27,14 +27,14 @@ def doctor(
     from rich.markup import escape
 
     from pixelwise.cli.progress import Terminal
-    from pixelwise.data.doctor.examine import examine
+    from pixelwise.data.doctor.diagnosis import diagnose
     from pixelwise.io.atomic import write_json
     from pixelwise.io.outputs import check_file
 
     if json_file is not None:
         check_file(json_file, "json")
     console = Console(soft_wrap=True)
-    diagnosis = examine(data, listener=Terminal(console))
+    diagnosis = diagnose(data, listener=Terminal(console))
     for finding in diagnosis.findings:
         color = COLORS[finding.gravity]
         console.print(f"[{color}]{finding.gravity}[/] {escape(finding.line)}", highlight=False)

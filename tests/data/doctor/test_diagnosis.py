@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixelwise.cli import main
-from pixelwise.data.doctor.examine import Diagnosis, examine
+from pixelwise.data.doctor.diagnosis import Diagnosis, diagnose
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def kinds(diagnosis: Diagnosis, gravity: str) -> set[str]:
 
 
 def test_a_sound_set_is_sound(data: Path) -> None:
-    diagnosis = examine(data)
+    diagnosis = diagnose(data)
     assert diagnosis.usable
     assert kinds(diagnosis, "error") == kinds(diagnosis, "warning") == set()
     assert diagnosis.summary["splits"] == {"train": 12, "val": 12}
@@ -45,7 +45,7 @@ def test_a_sound_set_is_sound(data: Path) -> None:
 def test_a_cut_file_is_found_before_training(data: Path) -> None:
     picture = data / "images/train/3.png"
     picture.write_bytes(picture.read_bytes()[:200])
-    diagnosis = examine(data)
+    diagnosis = diagnose(data)
     (finding,) = (one for one in diagnosis.findings if one.gravity == "error")
     assert (finding.kind, finding.files) == ("unreadable", ("images/train/3.png",))
     assert not diagnosis.usable
@@ -59,7 +59,7 @@ def test_copies_across_splits_are_errors_and_near_ones_warnings(data: Path) -> N
     with Image.open(data / "masks/val/14.png") as mask:
         larger = mask.resize((96, 64), Image.Resampling.NEAREST)
     larger.save(data / "masks/val/14.png")
-    diagnosis = examine(data)
+    diagnosis = diagnose(data)
     found = {one.kind: set(one.files) for one in diagnosis.findings}
     assert found["copy_across_splits"] == {"images/train/1.png", "images/val/13.png"}
     assert found["near_copy_across_splits"] == {"images/train/2.png", "images/val/14.jpg"}
@@ -70,7 +70,7 @@ def test_masks_that_teach_nothing_are_found(data: Path) -> None:
     Image.fromarray(np.zeros((32, 48), np.uint8)).save(data / "masks/train/1.png")
     for number in range(12, 24):
         Image.fromarray(np.zeros((32, 48), np.uint8)).save(data / f"masks/val/{number}.png")
-    found = {one.kind: one for one in examine(data).findings}
+    found = {one.kind: one for one in diagnose(data).findings}
     assert found["all_ignored"].files == ("images/train/0.png",)
     assert found["all_background"].count == 13
     assert "split val has no pixel of thing" in found["class_absent"].what
@@ -100,14 +100,14 @@ def test_the_verb_says_it_by_its_status_too(data: Path, tmp_path: Path, capsys: 
 def test_pictures_of_one_colour_are_no_copies_of_each_other(data: Path) -> None:
     for place in ("train/1.png", "val/13.png"):
         Image.fromarray(np.full((32, 48, 3), 110, np.uint8)).save(data / "images" / place)
-    assert examine(data).usable
+    assert diagnose(data).usable
 
 
 def test_a_set_without_any_usable_pair_is_refused_by_its_first_fault(data: Path) -> None:
     for mask in sorted((data / "masks").rglob("*.png")):
         shutil.copy(mask, mask.with_name(f"{mask.stem}_square.png"))
         mask.rename(mask.with_name(f"{mask.stem}_disc.png"))
-    diagnosis = examine(data)
+    diagnosis = diagnose(data)
     assert not diagnosis.opened
     assert "no mask" in diagnosis.findings[0].what
     assert "each class has a file of its own" in diagnosis.findings[0].what

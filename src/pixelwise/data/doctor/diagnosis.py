@@ -62,7 +62,7 @@ class Diagnosis:
         }
 
 
-def examine(path: str | os.PathLike[str], *, listener: Listener | None = None) -> Diagnosis:
+def diagnose(path: str | os.PathLike[str], *, listener: Listener | None = None) -> Diagnosis:
     """Look at a data set: how it is read, every picture and mask, copies, classes, and what is not used.
 
     Args:
