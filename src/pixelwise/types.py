@@ -19,6 +19,9 @@ Color = tuple[int, int, int]
 StoredValue = int | Color
 """What a mask file holds at a pixel: a number (index, grey value) or an RGB colour."""
 
+LabelArray = NDArray[np.unsignedinteger[Any]]
+"""(H, W) class indices and the ignore value."""
+
 
 def default_colors(count: int) -> tuple[Color, ...]:
     """Give ``count`` colours that are easy to tell apart and not too loud over a picture, the same ones every time."""

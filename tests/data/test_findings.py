@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.data.findings import KINDS, Finding, Findings
+from pixelwise.data.findings import FINDING_KINDS, Finding, Findings
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 
@@ -58,7 +58,7 @@ def test_what_leaving_out_does_not_mend_is_refused_all_the_same() -> None:
 
 
 def test_every_kind_has_a_gravity_and_says_why() -> None:
-    for name, kind in KINDS.items():
+    for name, kind in FINDING_KINDS.items():
         assert kind.gravity in ("error", "warning", "note")
         assert kind.title
         assert kind.why.endswith(".")
@@ -68,4 +68,6 @@ def test_every_kind_has_a_gravity_and_says_why() -> None:
 def test_the_page_describes_every_kind() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "findings.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
-    assert rows == [f"| `{name}` | {kind.gravity} | {kind.title} | {kind.why} |" for name, kind in KINDS.items()]
+    assert rows == [
+        f"| `{name}` | {kind.gravity} | {kind.title} | {kind.why} |" for name, kind in FINDING_KINDS.items()
+    ]

@@ -105,7 +105,7 @@ def test_boxes_of_any_type_are_matched_and_encoded_as_in_float32(dtype: torch.dt
 def test_matches_equal_torchvision(
     high: float, low: float, best_too: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "OBJECTS_AT_A_TIME", chunk)
     boxes, objects = random_boxes(400, 4), random_boxes(23, 5)
     expected = Matcher(high, low, allow_low_quality_matches=best_too)(box_iou(objects, boxes))
     number, positive, negative = match_boxes(boxes, objects, high=high, low=low, best_too=best_too)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders import TimmEncoder, build_encoder, fitting
-from pixelwise.encoders.sizes import Pyramid, Sizes
+from pixelwise.encoders.sizes import InputSizes, Pyramid
 from pixelwise.errors import ModelError
 
 
@@ -59,22 +59,22 @@ def always_thirty_two(features: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(features, 32)
 
 
-def measure(network: nn.Module, strides: tuple[int, ...] = (4, 8), channels: tuple[int, ...] = (4, 4)) -> Sizes:
+def measure(network: nn.Module, strides: tuple[int, ...] = (4, 8), channels: tuple[int, ...] = (4, 4)) -> InputSizes:
     return Pyramid(network, "toy", channels=channels, strides=strides, in_channels=3).measure()
 
 
 def test_padded_convolutions_compute_on_any_multiple_of_their_largest_stride() -> None:
-    assert measure(Toy()) == Sizes(8, 16, exact=True)
+    assert measure(Toy()) == InputSizes(8, 16, exact=True)
 
 
 def test_patches_of_cells_make_the_period_longer() -> None:
-    assert measure(Toy(in_patches)) == Sizes(16, 32, exact=True)
+    assert measure(Toy(in_patches)) == InputSizes(16, 32, exact=True)
 
 
 def test_unpadded_convolutions_need_pictures_that_leave_two_cells() -> None:
     # Sides of 8 k give k - 3 cells after a 4x4 convolution: 5 is the least k.
     unpadded = Toy(lambda features: F.conv2d(features, torch.empty(4, 4, 4, 4, device=features.device)))
-    assert measure(unpadded) == Sizes(8, 40, exact=False)
+    assert measure(unpadded) == InputSizes(8, 40, exact=False)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_measuring_leaves_the_network_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        ("resnet10t", Sizes(32, 64, exact=True)),
-        ("tiny_vit_5m_224", Sizes(32, 64, exact=True)),
-        ("mobilevitv2_050", Sizes(64, 128, exact=True)),
-        ("inception_v3", Sizes(32, 128, exact=False)),
+        ("resnet10t", InputSizes(32, 64, exact=True)),
+        ("tiny_vit_5m_224", InputSizes(32, 64, exact=True)),
+        ("mobilevitv2_050", InputSizes(64, 128, exact=True)),
+        ("inception_v3", InputSizes(32, 128, exact=False)),
     ],
 )
-def test_encoders_of_timm(name: str, sizes: Sizes) -> None:
+def test_encoders_of_timm(name: str, sizes: InputSizes) -> None:
     with torch.device("meta"):
         encoder = TimmEncoder(name)
     assert encoder.sizes == sizes

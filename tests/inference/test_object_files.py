@@ -20,7 +20,7 @@ from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.shapes.coco import write_coco
 from pixelwise.io.shapes.polygons import write_object_polygons
 from pixelwise.io.shapes.records import PictureRecord, read_picture, read_records, write_records
-from pixelwise.io.shapes.table import COLUMNS, write_object_table
+from pixelwise.io.shapes.table import OBJECT_COLUMNS, write_object_table
 from pixelwise.types import LabelSpace
 
 THINGS = LabelSpace(("cell", "dot"), colors=((255, 0, 0), (0, 0, 255)))
@@ -107,7 +107,7 @@ def test_the_table_measures_every_object(tmp_path: Path) -> None:
     assert write_object_table(tmp_path / "t.csv", [listed("a.png", objects), listed("b.png", objects)], THINGS) == 8
     with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == OBJECT_COLUMNS
     assert [row["picture"] for row in rows] == ["a.png"] * 4 + ["b.png"] * 4
     assert objects.masks is not None
     for number, mask in enumerate(objects.masks):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders.xception import AlignedXception
-from pixelwise.inspection import Row, stage_rows
+from pixelwise.inspection import StageRow, stage_rows
 from pixelwise.models import MODELS, build_model
 from pixelwise.nn.tracing.trace import trace
 
@@ -50,7 +50,7 @@ def last_module(stage: str) -> str:
     return ".".join([*first.split(".")[: -len(last.split("."))], last]) if last else first
 
 
-def measured(network: nn.Module, images: Tensor, rows: list[Row]) -> dict[str, int]:
+def measured(network: nn.Module, images: Tensor, rows: list[StageRow]) -> dict[str, int]:
     """Most rows of the picture that one value of a module's outputs depends on, for each stage named after modules."""
     wanted = {row.name: row for row in rows if row.geometry is not None and not row.geometry.whole}
     outputs: dict[str, list[Tensor]] = {}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.geometry import Geometry
-from pixelwise.inspection import Row, group_rows, stage_rows
+from pixelwise.inspection import StageRow, group_rows, stage_rows
 from pixelwise.models import build_model
 from pixelwise.nn.tracing.trace import trace
 
@@ -25,7 +25,7 @@ class Steps(nn.Module):
         return images.clone()
 
 
-def rows_of(network: nn.Module) -> list[Row]:
+def rows_of(network: nn.Module) -> list[StageRow]:
     return stage_rows(network, trace(network, (1, 4, 20, 20)))
 
 
@@ -33,11 +33,11 @@ def step(kernel: int = 3) -> nn.Module:
     return nn.Sequential(nn.Conv2d(4, 4, kernel, padding=kernel // 2), nn.ReLU())
 
 
-def named(*names: str) -> list[Row]:
-    return [Row(name, (1, 8, 4, 4), Geometry(4, 0, 9), 10, 100, 1000) for name in names]
+def named(*names: str) -> list[StageRow]:
+    return [StageRow(name, (1, 8, 4, 4), Geometry(4, 0, 9), 10, 100, 1000) for name in names]
 
 
-def names(rows: list[Row]) -> list[str]:
+def names(rows: list[StageRow]) -> list[str]:
     return [row.name for row in group_rows(rows)]
 
 

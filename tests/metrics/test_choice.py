@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.instances import Instances, ObjectRule
-from pixelwise.metrics.choice import FEWEST_OBJECTS, SCORES, choose_min_area, choose_score
+from pixelwise.metrics.choice import FEWEST_OBJECTS, TRIED_SCORES, choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import score_pictures
 from pixelwise.types import LabelSpace
@@ -44,7 +44,7 @@ def figure(pictures: list[Compared], *, score: float = 0, area: float = 0) -> fl
 def test_the_best_score_is_chosen(seed: int) -> None:
     pictures = [compare_objects(*picture(10 * seed + number), 1) for number in range(3)]
     chosen = choose_score(pictures, 0.5)
-    figures = [figure(pictures, score=score) for score in SCORES]
+    figures = [figure(pictures, score=score) for score in TRIED_SCORES]
     assert figure(pictures, score=chosen) == max(figures)
     assert min(figures) < max(figures) > figure(pictures, score=0.05)
     assert chosen == pytest.approx(round(chosen, 2))

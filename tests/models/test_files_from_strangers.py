@@ -20,7 +20,7 @@ from pixelwise import LabelSpace, Preprocessing, build_model, load_model, save_m
 from pixelwise.errors import ModelError
 from pixelwise.models import MODELS, Model, build, files
 from pixelwise.models.files import read_card
-from pixelwise.models.importing.sources import OBJECTS, TORCHVISION, find_recipe
+from pixelwise.models.importing.sources import TORCHVISION_OBJECT_MODELS, TORCHVISION_PIXEL_MODELS, find_recipe
 from pixelwise.models.options import checked_options
 
 Content = tuple[dict[str, Any], dict[str, Tensor]]
@@ -301,7 +301,9 @@ def test_options_of_every_model_pass(name: str) -> None:
     assert checked_options(name, options) == options
 
 
-@pytest.mark.parametrize("source", [*TORCHVISION, *OBJECTS, "smp-unet-resnet34", "smp-deeplabv3plus-resnet50"])
+@pytest.mark.parametrize(
+    "source", [*TORCHVISION_PIXEL_MODELS, *TORCHVISION_OBJECT_MODELS, "smp-unet-resnet34", "smp-deeplabv3plus-resnet50"]
+)
 def test_options_of_imported_networks_pass(source: str) -> None:
     recipe = find_recipe(source, {})
     options = json.loads(json.dumps({**recipe.options, **recipe.assumed, "in_channels": 4}))

@@ -16,7 +16,7 @@ from pixelwise.report.figures import draw_curves
 from pixelwise.report.page import confusion_shares, distribution, largest_confusions
 from pixelwise.scoring import Evaluation
 from pixelwise.scoring.example import Example
-from pixelwise.scoring.pixel_drawing import IGNORED, WRONG, draw_pixels
+from pixelwise.scoring.pixel_drawing import IGNORED_COLOR, WRONG_COLOR, draw_pixels
 from pixelwise.scoring.pixel_judge import PixelComparison, pixel_evaluation
 from pixelwise.types import LabelSpace
 
@@ -165,10 +165,10 @@ def test_errors_are_red_where_wrong_and_blue_where_ignored() -> None:
     labels = np.zeros((4, 6), np.uint8)
     labels[:, 3:] = 1
     errors = draw_pixels("x", image, mask, labels, CLASSES).errors
-    assert (errors[1:, 3:] == WRONG).all()
+    assert (errors[1:, 3:] == WRONG_COLOR).all()
     assert np.ptp(errors[1:, :3], axis=2).max() == 0
     assert (errors[0, :, 2] > errors[0, :, 0]).all()
-    assert errors[0, 0].tolist() != list(IGNORED)
+    assert errors[0, 0].tolist() != list(IGNORED_COLOR)
 
 
 def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
@@ -177,7 +177,7 @@ def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
     image = np.zeros((*mask.shape, 3), np.uint8)
     shown = draw_pixels("x", image, mask, 1 - mask, CLASSES, longest=200)
     assert shown.image.shape == shown.truth.shape == shown.errors.shape == (100, 200, 3)
-    assert (shown.errors == WRONG).all()
+    assert (shown.errors == WRONG_COLOR).all()
 
 
 def test_noise_can_be_shown(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pixelwise.metrics.objects import score_objects
 from pixelwise.report import write_report
 from pixelwise.scoring import Evaluation
 from pixelwise.scoring.example import EXAMPLE_SIDE
-from pixelwise.scoring.object_drawing import CROWD, FOUND, MISSED, WRONG, draw_objects
+from pixelwise.scoring.object_drawing import CROWD_COLOR, FOUND_COLOR, MISSED_COLOR, WRONG_COLOR, draw_objects
 from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
 from pixelwise.types import LabelSpace
 
@@ -49,11 +49,11 @@ def test_what_became_of_each_object_is_told_by_colour() -> None:
     image = np.full((*SIZE, 3), 90, np.uint8)
     example = draw_objects("a.png", image, TRUTH, PREDICTION, SPACE)
     errors = example.errors
-    assert tuple(errors[3, 2]) == FOUND
-    assert tuple(errors[30, 2]) == WRONG
-    assert tuple(errors[2, 30]) == MISSED
-    assert tuple(errors[30, 60]) == CROWD
-    assert tuple(errors[34, 66]) == CROWD
+    assert tuple(errors[3, 2]) == FOUND_COLOR
+    assert tuple(errors[30, 2]) == WRONG_COLOR
+    assert tuple(errors[2, 30]) == MISSED_COLOR
+    assert tuple(errors[30, 60]) == CROWD_COLOR
+    assert tuple(errors[34, 66]) == CROWD_COLOR
     empty = errors[50, 40]
     assert len(set(empty.tolist())) == 1
     np.testing.assert_array_equal(errors[8, 67], empty)  # its score is too low to count
@@ -70,8 +70,8 @@ def test_what_became_of_each_object_is_told_by_colour() -> None:
 def test_boxes_are_drawn_where_there_are_no_masks() -> None:
     boxes = Instances(SIZE, PREDICTION.labels, PREDICTION.boxes, None, PREDICTION.scores)
     errors = draw_objects("a.png", np.zeros((*SIZE, 3), np.uint8), TRUTH, boxes, SPACE).errors
-    assert tuple(errors[3, 2]) == FOUND
-    assert tuple(errors[30, 2]) == WRONG
+    assert tuple(errors[3, 2]) == FOUND_COLOR
+    assert tuple(errors[30, 2]) == WRONG_COLOR
 
 
 def test_large_pictures_are_reduced() -> None:

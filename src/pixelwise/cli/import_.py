@@ -119,12 +119,12 @@ def read_labels(path: Path | None) -> LabelSpace | None:
 
 def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
     """Name classes that no file names: those of Pascal VOC where torchvision has as many, else by number."""
-    from pixelwise.data.layouts.voc import CLASSES
+    from pixelwise.data.layouts.voc import VOC_CLASSES
     from pixelwise.types import LabelSpace
 
     found = imported.model.label_space
-    if imported.recipe.library == "torchvision" and len(found) == len(CLASSES):
-        return LabelSpace(CLASSES, background=0), "Pascal VOC, as torchvision's own weights; others with --labels"
+    if imported.recipe.library == "torchvision" and len(found) == len(VOC_CLASSES):
+        return LabelSpace(VOC_CLASSES, background=0), "Pascal VOC, as torchvision's own weights; others with --labels"
     return found, "numbered; name them with --labels"
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pixelwise.inspection import Inspection
     from pixelwise.models import Model
 
-CLASSES = 21
-SIZE = (512, 512)
+DEFAULT_CLASSES = 21
+DEFAULT_SIZE = (512, 512)
 
 UNCOUNTABLE_SIDE = 2**20
 """Sides from here on may give more values than can be counted."""
@@ -31,7 +31,9 @@ def inspect(
         typer.Argument(metavar="NAME", help="A model's name, a run folder or a .safetensors file.", show_default=False),
     ],
     encoder: Annotated[str | None, typer.Option(help="Encoder, for a model named that takes one.")] = None,
-    classes: Annotated[int | None, typer.Option(help=f"Classes, for a model named; {CLASSES} by default.")] = None,
+    classes: Annotated[
+        int | None, typer.Option(help=f"Classes, for a model named; {DEFAULT_CLASSES} by default.")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="Size of the picture; of --picture, else 512x512.", metavar="HxW")
     ] = None,
@@ -78,7 +80,7 @@ def inspect(
                 f"{picture} is {image.shape[0]}x{image.shape[1]}, but --size {size} was given; leave --size out"
             )
         given = image.shape[0], image.shape[1]
-    inspection = look_into(name, encoder=encoder, classes=classes, settings=set_ or [], size=given or SIZE)
+    inspection = look_into(name, encoder=encoder, classes=classes, settings=set_ or [], size=given or DEFAULT_SIZE)
     if drawing is not None:
         draw(inspection, image, drawing)
     if as_json:
@@ -154,7 +156,7 @@ def find_model(name: str, *, encoder: str | None, classes: int | None, settings:
         if encoder is not None and options.setdefault("encoder", encoder) != encoder:
             raise SettingError(f"--encoder {encoder} and --set encoder={options['encoder']} differ; give one of them")
         with torch.device("meta"):
-            return build_model(name, classes=CLASSES if classes is None else classes, **options)
+            return build_model(name, classes=DEFAULT_CLASSES if classes is None else classes, **options)
     for option, value in (("--encoder", encoder), ("--classes", classes), ("--set", settings or None)):
         if value is not None:
             raise SettingError(f"{name} is a trained model and has its own; leave {option} out")

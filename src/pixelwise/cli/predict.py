@@ -94,7 +94,7 @@ def predict(
     from pixelwise.inference.labelling.jobs import Options, collect
     from pixelwise.inference.labelling.label import check_possible, label_one, read_job, size_of
     from pixelwise.inference.labelling.object_lists import ObjectLists, listed_name
-    from pixelwise.inference.labelling.outputs import FileSink, check_not_overwritten, parse_kinds, results_of
+    from pixelwise.inference.labelling.outputs import FolderSink, check_not_overwritten, parse_kinds, results_of
     from pixelwise.io.ahead import read_ahead
     from pixelwise.io.outputs import make_folder
     from pixelwise.io.rasters.opening import Watch
@@ -158,7 +158,7 @@ def predict(
                 if ids is not None:
                     ids.entry_of_size(listed_name(job), size_of(job, image))
                 make_folder((out / job.name).parent, "out")
-                outcome = label_one(predictor, job, options, FileSink(out / job.name), image=image, listener=terminal)
+                outcome = label_one(predictor, job, options, FolderSink(out / job.name), image=image, listener=terminal)
                 lists.add(job, outcome.size, outcome.labelled.records)
                 places.look(job.picture)
                 finished.add(source, filter(Path.exists, [*results_of(out / job.name), lists.path_of(job)]))

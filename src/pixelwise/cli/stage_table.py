@@ -13,12 +13,12 @@ from rich.table import Table
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
-    from pixelwise.inspection import Inspection, Row
+    from pixelwise.inspection import Inspection, StageRow
 
 BOX = "box"
 """Stands for the stride of what runs on regions of the picture."""
 
-COLUMNS = ("ch", "size", "unpadded", "stride", "field", "params", "mult-adds", "MiB")
+STAGE_COLUMNS = ("ch", "size", "unpadded", "stride", "field", "params", "mult-adds", "MiB")
 
 
 def show(inspection: Inspection, console: Console, *, every: bool = False) -> None:
@@ -53,14 +53,14 @@ def _heading(inspection: Inspection) -> str:
     return f"[bold]{escape(inspection.name)}[/]{escape(encoder)}: {escape(taken)}, {picture}\n"
 
 
-def _table(inspection: Inspection, rows: Sequence[Row]) -> Table:
+def _table(inspection: Inspection, rows: Sequence[StageRow]) -> Table:
     unpadded = inspection.unpadded
     shapes = (
         {}
         if unpadded is None
         else {row.name: shape for row, shape in zip(inspection.rows, unpadded.shapes, strict=True)}
     )
-    kept = [name for name in COLUMNS if name != "unpadded" or unpadded is not None]
+    kept = [name for name in STAGE_COLUMNS if name != "unpadded" or unpadded is not None]
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     table.add_column("stage", overflow="fold")
     for column in kept:
@@ -84,7 +84,7 @@ def _table(inspection: Inspection, rows: Sequence[Row]) -> Table:
     return table
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: StageRow) -> dict[str, str]:
     calls = row.every_call
     maps = [call for call in calls if len(call.shape) == 4]
     placed = [call.geometry for call in maps if call.geometry is not None]
@@ -103,7 +103,7 @@ def _cells(row: Row) -> dict[str, str]:
     }
 
 
-def _facts(inspection: Inspection, rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _facts(inspection: Inspection, rows: Sequence[StageRow]) -> list[tuple[str, str]]:
     from pixelwise.inspection import describe_field, describe_unpadded
 
     facts = [("parameters", f"{inspection.parameters:,}"), ("field", describe_field(inspection))]

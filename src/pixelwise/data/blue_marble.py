@@ -20,7 +20,7 @@ LABELS = LabelSpace(("sea", "land", "lake"), colors=((18, 44, 92), (196, 172, 96
 MASK_SIZE = (8640, 17280)
 """Rows and columns of the mask: 1.25 minutes of arc a pixel; 0 sea, 1 land, 2 lake, southernmost row first."""
 
-WINDOWS = {"val": (0.0, 40 / 360), "train": (40 / 360, 150 / 360)}
+SPLIT_LONGITUDES = {"val": (0.0, 40 / 360), "train": (40 / 360, 150 / 360)}
 """Split -> its western and eastern edge as shares of the map's width: the Pacific and Alaska up to 140 degrees west
 choose the best weights, the Americas up to 30 degrees west are learnt from."""
 
@@ -67,7 +67,7 @@ def write_americas(earth: BlueMarble, folder: Path) -> None:
         folder: where ``images/``, ``masks/`` and ``classes.txt`` are written.
     """
     width = earth.mask.shape[1]
-    for split, (west, east) in WINDOWS.items():
+    for split, (west, east) in SPLIT_LONGITUDES.items():
         for kind in ("images", "masks"):
             (folder / kind / split).mkdir(parents=True, exist_ok=True)
         columns = slice(round(west * width), round(east * width))

@@ -16,7 +16,7 @@ GRAVITIES: tuple[Gravity, ...] = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingKind:
     """One kind of finding.
 
     Args:
@@ -30,38 +30,54 @@ class Kind:
     why: str
 
 
-KINDS: Mapping[str, Kind] = {
-    "recognised": Kind("note", "What was recognised", "How the data set was read, so that a wrong guess is seen."),
-    "pair_without_mask": Kind(
+FINDING_KINDS: Mapping[str, FindingKind] = {
+    "recognised": FindingKind(
+        "note", "What was recognised", "How the data set was read, so that a wrong guess is seen."
+    ),
+    "pair_without_mask": FindingKind(
         "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
     ),
-    "split_without_masks": Kind("note", "A split without masks", "It can be labelled, but nothing is learnt from it."),
-    "not_understood": Kind("error", "Data that cannot be read", "No layout fits, or the masks mean nothing known."),
-    "unreadable": Kind("error", "Files that cannot be read", "They are damaged, or hold what no class stands for."),
-    "copy_across_splits": Kind(
+    "split_without_masks": FindingKind(
+        "note", "A split without masks", "It can be labelled, but nothing is learnt from it."
+    ),
+    "not_understood": FindingKind(
+        "error", "Data that cannot be read", "No layout fits, or the masks mean nothing known."
+    ),
+    "unreadable": FindingKind(
+        "error", "Files that cannot be read", "They are damaged, or hold what no class stands for."
+    ),
+    "copy_across_splits": FindingKind(
         "error", "A picture in several splits", "What is learnt by heart is scored, so that figures are too good."
     ),
-    "near_copy_across_splits": Kind(
+    "near_copy_across_splits": FindingKind(
         "warning", "Nearly the same picture in several splits", "Figures may be too good, as for a copy."
     ),
-    "copy": Kind("warning", "A picture that is there several times", "It counts several times."),
-    "mixed_encodings": Kind("warning", "Masks of 0 and 1 among masks of 0 and 255", "255 may be an object, or void."),
-    "mixed_pictures": Kind("warning", "Pictures of different kinds", "Channels or depth differ from file to file."),
-    "class_absent": Kind("warning", "A class that a split does not have", "It is not learnt, or has no score."),
-    "all_ignored": Kind("warning", "Masks that are void everywhere", "They teach nothing."),
-    "all_background": Kind(
+    "copy": FindingKind("warning", "A picture that is there several times", "It counts several times."),
+    "mixed_encodings": FindingKind(
+        "warning", "Masks of 0 and 1 among masks of 0 and 255", "255 may be an object, or void."
+    ),
+    "mixed_pictures": FindingKind(
+        "warning", "Pictures of different kinds", "Channels or depth differ from file to file."
+    ),
+    "class_absent": FindingKind("warning", "A class that a split does not have", "It is not learnt, or has no score."),
+    "all_ignored": FindingKind("warning", "Masks that are void everywhere", "They teach nothing."),
+    "all_background": FindingKind(
         "note", "Pictures of background alone", "They teach what is nothing; too many slow learning."
     ),
-    "small_split": Kind("note", "A split of few pictures", "Its scores change much with a single picture."),
-    "picture_not_used": Kind(
+    "small_split": FindingKind("note", "A split of few pictures", "Its scores change much with a single picture."),
+    "picture_not_used": FindingKind(
         "note", "Pictures that are not used", "They may lack an annotation, or have another name than it."
     ),
-    "mask_not_used": Kind("note", "Masks that are not used", "Their pictures may be missing, or have another name."),
-    "folder_not_used": Kind("note", "Folders that are not used", "They may hold the truth, or another set."),
-    "format_not_read": Kind(
+    "mask_not_used": FindingKind(
+        "note", "Masks that are not used", "Their pictures may be missing, or have another name."
+    ),
+    "folder_not_used": FindingKind("note", "Folders that are not used", "They may hold the truth, or another set."),
+    "format_not_read": FindingKind(
         "note", "Files that cannot be read", "They are pictures or masks in a format not read here."
     ),
-    "size_differs": Kind("error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."),
+    "size_differs": FindingKind(
+        "error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."
+    ),
 }
 """Every kind there is, by the name that ``doctor --json`` gives it; ``docs/findings.md`` describes each."""
 
@@ -71,7 +87,7 @@ class Finding:
     """Something that was noticed.
 
     Args:
-        kind: a key of :data:`KINDS`.
+        kind: a key of :data:`FINDING_KINDS`.
         what: what was found, in a sentence that names one file or value.
         mend: what to do about it.
         files: the files it is about, relative to the data set, the first one being named in ``what``.
@@ -85,12 +101,12 @@ class Finding:
     pairs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        assert self.kind in KINDS, self.kind
+        assert self.kind in FINDING_KINDS, self.kind
 
     @property
     def gravity(self) -> Gravity:
         """How much it matters."""
-        return KINDS[self.kind].gravity
+        return FINDING_KINDS[self.kind].gravity
 
     @property
     def count(self) -> int:

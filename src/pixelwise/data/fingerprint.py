@@ -86,7 +86,7 @@ def fingerprint(source: DataSource, *, progress: Callable[[int, int], Any] | Non
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _PictureTraits:
     path: Path
     size: tuple[int, int]
     channels: int
@@ -96,7 +96,7 @@ class _Measured:
     values: NDArray[Any] | None  # some stored values, of deep pictures
 
 
-def _measure(pair: Pair, space: LabelSpace) -> _Measured:
+def _measure(pair: Pair, space: LabelSpace) -> _PictureTraits:
     info = image_info(pair.image)
     class_pixels, halves = _count_pixels(pair, space)
     values = None
@@ -105,7 +105,7 @@ def _measure(pair: Pair, space: LabelSpace) -> _Measured:
         every = max(1, stored.size // _VALUES_A_PICTURE)
         values = stored.ravel()[::every].astype(np.float64)
     shares = halves / (info.size[0] * info.size[1])
-    return _Measured(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values)
+    return _PictureTraits(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values)
 
 
 def _count_pixels(pair: Pair, space: LabelSpace) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -138,7 +138,7 @@ def _is_upright(halves: NDArray[np.float64]) -> bool:
     return bool((np.abs(differences.mean(0)) > _SURE * np.maximum(error, 1e-12)).any())
 
 
-def _common_channels(measured: list[_Measured]) -> int:
+def _common_channels(measured: list[_PictureTraits]) -> int:
     found = {one.channels: one.path for one in measured}
     if len(found) == 1 or found.keys() == {1, 3}:
         return max(found)

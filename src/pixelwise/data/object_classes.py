@@ -21,7 +21,7 @@ from pixelwise.words import counted
 LEFT_OUT = -1
 """What a class becomes whose objects do not count."""
 
-Table = tuple[int, ...]
+ClassTable = tuple[int, ...]
 """Class as the layout numbers it -> class as it is used, or LEFT_OUT."""
 
 
@@ -35,7 +35,7 @@ class Relabelled:
     """
 
     reader: ObjectReader
-    table: Table
+    table: ClassTable
 
     def size(self) -> Size | None:
         """Height and width as the annotation states them."""
@@ -50,7 +50,7 @@ class Relabelled:
 
 def object_classes(
     names: tuple[str, ...], description: Description | None = None, described_in: Path | None = None
-) -> tuple[LabelSpace, Table]:
+) -> tuple[LabelSpace, ClassTable]:
     """Make the classes of objects, renamed, merged and coloured as a ``dataset.yaml`` says.
 
     Args:
@@ -81,7 +81,7 @@ def object_classes(
     return replace(_space([space.names[index] for index in kept]), colors=colors), table
 
 
-def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> Table:
+def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> ClassTable:
     """Find the classes of a model for the classes of data, by their names.
 
     The single unnamed class of a map of ids fits a model of one class whatever its name.
@@ -107,7 +107,7 @@ def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> Table:
     return tuple(known.index(name) for name in space.names)
 
 
-def relabel(splits: Mapping[str, tuple[Pair, ...]], table: Table) -> dict[str, tuple[Pair, ...]]:
+def relabel(splits: Mapping[str, tuple[Pair, ...]], table: ClassTable) -> dict[str, tuple[Pair, ...]]:
     """Exchange the classes of all objects; pairs stay as they are where that changes nothing."""
     if table == tuple(range(len(table))):
         return dict(splits)

@@ -98,14 +98,14 @@ def survey_objects(
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
+class _PictureObjects:
     sides: NDArray[np.float64]  # (N, 2): height and width of each box
     labels: NDArray[np.int64]  # (N,)
     overlaps: NDArray[np.float64]  # (N,)
     masks: bool
 
 
-def _measure(pair: Pair) -> _Measured:
+def _measure(pair: Pair) -> _PictureObjects:
     assert pair.objects is not None
     every: Instances = pair.objects.read()
     boxes = every.boxes.astype(np.float64)
@@ -113,7 +113,7 @@ def _measure(pair: Pair) -> _Measured:
     single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and nothing could find it
     sides = sides[single]
     overlaps = _largest_overlaps(boxes[single], every.labels[single])
-    return _Measured(sides, every.labels[single], overlaps, every.masks is not None)
+    return _PictureObjects(sides, every.labels[single], overlaps, every.masks is not None)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:

@@ -16,8 +16,8 @@ from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_and_gaps
 from pixelwise.types import Color, StoredValue, pack_colors
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 MAX_COLORS = 4096
 """More colours than this in one mask are not collected: nobody annotates so many classes by colour."""
@@ -158,8 +158,8 @@ def _count_runs(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def in_threads(
-    work: Callable[[Item], Result], items: Sequence[Item], progress: Callable[[int, int], Any] | None = None
-) -> Iterable[Result]:
+    work: Callable[[ItemT], ResultT], items: Sequence[ItemT], progress: Callable[[int, int], Any] | None = None
+) -> Iterable[ResultT]:
     """Do ``work`` on every item in a few threads and give the results in order; decoders release the interpreter lock.
 
     Args:

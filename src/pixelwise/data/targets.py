@@ -11,15 +11,13 @@ from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.masks import NOT_ANNOTATED, read_mask_and_gaps
-from pixelwise.types import LabelSpace
+from pixelwise.types import LabelArray, LabelSpace
 from pixelwise.types import semantic_space as semantic_space
-
-Mask = NDArray[np.unsignedinteger[Any]]
 
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with their opposites, all eight
 
 
-def read_target(pair: Pair, label_space: LabelSpace) -> Mask:
+def read_target(pair: Pair, label_space: LabelSpace) -> LabelArray:
     """Read the class of every pixel of a picture.
 
     Args:
@@ -42,7 +40,7 @@ def read_target(pair: Pair, label_space: LabelSpace) -> Mask:
     return label_space.encode(stored, source=str(pair.mask))
 
 
-def paint_classes(instances: Instances, label_space: LabelSpace) -> Mask:
+def paint_classes(instances: Instances, label_space: LabelSpace) -> LabelArray:
     """Paint objects as classes, with a line of background between those of one class that touch.
 
     So the connected parts of a class are its objects again, which is how a semantic network finds objects (Ronneberger

@@ -12,7 +12,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from pixelwise.errors import SettingError
 from pixelwise.words import counted
 
-Sizes = tuple[tuple[float, ...], ...]
+AnchorSizes = tuple[tuple[float, ...], ...]
 
 
 class AnchorGrid:

@@ -14,7 +14,7 @@ from torch import Tensor
 LARGEST_STEP = math.log(1000 / 16)
 """Most by which a side is stretched, as a logarithm: what a network says before it has learnt is bounded by it."""
 
-CHUNK = 32
+OBJECTS_AT_A_TIME = 32
 """Objects that are held against all anchors at a time; bounds the memory of crowded pictures."""
 
 
@@ -65,8 +65,8 @@ def match_boxes(
     best = boxes.new_full((len(boxes),), -1.0 if len(objects) else 0.0)  # (P,)
     number = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)  # (P,)
     chosen = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)  # (P,)
-    for start in range(0, len(objects), CHUNK):
-        overlap = pairwise_iou(objects[start : start + CHUNK], boxes)  # (chunk, P)
+    for start in range(0, len(objects), OBJECTS_AT_A_TIME):
+        overlap = pairwise_iou(objects[start : start + OBJECTS_AT_A_TIME], boxes)  # (chunk, P)
         if not len(boxes):
             break
         value, place = overlap.max(0)

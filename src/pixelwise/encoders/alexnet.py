@@ -14,10 +14,10 @@ from pixelwise.geometry import Geometry
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.convert import linear_to_conv_weight
 
-CHANNELS = {"caffe": (96, 256, 384, 384, 256), "torchvision": (64, 192, 384, 256, 256)}
+ALEXNET_CHANNELS = {"caffe": (96, 256, 384, 384, 256), "torchvision": (64, 192, 384, 256, 256)}
 """Channels of the five convolutions."""
 
-GROUPS = {"caffe": (1, 2, 1, 2, 2), "torchvision": (1, 1, 1, 1, 1)}
+ALEXNET_GROUPS = {"caffe": (1, 2, 1, 2, 2), "torchvision": (1, 1, 1, 1, 1)}
 """Halves that the convolutions were split into over two GPUs."""
 
 
@@ -57,8 +57,8 @@ class AlexNet(nn.Module):
         super().__init__()
         self.form, self.pool_padding, self.ceil_pools = form, pool_padding, ceil_pools
         # Even numbers, so that two groups share them.
-        one, two, three, four, five = (max(2, 2 * round(channels * width / 2)) for channels in CHANNELS[form])
-        groups = GROUPS[form]
+        one, two, three, four, five = (max(2, 2 * round(channels * width / 2)) for channels in ALEXNET_CHANNELS[form])
+        groups = ALEXNET_GROUPS[form]
         self.conv1 = nn.Conv2d(in_channels, one, 11, stride=4, padding=first_padding)
         self.conv2 = nn.Conv2d(one, two, 5, padding=2, groups=groups[1])
         self.conv3 = nn.Conv2d(two, three, 3, padding=1)

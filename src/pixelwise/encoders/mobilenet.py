@@ -18,7 +18,7 @@ TAPS = ((0, 0), (1, 1), (2, 0), (4, 1), (6, 0))
 SQUEEZED = (2, 4, 5)
 """Stages whose blocks have squeeze-and-excitation."""
 
-EPSILON, MOMENTUM = 1e-3, 0.01
+MOBILENET_EPSILON, MOBILENET_MOMENTUM = 1e-3, 0.01
 """What torchvision gives the batch norms of this network."""
 
 
@@ -45,7 +45,7 @@ class DilatedMobileNetV3(nn.Module):
         self.body = TimmEncoder(self.name, in_channels=in_channels, output_stride=16).body
         for part in self.body.modules():
             if isinstance(part, nn.BatchNorm2d):
-                part.eps, part.momentum = EPSILON, MOMENTUM
+                part.eps, part.momentum = MOBILENET_EPSILON, MOBILENET_MOMENTUM
         first = self.body.blocks[5][0].conv_dw
         first.dilation, first.padding = (2, 2), (4, 4)
 

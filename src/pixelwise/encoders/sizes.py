@@ -18,7 +18,7 @@ TRIED = 256
 OTHER_ENCODERS = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
 
 
-class Sizes(NamedTuple):
+class InputSizes(NamedTuple):
     """What an encoder computes on, and what comes of it."""
 
     period: int
@@ -65,7 +65,7 @@ class Pyramid:
         self.channels, self.strides = tuple(channels), tuple(strides)
         self._seen: dict[tuple[int, int], list[tuple[int, ...]] | str] = {}
 
-    def measure(self) -> Sizes:
+    def measure(self) -> InputSizes:
         """Hold what is declared against what the network does, at several sizes, square and not.
 
         Some networks ask for multiples of more than their largest stride, a patch or a window of cells: twice as much
@@ -82,9 +82,9 @@ class Pyramid:
             other = (2 * TRIED + period, 2 * TRIED + 2 * period)
             shapes = self._run(*other)
             if self._keeps_strides(least, least) and self._keeps_strides(*other):
-                return Sizes(period, least, exact=True)
+                return InputSizes(period, least, exact=True)
             if self._loses_little(*other):
-                stretched = stretched or Sizes(period, least, exact=False)
+                stretched = stretched or InputSizes(period, least, exact=False)
             else:
                 found = shapes if isinstance(shapes, str) else f"gives {', '.join(map(str, shapes))}"
                 reason = reason or f"not of {other[0]}x{other[1]} ({found})"

@@ -9,7 +9,7 @@ import timm
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
-from pixelwise.encoders.sizes import OTHER_ENCODERS, Pyramid, Sizes
+from pixelwise.encoders.sizes import OTHER_ENCODERS, InputSizes, Pyramid
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.nn.blocks import DepthwiseConv2d
 
@@ -46,7 +46,7 @@ class TimmEncoder(nn.Module):
         _use_native_depthwise(self.body)
 
     @cached_property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> InputSizes:
         """The sizes of pictures that it computes on."""
         channels, strides = self.channels, self.strides
         return Pyramid(self.body, self.name, channels=channels, strides=strides, in_channels=self.in_channels).measure()

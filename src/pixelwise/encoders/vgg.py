@@ -14,10 +14,10 @@ from pixelwise.geometry import Geometry
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.convert import linear_to_conv_weight
 
-CHANNELS = (64, 128, 256, 512, 512)
+VGG_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of the five blocks."""
 
-CONVOLUTIONS = (2, 2, 3, 3, 3)
+VGG_CONVOLUTIONS = (2, 2, 3, 3, 3)
 """3x3 convolutions a block."""
 
 TORCHVISION_FEATURES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -60,9 +60,9 @@ class VGG16(nn.Module):
     ) -> None:
         super().__init__()
         self.ceil_pools, self.atrous, self.taps = ceil_pools, atrous, taps
-        blocks = tuple(max(1, round(channels * width)) for channels in CHANNELS)
+        blocks = tuple(max(1, round(channels * width)) for channels in VGG_CHANNELS)
         before = in_channels
-        for block, (channels, count) in enumerate(zip(blocks, CONVOLUTIONS, strict=True), start=1):
+        for block, (channels, count) in enumerate(zip(blocks, VGG_CONVOLUTIONS, strict=True), start=1):
             dilation = 2 if atrous and block == 5 else 1
             for index in range(1, count + 1):
                 padding = first_padding if (block, index) == (1, 1) else dilation
@@ -81,7 +81,7 @@ class VGG16(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Encode images (N, C, H, W) into maps, finest first."""
         features, maps = images, []
-        for block, count in enumerate(CONVOLUTIONS, start=1):
+        for block, count in enumerate(VGG_CONVOLUTIONS, start=1):
             for index in range(1, count + 1):
                 features = F.relu(self.get_submodule(f"conv{block}_{index}")(features), inplace=True)
             if self.taps == "blocks":
@@ -95,7 +95,7 @@ class VGG16(nn.Module):
     def geometries(self) -> list[Geometry]:
         """How the outputs of each map lie on the picture, finest first."""
         geometry, found = Geometry.identity(), []
-        for block, count in enumerate(CONVOLUTIONS, start=1):
+        for block, count in enumerate(VGG_CONVOLUTIONS, start=1):
             for index in range(1, count + 1):
                 conv = self.get_submodule(f"conv{block}_{index}")
                 assert isinstance(conv, nn.Conv2d)
@@ -129,7 +129,7 @@ def vgg16_from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ModelError: a tensor is missing.
     """
-    names = [f"conv{block}_{i}" for block, count in enumerate(CONVOLUTIONS, start=1) for i in range(1, count + 1)]
+    names = [f"conv{block}_{i}" for block, count in enumerate(VGG_CONVOLUTIONS, start=1) for i in range(1, count + 1)]
     places = dict(zip((f"features.{place}" for place in TORCHVISION_FEATURES), names, strict=True))
     places |= {"classifier.0": "fc6", "classifier.3": "fc7"}
     renamed = {}

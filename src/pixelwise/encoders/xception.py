@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, initialise
 
-EPSILON = 1e-3
+XCEPTION_EPSILON = 1e-3
 """What batch normalisation adds to the variance, as in the published networks."""
 
 ENTRY: dict[int, tuple[tuple[int, int], ...]] = {
@@ -35,9 +35,9 @@ class SeparableConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, dilation: int, activated: bool) -> None:
         super().__init__()
         self.conv_dw = DepthwiseConv2d(in_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False)
-        self.bn_dw = BatchNorm2d(in_channels, eps=EPSILON)
+        self.bn_dw = BatchNorm2d(in_channels, eps=XCEPTION_EPSILON)
         self.conv_pw = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn_pw = BatchNorm2d(out_channels, eps=EPSILON)
+        self.bn_pw = BatchNorm2d(out_channels, eps=XCEPTION_EPSILON)
         self.act = nn.ReLU(inplace=True) if activated else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class XceptionBlock(nn.Module):
         if not last and (stride != 1 or in_channels != before):
             self.shortcut = nn.Module()
             self.shortcut.add_module("conv", nn.Conv2d(in_channels, before, 1, stride, bias=False))
-            self.shortcut.add_module("bn", BatchNorm2d(before, eps=EPSILON))
+            self.shortcut.add_module("bn", BatchNorm2d(before, eps=XCEPTION_EPSILON))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the result, and the map before the last convolution, still at the stride of the input."""
@@ -169,7 +169,7 @@ class _Stem(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
-        self.bn = BatchNorm2d(out_channels, eps=EPSILON)
+        self.bn = BatchNorm2d(out_channels, eps=XCEPTION_EPSILON)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -7,26 +7,26 @@ from typing import Generic, TypeVar
 
 from pixelwise.instances import Box
 
-Thing = TypeVar("Thing")
+ThingT = TypeVar("ThingT")
 
 BUCKET_SIDE = 256
 """The side of a bucket in pixels."""
 
 
-class Buckets(Generic[Thing]):
+class Buckets(Generic[ThingT]):
     """Gives the things near a box without looking at all of them; iterates in the order in which they came."""
 
     def __init__(self) -> None:
-        self._things: list[tuple[Box, Thing]] = []
+        self._things: list[tuple[Box, ThingT]] = []
         self._cells: dict[tuple[int, int], list[int]] = {}
 
-    def add(self, box: Box, thing: Thing) -> None:
+    def add(self, box: Box, thing: ThingT) -> None:
         """Keep a thing."""
         for cell in _cells(box):
             self._cells.setdefault(cell, []).append(len(self._things))
         self._things.append((box, thing))
 
-    def near(self, box: Box) -> Iterator[Thing]:
+    def near(self, box: Box) -> Iterator[ThingT]:
         """Give those whose boxes meet a box, the first ones first."""
         numbers = {number for cell in _cells(box) for number in self._cells.get(cell, ())}
         for number in sorted(numbers):
@@ -34,7 +34,7 @@ class Buckets(Generic[Thing]):
             if left <= box[2] and right >= box[0] and top <= box[3] and bottom >= box[1]:
                 yield thing
 
-    def __iter__(self) -> Iterator[Thing]:
+    def __iter__(self) -> Iterator[ThingT]:
         return (thing for _, thing in self._things)
 
     def __len__(self) -> int:

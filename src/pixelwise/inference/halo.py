@@ -22,7 +22,7 @@ LONGEST_HALO = 512
 WINDOW_SIDE = 128
 """The side of the windows in pixels."""
 
-WINDOWS = 8
+HALO_WINDOWS = 8
 
 CHANGED_SHARE = 1e-3
 """Share of the pixels of the windows that may come out otherwise."""

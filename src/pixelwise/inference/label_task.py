@@ -14,11 +14,11 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.halo import choose_halo
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult, label_raster
+from pixelwise.inference.raster import RasterResult, TileProgress, label_raster
 from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.seams import Seams
 from pixelwise.inference.shared_pooling import shared_context
-from pixelwise.inference.tiles import Reader, each_tile
+from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.scratch import FinishedWindow
@@ -86,7 +86,7 @@ class LabelTask:
         return changed
 
     def predict(
-        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None
+        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: TileProgress | None
     ) -> Prediction:
         """Label an image (C, H, W)."""
         seams = Seams(plan, _reader(image), self.runtime)
@@ -118,7 +118,7 @@ class LabelTask:
         sink: LabelSink,
         *,
         finished: Collection[FinishedWindow] = (),
-        progress: Progress | None = None,
+        progress: TileProgress | None = None,
     ) -> RasterResult:
         """Label a raster; see :func:`pixelwise.inference.raster.label_raster`."""
         return label_raster(self.runtime, plan, source, sink, finished=finished, progress=progress)
@@ -137,5 +137,5 @@ class LabelTask:
         return counts
 
 
-def _reader(image: NDArray[np.uint8]) -> Reader:
+def _reader(image: NDArray[np.uint8]) -> ReadWindow:
     return lambda rows, columns: image[:, rows, columns]

@@ -17,10 +17,10 @@ from pixelwise.inference.merging import Joiner
 from pixelwise.inference.object_tiles import choose_object_tiles
 from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult, window_reader
+from pixelwise.inference.raster import RasterResult, TileProgress, window_reader
 from pixelwise.inference.resizing import on_picture, read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.tiles import Reader, each_tile
+from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.scratch import FinishedWindow
@@ -76,7 +76,7 @@ class ObjectTask:
         return self
 
     def predict(
-        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: Progress | None
+        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: TileProgress | None
     ) -> Prediction:
         """Find the objects of an image (C, H, W).
 
@@ -99,7 +99,7 @@ class ObjectTask:
         sink: LabelSink,
         *,
         finished: Collection[FinishedWindow] = (),
-        progress: Progress | None = None,
+        progress: TileProgress | None = None,
     ) -> RasterResult:
         """Find the objects of a raster and paint them window by window; memory follows the boxes of the objects.
 
@@ -133,7 +133,7 @@ class ObjectTask:
 
         return count_labels(mask, labels, self.label_space)
 
-    def _find(self, read: Reader, plan: TilePlan, progress: Progress | None) -> tuple[Instances, float | None]:
+    def _find(self, read: ReadWindow, plan: TilePlan, progress: TileProgress | None) -> tuple[Instances, float | None]:
         """Find the objects of a picture, as they lie on it at its own size."""
         size = plan.resized_from or plan.size
         if plan.resized_from is not None:

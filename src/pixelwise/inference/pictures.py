@@ -16,11 +16,11 @@ from pixelwise.io.images import read_image
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.words import counted
 
-Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image
+PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image
 """A file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image."""
 
 
-def as_image(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def as_image(picture: PictureInput, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Bring a picture to uint8 (C, H, W) with the channels that ``preprocessing`` is for.
 
     Grey becomes colour by repetition, colour becomes grey as luminance, transparency is dropped. Files and PIL images

@@ -15,9 +15,9 @@ from pixelwise.card import ModelCard
 from pixelwise.errors import SettingError
 from pixelwise.inference.label_task import LabelTask
 from pixelwise.inference.object_task import ObjectTask
-from pixelwise.inference.pictures import Picture, as_image
+from pixelwise.inference.pictures import PictureInput, as_image
 from pixelwise.inference.prediction import Prediction
-from pixelwise.inference.raster import Progress, RasterResult
+from pixelwise.inference.raster import RasterResult, TileProgress
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.catalogue import opener_of
 from pixelwise.inference.runtimes.views import parse_views
@@ -128,7 +128,7 @@ class Predictor:
         return self._task.preprocessing
 
     def __call__(
-        self, picture: Picture, *, probabilities: bool = False, progress: Progress | None = None
+        self, picture: PictureInput, *, probabilities: bool = False, progress: TileProgress | None = None
     ) -> Prediction:
         """Label every pixel of a picture, or find its objects.
 
@@ -180,7 +180,7 @@ class Predictor:
         sink: str | os.PathLike[str] | LabelSink,
         *,
         resume: bool = False,
-        progress: Progress | None = None,
+        progress: TileProgress | None = None,
     ) -> RasterResult:
         """Label a raster of any size; memory does not grow with it.
 
@@ -217,7 +217,7 @@ class Predictor:
                 watch.check()  # before the file gets its name
                 return result
 
-    def confusion(self, picture: Picture, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    def confusion(self, picture: PictureInput, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count how the labels of a picture compare with its mask, without keeping the labels.
 
         Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.seams import Seams
 from pixelwise.inference.shared_pooling import shared_context
-from pixelwise.inference.tiles import Reader, each_tile
+from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import Instances
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.io.rasters.scratch import FinishedWindow
@@ -22,7 +22,7 @@ from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Tile, TilePlan
 
-Progress = Callable[[int, int], None]
+TileProgress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""
 
 
@@ -53,7 +53,7 @@ def label_raster(
     sink: LabelSink,
     *,
     finished: Collection[FinishedWindow] = (),
-    progress: Progress | None = None,
+    progress: TileProgress | None = None,
 ) -> RasterResult:
     """Label a raster window by window; reading, computing and writing overlap.
 
@@ -99,7 +99,7 @@ def label_raster(
     return RasterResult(plan, plan.exact, error, len(tiles))
 
 
-def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> Reader:
+def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> ReadWindow:
     """Read windows of a raster as a network takes them, by one thread at a time."""
 
     def read(rows: slice, columns: slice) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.inference.tiles import Reader
+from pixelwise.inference.tiles import ReadWindow
 from pixelwise.instances import BoxMask, Instances, Size
 
 BAND_BYTES = 16 << 20
@@ -17,7 +17,7 @@ BAND_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class _Taps:
+class _ResizeTaps:
     """What the pixels along an axis read."""
 
     lower: NDArray[np.int64]
@@ -26,14 +26,14 @@ class _Taps:
     """The weight of the upper one."""
 
     @classmethod
-    def of(cls, length: int, wanted: int) -> _Taps:
+    def of(cls, length: int, wanted: int) -> _ResizeTaps:
         """Find what each of the wanted pixels reads of an axis of a length, with half-pixel centres."""
         position = np.clip((np.arange(wanted) + 0.5) * (length / wanted) - 0.5, 0, length - 1)
         lower = np.floor(position).astype(np.int64)
         return cls(lower, np.minimum(lower + 1, length - 1), (position - lower).astype(np.float32))
 
 
-def read_resized(read: Reader, size: Size, seen: Size, channels: int) -> NDArray[np.float32]:
+def read_resized(read: ReadWindow, size: Size, seen: Size, channels: int) -> NDArray[np.float32]:
     """Read a picture at another size, bilinear with half-pixel centres, without holding more than a band of it.
 
     Args:
@@ -45,7 +45,7 @@ def read_resized(read: Reader, size: Size, seen: Size, channels: int) -> NDArray
     Returns:
         float32 (C, *seen), on the scale of the picture, 0 .. 255; not rounded, since a network reads it.
     """
-    rows, columns = (_Taps.of(length, wanted) for length, wanted in zip(size, seen, strict=True))
+    rows, columns = (_ResizeTaps.of(length, wanted) for length, wanted in zip(size, seen, strict=True))
     result = np.empty((channels, *seen), np.float32)
     most = max(2, BAND_BYTES // (channels * size[1]))  # rows of the picture
     first = 0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.inference.runtimes.base import Runtime
-from pixelwise.inference.tiles import Reader, inside, release_free_memory, show
+from pixelwise.inference.tiles import ReadWindow, inside, release_free_memory, show
 from pixelwise.tiling import Tile, TilePlan, Window, read_window
 
 SEAM_SIDE = 64
@@ -43,7 +43,9 @@ class Seams:
         tiles: those that will be looked at, in their order; by default all of the plan.
     """
 
-    def __init__(self, plan: TilePlan, read: Reader, runtime: Runtime, *, tiles: Sequence[Tile] | None = None) -> None:
+    def __init__(
+        self, plan: TilePlan, read: ReadWindow, runtime: Runtime, *, tiles: Sequence[Tile] | None = None
+    ) -> None:
         self.plan = plan
         self.read = read
         self.runtime = runtime

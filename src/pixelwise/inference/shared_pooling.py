@@ -6,7 +6,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 
 from pixelwise.inference.runtimes.base import Runtime
-from pixelwise.inference.tiles import Reader
+from pixelwise.inference.tiles import ReadWindow
 from pixelwise.tiling import TilePlan, Window
 
 WINDOWS_ALONG = 4
@@ -16,7 +16,7 @@ WINDOWS_SHARE = 1 / 20
 SMALLEST_WINDOW, LARGEST_WINDOW = 128, 512
 
 
-def shared_context(runtime: Runtime, plan: TilePlan, read: Reader) -> AbstractContextManager[None]:
+def shared_context(runtime: Runtime, plan: TilePlan, read: ReadWindow) -> AbstractContextManager[None]:
     """Let all tiles of a plan take what the network averages over the picture from the same windows of it.
 
     A network with image pooling shown a tile would otherwise take the tile for the picture, and tiles would disagree

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pixelwise.io.ahead import read_ahead
 from pixelwise.tiling import Tile, TilePlan, Window
 
-Reader = Callable[[slice, slice], NDArray[Any]]
+ReadWindow = Callable[[slice, slice], NDArray[Any]]
 """Gives rows and columns of a picture as uint8 (C, h, w), of a resized one as float32 on the same scale; is called on
 threads."""
 
-Result = TypeVar("Result")
+TileResultT = TypeVar("TileResultT")
 
 MAPPED_BLOCK_BYTES = 8 << 20
 """Bytes of a block from which on it is better mapped for itself than kept in the heap."""
@@ -26,11 +26,11 @@ MAPPED_BLOCK_BYTES = 8 << 20
 
 def each_tile(
     plan: TilePlan,
-    read: Reader,
-    compute: Callable[[NDArray[np.uint8], Window], Result],
+    read: ReadWindow,
+    compute: Callable[[NDArray[np.uint8], Window], TileResultT],
     *,
     tiles: Sequence[Tile] | None = None,
-) -> Iterator[tuple[Tile, Result]]:
+) -> Iterator[tuple[Tile, TileResultT]]:
     """Compute every tile of a plan, reading the next one meanwhile.
 
     Args:
@@ -78,7 +78,7 @@ def release_free_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def show(read: Reader, tile: Tile, plan: TilePlan) -> NDArray[np.uint8]:
+def show(read: ReadWindow, tile: Tile, plan: TilePlan) -> NDArray[np.uint8]:
     """Read what the network is shown for a tile, mirrored beyond the picture where the network pads nothing itself."""
     (rows, columns), (height, width) = tile.read, plan.size
     if not plan.geometry.margin:

@@ -5,12 +5,12 @@ from pixelwise.inspection.grouping import group_rows
 from pixelwise.inspection.listing import Listed, list_models
 from pixelwise.inspection.picture import draw_field, sample_image
 from pixelwise.inspection.summary import Inspection, inspect_model
-from pixelwise.inspection.table import Row, stage_rows
+from pixelwise.inspection.table import StageRow, stage_rows
 
 __all__ = [
     "Inspection",
     "Listed",
-    "Row",
+    "StageRow",
     "describe_field",
     "describe_unpadded",
     "draw_field",

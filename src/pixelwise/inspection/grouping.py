@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pixelwise.inspection.table import Row
+from pixelwise.inspection.table import StageRow
 
 REPEATED = 4
 """More rows than this that repeat, one after the other, share a row."""
@@ -14,13 +14,13 @@ LONGEST_GROUP = 16
 """Most rows of what repeats."""
 
 
-def group_rows(rows: Sequence[Row]) -> list[Row]:
+def group_rows(rows: Sequence[StageRow]) -> list[StageRow]:
     """Let blocks that repeat share a row, ``blocks.4-19 (16x)``: those whose names count up and whose sizes are alike.
 
     Parameters, multiply-adds and bytes of the row are those of all of them together; ``calls`` holds what each gave.
     Rows that nothing repeats are returned as they are.
     """
-    grouped: list[Row] = []
+    grouped: list[StageRow] = []
     start = 0
     while start < len(rows):
         length, times = max(
@@ -36,7 +36,7 @@ def group_rows(rows: Sequence[Row]) -> list[Row]:
     return grouped
 
 
-def _repeats(rows: Sequence[Row], length: int) -> int:
+def _repeats(rows: Sequence[StageRow], length: int) -> int:
     """How often the first ``length`` rows come, one time after the other."""
     if len(rows) < length:
         return 0
@@ -53,7 +53,7 @@ def _repeats(rows: Sequence[Row], length: int) -> int:
     return times
 
 
-def _step(row: Row, after: Row) -> object:
+def _step(row: StageRow, after: StageRow) -> object:
     """Where the name of the next block counts up by one; None where it does not, or the rows differ."""
     likeness = [
         (each.shape, each.stride, each.parameters, each.multiply_adds, each.calls == (), each.regions)
@@ -75,7 +75,7 @@ def _split(name: str) -> list[str]:
     return re.split(r"(\d+)", name)
 
 
-def _join(rows: Sequence[Row], length: int) -> Row:
+def _join(rows: Sequence[StageRow], length: int) -> StageRow:
     first, last = rows[0], rows[-1]
     stem = str(_step(first, rows[length]))
     begin, end = (re.match(r"\d+", row.name.removeprefix(stem)) for row in (first, last))
@@ -83,7 +83,7 @@ def _join(rows: Sequence[Row], length: int) -> Row:
     assert end is not None
     blocks = len(rows) // length
     rest = first.name.removeprefix(stem + begin.group()) if length == 1 else ""
-    return Row(
+    return StageRow(
         f"{stem}{begin.group()}-{end.group()}{rest} ({blocks}x)",
         last.shape,
         last.geometry,

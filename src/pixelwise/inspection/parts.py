@@ -59,7 +59,7 @@ class Part:
         return shape[2:] if geometry is None else geometry.stride
 
 
-class Reader:
+class CallReader:
     """Walks the calls of a traced network in the order in which they were made.
 
     Args:

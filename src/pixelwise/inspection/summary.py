@@ -9,7 +9,7 @@ from typing import Any
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.inspection.parts import Call
-from pixelwise.inspection.table import Row, stage_rows
+from pixelwise.inspection.table import StageRow, stage_rows
 from pixelwise.models import DetectionModel, Model
 from pixelwise.nn.tracing.memory import peak_bytes
 from pixelwise.nn.tracing.trace import trace
@@ -44,7 +44,7 @@ class Inspection:
     """Height and width of the picture in pixels."""
     computed: tuple[int, int]
     """Height and width that the network computes on, once the picture has its border."""
-    rows: tuple[Row, ...]
+    rows: tuple[StageRow, ...]
     parameters: int
     """Values that learn."""
     multiply_adds: int
@@ -217,7 +217,7 @@ def _regions(model: Model) -> tuple[int, int] | None:
     return model.network.rpn.after, model.network.heads.detections
 
 
-def _row_dict(row: Row) -> dict[str, Any]:
+def _row_dict(row: StageRow) -> dict[str, Any]:
     described = {
         "name": row.name,
         **_call_dict(Call(row.shape, row.geometry)),

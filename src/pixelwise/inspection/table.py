@@ -8,12 +8,12 @@ from fractions import Fraction
 from torch import nn
 
 from pixelwise.geometry import Geometry
-from pixelwise.inspection.parts import Call, Reader
+from pixelwise.inspection.parts import Call, CallReader
 from pixelwise.nn.tracing.trace import Trace
 
 
 @dataclass(frozen=True)
-class Row:
+class StageRow:
     """One stage.
 
     Args:
@@ -50,7 +50,7 @@ class Row:
         return self.calls or (Call(self.shape, self.geometry),)
 
 
-def stage_rows(network: nn.Module, traced: Trace) -> list[Row]:
+def stage_rows(network: nn.Module, traced: Trace) -> list[StageRow]:
     """Gather what was traced into the stages of a network, in the order in which they ran.
 
     A module is one row where all in it has one stride; encoders, decoders and lists of branches or steps are opened.
@@ -62,7 +62,7 @@ def stage_rows(network: nn.Module, traced: Trace) -> list[Row]:
     between its modules (concatenation, resizing) stands in the last row. Parts that did not run, such as an auxiliary
     classifier, which only training uses, have a row of their own.
     """
-    reader = Reader(network, traced.stages)
+    reader = CallReader(network, traced.stages)
     left = {id(parameter): parameter.numel() for parameter in network.parameters()}
     rows = []
     for part in reader.parts():
@@ -70,7 +70,9 @@ def stage_rows(network: nn.Module, traced: Trace) -> list[Row]:
         parameters = sum(left.pop(parameter, 0) for parameter in part.holds)
         calls = part.gave if len(part.gave) > 1 else ()
         rows.append(
-            Row(part.name, shape, geometry, parameters, part.multiply_adds, part.written, calls, regions=part.regions)
+            StageRow(
+                part.name, shape, geometry, parameters, part.multiply_adds, part.written, calls, regions=part.regions
+            )
         )
     idle = {id(parameter) for name, parameter in network.named_parameters() if name not in traced.used} & left.keys()
     owners = [(name, {id(parameter) for parameter in part.parameters()}) for name, part in network.named_modules()]
@@ -79,11 +81,11 @@ def stage_rows(network: nn.Module, traced: Trace) -> list[Row]:
         if held and held <= idle:
             idle -= held
             parameters = sum(left.pop(parameter) for parameter in held)
-            rows.append(Row(f"{reader.names.short(name)} (training)", (), None, parameters, 0, 0))
+            rows.append(StageRow(f"{reader.names.short(name)} (training)", (), None, parameters, 0, 0))
     between = traced.multiply_adds - sum(row.multiply_adds for row in rows)
     written = traced.written - sum(row.written for row in rows)
     if between or written or left:
-        rows.append(Row("(between)", (), None, sum(left.values()), between, written))
+        rows.append(StageRow("(between)", (), None, sum(left.values()), between, written))
     return rows
 
 

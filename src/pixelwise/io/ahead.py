@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Read = TypeVar("Read")
+ItemT = TypeVar("ItemT")
+ReadT = TypeVar("ReadT")
 
 
-def read_ahead(read: Callable[[Item], Read], items: Iterable[Item], *, threads: int = 4) -> Iterator[Future[Read]]:
+def read_ahead(read: Callable[[ItemT], ReadT], items: Iterable[ItemT], *, threads: int = 4) -> Iterator[Future[ReadT]]:
     """Read items on threads, in their order, at most two a thread ahead of the one that is asked for.
 
     Args:
@@ -22,7 +22,7 @@ def read_ahead(read: Callable[[Item], Read], items: Iterable[Item], *, threads: 
     Yields:
         A future an item, already done or soon to be; ``result()`` gives what was read or raises what ``read`` raised.
     """
-    waiting: deque[Future[Read]] = deque()
+    waiting: deque[Future[ReadT]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:

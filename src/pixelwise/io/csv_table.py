@@ -14,11 +14,11 @@ from pixelwise.io.atomic import atomic_text
 # line, a spreadsheet sees cells begin within a text that is quoted by the rules of commas. Some take wide forms, too.
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@＝＋－＠])|^(?=[\t\r\n])")  # noqa: RUF001
 
-Row = Sequence[str | int | float]
+CsvRow = Sequence[str | int | float]
 
 
 @contextmanager
-def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Row], object]]:
+def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[CsvRow], object]]:
     """Open a CSV file for rows, as :func:`~pixelwise.io.atomic.atomic_text` does.
 
     Texts that were not written by pixelwise have to pass through :func:`harmless`.

@@ -17,6 +17,9 @@ from pixelwise.errors import DataError
 from pixelwise.io.header import ORIENTATION, Header, within_limit
 from pixelwise.io.tiff_pictures import TiffPicture, one_picture
 
+GDAL_NODATA_TAG = 42113
+"""Number of the TIFF tag in which GDAL keeps the value that stands for no data."""
+
 _ALPHA_SAMPLES = (1, 2)  # ExtraSamples: associated and unassociated alpha
 _DECODED = (1, 2, 4, 8, 16, 32, 64)  # bits that Pillow and OpenCV decode without changing the numbers
 _PHOTOMETRIC = 262

@@ -22,7 +22,7 @@ _CHANNELS = "CS"  # axes that tifffile names so are channels and samples, whatev
 _MEANINGS = {"Z": "depth", "T": "time", "I": "pages", "Q": "not named", "R": "tiles", "A": "angle", "P": "phase"}
 _PLAIN = ("generic", "uniform")  # kinds of files that say nothing of their pages but what stands in each
 _BESIDE = frozenset({"thumbnail", "label", "macro", "map", "overview"})  # what slide scanners keep beside the slide
-_SHOWN = 4
+_MOST_NAMED_PICTURES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,9 @@ def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
             "picture as a file of its own"
         )
     if len(found) > 1:
-        shown = "; ".join(one.describe() for one in found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
+        shown = "; ".join(one.describe() for one in found[:_MOST_NAMED_PICTURES]) + (
+            "; ..." if len(found) > _MOST_NAMED_PICTURES else ""
+        )
         raise DataError(
             f"{path}: holds {counted(len(found), 'picture')}, and nothing says which one is meant: {shown}. Save that "
             "one as a file of its own; smaller copies of a picture are passed over where they are marked as such "

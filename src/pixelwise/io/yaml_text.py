@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-MOST_VALUES = 2**20
+MOST_YAML_VALUES = 2**20
 """Values in a text, those that stand for others counted out in full."""
 
 
@@ -26,8 +26,8 @@ def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any
         node = reading.get_single_node()
         if node is None:
             return None
-        if _count(node, {}) > MOST_VALUES:  # before values are made: merged keys are written out
-            raise yaml.YAMLError(f"it stands for more than {MOST_VALUES} values")
+        if _count(node, {}) > MOST_YAML_VALUES:  # before values are made: merged keys are written out
+            raise yaml.YAMLError(f"it stands for more than {MOST_YAML_VALUES} values")
         return reading.construct_document(node)
     except (ValueError, OverflowError, RecursionError) as error:  # such as the date 2001-99-99
         raise yaml.YAMLError(str(error)) from error
@@ -38,7 +38,7 @@ def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any
 def _count(node: yaml.Node, known: dict[int, int]) -> int:
     """Count the values within, shared ones each time, which takes a look at each of them once."""
     if id(node) not in known:
-        known[id(node)] = MOST_VALUES + 1  # what holds itself stands for values without end
+        known[id(node)] = MOST_YAML_VALUES + 1  # what holds itself stands for values without end
         parts: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             parts = node.value

@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
-from numpy.typing import NDArray
 
 from pixelwise.metrics.compared import Compared
+from pixelwise.metrics.overlaps import Floats
 
-Kind = Literal["mask", "box", "boundary"]
-Floats = NDArray[np.float64]
+IouType = Literal["mask", "box", "boundary"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ class AveragePrecision:
 
 
 def average_precision(
-    pictures: Sequence[Compared], classes: int, kind: Kind, *, max_detections: int = 100
+    pictures: Sequence[Compared], classes: int, kind: IouType, *, max_detections: int = 100
 ) -> AveragePrecision:
     """Score predictions as COCO does: matched at ten IoUs, precision read at 101 recalls.
 
@@ -119,7 +118,7 @@ class _Evaluation(COCOeval_faster):  # type: ignore[misc]
     """COCO's matching and curves on IoUs that are known already."""
 
     pictures: Sequence[Compared]
-    kind: Kind
+    kind: IouType
 
     def computeIoU(self, imgId: int, catId: int) -> Floats:
         """Lay out the IoUs of one class on one picture: predictions by falling score, annotations in their order."""

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from pixelwise.metrics.compared import Compared
 from pixelwise.metrics.matching import match_compared
+from pixelwise.metrics.overlaps import Floats
 
 FEWEST_OBJECTS = 50
 """Annotated objects that a choice takes: fewer would choose by chance."""
-SCORES = np.linspace(0.05, 0.95, 91)
-
-Values = NDArray[np.float64]
+TRIED_SCORES = np.linspace(0.05, 0.95, 91)
 
 
 def choose_score(pictures: Sequence[Compared], default: float) -> float:
@@ -27,7 +26,7 @@ def choose_score(pictures: Sequence[Compared], default: float) -> float:
     Returns:
         0.05 .. 0.95 in hundredths, or the default.
     """
-    return round(_choose(pictures, [picture.scores for picture in pictures], SCORES, default), 2)
+    return round(_choose(pictures, [picture.scores for picture in pictures], TRIED_SCORES, default), 2)
 
 
 def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
@@ -43,7 +42,7 @@ def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
     return int(_choose(pictures, areas, candidates[candidates <= max(median, default)], default))
 
 
-def _choose(pictures: Sequence[Compared], values: Sequence[Values], candidates: Values, default: float) -> float:
+def _choose(pictures: Sequence[Compared], values: Sequence[Floats], candidates: Floats, default: float) -> float:
     """Choose what a value has to reach. A match does not depend on predictions that come after it, so one will do."""
     objects = sum(int((~picture.crowd).sum()) for picture in pictures)
     if objects < FEWEST_OBJECTS:
@@ -59,6 +58,6 @@ def _choose(pictures: Sequence[Compared], values: Sequence[Values], candidates: 
     return float(best[np.abs(best - default).argmin()])
 
 
-def _reaching(values: Values, candidates: Values) -> NDArray[np.int64]:
+def _reaching(values: Floats, candidates: Floats) -> NDArray[np.int64]:
     """Count the values that reach each candidate."""
     return len(values) - np.searchsorted(np.sort(values), candidates)

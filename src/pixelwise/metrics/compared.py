@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
 from pixelwise.instances import Instances
-from pixelwise.metrics.overlaps import Overlaps, has_masks, overlaps
-
-Floats = NDArray[np.float64]
+from pixelwise.metrics.overlaps import Floats, Overlaps, has_masks, overlaps
 
 
 @dataclass(frozen=True, eq=False)

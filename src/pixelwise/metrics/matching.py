@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pixelwise.instances import ACCEPTED_SCORE, Instances
 from pixelwise.metrics.compared import Compared, compare_objects
 
-Numbers = NDArray[np.int64]
+ObjectNumbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,11 @@ class Match:
         ignored: int64, predictions without a match that lie in crowds of their class.
     """
 
-    found: Numbers
+    found: ObjectNumbers
     ious: NDArray[np.float64]
-    missed: Numbers
-    wrong: Numbers
-    ignored: Numbers
+    missed: ObjectNumbers
+    wrong: ObjectNumbers
+    ignored: ObjectNumbers
 
     @property
     def score(self) -> float:

@@ -9,7 +9,7 @@ from pixelwise.errors import DataError, SettingError
 from pixelwise.ops.native import native_for, threads
 from pixelwise.words import counted
 
-CHUNK = 1 << 20
+PIXELS_AT_A_TIME = 1 << 20
 """Pixels that are counted at a time, which bounds the memory of their 8-byte pair numbers."""
 
 
@@ -69,7 +69,11 @@ def _(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Te
 def count_pairs(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
     """Count in plain torch what :func:`confusion_counts` counts; the reference for the kernels."""
     counts = torch.zeros(classes * classes, dtype=torch.int64, device=target.device)
-    pairs = zip(torch.split(target.reshape(-1), CHUNK), torch.split(prediction.reshape(-1), CHUNK), strict=True)
+    pairs = zip(
+        torch.split(target.reshape(-1), PIXELS_AT_A_TIME),
+        torch.split(prediction.reshape(-1), PIXELS_AT_A_TIME),
+        strict=True,
+    )
     for target_chunk, prediction_chunk in pairs:
         counted = ~is_ignored(target_chunk, ignore_index)
         true, predicted = target_chunk[counted].long(), prediction_chunk[counted].long()

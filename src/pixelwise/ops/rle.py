@@ -20,11 +20,11 @@ from pixelwise.instances import BoxMask
 from pixelwise.ops.native import native_for
 from pixelwise.words import counted
 
-MOST_PIXELS = 2**32
+MOST_DECODED_PIXELS = 2**32
 """Pixels of the largest mask that is decoded: a byte each."""
 
 _FIRST, _MORE, _SIGN = 48, 32, 16
-_FARTHEST = 2**48  # pixels of a picture that masks lie on; their sums and differences stay far from 64 bits
+_MOST_PICTURE_PIXELS = 2**48  # pixels of a picture that masks lie on; their sums and differences stay far from 64 bits
 
 
 class Rle(TypedDict):
@@ -50,8 +50,8 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
             raise SettingError(f"mask must be (H, W) of 0 and 1, got {whole.dtype} {whole.shape}")
         mask = BoxMask(whole.astype(np.bool_), 0, 0, (whole.shape[0], whole.shape[1]))
     height, width = mask.size
-    if height * width > _FARTHEST:
-        raise SettingError(f"mask lies on a picture of {height}x{width}; {_FARTHEST} pixels are the most")
+    if height * width > _MOST_PICTURE_PIXELS:
+        raise SettingError(f"mask lies on a picture of {height}x{width}; {_MOST_PICTURE_PIXELS} pixels are the most")
     columns = np.ascontiguousarray(mask.pixels.T).view(np.uint8)  # (columns, rows)
     native = native_for()
     if native is not None:
@@ -68,7 +68,7 @@ def decode_rle(rle: Rle) -> Tensor:
 
     Raises:
         DataError: the size is none, the runs do not add up to it or are no whole numbers, the text is no run-length
-            encoding, or the mask has more than :data:`MOST_PIXELS`.
+            encoding, or the mask has more than :data:`MOST_DECODED_PIXELS`.
     """
     height, width = _size(rle)
     _check_memory(height, width)
@@ -99,14 +99,14 @@ def _size(rle: Rle) -> tuple[int, int]:
     """Check height and width of an encoded mask."""
     size = rle.get("size") if isinstance(rle, Mapping) else None
     whole = isinstance(size, list | tuple) and len(size) == 2 and all(map(_is_whole, size))
-    if not whole or min(size) < 0 or int(size[0]) * int(size[1]) > _FARTHEST:
+    if not whole or min(size) < 0 or int(size[0]) * int(size[1]) > _MOST_PICTURE_PIXELS:
         raise DataError(f"the size of a run-length encoded mask is {quoted(size)}; expected height and width in pixels")
     return int(size[0]), int(size[1])
 
 
 def _check_memory(height: int, width: int) -> None:
-    if height * width > MOST_PIXELS:
-        raise DataError(f"a mask of {height}x{width} pixels is not decoded at once; {MOST_PIXELS} is the most")
+    if height * width > MOST_DECODED_PIXELS:
+        raise DataError(f"a mask of {height}x{width} pixels is not decoded at once; {MOST_DECODED_PIXELS} is the most")
 
 
 def _is_whole(value: object) -> bool:

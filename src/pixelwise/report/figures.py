@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 # Matplotlib wants real colours; each of these stands for a variable of the page, so that curves follow light and dark.
-_INK, _LINE, _ACCENT = "#010203", "#040506", "#070809"
-_VARIABLES = {_INK: "var(--muted)", _LINE: "var(--line)", _ACCENT: "var(--accent)"}
+_TEXT_COLOR, _GRID_COLOR, _CURVE_COLOR = "#010203", "#040506", "#070809"
+_CSS_VARIABLES = {_TEXT_COLOR: "var(--muted)", _GRID_COLOR: "var(--line)", _CURVE_COLOR: "var(--accent)"}
 
 _STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": _LINE,
-    "axes.labelcolor": _INK,
+    "text.color": _TEXT_COLOR,
+    "axes.edgecolor": _GRID_COLOR,
+    "axes.labelcolor": _TEXT_COLOR,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "grid.color": _LINE,
+    "grid.color": _GRID_COLOR,
     "grid.linewidth": 0.8,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": _TEXT_COLOR,
+    "ytick.color": _TEXT_COLOR,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "lines.linewidth": 2,
@@ -35,7 +35,7 @@ _STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
 }
 
 
-SCORES = {"miou": "mIoU", "ap": "AP"}
+VALIDATION_SCORES = {"miou": "mIoU", "ap": "AP"}
 """Columns by which validations choose the best weights, and what to call them."""
 
 
@@ -56,13 +56,13 @@ def draw_curves(history: Sequence[Mapping[str, str]]) -> tuple[Curve, ...]:
     """Draw loss, validation score and learning rate over the steps, as far as the rows of ``metrics.csv`` have them.
 
     Args:
-        history: rows with ``step`` and any of ``loss``, ``learning_rate`` and what validations score (``SCORES``);
-            empty cells are passed over.
+        history: rows with ``step`` and any of ``loss``, ``learning_rate`` and what validations score
+            (``VALIDATION_SCORES``); empty cells are passed over.
     """
     curves = []
     if points := _column(history, "loss"):
         curves.append(Curve(f"Training loss, {points[-1][1]:.3f} at the end", _draw("loss", points)))
-    for column, name in SCORES.items():
+    for column, name in VALIDATION_SCORES.items():
         if points := [point for point in _column(history, column) if not math.isnan(point[1])]:
             best_step, best = max(points, key=lambda point: point[1])
             heading = f"Validation {name}, best {best:.3f} at step {best_step:,}"
@@ -87,9 +87,9 @@ def _draw(name: str, points: Sequence[tuple[int, float]], *, mark: tuple[int, fl
         figure = Figure(figsize=(4.4, 2.3), layout="constrained")
         axes = figure.subplots()
         steps, values = zip(*points, strict=True)
-        axes.plot(steps, values, color=_ACCENT, marker="o" if len(points) < 3 else None, markersize=4)
+        axes.plot(steps, values, color=_CURVE_COLOR, marker="o" if len(points) < 3 else None, markersize=4)
         if mark is not None:
-            axes.plot(*mark, "o", color=_ACCENT, markersize=7)
+            axes.plot(*mark, "o", color=_CURVE_COLOR, markersize=7)
         axes.set_xlabel("step")
         axes.set_xlim(left=0)
         if max(values) > 0:
@@ -101,6 +101,6 @@ def _draw(name: str, points: Sequence[tuple[int, float]], *, mark: tuple[int, fl
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    for color, variable in _VARIABLES.items():
+    for color, variable in _CSS_VARIABLES.items():
         svg = svg.replace(color, variable)
     return svg

@@ -24,7 +24,7 @@ from pixelwise.metrics.scores import Scores
 from pixelwise.report.figures import draw_curves
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
-from pixelwise.scoring.tables import Kind
+from pixelwise.scoring.tables import ColumnKind
 from pixelwise.types import Color
 from pixelwise.words import counted
 
@@ -169,7 +169,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _cell(value: str | float, kind: Kind) -> str:
+def _cell(value: str | float, kind: ColumnKind) -> str:
     """Show a cell of a table; a ratio that is not defined is a dash."""
     if isinstance(value, str):
         return value

@@ -9,7 +9,7 @@ from typing import Any
 
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import SettingError
-from pixelwise.inference.halo import WINDOWS
+from pixelwise.inference.halo import HALO_WINDOWS
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import ObjectRule
 from pixelwise.listener import Listener, Progress, Silent
@@ -82,9 +82,9 @@ def measure_halo(
     """
     if not pairs:
         raise SettingError("there are no pictures to measure the halo of tiles on")
-    some = pairs[:: math.ceil(len(pairs) / WINDOWS)]
+    some = pairs[:: math.ceil(len(pairs) / HALO_WINDOWS)]
     return predictor.measure_halo(
         (read_pair(pair, label_space, predictor.preprocessing) for pair in some),
-        windows=math.ceil(WINDOWS / len(some)),
+        windows=math.ceil(HALO_WINDOWS / len(some)),
         progress=None if progress is None else lambda done: progress(done, len(some)),
     )

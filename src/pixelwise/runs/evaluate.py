@@ -21,7 +21,7 @@ ModelPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredModel:
     """A model scored on pictures of a data set.
 
     Args:
@@ -71,7 +71,7 @@ def score(
     tta: Sequence[str | float] = (),
     skip_bad: bool = False,
     listener: Listener | None = None,
-) -> Scored:
+) -> ScoredModel:
     """Score a model as :func:`evaluate` does, and keep what is to be drawn of the pictures."""
     listener = Silent() if listener is None else listener
     predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta)
@@ -86,7 +86,7 @@ def score(
     judge = judge_for(predictor, pairs, source.label_space)
     with listener.progress("scoring", len(pairs)) as progress:
         judged = judge_pictures(judge, pairs, progress=progress)
-    return Scored(source, chosen, judged, judged.evaluation())
+    return ScoredModel(source, chosen, judged, judged.evaluation())
 
 
 def choose_pairs(model: Path | None, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pixelwise.metrics.objects import ObjectScores
 from pixelwise.metrics.scores import Scores
-from pixelwise.scoring.tables import Figure, Table
+from pixelwise.scoring.tables import Figure, ScoreTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class Evaluation:
 
     headline: Figure
     figures: tuple[Figure, ...]
-    classes: Table
-    pictures: Table
+    classes: ScoreTable
+    pictures: ScoreTable
     measure: tuple[str, str]
     ranking: tuple[int, ...]
     rule: str
@@ -47,5 +47,5 @@ class Evaluation:
         return (self.pixels.to_dict() if self.pixels else {}) | (self.objects.to_dict() if self.objects else {})
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a row for each picture; see :meth:`pixelwise.scoring.tables.Table.write_csv`."""
+        """Write a row for each picture; see :meth:`pixelwise.scoring.tables.ScoreTable.write_csv`."""
         self.pictures.write_csv(path)

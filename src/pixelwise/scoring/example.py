@@ -13,6 +13,9 @@ from pixelwise.types import Color
 EXAMPLE_SIDE = 640
 """Longer side in pixels that larger pictures are reduced to."""
 
+WRONG_COLOR: Color = (229, 57, 53)
+"""Colour of wrongly labelled pixels and of predicted objects that are none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Example:

@@ -18,17 +18,17 @@ from pixelwise.scoring.object_judge import ObjectJudge
 from pixelwise.scoring.pixel_judge import PixelJudge
 from pixelwise.types import LabelSpace
 
-Reading = TypeVar("Reading")
-Compared = TypeVar("Compared")
+ReadingT = TypeVar("ReadingT")
+ComparedT = TypeVar("ComparedT")
 
 
-class Judge(Protocol[Reading, Compared]):
+class Judge(Protocol[ReadingT, ComparedT]):
     """Says how well a predictor does on pictures, by what is annotated on them."""
 
     rule: ObjectRule
     """What counts as an object."""
 
-    def read(self, pair: Pair) -> Reading:
+    def read(self, pair: Pair) -> ReadingT:
         """Read a picture with its annotation; is called on threads.
 
         Raises:
@@ -36,25 +36,25 @@ class Judge(Protocol[Reading, Compared]):
         """
         ...
 
-    def compare(self, reading: Reading) -> Compared:
+    def compare(self, reading: ReadingT) -> ComparedT:
         """Predict the picture and compare the prediction with the annotation."""
         ...
 
-    def settled(self, compared: Sequence[Compared]) -> Judge[Reading, Compared]:
+    def settled(self, compared: Sequence[ComparedT]) -> Judge[ReadingT, ComparedT]:
         """Give a judge that counts what these pictures say is best counted as an object; itself where none are."""
         ...
 
-    def summarise(self, compared: Sequence[Compared]) -> Evaluation:
+    def summarise(self, compared: Sequence[ComparedT]) -> Evaluation:
         """Score the set."""
         ...
 
-    def draw(self, pair: Pair, compared: Compared, *, group: str) -> Example:
+    def draw(self, pair: Pair, compared: ComparedT, *, group: str) -> Example:
         """Show a picture beside its truth, its prediction and what is wrong with it."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Judged(Generic[Reading, Compared]):
+class Judged(Generic[ReadingT, ComparedT]):
     """Pictures that a judge has seen.
 
     Args:
@@ -63,11 +63,11 @@ class Judged(Generic[Reading, Compared]):
         compared: what the judge made of each.
     """
 
-    judge: Judge[Reading, Compared]
+    judge: Judge[ReadingT, ComparedT]
     pairs: Sequence[Pair]
-    compared: Sequence[Compared]
+    compared: Sequence[ComparedT]
 
-    def settled(self) -> Judged[Reading, Compared]:
+    def settled(self) -> Judged[ReadingT, ComparedT]:
         """Let the pictures say what counts as an object; see :meth:`Judge.settled`."""
         return Judged(self.judge.settled(self.compared), self.pairs, self.compared)
 
@@ -115,8 +115,8 @@ def judge_for(
 
 
 def judge_pictures(
-    judge: Judge[Reading, Compared], pairs: Sequence[Pair], *, progress: Progress | None = None
-) -> Judged[Reading, Compared]:
+    judge: Judge[ReadingT, ComparedT], pairs: Sequence[Pair], *, progress: Progress | None = None
+) -> Judged[ReadingT, ComparedT]:
     """Let a judge see pictures, each at its own size, a few in memory at a time.
 
     Raises:

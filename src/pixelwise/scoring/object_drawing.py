@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import Match, match_objects
-from pixelwise.scoring.example import EXAMPLE_SIDE, Example, pale, reduced_size
+from pixelwise.scoring.example import EXAMPLE_SIDE, WRONG_COLOR, Example, pale, reduced_size
 from pixelwise.types import Color, LabelSpace
 
-FOUND: Color = (30, 142, 80)
-WRONG: Color = (229, 57, 53)
-MISSED: Color = (37, 99, 201)
-CROWD: Color = (130, 130, 136)
-KEY = (("found", FOUND), ("missed", MISSED), ("wrong", WRONG))
+FOUND_COLOR: Color = (30, 142, 80)
+MISSED_COLOR: Color = (37, 99, 201)
+CROWD_COLOR: Color = (130, 130, 136)
+OBJECT_LEGEND = (("found", FOUND_COLOR), ("missed", MISSED_COLOR), ("wrong", WRONG_COLOR))
 
 
 def draw_objects(
@@ -51,7 +50,7 @@ def draw_objects(
     ]
     views.append(paint_match(image, truth, accepted, match))
     picture, annotated, predicted, verdict = (_reduced(view) for view in views)
-    return Example(id, caption, group, picture, annotated, predicted, verdict, KEY)
+    return Example(id, caption, group, picture, annotated, predicted, verdict, OBJECT_LEGEND)
 
 
 def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instances, match: Match) -> NDArray[np.uint8]:
@@ -70,11 +69,11 @@ def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instance
     line = max(1, round(1.4 * max(image.shape[:2]) / EXAMPLE_SIDE))
     crowds = np.flatnonzero(truth.is_crowd)
     for color, strength, objects, numbers in (
-        (CROWD, 0.35, truth, crowds),
-        (CROWD, 0.15, prediction, match.ignored),
-        (MISSED, 0.5, truth, match.missed),
-        (WRONG, 0.5, prediction, match.wrong),
-        (FOUND, 0.25, prediction, match.found[:, 1]),
+        (CROWD_COLOR, 0.35, truth, crowds),
+        (CROWD_COLOR, 0.15, prediction, match.ignored),
+        (MISSED_COLOR, 0.5, truth, match.missed),
+        (WRONG_COLOR, 0.5, prediction, match.wrong),
+        (FOUND_COLOR, 0.25, prediction, match.found[:, 1]),
     ):
         for mask in _masks(objects, numbers):
             _paint(painted, mask, color, strength, line)

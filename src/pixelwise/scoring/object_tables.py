@@ -12,7 +12,7 @@ from pixelwise.metrics.matching import Match
 from pixelwise.metrics.objects import ObjectScores
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.evaluation import Evaluation
-from pixelwise.scoring.tables import Column, Figure, Row, Table
+from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable
 from pixelwise.types import LabelSpace
 
 
@@ -105,7 +105,7 @@ def _figures(scores: ObjectScores, pixels: Scores | None) -> tuple[Figure, ...]:
     return (*(figure for figure in figures if figure.defined), *(Figure(*count) for count in counts.items()))
 
 
-def _class_table(scores: ObjectScores, label_space: LabelSpace) -> Table:
+def _class_table(scores: ObjectScores, label_space: LabelSpace) -> ScoreTable:
     columns = (
         Column("class", "text"),
         Column("AP"),
@@ -127,10 +127,10 @@ def _class_table(scores: ObjectScores, label_space: LabelSpace) -> Table:
         "Found, missed and wrong: objects with a prediction above IoU 0.5, objects without, and predictions that are "
         "no object. A dash: there is nothing of the class to find."
     )
-    return Table(columns, tuple(rows), note)
+    return ScoreTable(columns, tuple(rows), note)
 
 
-def _picture_table(pictures: Sequence[PictureObjects], *, with_miou: bool) -> Table:
+def _picture_table(pictures: Sequence[PictureObjects], *, with_miou: bool) -> ScoreTable:
     columns = [Column("id", "text")]
     columns += [Column(name, "count") for name in ("height", "width", "objects", "tp", "fp", "fn")]
     columns += [Column("tp_fp_fn"), Column("mean_iou")] + [Column("miou")] * with_miou
@@ -145,4 +145,4 @@ def _picture_table(pictures: Sequence[PictureObjects], *, with_miou: bool) -> Ta
         )
         for picture in pictures
     ]
-    return Table(tuple(columns), tuple(rows))
+    return ScoreTable(tuple(columns), tuple(rows))

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.inference.drawing.overlay import paint
-from pixelwise.scoring.example import EXAMPLE_SIDE, Example, pale, reduced_size
+from pixelwise.scoring.example import EXAMPLE_SIDE, WRONG_COLOR, Example, pale, reduced_size
 from pixelwise.types import Color, LabelSpace
 
-WRONG: Color = (229, 57, 53)
-IGNORED: Color = (96, 125, 158)
-KEY = (("wrong", WRONG), ("ignored", IGNORED))
+IGNORED_COLOR: Color = (96, 125, 158)
+PIXEL_LEGEND = (("wrong", WRONG_COLOR), ("ignored", IGNORED_COLOR))
 
 
 def draw_pixels(
@@ -43,8 +42,8 @@ def draw_pixels(
     image, mask, labels = _reduced(image, mask, labels, longest)
     ignored = mask == label_space.ignore_index
     errors = pale(image, 0.55)
-    errors[(labels != mask) & ~ignored] = WRONG
-    errors[ignored] = (0.45 * errors[ignored] + 0.55 * np.array(IGNORED)).astype(np.uint8)
+    errors[(labels != mask) & ~ignored] = WRONG_COLOR
+    errors[ignored] = (0.45 * errors[ignored] + 0.55 * np.array(IGNORED_COLOR)).astype(np.uint8)
     return Example(
         id,
         caption,
@@ -53,7 +52,7 @@ def draw_pixels(
         truth=paint(image, mask, label_space, alpha=0.6),
         prediction=paint(image, labels, label_space, alpha=0.6),
         errors=errors,
-        key=KEY,
+        key=PIXEL_LEGEND,
     )
 
 

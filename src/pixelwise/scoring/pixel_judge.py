@@ -23,7 +23,7 @@ from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 from pixelwise.scoring.keeping import Budget, PackedLabels
 from pixelwise.scoring.pixel_drawing import draw_pixels
-from pixelwise.scoring.tables import Column, Figure, Row, Table
+from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable
 from pixelwise.types import LabelSpace, Sample
 
 
@@ -125,7 +125,7 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
         label_space: the classes, with their colours.
     """
     alone = [Scores.from_counts(picture.counts, label_space) for picture in compared]
-    pictures = Table(
+    pictures = ScoreTable(
         (
             Column("id", "text"),
             Column("height", "count"),
@@ -167,7 +167,7 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
     )
 
 
-def _class_table(scores: Scores, label_space: LabelSpace) -> Table:
+def _class_table(scores: Scores, label_space: LabelSpace) -> ScoreTable:
     total = max(1, int(scores.counts.sum()))
     columns = (
         Column("class", "text"),
@@ -193,4 +193,4 @@ def _class_table(scores: Scores, label_space: LabelSpace) -> Table:
         "Accuracy is the share of a class's pixels that were found, precision the share of what was taken for the "
         "class that is it. A dash: the class does not occur."
     )
-    return Table(columns, tuple(rows), note)
+    return ScoreTable(columns, tuple(rows), note)

@@ -10,7 +10,7 @@ from typing import Literal
 from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.types import Color
 
-Kind = Literal["text", "count", "ratio", "share"]
+ColumnKind = Literal["text", "count", "ratio", "share"]
 Cell = str | int | float
 
 
@@ -43,7 +43,7 @@ class Column:
     """
 
     name: str
-    kind: Kind = "ratio"
+    kind: ColumnKind = "ratio"
     brief: bool = True
 
 
@@ -63,7 +63,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoreTable:
     """Rows under columns; the first column names the row, the second one holds what it is judged by first.
 
     Args:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 
 from pixelwise.listener import Listener
-from pixelwise.training.stream import Stream
+from pixelwise.training.stream import BatchT, CropT, PictureT, Stream
 from pixelwise.training.task_parts import Task
-
-Crop = TypeVar("Crop")
-Batch = TypeVar("Batch")
-Picture = TypeVar("Picture")
 
 WARM_STEPS = 3
 TIMED_STEPS = 8
@@ -29,8 +24,8 @@ MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
 
 
 def measure_pace(
-    task: Task[Batch, Picture],
-    stream: Stream[Crop, Batch, Picture],
+    task: Task[BatchT, PictureT],
+    stream: Stream[CropT, BatchT, PictureT],
     device: torch.device,
     listener: Listener,
 ) -> tuple[float, float]:
@@ -56,7 +51,7 @@ def measure_pace(
 
     def step(number: int) -> None:
         crops = stream.batch(range(number * share, (number + 1) * share))
-        batch: Batch = trial.transfer_batch_to_device(crops, device, 0)
+        batch: BatchT = trial.transfer_batch_to_device(crops, device, 0)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss = trial.loss_of(batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -65,7 +60,7 @@ def measure_pace(
         progress(number + 1, planned)
 
     def validate(number: int) -> None:
-        picture: Picture = trial.transfer_batch_to_device(stream.pictures[number % pictures], device, 0)
+        picture: PictureT = trial.transfer_batch_to_device(stream.pictures[number % pictures], device, 0)
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             trial.validation_step(picture, number)
         progress(MEASURED_STEPS + number + 1, planned)

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from pixelwise.io.atomic import atomic_path
 from pixelwise.models import save_model
 from pixelwise.training.run_folder import RunFolder
-from pixelwise.training.task_parts import Scored
+from pixelwise.training.task_parts import ScoringTask
 
 
 class KeepBest(pl.Callback):
@@ -34,7 +34,7 @@ class KeepBest(pl.Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the model if no earlier one scored better."""
-        task = cast(Scored, pl_module)
+        task = cast(ScoringTask, pl_module)
         score = task.score()  # callbacks come before the task, which logs the same figure
         self.name = score.name
         # With nothing to be found there is no score; the newest weights are then as good as any.

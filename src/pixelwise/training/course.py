@@ -94,7 +94,10 @@ class Setup(ABC, Generic[M]):
 
     @abstractmethod
     def task(self, settings: Settings) -> pl.LightningModule:
-        """Say what a step and a validation do to the model; also a :class:`~pixelwise.training.task_parts.Scored`."""
+        """Build the Lightning task, which says what a step and a validation do to the model.
+
+        It is a :class:`~pixelwise.training.task_parts.ScoringTask` as well.
+        """
 
     @abstractmethod
     def stream(self, settings: Settings) -> pl.LightningDataModule:

@@ -37,11 +37,11 @@ SURVEYED_PICTURES = 20
 DETECTIONS_PER_OBJECT = 2.0
 """Detections of a trained network for each object of a picture; those with low scores are counted, too."""
 
-Crop = tuple[Tensor, ObjectTarget]
+ObjectCrop = tuple[Tensor, ObjectTarget]
 """Image uint8 (C, h, w) and the objects that it shows."""
-Batch = tuple[Tensor, list[ObjectTarget]]
+ObjectBatch = tuple[Tensor, list[ObjectTarget]]
 """Images uint8 (N, C, h, w), one target each."""
-Picture = tuple[Tensor, Instances]
+ImageAndObjects = tuple[Tensor, Instances]
 """Image uint8 (C, H, W) of any size and its objects."""
 
 
@@ -121,7 +121,7 @@ class ObjectSetup(Setup[DetectionModel]):
         """The losses of the network and AP."""
         return DetectionTask(self.model, settings)
 
-    def stream(self, settings: Settings) -> Stream[Crop, Batch, Picture]:
+    def stream(self, settings: Settings) -> Stream[ObjectCrop, ObjectBatch, ImageAndObjects]:
         """Crops with the objects that they show; beyond pictures lies the colour that the model pads with."""
         crops = ObjectCrops(
             self.train,
@@ -137,7 +137,7 @@ class ObjectSetup(Setup[DetectionModel]):
 class DetectionTask(pl.LightningModule):
     """The sum of the losses of a detection network, AdamW, and AP over the whole validation set.
 
-    Training takes a :data:`Batch`, validation a :data:`Picture`.
+    Training takes a :data:`ObjectBatch`, validation an :data:`ImageAndObjects`.
 
     Args:
         model: what is trained.
@@ -161,12 +161,12 @@ class DetectionTask(pl.LightningModule):
             objects = [ObjectTarget(*(part.to(device) for part in target)) for target in objects]
         return images.to(device), objects
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, batch: ObjectBatch) -> dict[str, Tensor]:
         """Compute the losses of a batch of crops by name."""
         images, targets = batch
         return self.model.losses(self.normalise(images), targets)
 
-    def loss_of(self, batch: Batch) -> Tensor:
+    def loss_of(self, batch: ObjectBatch) -> Tensor:
         """Compute the sum of the losses of a batch of crops."""
         return torch.stack(list(self.losses(batch).values())).sum()
 
@@ -174,7 +174,7 @@ class DetectionTask(pl.LightningModule):
         """Let the draw of anchors and proposals depend on the step alone, so that a resumed run draws the same."""
         torch.manual_seed(self.settings.seed + self.global_step)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: ObjectBatch, batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and each of the losses."""
         losses = self.losses(batch)
         loss = torch.stack(list(losses.values())).sum()
@@ -182,7 +182,7 @@ class DetectionTask(pl.LightningModule):
         self.log_dict({"train/loss": loss.detach(), **each}, batch_size=len(batch[0]))
         return loss
 
-    def validation_step(self, batch: Picture | None, batch_idx: int) -> None:
+    def validation_step(self, batch: ImageAndObjects | None, batch_idx: int) -> None:
         """Compare what is found in one picture with its objects; None is no picture."""
         if batch is None:
             return
@@ -191,7 +191,7 @@ class DetectionTask(pl.LightningModule):
         found = to_instances(detections, truth.size)
         self._compared.append(compare_objects(truth, found, len(self.model.label_space)))
 
-    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+    def simulate_trained_output(self, pictures: Items[ImageAndObjects]) -> None:
         """Bound the detections by some for each object: a fresh network takes every region for an object.
 
         Args:

@@ -27,9 +27,9 @@ from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 
-Batch = tuple[Tensor, ...]
+PixelBatch = tuple[Tensor, ...]
 """Images uint8 (N, C, h, w), masks (N, h, w), and weights of gaps (N, h, w) where touching objects are kept apart."""
-Picture = tuple[Tensor, Tensor]
+ImageAndMask = tuple[Tensor, Tensor]
 """Image uint8 (C, H, W) and mask (H, W) of any size."""
 
 
@@ -89,7 +89,7 @@ class PixelSetup(Setup[SegmentationModel]):
         """Cross-entropy and mIoU."""
         return SegmentationTask(self.model, settings)
 
-    def stream(self, settings: Settings) -> Stream[Batch, Batch, Picture]:
+    def stream(self, settings: Settings) -> Stream[PixelBatch, PixelBatch, ImageAndMask]:
         """Crops with their masks, and with weights of the gaps between objects where the settings ask for them."""
         gaps = None
         if settings.border_weight > 0:
@@ -110,7 +110,8 @@ class PixelSetup(Setup[SegmentationModel]):
 class SegmentationTask(pl.LightningModule):
     """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
 
-    Training takes a :data:`Batch`, validation a :data:`Picture`; pictures stay uint8 until they are on the device.
+    Training takes a :data:`PixelBatch`, validation an :data:`ImageAndMask`; images stay uint8
+    until they are on the device.
 
     Args:
         model: what is trained.
@@ -156,18 +157,18 @@ class SegmentationTask(pl.LightningModule):
         """Let dropout depend on the step alone, so that a resumed run drops what the unbroken one would."""
         torch.manual_seed(self.settings.seed + self.global_step)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: PixelBatch, batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and the learning rate."""
         loss = self.loss_of(batch)
         self.log("train/loss", loss.detach())
         return loss
 
-    def loss_of(self, batch: Batch) -> Tensor:
+    def loss_of(self, batch: PixelBatch) -> Tensor:
         """Compute the loss of a batch of crops."""
         images, target, *gaps = batch
         return self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
 
-    def validation_step(self, batch: Picture | None, batch_idx: int) -> None:
+    def validation_step(self, batch: ImageAndMask | None, batch_idx: int) -> None:
         """Count labels against one picture at its own size; None is no picture."""
         if batch is None:
             return
@@ -183,7 +184,7 @@ class SegmentationTask(pl.LightningModule):
         ignored = int((target == self.model.label_space.ignore_index).sum())
         self.confusion.update_counts(counts, images=1, ignored_pixels=ignored)
 
-    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+    def simulate_trained_output(self, pictures: Items[ImageAndMask]) -> None:
         """Do nothing: scoring every pixel takes the same time whatever the weights."""
 
     def score(self) -> Score:

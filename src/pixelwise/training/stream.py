@@ -10,18 +10,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pixelwise.training.settings import Settings
 
-Crop = TypeVar("Crop")
-Batch = TypeVar("Batch")
-Picture = TypeVar("Picture")
-Item = TypeVar("Item", covariant=True)
+CropT = TypeVar("CropT")
+BatchT = TypeVar("BatchT")
+PictureT = TypeVar("PictureT")
+ItemT_co = TypeVar("ItemT_co", covariant=True)
 
 
-class Items(Protocol[Item]):
+class Items(Protocol[ItemT_co]):
     """A ``Dataset`` that knows its length."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Item: ...
+    def __getitem__(self, index: int) -> ItemT_co: ...
 
 
 class StepSampler(Sampler[list[int]]):
@@ -49,7 +49,7 @@ class StepSampler(Sampler[list[int]]):
             yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.replicas))
 
 
-class StepLoader(DataLoader[Crop]):
+class StepLoader(DataLoader[CropT]):
     """A loader over a :class:`StepSampler`, which Lightning may resume in the middle of.
 
     The place in the stream follows from the step that the run is at, so there is no state to keep; the two methods
@@ -58,15 +58,15 @@ class StepLoader(DataLoader[Crop]):
 
     def __init__(
         self,
-        crops: Items[Crop],
+        crops: Items[CropT],
         sampler: StepSampler,
         *,
-        collate: Callable[[Sequence[Crop]], object],
+        collate: Callable[[Sequence[CropT]], object],
         workers: int,
         pin_memory: bool,
     ) -> None:
         super().__init__(
-            cast("Dataset[Crop]", crops),
+            cast("Dataset[CropT]", crops),
             batch_sampler=sampler,
             collate_fn=collate,
             num_workers=workers,
@@ -82,7 +82,7 @@ class StepLoader(DataLoader[Crop]):
         """Accept nothing: the step says it all."""
 
 
-class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
+class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
     """The crops and the validation pictures of a run, shared out among its processes.
 
     Args:
@@ -94,11 +94,11 @@ class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
 
     def __init__(
         self,
-        crops: Items[Crop],
-        pictures: Items[Picture],
+        crops: Items[CropT],
+        pictures: Items[PictureT],
         settings: Settings,
         *,
-        collate: Callable[[Sequence[Crop]], Batch],
+        collate: Callable[[Sequence[CropT]], BatchT],
     ) -> None:
         super().__init__()
         self.crops = crops
@@ -106,11 +106,11 @@ class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
         self.settings = settings
         self.collate = collate
 
-    def batch(self, numbers: Sequence[int]) -> Batch:
+    def batch(self, numbers: Sequence[int]) -> BatchT:
         """Make a batch of the crops of these numbers, outside of any order."""
         return self.collate([self.crops[number] for number in numbers])
 
-    def train_dataloader(self) -> StepLoader[Crop]:
+    def train_dataloader(self) -> StepLoader[CropT]:
         """Crops from the step that the run is at."""
         assert self.trainer is not None
         sampler = StepSampler(
@@ -123,12 +123,12 @@ class Stream(pl.LightningDataModule, Generic[Crop, Batch, Picture]):
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
         return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
-    def val_dataloader(self) -> DataLoader[Picture | None]:
+    def val_dataloader(self) -> DataLoader[PictureT | None]:
         """Whole pictures one by one, each process its share; none is scored twice.
 
         All processes add up their counts at the end of a validation; one without a picture is given None to take part.
         """
         assert self.trainer is not None
         share = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)
-        pictures = cast("Dataset[Picture | None]", self.pictures if share else [None])
+        pictures = cast("Dataset[PictureT | None]", self.pictures if share else [None])
         return DataLoader(pictures, sampler=share or range(1), batch_size=None, num_workers=0)

@@ -13,8 +13,8 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items
 
-Batch = TypeVar("Batch", contravariant=True)
-Picture = TypeVar("Picture", contravariant=True)
+BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
+PictureT_contra = TypeVar("PictureT_contra", contravariant=True)
 
 
 class Score(NamedTuple):
@@ -24,7 +24,7 @@ class Score(NamedTuple):
     value: float
 
 
-class Scored(Protocol):
+class ScoringTask(Protocol):
     """What keeping the best weights asks of a task."""
 
     @property
@@ -37,11 +37,11 @@ class Scored(Protocol):
         ...
 
 
-class Task(Protocol[Batch, Picture]):
-    """What timing asks of a task, which is a LightningModule: to take steps and to validate, on batches and pictures.
+class Task(Protocol[BatchT_contra, PictureT_contra]):
+    """What timing asks of a task, which is a LightningModule: to take steps and to validate.
 
-    ``Batch`` is what it learns from in a step, ``Picture`` what it is validated on, each as it comes out of a
-    :class:`~pixelwise.training.stream.Stream`.
+    ``BatchT_contra`` is what the task learns from in a step, and ``PictureT_contra`` is what it is validated on. Both
+    are as a :class:`~pixelwise.training.stream.Stream` gives them.
     """
 
     @property
@@ -49,15 +49,15 @@ class Task(Protocol[Batch, Picture]):
         """What is trained."""
         ...
 
-    def loss_of(self, batch: Batch) -> Tensor:
+    def loss_of(self, batch: BatchT_contra) -> Tensor:
         """Compute the loss of a batch of crops on the device."""
         ...
 
-    def validation_step(self, batch: Picture, batch_idx: int) -> None:
+    def validation_step(self, batch: PictureT_contra, batch_idx: int) -> None:
         """Predict one picture on the device, and compare it with its annotation."""
         ...
 
-    def simulate_trained_output(self, pictures: Items[Picture]) -> None:
+    def simulate_trained_output(self, pictures: Items[PictureT_contra]) -> None:
         """Let a fresh model take about as long for the pictures of the validation set as one that has learnt."""
         ...
 

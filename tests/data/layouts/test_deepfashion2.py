@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelwise.data.layouts.deepfashion2 import CLASSES
+from pixelwise.data.layouts.deepfashion2 import DEEPFASHION2_CLASSES
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 
@@ -27,13 +27,13 @@ def test_garments_of_several_parts(tmp_path: Path, write: Any, image: Any, base:
         write(f"{base}annos/{name}.json", json.dumps({"source": "shop", "pair_id": 3, "item1": SKIRT, "item2": top}))
     source = open_data(tmp_path)
     assert source.layout == "deepfashion2"
-    assert source.label_space.names == CLASSES
-    assert len(set(CLASSES)) == 13
+    assert source.label_space.names == DEEPFASHION2_CLASSES
+    assert len(set(DEEPFASHION2_CLASSES)) == 13
     assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 1, "val": 1}
     reader = source.pairs[0].objects
     assert reader is not None
     objects = pickle.loads(pickle.dumps(reader)).read()
-    assert [CLASSES[label] for label in objects.labels] == ["skirt", "short sleeve top"]
+    assert [DEEPFASHION2_CLASSES[label] for label in objects.labels] == ["skirt", "short sleeve top"]
     skirt = np.zeros((6, 8), np.bool_)
     skirt[1:4, 1:4] = skirt[0:3, 5:7] = True
     assert objects.masks is not None

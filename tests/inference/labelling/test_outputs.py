@@ -16,13 +16,13 @@ from pixelwise.inference.labelling import labelled
 from pixelwise.inference.labelling.jobs import Job, Options, is_raster
 from pixelwise.inference.labelling.label import Outcome, label_one
 from pixelwise.inference.labelling.object_lists import ObjectLists
-from pixelwise.inference.labelling.outputs import KINDS, BytesSink, FileSink, parse_kinds
+from pixelwise.inference.labelling.outputs import OUTPUT_KINDS, BytesSink, FolderSink, parse_kinds
 from pixelwise.io.masks import read_mask
 from pixelwise.listener import Silent
 from pixelwise.models import Model, build_model
 from pixelwise.types import LabelSpace, object_space
 
-WANTED = tuple(kind for kind in KINDS if kind != "probabilities")
+WANTED = tuple(kind for kind in OUTPUT_KINDS if kind != "probabilities")
 
 
 def discs() -> np.ndarray:
@@ -45,7 +45,7 @@ def predictor(request: pytest.FixtureRequest, by_brightness: Model) -> Predictor
 def label(predictor: Predictor, picture: Path, out: Path) -> Outcome:
     out.mkdir()
     job = Job(picture, PurePath("a"))
-    outcome = label_one(predictor, job, Options(WANTED), FileSink(out / "a"), listener=Silent())
+    outcome = label_one(predictor, job, Options(WANTED), FolderSink(out / "a"), listener=Silent())
     lists = ObjectLists(out, WANTED)
     lists.add(Job(Path("a.png"), PurePath("a")), outcome.size, outcome.labelled.records)
     jobs = [Job(Path("a.png"), PurePath("a"))]
@@ -107,7 +107,7 @@ def test_outputs_can_be_had_as_bytes(by_brightness: Model, tmp_path: Path) -> No
         label_one(predictor, job, options, sink, listener=Silent())
         content = sink.files()
     assert set(content) == {".png", ".geojson"}
-    label_one(predictor, job, options, FileSink(tmp_path / "b"), listener=Silent())
+    label_one(predictor, job, options, FolderSink(tmp_path / "b"), listener=Silent())
     assert content[".png"] == (tmp_path / "b.png").read_bytes()
 
 
@@ -126,6 +126,6 @@ def test_probabilities_of_rasters_are_refused(by_brightness: Model, tmp_path: Pa
             predictor,
             Job(tmp_path / "a.npy", PurePath("a")),
             Options(("probabilities",)),
-            FileSink(tmp_path / "b"),
+            FolderSink(tmp_path / "b"),
             listener=Silent(),
         )

@@ -20,7 +20,7 @@ from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.opening import open_source
-from pixelwise.io.rasters.sink import FileSink, open_sink
+from pixelwise.io.rasters.sink import LabelFileSink, open_sink
 from pixelwise.types import LabelSpace
 
 ALL = slice(None)
@@ -53,7 +53,7 @@ def write(path: Path, labels: np.ndarray, *, side: int = 64, shuffled: bool = Fa
             sink.write(row, column, window)
 
 
-def write_all(sink: FileSink, labels: np.ndarray) -> None:
+def write_all(sink: LabelFileSink, labels: np.ndarray) -> None:
     for row, column, window in windows(labels, 20):
         sink.write(row, column, window)
 
@@ -321,7 +321,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes(tmp_path: Path, at_the_end: bool
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.tif", "b.tif"]
 
 
-def begin(path: Path, labels: np.ndarray, **options: Any) -> FileSink:
+def begin(path: Path, labels: np.ndarray, **options: Any) -> LabelFileSink:
     sink = open_sink(path, **{"size": labels.shape, "label_space": SPACE, "job": "one", **options})
     sink.write(0, 0, labels[:100])
     return sink

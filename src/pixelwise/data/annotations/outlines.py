@@ -24,7 +24,7 @@ _BOX_PIXELS, _BOX_SHARE = 2.5, 0.15
 # Filling takes 80 bytes of memory for each pixel that an outline passes, on the picture or beside it. Points farther
 # off than so many sizes of the picture are no drawing, nor on large pictures those more than so many pixels off.
 _FAR_SIZES, _FAR_PIXELS = 100, 2**16
-_LONGEST = 2**23  # pixels of the longest outline on a large picture
+_LONGEST_OUTLINE_PIXELS = 2**23  # pixels of the longest outline on a large picture
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -169,7 +169,7 @@ def _check_reach(polygons: Sequence[Points], size: Size) -> None:
     side = max(size)
     far = min(_FAR_SIZES * side, max(_FAR_PIXELS, 10 * side))
     # The outline of a shape passes each edge of a pixel once at most; a rectangle may lie around all that is allowed.
-    longest = min(2 * size[0] * size[1], _LONGEST) + 8 * far
+    longest = min(2 * size[0] * size[1], _LONGEST_OUTLINE_PIXELS) + 8 * far
     length = 0.0
     for polygon in polygons:
         reach = np.abs(polygon).max(initial=0)

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.crops.sampling import Bend, CropView, Mask, Pixels, view_image, view_mask
+from pixelwise.data.crops.sampling import Bend, CropView, ImageArray, view_image, view_mask
 from pixelwise.errors import SettingError
-from pixelwise.types import Sample
+from pixelwise.types import LabelArray, Sample
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _KNOTS = 3  # a side of the coarse grid of displacements
@@ -66,9 +66,9 @@ class Augmentation:
 class Crop(NamedTuple):
     """What :func:`augment` makes."""
 
-    image: Pixels
+    image: ImageArray
     """uint8 (C, h, w), a view of an array with the channels of a pixel side by side."""
-    mask: Mask
+    mask: LabelArray
     """(h, w)."""
     weights: NDArray[np.float32] | None
     """(h, w), where weights were given."""
@@ -164,7 +164,7 @@ def _start(chance: float, length: int, extent: float, pixel: int | None) -> floa
     return min(max(pixel + 0.5 - extent * (near + chance * (far - near)), low), high)
 
 
-def change_color(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+def change_color(pixels: ImageArray, strength: float, rng: np.random.Generator) -> ImageArray:
     """Change brightness, contrast and saturation of pixels (h, w, C) by factors within 1 - strength .. 1 + strength."""
     brightness, contrast, saturation = (1 + strength * (2 * rng.random(3) - 1)).tolist()
     channels = pixels.shape[2]

@@ -19,10 +19,10 @@ class HasBytes(Protocol):
         ...
 
 
-Item = TypeVar("Item", bound=HasBytes)
+CachedT = TypeVar("CachedT", bound=HasBytes)
 
 
-class BudgetedCache(ABC, Generic[Item]):
+class BudgetedCache(ABC, Generic[CachedT]):
     """Numbered items, each made once as far as the budget allows.
 
     What is made first stays; what no longer fits is made again each time. (Training goes through the pictures in ever
@@ -38,18 +38,18 @@ class BudgetedCache(ABC, Generic[Item]):
     def __init__(self, length: int, budget_bytes: int) -> None:
         self.budget_bytes = budget_bytes
         self._length = length
-        self._items: dict[int, Item] = {}
+        self._items: dict[int, CachedT] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
     @abstractmethod
-    def _make(self, index: int) -> Item:
+    def _make(self, index: int) -> CachedT:
         """Make item ``index``; two threads may make the same one at once."""
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, index: int) -> CachedT:
         item = self._items.get(index)
         if item is None:
             item = self._make(index)

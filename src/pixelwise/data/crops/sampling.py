@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from pixelwise.instances import Size
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.unsignedinteger[Any]]
+ImageArray = NDArray[np.uint8]
 Bend = NDArray[np.float32]
 """(h, w, 2): how far from its place each pixel of a crop looks, x then y, in pixels of the crop."""
-Numbers = TypeVar("Numbers", bound=np.unsignedinteger[Any] | np.floating[Any])
+NumberT = TypeVar("NumberT", bound=np.unsignedinteger[Any] | np.floating[Any])
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class CropView:
         return max(1, round(min(self.height / size[0], self.width / size[1])))
 
 
-def view_image(pixels: Pixels, view: CropView, size: Size, bend: Bend | None = None) -> Pixels:
+def view_image(pixels: ImageArray, view: CropView, size: Size, bend: Bend | None = None) -> ImageArray:
     """Sample an image bilinearly, after averaging blocks of pixels where it shrinks; mirrored beyond its border.
 
     An upright and straight view is rounded to whole pixels, the same for image and mask; if it shows less of the
@@ -84,8 +83,8 @@ def view_image(pixels: Pixels, view: CropView, size: Size, bend: Bend | None = N
 
 
 def view_mask(
-    mask: NDArray[Numbers], view: CropView, size: Size, ignore_index: int, bend: Bend | None = None
-) -> NDArray[Numbers]:
+    mask: NDArray[NumberT], view: CropView, size: Size, ignore_index: int, bend: Bend | None = None
+) -> NDArray[NumberT]:
     """Sample an (H, W) mask, or weights of pixels, at the nearest pixel; ``ignore_index`` beyond its border."""
     if bend is not None:
         return _remap_mask(mask, _look_up(view, size, bend), ignore_index)
@@ -122,7 +121,7 @@ def _flip(pixels: Any, view: CropView) -> Any:
     return cv2.flip(pixels, -1 if view.hflip and view.vflip else 1 if view.hflip else 0)
 
 
-def _average_blocks(window: Pixels, block: int) -> Pixels:
+def _average_blocks(window: ImageArray, block: int) -> ImageArray:
     """Average blocks of ``block`` x ``block`` pixels; the last row and column are repeated to fill a block."""
     height, width = window.shape[:2]
     below, right = -height % block, -width % block
@@ -132,7 +131,7 @@ def _average_blocks(window: Pixels, block: int) -> Pixels:
     return _three_axes(cv2.resize(window, size, interpolation=cv2.INTER_AREA))
 
 
-def _warp_image(pixels: Pixels, matrix: NDArray[np.float64], size: Size, block: int) -> Pixels:
+def _warp_image(pixels: ImageArray, matrix: NDArray[np.float64], size: Size, block: int) -> ImageArray:
     # Only the window that the crop reads is worked on, so that the cost does not grow with the picture.
     rows, columns = _window(matrix, size, pixels.shape, margin=block)
     window = pixels[rows, columns]
@@ -148,7 +147,7 @@ def _warp_image(pixels: Pixels, matrix: NDArray[np.float64], size: Size, block: 
     )
 
 
-def _four_channels_at_a_time(pixels: Pixels, warp: Callable[[Pixels], Any]) -> Pixels:
+def _four_channels_at_a_time(pixels: ImageArray, warp: Callable[[ImageArray], Any]) -> ImageArray:
     """Warp pixels (H, W, C) with functions of OpenCV, which take no more channels."""
     if pixels.shape[2] <= 4:
         return _three_axes(warp(pixels))
@@ -158,7 +157,7 @@ def _four_channels_at_a_time(pixels: Pixels, warp: Callable[[Pixels], Any]) -> P
     )
 
 
-def _warp_mask(mask: NDArray[Numbers], matrix: NDArray[np.float64], size: Size, ignore_index: int) -> NDArray[Numbers]:
+def _warp_mask(mask: NDArray[NumberT], matrix: NDArray[np.float64], size: Size, ignore_index: int) -> NDArray[NumberT]:
     rows, columns = _window(matrix, size, mask.shape, margin=1)
     warped: Any = cv2.warpAffine(
         mask[rows, columns],
@@ -179,7 +178,7 @@ def _look_up(view: CropView, size: Size, bend: Bend) -> NDArray[np.float64]:
     return np.stack([xx * x + xy * y + x0, yx * x + yy * y + y0], axis=2)
 
 
-def _remap_image(pixels: Pixels, places: NDArray[np.float64], block: int) -> Pixels:
+def _remap_image(pixels: ImageArray, places: NDArray[np.float64], block: int) -> ImageArray:
     rows, columns = _window_of(places.min((0, 1)), places.max((0, 1)), pixels.shape, margin=block)
     window = pixels[rows, columns]
     places = places - [columns.start, rows.start]
@@ -192,7 +191,7 @@ def _remap_image(pixels: Pixels, places: NDArray[np.float64], block: int) -> Pix
     )
 
 
-def _remap_mask(mask: NDArray[Numbers], places: NDArray[np.float64], ignore_index: int) -> NDArray[Numbers]:
+def _remap_mask(mask: NDArray[NumberT], places: NDArray[np.float64], ignore_index: int) -> NDArray[NumberT]:
     rows, columns = _window_of(places.min((0, 1)), places.max((0, 1)), mask.shape, margin=1)
     x, y = np.moveaxis((places - [columns.start, rows.start]).astype(np.float32), 2, 0)
     window = mask[rows, columns]
@@ -226,6 +225,6 @@ def _with_mirrored(low: int, high: int, length: int) -> slice:
     return slice(max(0, min(low, mirrored_low, length - 1)), min(length, max(high, mirrored_high, 1)))
 
 
-def _three_axes(pixels: Any) -> Pixels:
+def _three_axes(pixels: Any) -> ImageArray:
     """Give back the axis of a single channel, which OpenCV leaves out."""
     return np.asarray(pixels if pixels.ndim == 3 else pixels[..., None], np.uint8)

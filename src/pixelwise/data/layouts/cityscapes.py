@@ -9,13 +9,13 @@ from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, make_p
 LOOKED_FOR = "leftImg8bit/ + gtFine/ (Cityscapes)"
 
 # The 19 classes that are scored, in the order of their training ids: name -> label id.
-CLASSES = {
+CITYSCAPES_CLASSES = {
     **{"road": 7, "sidewalk": 8, "building": 11, "wall": 12, "fence": 13, "pole": 17, "traffic light": 19},
     **{"traffic sign": 20, "vegetation": 21, "terrain": 22, "sky": 23, "person": 24, "rider": 25, "car": 26},
     **{"truck": 27, "bus": 28, "train": 31, "motorcycle": 32, "bicycle": 33},
 }
-LABEL_IDS = range(34)
-"""All label ids; those that are none of :data:`CLASSES` are not scored."""
+CITYSCAPES_LABEL_IDS = range(34)
+"""All label ids; those that are none of :data:`CITYSCAPES_CLASSES` are not scored."""
 
 _TRUTHS = ("gtFine", "gtCoarse")
 
@@ -38,10 +38,10 @@ def find(root: Path) -> Found | None:
         return None
     stored: dict[int, str] | None = None
     if kind == "labelIds":
-        stored = {number: name for name, number in CLASSES.items()}
-    void = frozenset(set(LABEL_IDS) - set(CLASSES.values())) if stored else frozenset({255})
+        stored = {number: name for name, number in CITYSCAPES_CLASSES.items()}
+    void = frozenset(set(CITYSCAPES_LABEL_IDS) - set(CITYSCAPES_CLASSES.values())) if stored else frozenset({255})
     notes = (f"masks are {truth}'s {kind}, read as the 19 classes of the benchmark",)
-    return Found("cityscapes", splits, tuple(CLASSES), void, notes, "Cityscapes", stored=stored)
+    return Found("cityscapes", splits, tuple(CITYSCAPES_CLASSES), void, notes, "Cityscapes", stored=stored)
 
 
 def _splits(root: Path, pictures: Path, truth: Path, ending: str) -> dict[str, tuple[Pair, ...]]:

@@ -13,7 +13,7 @@ from pixelwise.errors import DataError, quoted
 from pixelwise.instances import Size
 from pixelwise.words import counted
 
-CLASSES = (
+DEEPFASHION2_CLASSES = (
     *("short sleeve top", "long sleeve top", "short sleeve outwear", "long sleeve outwear", "vest", "sling"),
     *("shorts", "trousers", "skirt", "short sleeve dress", "long sleeve dress", "vest dress", "sling dress"),
 )
@@ -32,7 +32,7 @@ def find(root: Path) -> Found | None:
             splits[name] = found
     if len(splits) > 1:
         splits.pop("all", None)
-    return Found("deepfashion2", splits, CLASSES) if splits else None
+    return Found("deepfashion2", splits, DEEPFASHION2_CLASSES) if splits else None
 
 
 def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size | None]:
@@ -77,6 +77,6 @@ def _pairs(root: Path, base: Path) -> tuple[Pair, ...]:
     pairs = []
     for image in list_pictures(images):
         path = files.get(image.stem)
-        reader = AnnotationFile(path, image, CLASSES, parse) if path is not None else None
+        reader = AnnotationFile(path, image, DEEPFASHION2_CLASSES, parse) if path is not None else None
         pairs.append(Pair(image.relative_to(root).as_posix(), image, None, reader))
     return tuple(pairs)

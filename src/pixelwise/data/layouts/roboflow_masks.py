@@ -10,7 +10,7 @@ from pixelwise.errors import DataError
 
 LOOKED_FOR = "train/ valid/ test/ with _classes.csv and a.jpg + a_mask.png (Roboflow)"
 
-CLASSES = "_classes.csv"
+CLASSES_FILE = "_classes.csv"
 
 
 def find(root: Path) -> Found | None:
@@ -20,21 +20,21 @@ def find(root: Path) -> Found | None:
         DataError: a list of classes makes no sense, or those of two splits differ.
     """
     folders = [(SPLIT_NAMES[path.name.lower()], path) for path in sorted(root.iterdir()) if _is_split(path)]
-    if not folders and (root / CLASSES).is_file():
+    if not folders and (root / CLASSES_FILE).is_file():
         folders = [("all", root)]
     if not folders:
         return None
-    lists = {folder: _names(folder / CLASSES) for _, folder in folders}
+    lists = {folder: _names(folder / CLASSES_FILE) for _, folder in folders}
     names = next(iter(lists.values()))
     for folder, others in lists.items():
         if others != names:
-            raise DataError(f"{folder / CLASSES}: its classes differ from those of {folders[0][1] / CLASSES}")
+            raise DataError(f"{folder / CLASSES_FILE}: its classes differ from those of {folders[0][1] / CLASSES_FILE}")
     splits = {split: _pairs(root, folder) for split, folder in folders}
-    return Found("roboflow masks", splits, names, named_by=str(folders[0][1] / CLASSES))
+    return Found("roboflow masks", splits, names, named_by=str(folders[0][1] / CLASSES_FILE))
 
 
 def _is_split(path: Path) -> bool:
-    return path.name.lower() in SPLIT_NAMES and (path / CLASSES).is_file()
+    return path.name.lower() in SPLIT_NAMES and (path / CLASSES_FILE).is_file()
 
 
 def _pairs(root: Path, folder: Path) -> tuple[Pair, ...]:

@@ -16,7 +16,7 @@ from pixelwise.data.pairs import (
 )
 from pixelwise.errors import DataError
 
-CLASSES = (
+VOC_CLASSES = (
     "background",
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
@@ -55,7 +55,7 @@ def find(root: Path) -> Found | None:
         colors = read_label_map(given)
         named = tuple(colors.values()) if colors else None
         return Found("voc", splits, named, frozenset({255}), notes, str(given), colors)
-    classes = read_names(given) if given is not None else CLASSES if _is_voc(base) else None
+    classes = read_names(given) if given is not None else VOC_CLASSES if _is_voc(base) else None
     named_by = "Pascal VOC, where no classes.txt says otherwise," if given is None else str(given)
     return Found("voc", splits, classes, frozenset({255}), notes, named_by)
 

@@ -27,7 +27,7 @@ from pixelwise.words import agreeing, counted
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
 
 _DESCRIPTIONS = ("data.yaml", "data.yml")
-_MOST = 10**5  # a class beyond it is no class
+_MOST_CLASSES = 10**5  # a class beyond it is no class
 _BEYOND = 1.5  # shares beyond it are pixels that nobody divided by the size
 
 
@@ -219,7 +219,7 @@ def _peek(path: Path) -> tuple[int, bool, int]:
         repeated += bool(words) and line in seen
         seen.add(line)
         with suppress(ValueError):
-            highest = max(highest, min(_class(words[0]), _MOST) if words else 0)
+            highest = max(highest, min(_class(words[0]), _MOST_CLASSES) if words else 0)
         outlined |= len(words) > 5
     return highest, outlined, repeated
 

@@ -42,7 +42,7 @@ class Options:
     """How pictures are labelled, whatever the picture.
 
     Args:
-        kinds: what is wanted; see :data:`pixelwise.inference.labelling.outputs.KINDS`.
+        kinds: what is wanted; see :data:`pixelwise.inference.labelling.outputs.OUTPUT_KINDS`.
         crf: whether labels follow the colours of their pictures.
         resume: whether to go on with rasters that a stopped job has begun.
     """

@@ -30,7 +30,7 @@ ENDINGS = {
 JOB_FILES = {"coco": "predictions.json", "table": "objects.csv"}
 """What is written for all pictures of a job together -> its file in the output folder."""
 
-KINDS = (*ENDINGS, *JOB_FILES)
+OUTPUT_KINDS = (*ENDINGS, *JOB_FILES)
 """All that can be asked for."""
 
 RASTER_LABELS = ".tif"
@@ -44,16 +44,16 @@ def parse_kinds(words: Sequence[str]) -> tuple[str, ...]:
         SettingError: nothing, or something that cannot be saved.
     """
     for word in words:
-        if word not in KINDS:
-            raise SettingError(unknown_name("output", word, KINDS), argument="save")
+        if word not in OUTPUT_KINDS:
+            raise SettingError(unknown_name("output", word, OUTPUT_KINDS), argument="save")
     if not words:
-        raise SettingError(f"it names nothing; give some of {', '.join(KINDS)}", argument="save")
+        raise SettingError(f"it names nothing; give some of {', '.join(OUTPUT_KINDS)}", argument="save")
     return tuple(words)
 
 
 def results_of(name: Path) -> list[Path]:
     """Name all files that a picture may leave."""
-    sink = FileSink(name)
+    sink = FolderSink(name)
     return [sink.path(ending) for ending in (*ENDINGS.values(), RASTER_LABELS)]
 
 
@@ -65,7 +65,7 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
     """
     pictures = {job.picture.resolve() for job in jobs}
     for job in jobs:
-        sink = FileSink(out / job.name)
+        sink = FolderSink(out / job.name)
         results = [sink.path(ENDINGS[kind]) for kind in kinds if kind in ENDINGS]
         labels = sink.path(RASTER_LABELS)
         if labels.resolve() in pictures and is_raster(job.picture):
@@ -85,7 +85,7 @@ class Sink(Protocol):
         ...
 
 
-class FileSink:
+class FolderSink:
     """Files beside each other that begin with one name.
 
     Args:

@@ -22,9 +22,9 @@ from pixelwise.io.atomic import atomic_folder, atomic_path
 from pixelwise.io.masks import write_labels
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.scratch import Scratch
+from pixelwise.io.tiff import GDAL_NODATA_TAG
 from pixelwise.types import LabelSpace
 
-_GDAL_NODATA = 42113
 _REDUCED = 1  # NewSubfileType of overviews
 _COMPRESSION_LEVEL = 6
 
@@ -47,7 +47,9 @@ def write_tiff(
         tifffile.TiffWriter(beside, bigtiff=True) as tiff,
     ):
         for level in range(scratch.levels(tile)):
-            extra: list[tuple[int, int, int, Any, bool]] = [(_GDAL_NODATA, 2, 0, str(label_space.ignore_index), True)]
+            extra: list[tuple[int, int, int, Any, bool]] = [
+                (GDAL_NODATA_TAG, 2, 0, str(label_space.ignore_index), True)
+            ]
             if georeference is not None and level == 0:
                 extra += georeference.to_tiff()
             with closing(_encoded_tiles(scratch, level, tile)) as tiles:

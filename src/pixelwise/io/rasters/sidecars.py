@@ -21,7 +21,7 @@ from pixelwise.io.rasters.opening import open_source
 from pixelwise.io.tiff_pictures import one_picture
 from pixelwise.words import counted
 
-_SHOWN = 3  # names that a line lists
+_MOST_NAMED_FILES = 3  # names that a line lists
 _LOOKED_AT = 2**20  # characters of a file beside a picture
 _SAME = 1e-3  # of a pixel
 
@@ -78,7 +78,9 @@ class UnreadPlaces:
 
 
 def _names(paths: list[Path]) -> str:
-    return ", ".join(path.name for path in paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
+    return ", ".join(path.name for path in paths[:_MOST_NAMED_FILES]) + (
+        ", ..." if len(paths) > _MOST_NAMED_FILES else ""
+    )
 
 
 def _georeference(picture: Path, *, whole: bool) -> Georeference | None:

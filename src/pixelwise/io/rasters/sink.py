@@ -44,7 +44,7 @@ class LabelSink(Protocol):
     ) -> None: ...
 
 
-class FileSink:
+class LabelFileSink:
     """A :class:`LabelSink` that makes a file; see :func:`open_sink`."""
 
     def __init__(
@@ -158,7 +158,7 @@ def open_sink(
     georeference: Georeference | None = None,
     job: str = "",
     resume: bool = False,
-) -> FileSink:
+) -> LabelFileSink:
     """Open a file for labels that come by windows.
 
     The suffix chooses the format: ``.tif`` or ``.tiff`` (palette BigTIFF with overviews, GeoTIFF where a georeference
@@ -170,7 +170,7 @@ def open_sink(
 
     The sink is a context manager: a block that ends well finishes the file. A block that fails leaves nothing; but an
     interrupted one (Ctrl-C), a killed process and, with ``resume``, any failure but a changed source leave the finished
-    windows, and a later sink with the same arguments and ``resume`` takes them over: see :attr:`FileSink.done`.
+    windows, and a later sink with the same arguments and ``resume`` takes them over: see :attr:`LabelFileSink.done`.
 
     Args:
         path: the file to write; its folder must exist.
@@ -201,4 +201,4 @@ def open_sink(
         raise PixelwiseError(f"cannot write {path}: it is a folder; give the name of a file")
     described = {"job": job, "label_space": label_space.to_dict()}
     scratch = Scratch(path, size=size, dtype=np.dtype(label_space.dtype), job=described, resume=resume)
-    return FileSink(path, scratch, label_space, tile=tile, georeference=georeference, resume=resume)
+    return LabelFileSink(path, scratch, label_space, tile=tile, georeference=georeference, resume=resume)

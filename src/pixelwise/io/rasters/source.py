@@ -45,7 +45,7 @@ class RasterSource(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-class Pixels(Protocol):
+class PixelReader(Protocol):
     """The numbers of one format; what :class:`Raster` reads from."""
 
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
@@ -79,14 +79,14 @@ class Raster:
     size: tuple[int, int]
     stored_channels: int
     dtype: np.dtype[Any]
-    pixels: Pixels
+    pixels: PixelReader
     bits: int = 0
     alpha: bool = False
     georeference: Georeference | None = None
     nodata: float | None = None
     palette: NDArray[np.uint8] | None = None
     white_is_zero: slice | None = None
-    mask: Pixels | None = None
+    mask: PixelReader | None = None
     channels: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -161,7 +161,7 @@ class Raster:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _stored(self, pixels: Pixels, rows: slice, columns: slice) -> NDArray[Any]:
+    def _stored(self, pixels: PixelReader, rows: slice, columns: slice) -> NDArray[Any]:
         top, height = _span(rows, self.size[0], "rows", self.name)
         left, width = _span(columns, self.size[1], "columns", self.name)
         with naming_the_file(Path(self.name)):

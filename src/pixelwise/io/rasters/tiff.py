@@ -20,15 +20,14 @@ from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
-from pixelwise.io.rasters.source import ArrayPixels, Pixels, Raster
+from pixelwise.io.rasters.source import ArrayPixels, PixelReader, Raster
 from pixelwise.io.rasters.stamps import Unchanged
-from pixelwise.io.tiff import header_of, palette_of_page
+from pixelwise.io.tiff import GDAL_NODATA_TAG, header_of, palette_of_page
 from pixelwise.io.tiff_pictures import one_picture
 
 LARGEST_PIECE = 2**28
 """Bytes that one tile or strip may decode to."""
 
-_GDAL_NODATA = 42113
 _MASK_SEARCH = 16  # pages after the first among which a mask band is looked for
 
 
@@ -163,7 +162,7 @@ def _whole_on_disk(path: Path, page: tifffile.TiffPage | tifffile.TiffFrame) -> 
         )
 
 
-def _row_pixels(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Pixels | None:
+def _row_pixels(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> PixelReader | None:
     """Give the pixels of a page that is one uncompressed block in the file; None where it is not, or has a mask."""
     plain = page.compression == 1 and page.predictor == 1 and page.fillorder == 1 and not page.is_tiled
     if not plain or page.bitspersample not in (8, 16, 32, 64) or not page.is_contiguous:
@@ -265,7 +264,7 @@ class TiffPixels:
 
 
 def _nodata(page: tifffile.TiffPage) -> float | None:
-    text = page.tags.valueof(_GDAL_NODATA)
+    text = page.tags.valueof(GDAL_NODATA_TAG)
     try:
         return None if text is None else float(str(text).strip().rstrip("\0"))
     except ValueError:
@@ -283,7 +282,7 @@ def _mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.
     return None
 
 
-def _mask(path: Path, tiff: tifffile.TiffFile, picture: tifffile.TiffPage, unchanged: Unchanged) -> Pixels | None:
+def _mask(path: Path, tiff: tifffile.TiffFile, picture: tifffile.TiffPage, unchanged: Unchanged) -> PixelReader | None:
     page = _mask_page(tiff, picture)
     if page is None or page.samplesperpixel != 1 or page.dtype is None:
         return None

@@ -80,7 +80,7 @@ def trace_regions(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]
     Yields:
         Each region as soon as a row ends it.
     """
-    tracer = _Tracer(width)
+    tracer = _RingTracer(width)
     above = np.full((1, width + 2), OUTSIDE, np.int32)
     for band in bands:
         grid = np.full((len(band) + 1, width + 2), OUTSIDE, np.int32)
@@ -91,7 +91,7 @@ def trace_regions(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]
     yield from tracer.advance(np.concatenate([above, np.full_like(above, OUTSIDE)]))
 
 
-class _Tracer:
+class _RingTracer:
     def __init__(self, width: int) -> None:
         self.stride = width + 1
         self.row = 0

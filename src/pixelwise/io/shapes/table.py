@@ -9,7 +9,7 @@ from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
 from pixelwise.types import LabelSpace
 
-COLUMNS = (
+OBJECT_COLUMNS = (
     "picture",
     "id",
     "class",
@@ -49,7 +49,7 @@ def write_object_table(
     count = 0
     classes = [harmless(name) for name in label_space.names]
     with open_table(path) as write_row:
-        write_row(COLUMNS)
+        write_row(OBJECT_COLUMNS)
         for picture, objects in pictures:
             for one in objects:
                 score = "" if one.score is None else f"{one.score:.6g}"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pixelwise.models.importing.recipe import Recipe, Tensors
 
-ARCHITECTURES = {
+ARCHITECTURE_PATTERNS = {
     r"decoder\.blocks\.x_\d_\d\.": "UnetPlusPlus",
     r"decoder\.(pab\.|blocks\.\d\.SE_)": "MAnet",
     r"decoder\.blocks\.\d\.block\.": "Linknet",
@@ -25,23 +25,23 @@ ARCHITECTURES = {
 }
 """Names of tensors that an architecture of segmentation_models_pytorch alone has; the first that is found says it."""
 
-WITH_A_FORM = ("DeepLabV3Plus", "DeepLabV3", "Unet")
+IMPORTED_ARCHITECTURES = ("DeepLabV3Plus", "DeepLabV3", "Unet")
 
-SMP = {
+SMP_OPTION_PATTERNS = {
     r"decoder\.blocks\.\d\.attention\d\.attention\.": "decoder_attention_type='scse'",
     r"decoder\.blocks\.\d\.conv\d\.0\.bias": "decoder_use_norm=False",
     r"decoder\.center\.\d\.": "the centre block that it gives a VGG",
 }
 """Names that an option of segmentation_models_pytorch brings -> the option."""
 
-TORCHVISION = {
+TORCHVISION_PATTERNS = {
     r"rpn\.head\.conv\.1\.|roi_heads\.box_head\.\d\.\d\.": "a network of the second kind (..._fpn_v2)",
     r"roi_heads\.keypoint_": "a network of key points (keypointrcnn)",
     r"head\.(classification_head|regression_head)\.": "a network without proposals (retinanet, fcos or ssd)",
 }
 """The same for torchvision's networks that find objects -> what they are."""
 
-SHAPES: tuple[tuple[str, int, str], ...] = (
+OPTIONS_BY_SHAPE: tuple[tuple[str, int, str], ...] = (
     (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: the option anchor_ratios=[0.5,1,2]"),
     (r"heads\.box_head\.fc\d\.", 0, "a box head of another width: the option head=N"),
     (r"heads\.mask_head\.", 0, "a mask head of another width: the option mask_head=N"),
@@ -64,11 +64,15 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
         tensors: the tensors of the checkpoint.
     """
     if not recipe.architecture:
-        told = [kind for pattern, kind in TORCHVISION.items() if _any(pattern, tensors)]
+        told = [kind for pattern, kind in TORCHVISION_PATTERNS.items() if _any(pattern, tensors)]
         return f"the tensors are of {' and '.join(told)}, which has no form here" if told else ""
-    found = next((name for pattern, name in ARCHITECTURES.items() if _any(pattern, tensors)), None)
+    found = next((name for pattern, name in ARCHITECTURE_PATTERNS.items() if _any(pattern, tensors)), None)
     if found is not None and found.lower() != recipe.architecture:
-        form = f"give the source smp-{found.lower()}-ENCODER" if found in WITH_A_FORM else "which has no form here"
+        form = (
+            f"give the source smp-{found.lower()}-ENCODER"
+            if found in IMPORTED_ARCHITECTURES
+            else "which has no form here"
+        )
         return f"the tensors are those of the library's {found}, {form}"
     told = _options(recipe.architecture, tensors)
     return f"this network was built with {' and '.join(told)}, which has no form here" if told else ""
@@ -76,7 +80,7 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
 
 def _options(architecture: str, tensors: Tensors) -> list[str]:
     """Name the options of segmentation_models_pytorch that tensors tell of."""
-    told = [option for pattern, option in SMP.items() if _any(pattern, tensors)]
+    told = [option for pattern, option in SMP_OPTION_PATTERNS.items() if _any(pattern, tensors)]
     blocks = {found[1] for name in tensors if (found := re.match(r"decoder\.blocks\.(\d)\.", name))}
     if architecture == "unet" and len(blocks) not in (0, 5):
         told.append(f"encoder_depth={len(blocks)}")
@@ -98,7 +102,9 @@ def told_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, 
     for name in misfits:
         found, expected = given[name].shape, wanted[name].shape
         off = [axis for axis, sides in enumerate(zip(found, expected, strict=False)) if sides[0] != sides[1]]
-        option = next((said for pattern, axis, said in SHAPES if re.match(pattern, name) and axis in off), None)
+        option = next(
+            (said for pattern, axis, said in OPTIONS_BY_SHAPE if re.match(pattern, name) and axis in off), None
+        )
         if option is not None:
             told[option] = None
         if len(told) == 2:

@@ -14,7 +14,7 @@ from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_smp, deeplabv3plus_from_smp
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
 
-ARCHITECTURES = ("unet", "deeplabv3", "deeplabv3plus")
+SMP_ARCHITECTURES = ("unet", "deeplabv3", "deeplabv3plus")
 """Those that have a form here."""
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -50,7 +50,7 @@ def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
     """Find how a network becomes one of ours.
 
     Args:
-        architecture: one of :data:`ARCHITECTURES`.
+        architecture: one of :data:`SMP_ARCHITECTURES`.
         encoder: the library's name of its encoder.
         tensors: the tensors of the checkpoint; they tell how wide the decoder is.
 

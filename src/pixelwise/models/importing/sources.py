@@ -9,10 +9,10 @@ from pixelwise.errors import ModelError, quoted
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_torchvision, fcn_from_torchvision
 from pixelwise.models.importing.detection_names import rcnn_from_torchvision
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
-from pixelwise.models.importing.smp_sources import ARCHITECTURES, smp_recipe
+from pixelwise.models.importing.smp_sources import SMP_ARCHITECTURES, smp_recipe
 from pixelwise.preprocessing import Resize
 
-TORCHVISION = {
+TORCHVISION_PIXEL_MODELS = {
     "fcn_resnet50": ("fcn_dilated", "resnet50"),
     "fcn_resnet101": ("fcn_dilated", "resnet101"),
     "deeplabv3_resnet50": ("deeplabv3", "resnet50"),
@@ -21,7 +21,7 @@ TORCHVISION = {
 }
 """Name of a network in torchvision -> our model and its trunk."""
 
-OBJECTS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
+TORCHVISION_OBJECT_MODELS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
 """The same for networks that find objects, all on a ResNet-50."""
 
 
@@ -36,26 +36,26 @@ def find_recipe(source: str, tensors: Tensors) -> Recipe:
     Raises:
         ModelError: the network has no form here; the message says why, or what has one.
     """
-    if source in TORCHVISION:
+    if source in TORCHVISION_PIXEL_MODELS:
         return _torchvision(source, tensors)
-    if source in OBJECTS:
+    if source in TORCHVISION_OBJECT_MODELS:
         return _rcnn(source)
     matched = re.fullmatch(r"smp-([^-]+)-(.+)", source)
-    if matched is not None and matched[1].lower() in ARCHITECTURES:
+    if matched is not None and matched[1].lower() in SMP_ARCHITECTURES:
         return smp_recipe(matched[1].lower(), matched[2], tensors)
-    from_smp = ", ".join(f"smp-{architecture}-ENCODER" for architecture in ARCHITECTURES)
+    from_smp = ", ".join(f"smp-{architecture}-ENCODER" for architecture in SMP_ARCHITECTURES)
+    from_torchvision = ", ".join((*TORCHVISION_PIXEL_MODELS, *TORCHVISION_OBJECT_MODELS))
     raise ModelError(
-        f"there is no source {quoted(source)}. What can be imported: of torchvision "
-        f"{', '.join((*TORCHVISION, *OBJECTS))}; of segmentation_models_pytorch {from_smp}, ENCODER being the name it "
-        "has there, such as resnet34, efficientnet-b0 or tu-convnext_tiny. Other networks can be trained here: see "
-        "pixelwise models"
+        f"there is no source {quoted(source)}. What can be imported: of torchvision {from_torchvision}; of "
+        f"segmentation_models_pytorch {from_smp}, ENCODER being the name it has there, such as resnet34, "
+        "efficientnet-b0 or tu-convnext_tiny. Other networks can be trained here: see pixelwise models"
     )
 
 
 def _rcnn(source: str) -> Recipe:
     return Recipe(
         library="torchvision",
-        model=OBJECTS[source],
+        model=TORCHVISION_OBJECT_MODELS[source],
         rename=rcnn_from_torchvision,
         heads=("heads.box_head.cls_score",),
         options={"encoder": "resnet50", "form": "torchvision", "norm": "frozen"},
@@ -66,7 +66,7 @@ def _rcnn(source: str) -> Recipe:
 
 
 def _torchvision(source: str, tensors: Tensors) -> Recipe:
-    model, trunk = TORCHVISION[source]
+    model, trunk = TORCHVISION_PIXEL_MODELS[source]
     rename: Rename
     options: dict[str, Any]
     if model == "fcn_dilated":

@@ -10,16 +10,16 @@ from torch.nn import functional as F
 
 from pixelwise.ops.native import native_for, native_module, threads
 
-OUTPUTS, POINTS = 4, 36
+OUTPUTS_PER_SIDE, POINTS_PER_TILE = 4, 36
 """Outputs along a side of a tile, and points that a tile is turned into."""
 
-BLOCK = 16
+CHANNEL_BLOCK = 16
 """Channels come in whole blocks of as many."""
 
-WIDE = 64
+LEAST_WINOGRAD_CHANNELS = 64
 """Channels from which on the products cost more than turning maps into points and back."""
 
-TILES = 128
+TILES_AT_A_TIME = 128
 """Tiles that are worked on at a time, so that their points stay in the cache; maps of fewer are convolved as ever."""
 
 
@@ -46,18 +46,21 @@ class WinogradConv2d(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve a map."""
         count, channels, height, width = input.shape
-        tiles = count * -(-height // OUTPUTS) * -(-width // OUTPUTS)
+        tiles = count * -(-height // OUTPUTS_PER_SIDE) * -(-width // OUTPUTS_PER_SIDE)
         native = native_for(input)
-        if native is None or input.dtype != torch.float32 or tiles < TILES:
+        if native is None or input.dtype != torch.float32 or tiles < TILES_AT_A_TIME:
             return F.conv2d(input, self.weight, self.bias, padding=1)
         laid = input.permute(0, 2, 3, 1).contiguous()  # (N, H, W, C)
         result = torch.empty((count, height, width, len(self.weight)))  # (N, H, W, O)
         # The last share may be smaller, and takes the beginning of the same memory.
-        read, made = torch.empty(POINTS * TILES * channels), torch.empty(POINTS * TILES * len(self.weight))
-        for first in range(0, tiles, TILES):
-            share = (POINTS, min(TILES, tiles - first), -1)
-            points = read[: POINTS * share[1] * channels].view(share)  # (36, T, C)
-            products = made[: POINTS * share[1] * len(self.weight)].view(share)  # (36, T, O)
+        read, made = (
+            torch.empty(POINTS_PER_TILE * TILES_AT_A_TIME * channels),
+            torch.empty(POINTS_PER_TILE * TILES_AT_A_TIME * len(self.weight)),
+        )
+        for first in range(0, tiles, TILES_AT_A_TIME):
+            share = (POINTS_PER_TILE, min(TILES_AT_A_TIME, tiles - first), -1)
+            points = read[: POINTS_PER_TILE * share[1] * channels].view(share)  # (36, T, C)
+            products = made[: POINTS_PER_TILE * share[1] * len(self.weight)].view(share)  # (36, T, O)
             native.winograd_input(laid, first, points, threads())
             torch.bmm(points, self.points, out=products)
             native.winograd_output(products, self.bias, first, result, threads())
@@ -72,7 +75,10 @@ def suits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
         and conv.stride == conv.dilation == conv.padding == (1, 1)
         and conv.groups == 1
         and conv.padding_mode == "zeros"
-        and all(channels >= WIDE and not channels % BLOCK for channels in (conv.in_channels, conv.out_channels))
+        and all(
+            channels >= LEAST_WINOGRAD_CHANNELS and not channels % CHANNEL_BLOCK
+            for channels in (conv.in_channels, conv.out_channels)
+        )
     )
 
 

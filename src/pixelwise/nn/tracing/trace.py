@@ -80,7 +80,7 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
     Raises:
         ModelError: an output is no map of places, or has different strides along rows and columns.
     """
-    tracer = _Tracer((images[2], images[3]))
+    tracer = _OperatorTracer((images[2], images[3]))
 
     def begin(picture: Tensor) -> None:
         whole = Geometry.identity()
@@ -108,12 +108,12 @@ def on_regions(regions: Tensor) -> Tensor:
     All that is computed from it then belongs to regions too: it is counted, but lies on no grid of the picture.
     """
     tracer = _get_current_dispatch_mode()
-    if isinstance(tracer, _Tracer):
+    if isinstance(tracer, _OperatorTracer):
         tracer.place(regions, REGIONS)
     return regions
 
 
-class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches every operator and keeps the places of every tensor."""
 
     def __init__(self, picture: tuple[int, int]) -> None:

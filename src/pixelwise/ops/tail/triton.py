@@ -20,7 +20,7 @@ from pixelwise.ops.confusion import check_labels
 from pixelwise.ops.grid import Axis, Grid
 from pixelwise.ops.tail.backend import CrossEntropy
 
-BLOCK = 128
+PROGRAM_PIXELS = 128
 """Pixels or cells of a row that one program works on."""
 
 COUNTER_ELEMENTS = 1 << 22
@@ -170,7 +170,7 @@ def _gradient_kernel(
 
 
 @dataclass(frozen=True)
-class _Taps:
+class _DeviceTaps:
     """What the pixels of one axis read, and which pixels read a cell, on the device."""
 
     lower: Tensor
@@ -181,7 +181,7 @@ class _Taps:
     most: int
 
     @classmethod
-    def of(cls, axis: Axis, device: torch.device) -> _Taps:
+    def of(cls, axis: Axis, device: torch.device) -> _DeviceTaps:
         lower, upper, share = axis.taps(0, axis.pixels)
         cells = torch.arange(axis.cells)
         first = torch.searchsorted(lower, cells - 1)
@@ -201,10 +201,10 @@ def argmax(logits: Tensor, grid: Grid, dtype: torch.dtype) -> Tensor:
     rows, columns = grid
     labels = torch.empty(logits.shape[0], rows.pixels, columns.pixels, dtype=dtype, device=logits.device)
     if labels.numel():
-        y, x = (_Taps.of(axis, logits.device) for axis in grid)
+        y, x = (_DeviceTaps.of(axis, logits.device) for axis in grid)
         _argmax_kernel[_pixel_programs(labels)](
             logits, labels, *y.tables, *x.tables, logits.shape[1], rows.pixels, columns.pixels, *logits.stride(),
-            block=BLOCK,
+            block=PROGRAM_PIXELS,
         )  # fmt: skip
     return labels
 
@@ -243,7 +243,7 @@ class _Loss:
         check_labels("target", call.target, call.logits.shape[1], call.ignore_index)
         device = call.logits.device
         self.logits, self.target, self.grid = call.logits, call.target.contiguous(), call.grid
-        self.y, self.x = (_Taps.of(axis, device) for axis in call.grid)
+        self.y, self.x = (_DeviceTaps.of(axis, device) for axis in call.grid)
         self.class_weights = None if call.class_weights is None else call.class_weights.float().contiguous()
         self.pixel_weights = None if call.pixel_weights is None else call.pixel_weights.float().contiguous()
         self.smoothing = float(call.label_smoothing)
@@ -254,7 +254,7 @@ class _Loss:
             _loss_kernel[_pixel_programs(self.target)](
                 self.logits, self.target, *self._weights(), self.losses, self.weights, self.log_sums,
                 *self.y.tables, *self.x.tables, *self._sizes(), *self.logits.stride(),
-                self.smoothing, **self._weighed(), block=BLOCK,
+                self.smoothing, **self._weighed(), block=PROGRAM_PIXELS,
             )  # fmt: skip
 
     def gradient(self, upstream: Tensor | None) -> Tensor:
@@ -267,11 +267,11 @@ class _Loss:
             all_weights = float(classes)
             if self.class_weights is not None and self.smoothing:
                 all_weights = float(self.class_weights.sum())  # waits for the device
-            _gradient_kernel[(count * classes, cell_rows, triton.cdiv(cell_columns, BLOCK))](
+            _gradient_kernel[(count * classes, cell_rows, triton.cdiv(cell_columns, PROGRAM_PIXELS))](
                 self.logits, self.target, *self._weights(), self.weights, self.log_sums, gradient,
                 *self.y.tables, self.y.first, self.y.last, *self.x.tables, self.x.first, self.x.last,
                 upstream, *self._sizes(), cell_columns, *self.logits.stride(), *gradient.stride(),
-                self.smoothing, all_weights, self.x.most, **self._weighed(), block=BLOCK,
+                self.smoothing, all_weights, self.x.most, **self._weighed(), block=PROGRAM_PIXELS,
             )  # fmt: skip
         return gradient
 
@@ -292,4 +292,4 @@ class _Loss:
 
 def _pixel_programs(pixels: Tensor) -> tuple[int, int, int]:
     count, height, width = pixels.shape
-    return triton.cdiv(width, BLOCK), height, count
+    return triton.cdiv(width, PROGRAM_PIXELS), height, count

@@ -19,11 +19,11 @@ from pixelwise.training.planning.plan_parts import (
 )
 from pixelwise.words import counted
 
-CPU_CROP_PIXELS, GPU_CROP_PIXELS = (256**2, 512**2), (640**2, 1024**2)
+CPU_CROP_PIXEL_RANGE, GPU_CROP_PIXEL_RANGE = (256**2, 512**2), (640**2, 1024**2)
 """Least and most pixels of a crop."""
 OBJECT_SIDES_PER_CROP = 2.5
 """Sides of a large object for a side of a crop: a smaller crop would mostly show parts of objects."""
-CPU_BATCH, GPU_BATCH = 2, 8
+CPU_OBJECT_BATCH, GPU_OBJECT_BATCH = 2, 8
 CPU_REGIONS, GPU_REGIONS = 128, 512
 """Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
 
@@ -58,7 +58,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     _choose_options(draft, survey, cpu=cpu)
     height, width = traits.median_size
     large = survey.sizes[PERCENTILES.index(95)]
-    least, most = CPU_CROP_PIXELS if cpu else GPU_CROP_PIXELS
+    least, most = CPU_CROP_PIXEL_RANGE if cpu else GPU_CROP_PIXEL_RANGE
     limit = round(min(max((OBJECT_SIDES_PER_CROP * large) ** 2, least), most))
     crop = draft.set(
         "crop",
@@ -67,7 +67,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
         f"{most:,} pixels",
     )
     devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
-    batch = CPU_BATCH if cpu else GPU_BATCH
+    batch = CPU_OBJECT_BATCH if cpu else GPU_OBJECT_BATCH
     draft.set(
         "batch", devices * batch, "the heads run on every region of a crop; more steps teach more than more crops"
     )

@@ -26,7 +26,7 @@ DEFAULT_MODEL = "deeplabv3plus"
 
 CPU_CROP_PIXELS = 288 * 384
 GPU_CROP_PIXELS = 512 * 512
-CPU_BATCH = 8
+CPU_PIXEL_BATCH = 8
 CPU_STEP_MULTIPLY_ADDS = 1e11
 """Forward multiply-adds of a step that a CPU core with native bfloat16 is asked for, half of it without. Together with
 the backward pass that is a step of a few seconds."""
@@ -34,7 +34,7 @@ LEAST_BATCH = 4
 """Crops a step below which batch statistics become too rough; networks without norms may see a single crop."""
 CPU_PLAIN_BATCH = 2
 """Crops a step of networks without norms, which have no statistics to estimate; their papers take 1, or some 20."""
-GPU_BATCH = 16
+GPU_PIXEL_BATCH = 16
 GPU_BYTES_A_PIXEL = 6_000
 """Assumed need of one crop pixel in training on a GPU, meant to be generous."""
 
@@ -89,7 +89,7 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
         crop = draft.set("crop", profile.legal_crop(crop_size(height, width, GPU_CROP_PIXELS)), reason)
         fitting = int(0.8 * machine.memory / (GPU_BYTES_A_PIXEL * crop[0] * crop[1]))
         devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
-        batch = devices * min(GPU_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
+        batch = devices * min(GPU_PIXEL_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
         draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}")
         return
     affordable = CPU_STEP_MULTIPLY_ADDS * machine.cores * (1.0 if machine.native_bfloat16 else 0.5)
@@ -102,9 +102,9 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
     reason = f"pictures are about {height}x{width}; {limit:,} pixels per crop suit this cpu"
     crop = draft.set("crop", crop, reason if limit == CPU_CROP_PIXELS else f"{reason} and so heavy a network")
     cost = profile.multiply_adds((int(crop[0]), int(crop[1])))
-    most = CPU_BATCH if profile.normalised else CPU_PLAIN_BATCH
+    most = CPU_PIXEL_BATCH if profile.normalised else CPU_PLAIN_BATCH
     batch = min(most, max(least, int(affordable / cost)))
-    if batch == CPU_BATCH:
+    if batch == CPU_PIXEL_BATCH:
         draft.set("batch", batch, "enough for stable batch statistics; more only slows steps on a CPU")
     elif batch == CPU_PLAIN_BATCH and not profile.normalised:
         draft.set("batch", batch, "without batch statistics many small steps teach more than few large ones")
