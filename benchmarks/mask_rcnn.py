@@ -90,9 +90,9 @@ def agreement(expected: Instances, found: Instances) -> str:
         other = same[int(np.argmax(ious))]
         matched += 1
         differences.append(float(np.abs(expected.boxes[number] - found.boxes[other]).max()))
-        mine, its = expected.masks[number], found.masks[other]
-        shared = mine.overlap(its)
-        union = mine.area + its.area - shared
+        one, other_mask = expected.masks[number], found.masks[other]
+        shared = one.overlap(other_mask)
+        union = one.area + other_mask.area - shared
         overlaps.append(shared / union if union else 1.0)
     return (
         f"{matched} of {len(expected)} boxes matched, farthest edge off by {max(differences):.2g} px, "
@@ -131,15 +131,15 @@ def main() -> None:
     if given.trained:
         print(agree_trained(*given.trained))
         return
-    theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
-    spread(theirs)
-    imported = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn").model
+    reference = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
+    spread(reference)
+    imported = import_tensors(reference.state_dict(), "maskrcnn_resnet50_fpn").model
     assert isinstance(imported, DetectionModel)
     image = picture()
 
     def default(image: Tensor) -> Instances:
         with torch.no_grad():
-            return theirs(list(image))[0]
+            return reference(list(image))[0]
 
     ways: dict[str, Callable[[Tensor], Instances]] = {
         "torchvision": default,

@@ -29,7 +29,7 @@ from rich.console import Console
 
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor, use_huge_pages
 from pixelwise.cli.progress import Terminal
-from pixelwise.data.blue_marble import LABELS, MASK_SIZE
+from pixelwise.data.blue_marble import EARTH_LABEL_SPACE, EARTH_MASK_SIZE
 from pixelwise.data.source import open_data
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import write_labels
@@ -54,9 +54,9 @@ def read_relief() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     Image.MAX_IMAGE_PIXELS = None
     image = np.asarray(Image.open(folder / "shadedrelief.jpg").convert("RGB"))
     stored = np.frombuffer(gzip.decompress((folder / "lsmask_1.25min_f.bin").read_bytes()), np.uint8)
-    fine = stored.reshape(MASK_SIZE)[::-1]
+    fine = stored.reshape(EARTH_MASK_SIZE)[::-1]
     rows, columns = (
-        ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(image.shape[:2], MASK_SIZE, strict=True)
+        ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(image.shape[:2], EARTH_MASK_SIZE, strict=True)
     )
     return image, np.ascontiguousarray(fine[rows][:, columns])
 
@@ -68,8 +68,8 @@ def write_west(image: NDArray[np.uint8], mask: NDArray[np.uint8], folder: Path) 
         for kind in ("images", "masks"):
             (folder / kind / split).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[:, columns]).save(folder / "images" / split / "relief.png", compress_level=1)
-        write_labels(folder / "masks" / split / "relief.png", mask[:, columns], LABELS)
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in LABELS.names))
+        write_labels(folder / "masks" / split / "relief.png", mask[:, columns], EARTH_LABEL_SPACE)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in EARTH_LABEL_SPACE.names))
 
 
 class Peak:
@@ -106,12 +106,12 @@ def learn(folder: Path, model: str, minutes: float) -> None:
     write_west(image, mask, folder / "data")
     tifffile.imwrite(folder / "relief.tif", image, tile=(512, 512), compression="zlib", photometric="rgb")
     del image, mask
-    source = open_data(folder / "data", label_space=LABELS)
+    source = open_data(folder / "data", label_space=EARTH_LABEL_SPACE)
     fixed = {**SETTINGS, "model": model}
     fit(source, run, fixed=fixed, minutes=minutes, started=time.monotonic(), listener=Terminal(Console()))
     trained = load_model(run.path)
     assert isinstance(trained, SegmentationModel)
-    trained.change_card(fast_halo=measure_halo(Predictor(trained), source.split("val"), LABELS))
+    trained.change_card(fast_halo=measure_halo(Predictor(trained), source.split("val"), EARTH_LABEL_SPACE))
     save_model(trained, run.model_file)
 
 
@@ -126,10 +126,12 @@ def label(folder: Path, memory: float, mode: Mode) -> None:
     labels, (_, mask) = tifffile.imread(folder / "labels.tif"), read_relief()
     east = np.s_[:, mask.shape[1] // 2 :]
     counts = confusion_counts(
-        torch.from_numpy(mask[east].copy()), torch.from_numpy(labels[east].copy()), len(LABELS)
+        torch.from_numpy(mask[east].copy()), torch.from_numpy(labels[east].copy()), len(EARTH_LABEL_SPACE)
     ).numpy()
-    scores = Scores.from_counts(counts, LABELS, images=1)
-    iou = ", ".join(f"{name} {value:.3f}" for name, value in zip(LABELS.names, scores.class_iou, strict=True))
+    scores = Scores.from_counts(counts, EARTH_LABEL_SPACE, images=1)
+    iou = ", ".join(
+        f"{name} {value:.3f}" for name, value in zip(EARTH_LABEL_SPACE.names, scores.class_iou, strict=True)
+    )
     plan = result.plan
     seams = "" if result.seam_error is None else f", seam error {result.seam_error:.2%}"
     print(

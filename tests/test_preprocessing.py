@@ -30,8 +30,8 @@ def test_pictures_are_resized_as_torchvision_does(size: tuple[int, int], expecte
     if min(expected) > 1:
         factor = min(800 / min(size), 1333 / max(size))
         picture = torch.zeros(1, 1, *size, device="meta")
-        theirs = F.interpolate(picture, scale_factor=factor, mode="bilinear", recompute_scale_factor=True)
-        assert tuple(theirs.shape[2:]) == expected
+        reference = F.interpolate(picture, scale_factor=factor, mode="bilinear", recompute_scale_factor=True)
+        assert tuple(reference.shape[2:]) == expected
 
 
 @pytest.mark.parametrize(

@@ -145,13 +145,13 @@ def test_a_halo_that_costs_less_leaves_room_for_larger_tiles() -> None:
     lean = choose((5000, 5000), geometry, **options, cost=PixelCost(100, 60, 20, 0.4))
     assert lean.tile > even.tile
     assert lean.cost < even.cost
-    shown, ended = lean.tile[0] + 2 * 96, lean.tile[0] + 2 * 32
-    assert 60 * shown**2 <= 100 * 1000**2
-    assert 100 * ended**2 + 20 * (shown**2 - ended**2) <= 100 * 1000**2
+    input_side, ended = lean.tile[0] + 2 * 96, lean.tile[0] + 2 * 32
+    assert 60 * input_side**2 <= 100 * 1000**2
+    assert 100 * ended**2 + 20 * (input_side**2 - ended**2) <= 100 * 1000**2
     # One period more would not fit.
-    shown, ended = shown + 32, ended + 32
-    assert max(60 * shown**2, 100 * ended**2 + 20 * (shown**2 - ended**2)) > 100 * 1000**2
-    assert PixelCost(100, 60, 20, 0.4).memory(shown, ended) > 100 * 1000**2
+    input_side, ended = input_side + 32, ended + 32
+    assert max(60 * input_side**2, 100 * ended**2 + 20 * (input_side**2 - ended**2)) > 100 * 1000**2
+    assert PixelCost(100, 60, 20, 0.4).memory(input_side, ended) > 100 * 1000**2
 
 
 def test_cost_is_the_arithmetic_over_that_of_the_whole() -> None:

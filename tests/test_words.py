@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("text", "expected"),
     [
         (counted(0, "picture"), "0 pictures"),
         (counted(1, "picture"), "1 picture"),
@@ -33,8 +33,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
         (counted(2, "picture of split val", "is", of=2), "2 of 2 pictures of split val are"),
     ],
 )
-def test_words_agree_with_their_number(said: str, expected: str) -> None:
-    assert said == expected
+def test_words_agree_with_their_number(text: str, expected: str) -> None:
+    assert text == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import difflib
 import reprlib
 from collections.abc import Iterable
 
-QUOTED = 60
+MOST_QUOTED_CHARACTERS = 60
 """Characters of a value that a message shows."""
 
 
@@ -52,7 +52,7 @@ class _Brief(reprlib.Repr):
         super().__init__()
         self.maxlevel = 4
         self.maxlist = self.maxtuple = self.maxdict = 20
-        self.maxstring = self.maxother = QUOTED
+        self.maxstring = self.maxother = MOST_QUOTED_CHARACTERS
 
     def repr_int(self, x: int, level: int) -> str:
         """Show a number; Python itself refuses to write out those of more than 4,300 digits."""
@@ -62,7 +62,7 @@ class _Brief(reprlib.Repr):
 def quoted(value: object) -> str:
     """Show a value of which nothing is known in a message, cut where it is long."""
     text = _Brief().repr(value)
-    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
+    return text if len(text) <= MOST_QUOTED_CHARACTERS else text[: MOST_QUOTED_CHARACTERS - 3] + "..."
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
@@ -74,7 +74,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
         known: all names that would do.
     """
     names = sorted(known)
-    if len(name) > QUOTED:
+    if len(name) > MOST_QUOTED_CHARACTERS:
         return f"there is no {what} {quoted(name)}"
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     if near:

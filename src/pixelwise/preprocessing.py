@@ -17,7 +17,7 @@ Edge = Literal["zeros", "mirror", "none"]
 pictures are normalised, as networks saw it that were trained before there was a choice; as a mirror at the last row and
 column shows it; or not at all, as in networks of other libraries whose maps round the picture's size up."""
 
-LARGEST_SIDE = 8192
+LARGEST_RESIZED_SIDE = 8192
 """Pixels of a side that pictures are brought to at most, so that no file can ask for more memory than there is."""
 
 
@@ -33,7 +33,8 @@ class Resize:
         longer: pixels of the longer side at most.
 
     Raises:
-        SettingError: they are no whole numbers from 1 to :data:`LARGEST_SIDE`, or the shorter is the longer one.
+        SettingError: they are no whole numbers from 1 to :data:`LARGEST_RESIZED_SIDE`, or the shorter is the
+            longer one.
     """
 
     shorter: int
@@ -41,10 +42,10 @@ class Resize:
 
     def __post_init__(self) -> None:
         sides = (self.shorter, self.longer)
-        if any(type(side) is not int or not 1 <= side <= LARGEST_SIDE for side in sides) or sides[0] > sides[1]:
+        if any(type(side) is not int or not 1 <= side <= LARGEST_RESIZED_SIDE for side in sides) or sides[0] > sides[1]:
             raise SettingError(
                 f"resize is {list(sides)}; expected the pixels of the shorter and, at most, of the longer side, such "
-                f"as [800, 1333], whole numbers from 1 to {LARGEST_SIDE}"
+                f"as [800, 1333], whole numbers from 1 to {LARGEST_RESIZED_SIDE}"
             )
 
     def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -53,7 +54,7 @@ class Resize:
         return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
-LARGEST_VALUE = 1e30
+LARGEST_NORMALISED_VALUE = 1e30
 """The largest value of a normalised picture; float32 ends at 3e38, and networks square."""
 
 
@@ -100,7 +101,7 @@ class Preprocessing:
                 raise SettingError(f"{name} must hold finite numbers, got {quoted(numbers)}")
         if min(self.std) <= 0:
             raise SettingError(f"std must be positive, got {quoted(self.std)}")
-        if any(1 + abs(mean) > LARGEST_VALUE * std for mean, std in zip(self.mean, self.std, strict=True)):
+        if any(1 + abs(mean) > LARGEST_NORMALISED_VALUE * std for mean, std in zip(self.mean, self.std, strict=True)):
             raise SettingError(
                 f"mean {quoted(self.mean)} over std {quoted(self.std)} is beyond what networks compute in"
             )

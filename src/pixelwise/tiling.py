@@ -16,7 +16,7 @@ from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
 from pixelwise.words import counted
 
-FITS = "the picture fits into one tile"
+WHOLE_PICTURE_REASON = "the picture fits into one tile"
 """The reason of a plan that needs no other."""
 
 Window = tuple[slice, slice]
@@ -27,7 +27,7 @@ Mode = Literal["auto", "exact", "fast"]
 FAST_HALO = 96
 """Pixels that a tile of fast mode sees around what it writes, up to the period, where nothing else was measured."""
 
-AFFORDABLE = 1.5
+MOST_EXACT_COST = 1.5
 """Exact tiles are taken by themselves where they cost less than this, in arithmetic over that of the whole picture."""
 
 
@@ -168,7 +168,7 @@ class TilePlan:
     @property
     def plain(self) -> bool:
         """Whether there is nothing to tell of it: one tile that keeps to the memory and shows the picture as it is."""
-        return self.whole and self.reason == FITS and self.resized_from is None
+        return self.whole and self.reason == WHOLE_PICTURE_REASON and self.resized_from is None
 
 
 def choose_tiles(
@@ -186,8 +186,8 @@ def choose_tiles(
 
     A picture that fits into the memory is one tile, which is exact for every network. Otherwise ``"exact"`` tiles
     carry all that the network reads, ``"fast"`` tiles carry ``fast_halo`` pixels, and ``"auto"`` takes exact ones where
-    they cost less than :data:`AFFORDABLE` times the arithmetic of the whole picture. Tiles are squares as large as fit
-    into the memory, whatever the picture, so that memory does not grow with it.
+    they cost less than :data:`MOST_EXACT_COST` times the arithmetic of the whole picture. Tiles are squares as large
+    as fit into the memory, whatever the picture, so that memory does not grow with it.
 
     Args:
         size: height and width of the picture in pixels.
@@ -213,7 +213,7 @@ def choose_tiles(
     seen = (padded[0] + 2 * border) * (padded[1] + 2 * border)
     fits = seen * cost.bytes <= memory if tile is None else tile >= max(size)
     if fits:
-        return TilePlan(size, padded, geometry, None, True, 1.0, FITS)
+        return TilePlan(size, padded, geometry, None, True, 1.0, WHOLE_PICTURE_REASON)
     room = _Room(geometry, cost, memory, border)
     exact = None if mode == "fast" else _exact_plan(size, room, tile)
     if mode == "exact":
@@ -232,7 +232,7 @@ def choose_tiles(
                 argument="memory",
             )
         return exact
-    if exact is not None and (exact.cost < AFFORDABLE or geometry.margin):
+    if exact is not None and (exact.cost < MOST_EXACT_COST or geometry.margin):
         return exact
     halo = -(-fast_halo // geometry.period) * geometry.period
     if geometry.context is not None:

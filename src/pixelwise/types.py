@@ -34,7 +34,7 @@ def default_colors(count: int) -> tuple[Color, ...]:
     return tuple(colors)
 
 
-LAST_VALUE = 65535
+LARGEST_STORED_VALUE = 65535
 """The greatest number that a mask holds."""
 
 
@@ -64,8 +64,8 @@ def _stored(value: StoredValue) -> StoredValue:
     if isinstance(value, tuple):
         return _color(value)
     number = _whole(value, "a stored value of the mapping")
-    if not 0 <= number <= LAST_VALUE:
-        raise SettingError(f"a mapping has the stored value {quoted(number)}; masks hold 0 .. {LAST_VALUE}")
+    if not 0 <= number <= LARGEST_STORED_VALUE:
+        raise SettingError(f"a mapping has the stored value {quoted(number)}; masks hold 0 .. {LARGEST_STORED_VALUE}")
     return number
 
 
@@ -101,18 +101,18 @@ class LabelSpace:
             raise SettingError(f"the class name {quoted(unwritable[0])} is no text that a file could hold")
         repeated = sorted(name for name, times in Counter(names).items() if times > 1)
         if repeated:
-            told = ", ".join(repeated[:5]) + (", ..." if len(repeated) > 5 else "")
-            raise SettingError(f"class names must differ; given more than once: {told}")
+            listed = ", ".join(repeated[:5]) + (", ..." if len(repeated) > 5 else "")
+            raise SettingError(f"class names must differ; given more than once: {listed}")
         colors = tuple(map(_color, self.colors)) or default_colors(len(names))
         if len(colors) != len(names):
             raise SettingError(
                 f"{counted(len(colors), 'colour')} for {counted(len(names), 'class')}; give one a class, or none"
             )
         ignore_index = _whole(self.ignore_index, "ignore_index")
-        if 0 <= ignore_index < len(names) or not 0 <= ignore_index <= LAST_VALUE:
+        if 0 <= ignore_index < len(names) or not 0 <= ignore_index <= LARGEST_STORED_VALUE:
             raise SettingError(
                 f"ignore_index {quoted(ignore_index)} must lie outside the class indices 0 .. {len(names) - 1} "
-                f"and within 0 .. {LAST_VALUE}"
+                f"and within 0 .. {LARGEST_STORED_VALUE}"
             )
         background = None if self.background is None else _whole(self.background, "background")
         if background is not None and not 0 <= background < len(names):
@@ -169,7 +169,7 @@ class LabelSpace:
     @cached_property
     def _table(self) -> NDArray[np.int32]:
         """Stored number -> class index, -1 where a number has no meaning; 65,536 entries."""
-        table = np.full(LAST_VALUE + 1, -1, np.int32)
+        table = np.full(LARGEST_STORED_VALUE + 1, -1, np.int32)
         if self.mapping:
             for value, index in self.mapping.items():
                 assert isinstance(value, int)
@@ -219,11 +219,11 @@ class LabelSpace:
         return encoded
 
     def _unknown(self, source: str, unknown: list[Any]) -> str:
-        shown = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        found = ", ".join(str(value) for value in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
         expected = list(self.mapping) if self.mapping else [f"0 .. {len(self) - 1}", f"{self.ignore_index} (ignored)"]
         known = ", ".join(str(value) for value in expected[:12]) + (", ..." if len(expected) > 12 else "")
         return (
-            f"{source}: the mask holds {shown}, which no class stands for (known: {known}); "
+            f"{source}: the mask holds {found}, which no class stands for (known: {known}); "
             "correct the mask, or map these values in dataset.yaml (ignored values under `ignore:`)"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-IRREGULAR = {
+IRREGULAR_PLURALS = {
     "epoch": "epochs",
     "axis": "axes",
     "vertex": "vertices",
@@ -25,12 +25,12 @@ def counted(count: int | str, noun: str, verb: str = "", *, of: int | None = Non
         verb: what they do, as one of them does it.
         of: how many there are in all, where ``count`` is a part of them.
     """
-    shown = count if isinstance(count, str) else f"{count:,}"
-    every = shown if of is None else f"{of:,}"
-    words = [shown] if of is None else [shown, "of", every]
+    number = count if isinstance(count, str) else f"{count:,}"
+    every = number if of is None else f"{of:,}"
+    words = [number] if of is None else [number, "of", every]
     words.append(noun if every == "1" else plural(noun))
     if verb:
-        words.append(agreeing(shown, verb))
+        words.append(agreeing(number, verb))
     return " ".join(words)
 
 
@@ -38,15 +38,15 @@ def agreeing(count: int | str, verb: str) -> str:
     """Put a verb, as one of them does it, into the form that agrees with how many there are."""
     if str(count) == "1":
         return verb
-    return IRREGULAR[verb] if verb in IRREGULAR else verb.removesuffix("s")
+    return IRREGULAR_PLURALS[verb] if verb in IRREGULAR_PLURALS else verb.removesuffix("s")
 
 
 def plural(noun: str) -> str:
     """Put a noun into the plural: its last word, or the last one before "of", "that" or "with"."""
     noun, *behind = re.split(r"( (?:of|that|with) .*)", noun, maxsplit=1)
     *before, last = noun.rsplit(" ", 1)
-    if last in IRREGULAR:
-        last = IRREGULAR[last]
+    if last in IRREGULAR_PLURALS:
+        last = IRREGULAR_PLURALS[last]
     elif last.endswith("y") and last[-2:-1] not in "aeiou":
         last = f"{last[:-1]}ies"
     elif last.endswith(("s", "x", "ch", "sh")):

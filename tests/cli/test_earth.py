@@ -20,9 +20,9 @@ def test_the_map_is_made_by_windows_and_lies_on_the_earth(by_brightness: Segment
     predictor = Predictor(by_brightness, device="cpu", tile=64)
     labels = map_raster(predictor, image, tmp_path / "earth.tif", console)
     np.testing.assert_array_equal(labels, Predictor(by_brightness, device="cpu")(image).labels)
-    said = console.file.getvalue()
-    assert "90x180 pixels (height x width) in 6 tiles of 64x64, exact" in said
-    assert "mapped 0.0 megapixels" in said
+    printed = console.file.getvalue()
+    assert "90x180 pixels (height x width) in 6 tiles of 64x64, exact" in printed
+    assert "mapped 0.0 megapixels" in printed
     with open_source(tmp_path / "earth.tif", indices=True) as written:
         assert written.georeference is not None
         assert written.georeference.transform == (2.0, 0.0, -180.0, 0.0, -2.0, 90.0)

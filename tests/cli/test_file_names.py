@@ -110,9 +110,9 @@ def test_predict_writes_the_same_whatever_the_name(
         given = (folder, *fill(folder, stem))
         assert run("predict", run_folder, *given, "--out", out, "--save", save, "--tile", 32) == 0
         outputs[stem] = content(out)
-    said = capsys.readouterr().out
-    assert "caf\\udce9 \\udcff1.tif: 40x52 pixels" in said
-    assert f"out {LATIN}".encode(errors="backslashreplace").decode() in said
+    printed = capsys.readouterr().out
+    assert "caf\\udce9 \\udcff1.tif: 40x52 pixels" in printed
+    assert f"out {LATIN}".encode(errors="backslashreplace").decode() in printed
     escaped = json.dumps(LATIN).strip('"').encode()
     renamed = {name.replace(LATIN, "cafe"): data.replace(escaped, b"cafe") for name, data in outputs[LATIN].items()}
     assert renamed == outputs["cafe"]
@@ -147,8 +147,8 @@ def test_probabilities_of_a_raster_are_refused_by_name(
 ) -> None:
     np.save(tmp_path / f"{LATIN}.npy", draw(0))
     assert run("predict", model, tmp_path / f"{LATIN}.npy", "--out", tmp_path / "out", "--save", "probabilities") == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert "caf\\udce9 \\udcff.npy: probabilities cannot be written for a raster" in told
+    errors = " ".join(capsys.readouterr().err.split())
+    assert "caf\\udce9 \\udcff.npy: probabilities cannot be written for a raster" in errors
     assert content(tmp_path / "out") == {}
 
 
@@ -198,8 +198,8 @@ def test_terminals_of_few_letters_get_escapes(model: Path, tmp_path: Path, monke
 def test_names_are_no_markup_on_a_bar() -> None:
     from rich.console import Console
 
-    shown = io.StringIO()
-    with make_bar(Console(file=shown, force_terminal=True, width=200)) as bar:
+    printed = io.StringIO()
+    with make_bar(Console(file=printed, force_terminal=True, width=200)) as bar:
         Counter(bar, "tiles of a[/bold].tif", 3)(1, 3)
         bar.refresh()
-    assert "a[/bold].tif" in shown.getvalue()
+    assert "a[/bold].tif" in printed.getvalue()

@@ -66,7 +66,7 @@ def test_resizing_is_said_and_can_be_left_out(tmp_path: Path, capsys: pytest.Cap
     network = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)
     torch.save(network.state_dict(), tmp_path / "a.pth")
     out = tmp_path / "a.safetensors"
-    for option, resize, said in (
+    for option, resize, message in (
         ([], Resize(800, 1333), "until the shorter side has 800 pixels or the longer side 1333"),
         (["--set", "resize=[96,160]"], Resize(96, 160), "until the shorter side has 96 pixels"),
         (["--set", "resize=none"], None, "at their own size"),
@@ -74,11 +74,11 @@ def test_resizing_is_said_and_can_be_left_out(tmp_path: Path, capsys: pytest.Cap
         name = "fasterrcnn_resnet50_fpn"
         assert run("import", tmp_path / "a.pth", "--as", name, "--out", out, "--set", "norm_eps=0", *option) == 0
         assert load_model(out).preprocessing.resize == resize
-        assert said in " ".join(capsys.readouterr().out.split())
+        assert message in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--as", "deeplabv3_resnet50"], "no place in deeplabv3_resnet50"),
         (["--as", "unknown"], "no source 'unknown'"),
@@ -95,13 +95,13 @@ def test_bad_input_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("two.txt").write_text("a\nb\n")
     assert run("import", checkpoint, "--out", "model.safetensors", *arguments) == 2
     printed = " ".join(capsys.readouterr().err.split())
-    assert told in printed
+    assert message in printed
     assert "Traceback" not in printed
     assert not Path("model.safetensors").exists()
 

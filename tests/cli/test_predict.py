@@ -16,7 +16,7 @@ from PIL import Image
 from pixelwise.cli import main
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import refine_by_crf
-from pixelwise.inference.labelling.finished import RECORD, Finished
+from pixelwise.inference.labelling.finished import RECORD_FILE, Finished
 from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
 from pixelwise.inference.raster import label_raster
 from pixelwise.io.images import read_image
@@ -167,10 +167,10 @@ def test_a_map_keeps_its_place_on_the_earth(
     corners = [corner for polygon in polygons for ring in polygon["geometry"]["coordinates"] for corner in ring]
     assert np.min(corners, axis=0).tolist() == [10.0, 15.0]
     assert np.max(corners, axis=0).tolist() == [55.0, 50.0]
-    said = capsys.readouterr().out
-    assert "70x90 pixels (height x width) in 9 tiles of 32x32, fast" in said
-    assert "times the arithmetic of the whole" in said
-    assert "seam error" in said
+    printed = capsys.readouterr().out
+    assert "70x90 pixels (height x width) in 9 tiles of 32x32, fast" in printed
+    assert "times the arithmetic of the whole" in printed
+    assert "seam error" in printed
 
 
 def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,8 +190,8 @@ def test_zarr_and_npy_are_rasters(untrained_run: Path, tmp_path: Path, capsys: p
     for name in ("array.tif", "sub/slide.tif"):
         np.testing.assert_array_equal(read_mask(out / name), expected)
     # There is nothing to tell of rasters that fit.
-    said = capsys.readouterr().out
-    assert said.startswith("2 of 2 pictures in ")
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 of 2 pictures in ")
     assert run("predict", untrained_run, root / "array.npy", "--out", out, "--save", "labels", "--memory", 512) == 0
     assert capsys.readouterr().out.startswith("1 of 1 picture in ")
 
@@ -203,9 +203,9 @@ def test_an_ordinary_picture_in_tiles_says_so(
     arguments = ("--save", "labels,geojson", "--tile", 32, "--mode", "exact")
     assert run("predict", untrained_run, photos / "a.png", "--out", out, *arguments) == 0
     assert files(out) == ["a.geojson", "a.png"]
-    said = capsys.readouterr().out
-    assert "40x50 pixels (height x width) in 4 tiles of 32x32, exact: tiles carry all" in said
-    assert "exact, as if computed whole" in said
+    printed = capsys.readouterr().out
+    assert "40x50 pixels (height x width) in 4 tiles of 32x32, exact: tiles carry all" in printed
+    assert "exact, as if computed whole" in printed
 
 
 def test_views_and_several_models_are_averaged(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_stopped_job_over_many_pictures_skips_what_is_finished(
     command = ("predict", untrained_run, photos, "--out", out, "--save", "labels")
     resumed = False
     assert run(*command) == 130
-    assert files(out) == [RECORD, "a.png"]
+    assert files(out) == [RECORD_FILE, "a.png"]
     resumed = True
     assert run(*command, "--resume") == 0
     assert computed == [(40, 50), (33, 17)]
@@ -317,10 +317,10 @@ def test_what_has_changed_is_not_skipped(change: str, tmp_path: Path) -> None:
     elif change == "result":
         result.unlink()
     elif change == "cut record":
-        record = tmp_path / RECORD
+        record = tmp_path / RECORD_FILE
         record.write_bytes(record.read_bytes()[:-9])
     elif change == "damaged record":
-        record = tmp_path / RECORD
+        record = tmp_path / RECORD_FILE
         record.write_bytes(record.read_bytes().replace(b'"files": [', b'"files": [['))
     settings = {"mode": "exact" if change == "settings" else "auto"}
     again = Finished(tmp_path, settings, resume=change != "not resumed")
@@ -402,5 +402,5 @@ def test_places_that_are_not_read_are_said_once(
     for name in ("a", "sub/b"):
         (photos / f"{name}.pgw").write_text("1\n0\n0\n-1\n5\n9\n")
     assert run("predict", untrained_run, photos, "--out", tmp_path / "out", "--save", "labels") == 0
-    said = capsys.readouterr().out
-    assert said.count("2 pictures have a place on the Earth in files beside that are not read (a.pgw, b.pgw)") == 1
+    printed = capsys.readouterr().out
+    assert printed.count("2 pictures have a place on the Earth in files beside that are not read (a.pgw, b.pgw)") == 1

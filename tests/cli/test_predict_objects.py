@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from pixelwise.cli import main
 from pixelwise.inference import Predictor
 from pixelwise.inference.components import objects_of
-from pixelwise.inference.labelling.object_lists import FOLDER
+from pixelwise.inference.labelling.object_lists import LISTS_FOLDER
 from pixelwise.inference.labelling.regions import RegionFinder
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.opening import open_source
@@ -149,12 +149,12 @@ def test_a_stopped_job_goes_on_to_the_same_files(
     monkeypatch.setattr(module, "label_one", stopped)
     assert run(*arguments, out) != 0
     assert not (out / "predictions.json").exists()
-    assert len(list((out / FOLDER).iterdir())) == 2
+    assert len(list((out / LISTS_FOLDER).iterdir())) == 2
     assert run(*arguments, out, "--resume") == 0
     assert len(calls) == 4  # the two that were finished are not computed again
     for name in ("predictions.json", "objects.csv"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
-    assert not (out / FOLDER).exists()
+    assert not (out / LISTS_FOLDER).exists()
 
 
 def test_pictures_that_fail_are_not_listed(untrained_run: Path, photos: Path, tmp_path: Path) -> None:
@@ -256,9 +256,9 @@ def test_the_ids_of_a_given_file(
     given.write_text(json.dumps(content))
     out = tmp_path / "second"
     assert run(*arguments, out, "--save", "coco,labels") == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert "2 of 4 pictures could not be labelled" in told
-    assert f"{given}: b.png (id 89) has 64x34 pixels (height x width) there, but the picture b.png has 64x33" in told
-    assert f"{given}: map.npy (id 87) has 40x61" in told
+    errors = " ".join(capsys.readouterr().err.split())
+    assert "2 of 4 pictures could not be labelled" in errors
+    assert f"{given}: b.png (id 89) has 64x34 pixels (height x width) there, but the picture b.png has 64x33" in errors
+    assert f"{given}: map.npy (id 87) has 40x61" in errors
     assert [name for name in files(out) if name.startswith(("b", "map"))] == []
     assert {image["id"] for image in json.loads((out / "predictions.json").read_text())["images"]} == {90, 88}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pixelwise import load_model
 from pixelwise.cli import main
-from pixelwise.inference.halo import HALOS
+from pixelwise.inference.halo import TRIED_HALOS
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def test_upsampling_is_chosen_and_saved(bars: Path, tmp_path: Path, capsys: pyte
     assert not ended.value.code
     model = load_model(run)
     assert model.options["upsampling"] == "unpool"
-    assert model.fast_halo in HALOS
-    said = capsys.readouterr().out
-    assert f"tiles of larger pictures see {model.fast_halo} pixels around them" in said
+    assert model.fast_halo in TRIED_HALOS
+    printed = capsys.readouterr().out
+    assert f"tiles of larger pictures see {model.fast_halo} pixels around them" in printed
 
 
 def test_upsampling_that_a_model_does_not_have(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

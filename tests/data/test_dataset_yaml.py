@@ -91,7 +91,7 @@ def test_the_description_in_a_folder_is_read_of_itself(tmp_path: Path, describe:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("clases: [a]", "no key 'clases'; the nearest names are classes"),
         ("- a", "expected keys such as"),
@@ -118,8 +118,8 @@ def test_the_description_in_a_folder_is_read_of_itself(tmp_path: Path, describe:
         ("splits: {learn: [a]}", "`splits`: 'learn': "),
     ],
 )
-def test_mistakes_are_told_with_file_and_key(describe: Any, text: str, said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+def test_mistakes_are_told_with_file_and_key(describe: Any, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
         describe(text)
     assert "dataset.yaml" in str(caught.value)
     assert "\n" not in str(caught.value) or "YAML" in str(caught.value)

@@ -223,13 +223,13 @@ def test_a_value_outside_the_class_list_is_named(tmp_path: Path, write: Any, ima
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"), [("1 sky\n2 road", "each of 0 .. 1 once"), ("sky\nsky", "repeat"), ("\n", "empty")]
+    ("lines", "message"), [("1 sky\n2 road", "each of 0 .. 1 once"), ("sky\nsky", "repeat"), ("\n", "empty")]
 )
-def test_odd_class_lists(tmp_path: Path, write: Any, image: Any, mask: Any, lines: str, said: str) -> None:
+def test_odd_class_lists(tmp_path: Path, write: Any, image: Any, mask: Any, lines: str, message: str) -> None:
     write("images/a.png", image)
     write("masks/a.png", mask)
     write("classes.txt", lines)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         open_data(tmp_path)
 
 

@@ -31,10 +31,10 @@ def slow_touching(ids, classes):
     found = np.zeros(ids.shape, bool)
     padded = np.pad(ids, 1)
     for row, column in np.ndindex(ids.shape):
-        mine = ids[row, column]
+        own = ids[row, column]
         others = padded[row : row + 3, column : column + 3].ravel()
-        found[row, column] = mine > 0 and any(
-            other > 0 and other != mine and classes[other] == classes[mine] for other in others
+        found[row, column] = own > 0 and any(
+            other > 0 and other != own and classes[other] == classes[own] for other in others
         )
     for identity in np.unique(ids[ids > 0]):
         if found[ids == identity].all():

@@ -78,11 +78,11 @@ def test_masks_of_ones_among_masks_of_255_are_one_class_with_a_warning(tmp_path:
 
 
 def test_255_stays_void_where_a_mask_has_it_beside_ones_or_the_owner_says_so(tmp_path: Path) -> None:
-    beside, said = tmp_path / "beside", tmp_path / "said"
+    beside, stated = tmp_path / "beside", tmp_path / "stated"
     beside.mkdir()
-    said.mkdir()
+    stated.mkdir()
     assert targets(folder(beside, [mask_of(0, 1), mask_of(0, 255), mask_of(0, 1, 255)]))[1] == [0, 255]
-    assert targets(folder(said, [mask_of(0, 1), mask_of(0, 255)], "ignore: 255\n"))[1] == [0, 255]
+    assert targets(folder(stated, [mask_of(0, 1), mask_of(0, 255)], "ignore: 255\n"))[1] == [0, 255]
 
 
 def test_no_void_is_said_too(tmp_path: Path) -> None:

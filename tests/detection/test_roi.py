@@ -133,8 +133,8 @@ def test_a_pyramid_is_read_as_torchvision_reads_it() -> None:
     maps = [torch.randn(2, 3, 256 // stride, 320 // stride) for stride in (4, 8, 16, 32)]
     corners = torch.rand(2, 30, 2) * 200
     boxes = [torch.cat([corner, corner + torch.rand(30, 2) ** 2 * 300 + 1], 1) for corner in corners]
-    theirs = MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2)
-    expected = theirs({str(number): features for number, features in enumerate(maps)}, boxes, [(256, 320)] * 2)
+    reference = MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2)
+    expected = reference({str(number): features for number, features in enumerate(maps)}, boxes, [(256, 320)] * 2)
     found = RegionReader(7, (4, 8, 16, 32), half_pixel=False)(maps, boxes)
     torch.testing.assert_close(found, expected)
 

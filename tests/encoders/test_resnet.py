@@ -65,30 +65,30 @@ def test_dilation_keeps_the_receptive_field_where_the_first_block_does(options: 
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
 def test_computes_what_timm_computes(depth: int, output_stride: int) -> None:
     torch.manual_seed(0)
-    theirs = timm.create_model(f"resnet{depth}", output_stride=output_stride, features_only=True).double().eval()
-    randomise(theirs)
+    expected = timm.create_model(f"resnet{depth}", output_stride=output_stride, features_only=True).double().eval()
+    randomise(expected)
     ours = ResNet(depth, output_stride=output_stride).double().eval()
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(expected.state_dict())
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
-        for mine, reference in zip(ours(images), theirs(images), strict=True):
-            torch.testing.assert_close(mine, reference, rtol=1e-10, atol=1e-10)
-    assert ours.channels == tuple(theirs.feature_info.channels())
-    assert ours.strides == tuple(theirs.feature_info.reduction())
+        for found, reference in zip(ours(images), expected(images), strict=True):
+            torch.testing.assert_close(found, reference, rtol=1e-10, atol=1e-10)
+    assert ours.channels == tuple(expected.feature_info.channels())
+    assert ours.strides == tuple(expected.feature_info.reduction())
 
 
 @pytest.mark.parametrize("dilate", [(False, False, False), (False, False, True), (False, True, True)])
 def test_computes_what_torchvision_computes(dilate: tuple[bool, bool, bool]) -> None:
     torch.manual_seed(0)
-    theirs = torchvision.models.resnet50(weights=None, replace_stride_with_dilation=dilate).double().eval()
-    randomise(theirs)
+    reference = torchvision.models.resnet50(weights=None, replace_stride_with_dilation=dilate).double().eval()
+    randomise(reference)
     ours = ResNet(50, output_stride=32 // 2 ** sum(dilate)).double().eval()
-    ours.load_state_dict(without_classifier(theirs.state_dict()))
+    ours.load_state_dict(without_classifier(reference.state_dict()))
     images = torch.randn(1, 3, 64, 72, dtype=torch.float64)
     reached: dict[str, torch.Tensor] = {}
-    theirs.layer4.register_forward_hook(lambda _, __, output: reached.update(deepest=output))
+    reference.layer4.register_forward_hook(lambda _, __, output: reached.update(deepest=output))
     with torch.no_grad():
-        theirs(images)
+        reference(images)
         torch.testing.assert_close(ours(images)[-1], reached["deepest"], rtol=1e-10, atol=1e-10)
 
 

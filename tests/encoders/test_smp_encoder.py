@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pixelwise.encoders import build_encoder
-from pixelwise.encoders.smp_encoder import TRAINED_AT, block_places
+from pixelwise.encoders.smp_encoder import TRAINED_SIDES, block_places
 from pixelwise.errors import ModelError
 from pixelwise.nn.blocks import DepthwiseConv2d
 
@@ -36,7 +36,7 @@ def test_efficientnet_pads_as_for_the_pictures_it_was_trained_on() -> None:
     # 260 px: 130, 65, 33, 17, 9. Even maps get one zero less before than after, odd ones as many: TensorFlow's "SAME".
     encoder = build_encoder("smp-efficientnet-b2")
     strided = [c for c in encoder.modules() if isinstance(c, DepthwiseConv2d) and c.stride == (2, 2)]
-    assert TRAINED_AT[2] == 260
+    assert TRAINED_SIDES[2] == 260
     assert [conv.uneven_padding for conv in strided] == [(0, 1), (2, 2), (1, 1), (2, 2)]
 
 

@@ -37,13 +37,13 @@ def test_unpadded_networks_are_known_to_be_inexact() -> None:
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv3_small_050"])
 def test_our_depthwise_convolutions_change_nothing(name: str) -> None:
     torch.manual_seed(0)
-    theirs = timm.create_model(name, features_only=True).eval()
+    expected = timm.create_model(name, features_only=True).eval()
     encoder = TimmEncoder(name).eval()
-    encoder.body.load_state_dict(theirs.state_dict())
+    encoder.body.load_state_dict(expected.state_dict())
     kinds = [type(part) for part in encoder.modules() if isinstance(part, nn.Conv2d) and part.groups > 1]
     assert set(kinds) == {DepthwiseConv2d}
-    assert any(type(part) is Conv2dSame for part in theirs.modules()) == name.startswith("tf_")
+    assert any(type(part) is Conv2dSame for part in expected.modules()) == name.startswith("tf_")
     images = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        for ours, reference in zip(encoder(images), theirs(images), strict=True):
+        for ours, reference in zip(encoder(images), expected(images), strict=True):
             torch.testing.assert_close(ours, reference)

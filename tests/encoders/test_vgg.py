@@ -45,8 +45,8 @@ def test_the_trunk_computes_what_torchvisions_does(published: nn.Module) -> None
     with torch.no_grad():
         maps = trunk(images)
     assert len(maps) == len(expected) == 6
-    for ours, theirs in zip(maps, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    for ours, reference in zip(maps, expected, strict=True):
+        torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-9)
 
 
 def test_the_classifier_slides(published: nn.Module) -> None:

@@ -19,24 +19,24 @@ def test_parameters_are_those_of_the_published_networks(depth: int, count: int) 
 @pytest.mark.parametrize(("depth", "output_stride"), [(41, 32), (41, 16), (41, 8), (71, 16)])
 def test_computes_what_timm_computes(depth: int, output_stride: int) -> None:
     torch.manual_seed(0)
-    theirs = timm.create_model(f"xception{depth}", output_stride=output_stride, features_only=True).double().eval()
-    for part in theirs.modules():
+    expected = timm.create_model(f"xception{depth}", output_stride=output_stride, features_only=True).double().eval()
+    for part in expected.modules():
         if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.weight, 0.5, 1.0)
             nn.init.normal_(part.bias, std=0.1)
     ours = AlignedXception(depth, output_stride=output_stride).double().eval()
     # Feature extractors of timm flatten "stem.0" to "stem_0" for some families.
-    state = {key.replace("stem_", "stem.").replace("blocks_", "blocks."): v for key, v in theirs.state_dict().items()}
+    state = {key.replace("stem_", "stem.").replace("blocks_", "blocks."): v for key, v in expected.state_dict().items()}
     ours.load_state_dict(state)
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
-        *finer, deepest = zip(ours(images), theirs(images), strict=True)
+        *finer, deepest = zip(ours(images), expected(images), strict=True)
     torch.testing.assert_close(*deepest, rtol=1e-9, atol=1e-9)
-    for mine, reference in finer:  # timm hands out what the next convolution reads, after its ReLU
-        torch.testing.assert_close(mine.relu(), reference, rtol=1e-9, atol=1e-9)
-        assert mine.min() < 0
-    assert ours.channels == tuple(theirs.feature_info.channels())
-    assert ours.strides == tuple(theirs.feature_info.reduction())
+    for found, reference in finer:  # timm hands out what the next convolution reads, after its ReLU
+        torch.testing.assert_close(found.relu(), reference, rtol=1e-9, atol=1e-9)
+        assert found.min() < 0
+    assert ours.channels == tuple(expected.feature_info.channels())
+    assert ours.strides == tuple(expected.feature_info.reduction())
 
 
 def test_cells_lie_on_pixels_that_are_multiples_of_the_stride() -> None:

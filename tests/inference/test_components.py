@@ -42,7 +42,7 @@ def test_parts_of_a_class_are_its_objects() -> None:
 
 @pytest.mark.parametrize("band", [2**20, 100])
 def test_touching_discs_that_were_painted_apart_come_back_whole(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(components, "_BAND", band)
+    monkeypatch.setattr(components, "_FILLED_BAND_PIXELS", band)
     ids = discs(100, (30, 30, 22), (30, 64, 20), (62, 45, 20), (85, 85, 12))
     truth = Instances.of_ids(ids)
     labels = paint_classes(truth, THINGS)

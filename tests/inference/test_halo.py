@@ -62,11 +62,11 @@ def test_it_is_what_the_network_looks_at(distance: int, halo: int) -> None:
 def test_a_halo_is_a_multiple_of_the_period() -> None:
     torch.manual_seed(0)
     model = build_model("unet", classes=2, encoder="mobilenetv3_small_050").eval()
-    told: list[int] = []
+    reported: list[int] = []
     runtime = TorchRuntime(model, device="cpu", precision="float32")
-    found = choose_halo(runtime, [sample(64, 70)] * 2, progress=told.append)
+    found = choose_halo(runtime, [sample(64, 70)] * 2, progress=reported.append)
     assert found % model.geometry.period == 0
-    assert told == [1, 2]
+    assert reported == [1, 2]
 
 
 def test_networks_of_unpadded_convolutions_read_all_anyway() -> None:

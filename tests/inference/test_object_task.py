@@ -197,8 +197,8 @@ def test_tiles_show_half_of_the_largest_objects_within_the_memory() -> None:
     assert plan(largest=1e4, memory=2**27).halo == 192  # a sixth of 1152
     assert plan(largest=1).halo == 32
     for one in (plan(), plan(largest=1e4)):
-        shown = [one.tile[axis] + 2 * one.halo for axis in (0, 1)]
-        assert shown[0] * shown[1] * 100 + 10**6 <= 2**25
+        sides = [one.tile[axis] + 2 * one.halo for axis in (0, 1)]
+        assert sides[0] * sides[1] * 100 + 10**6 <= 2**25
         assert 1 < one.cost < 2.5
     assert plan(memory=2**31).whole
     assert "more" not in plan().reason
@@ -294,8 +294,8 @@ def test_a_rule_decides_what_is_found_and_what_is_shown(tile: int) -> None:
     assert plan.whole is (tile == 1000)
     prediction = task.predict(picture[None], plan, probabilities=False, progress=None)
     assert sorted(prediction.objects().areas) == [36, 81, 144]
-    shown = prediction.objects().scores >= 0.7
-    assert len(prediction.accepted) == shown.sum() > 0
+    accepted = prediction.objects().scores >= 0.7
+    assert len(prediction.accepted) == accepted.sum() > 0
     assert (prediction.labels > 0).sum() == prediction.accepted.areas.sum()
 
 

@@ -86,10 +86,10 @@ def test_damage_found_on_the_way_leaves_nothing(predictor: Predictor, tiff: Path
     content = bytearray(tiff.read_bytes())
     content[offset : offset + count] = bytes(count)
     tiff.write_bytes(content)
-    told: list[int] = []
+    reported: list[int] = []
     with pytest.raises(DataError, match=r"in\.tif: .*damaged"):
-        predictor.raster(tiff, tmp_path / "out.tif", progress=lambda done, of: told.append(done))
-    assert told, "the first tiles are whole"
+        predictor.raster(tiff, tmp_path / "out.tif", progress=lambda done, of: reported.append(done))
+    assert reported, "the first tiles are whole"
     assert left(tmp_path) == ["in.tif"]
 
 
@@ -161,11 +161,11 @@ def test_a_stopped_job_goes_on_to_the_same_bytes(predictor: Predictor, tiff: Pat
     with pytest.raises(RuntimeError, match="stopped"):
         predictor.raster(tiff, tmp_path / "out.tif", resume=True, progress=stop_after(9))
     assert not (tmp_path / "out.tif").exists()
-    told: list[int] = []
-    result = predictor.raster(tiff, tmp_path / "out.tif", resume=True, progress=lambda done, of: told.append(done))
+    reported: list[int] = []
+    result = predictor.raster(tiff, tmp_path / "out.tif", resume=True, progress=lambda done, of: reported.append(done))
     assert 0 < result.computed < len(result.plan)
-    assert told[0] == len(result.plan) - result.computed
-    assert told[-1] == len(result.plan)
+    assert reported[0] == len(result.plan) - result.computed
+    assert reported[-1] == len(result.plan)
     assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "unbroken.tif").read_bytes()
     assert left(tmp_path) == ["in.tif", "out.tif", "unbroken.tif"]
 

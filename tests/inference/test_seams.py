@@ -87,15 +87,15 @@ def test_a_resumed_job_measures_seams_on_what_is_left(wide: SegmentationModel) -
         def write(self, row: int, column: int, labels: np.ndarray) -> None: ...
 
     for left, measured in ((3, True), (0, False)):
-        told: list[tuple[int, int]] = []
+        reported: list[tuple[int, int]] = []
         result = label_raster(
             runtime,
             plan,
             open_source(picture),
             Forgetful(),
             finished=places[: 16 - left],
-            progress=lambda done, of, told=told: told.append((done, of)),
+            progress=lambda done, of, reported=reported: reported.append((done, of)),
         )
         assert result.computed == left
         assert (result.seam_error is not None) == measured
-        assert told == [(done, 16) for done in range(16 - left, 17)]
+        assert reported == [(done, 16) for done in range(16 - left, 17)]

@@ -94,12 +94,12 @@ def test_tiles_share_what_windows_of_the_picture_say(
     model: SegmentationModel, strip: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Labels of a picture, of a raster and counts alike; pictures that are computed whole need nothing."""
-    told: list[list[np.ndarray]] = []
+    reported: list[list[np.ndarray]] = []
     plain = TorchRuntime.averaging_over
 
     def averaging_over(self: TorchRuntime, images: Iterable[np.ndarray]) -> AbstractContextManager[None]:
-        told.append(list(images))
-        return plain(self, told[-1])
+        reported.append(list(images))
+        return plain(self, reported[-1])
 
     monkeypatch.setattr(TorchRuntime, "averaging_over", averaging_over)
     picture = np.tile(strip, (1, 4, 1)).transpose(1, 2, 0)  # (256, 1536, 3)
@@ -107,14 +107,14 @@ def test_tiles_share_what_windows_of_the_picture_say(
     labels = predictor(picture).labels
     predictor.raster(picture, tmp_path / "labels.tif")
     counts = predictor.confusion(picture, labels)
-    assert [len(windows) for windows in told] == [16, 16, 16]
-    for windows in told:
+    assert [len(windows) for windows in reported] == [16, 16, 16]
+    for windows in reported:
         for image, (rows, columns) in zip(windows, spread_windows((256, 1536), 16), strict=True):
             np.testing.assert_array_equal(image, picture[rows, columns].transpose(2, 0, 1))
     np.testing.assert_array_equal(read_mask(tmp_path / "labels.tif"), labels)
     assert np.diag(counts).sum() == counts.sum() == labels.size
     Predictor(model, device="cpu", precision="float32")(picture)
-    assert len(told) == 3
+    assert len(reported) == 3
 
 
 def test_every_model_of_an_ensemble_is_told(model: SegmentationModel, strip: np.ndarray) -> None:

@@ -48,10 +48,10 @@ def twin() -> SegmentationModel:
 
 def logits(model: SegmentationModel, image: np.ndarray, tile: Tile, plan: TilePlan) -> Tensor:
     """Full-size logits (K, h, w) of what a tile writes, in float64."""
-    shown = torch.from_numpy(show(lambda r, c: image[:, r, c], tile, plan).copy())[None].double()
+    tile_input = torch.from_numpy(show(lambda r, c: image[:, r, c], tile, plan).copy())[None].double()
     with torch.no_grad():
         rows, columns = inside(tile, 0)
-        return model(shown)[0, :, rows, columns]
+        return model(tile_input)[0, :, rows, columns]
 
 
 def test_an_unaligned_origin_or_a_halo_one_period_short_spoils_tiles(twin: SegmentationModel) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from pixelwise.errors import SettingError
 from pixelwise.inspection import Inspection, draw_field, inspect_model, sample_image
-from pixelwise.inspection.picture import BOXES, FieldBox, field_boxes, seen_pixel
+from pixelwise.inspection.picture import MOST_BOXES, FieldBox, field_boxes, seen_pixel
 from pixelwise.models import MODELS, build_model
 
 
@@ -73,7 +73,7 @@ def test_a_cell_that_reads_less_than_others_says_so() -> None:
 def test_of_many_stages_those_from_the_least_to_the_largest_are_shown(name: str, encoder: str, largest: int) -> None:
     found = look(name, (512, 512), encoder=encoder)
     boxes = field_boxes(found)
-    assert len(boxes) == BOXES
+    assert len(boxes) == MOST_BOXES
     finite = [side(box) for box in boxes[:-1] if box.last is not None]
     assert finite == sorted(finite)
     assert (finite[0], finite[-1]) == (7, largest)
@@ -88,7 +88,7 @@ def test_every_field_is_drawn_whole(name: str) -> None:
     options = {"encoder": "test_resnet"} if MODELS[name].encoder else {}
     found = look(name, (64, 96), **options)
     boxes = field_boxes(found)
-    assert 2 <= len(boxes) <= BOXES
+    assert 2 <= len(boxes) <= MOST_BOXES
     fields = [row.geometry.receptive_field or 0 for row in found.rows if row.geometry is not None]
     assert max([side(box) for box in boxes if box.last is not None], default=0) >= max(fields) * 0.9
     drawn = draw_field(found).astype(int)

@@ -240,12 +240,13 @@ def test_16_bit_colour_cut_short_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "is empty"), (b"dear diary, today", "not a picture, its first bytes are b'dear dia'")]
+    ("content", "message"),
+    [(b"", "is empty"), (b"dear diary, today", "not a picture, its first bytes are b'dear dia'")],
 )
-def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "note.png"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"note.png.*{said}"):
+    with pytest.raises(DataError, match=f"note.png.*{message}"):
         read_image(path)
 
 

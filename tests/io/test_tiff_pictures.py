@@ -24,14 +24,14 @@ GREY = PLANES[0]
 
 def write_pages(path: Path, *pages: tuple[np.ndarray, dict[str, Any]], **options: Any) -> None:
     with tifffile.TiffWriter(path, **options) as tiff:
-        for pixels, said in pages:
-            tiff.write(pixels, **{"photometric": "minisblack", "metadata": None, "contiguous": False, **said})
+        for pixels, options in pages:
+            tiff.write(pixels, **{"photometric": "minisblack", "metadata": None, "contiguous": False, **options})
 
 
 def stack(axes: str, shape: tuple[int, ...] = (5,), **options: Any) -> Callable[[Path], None]:
     pixels = np.random.default_rng(1).integers(0, 256, (*shape, 32, 40), np.uint8)
-    said: dict[str, Any] = {"metadata": {"axes": axes}} if axes else {}
-    return lambda path: tifffile.imwrite(path, pixels, photometric="minisblack", **said, **options)
+    metadata: dict[str, Any] = {"metadata": {"axes": axes}} if axes else {}
+    return lambda path: tifffile.imwrite(path, pixels, photometric="minisblack", **metadata, **options)
 
 
 def write_volume(path: Path) -> None:
@@ -88,14 +88,14 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("write", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("write", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_single_picture_is_refused_by_every_reader(
-    tmp_path: Path, write: Callable[[Path], None], said: str
+    tmp_path: Path, write: Callable[[Path], None], message: str
 ) -> None:
     write(tmp_path / "a.tif")
     readers: tuple[Callable[[Path], object], ...] = (image_info, read_image, read_mask, open_source)
     for read in readers:
-        with pytest.raises(DataError, match=rf"a\.tif: .*{said}"):
+        with pytest.raises(DataError, match=rf"a\.tif: .*{message}"):
             read(tmp_path / "a.tif")
 
 

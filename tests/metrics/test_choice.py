@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixelwise.instances import Instances, ObjectRule
-from pixelwise.metrics.choice import FEWEST_OBJECTS, TRIED_SCORES, choose_min_area, choose_score
+from pixelwise.metrics.choice import FEWEST_CHOOSING_OBJECTS, TRIED_SCORES, choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import score_pictures
 from pixelwise.types import LabelSpace
@@ -60,7 +60,7 @@ def test_the_best_area_is_chosen(seed: int) -> None:
 
 
 def test_few_objects_choose_nothing() -> None:
-    pictures = [compare_objects(*picture(1, objects=FEWEST_OBJECTS - 1), 1)]
+    pictures = [compare_objects(*picture(1, objects=FEWEST_CHOOSING_OBJECTS - 1), 1)]
     assert choose_score(pictures, 0.5) == 0.5
     assert choose_min_area(pictures, 3) == 3
     empty = compare_objects(Instances.none((9, 9)), Instances.none((9, 9)), 1)

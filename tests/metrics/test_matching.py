@@ -27,20 +27,20 @@ def slow_match(
     for m in sorted(range(len(prediction)), key=lambda m: (-prediction.scores[m], m)):
         if prediction.scores[m] < threshold:
             continue
-        mine = prediction.masks[m].full()
+        predicted = prediction.masks[m].full()
         best, best_iou = None, iou
         for t in range(len(truth)):
-            its = truth.masks[t].full()
+            annotated = truth.masks[t].full()
             free = not truth.is_crowd[t] and t not in [pair[0] for pair in found]
             if free and truth.labels[t] == prediction.labels[m]:
-                own = (mine & its).sum() / (mine | its).sum()
-                if own > best_iou:
-                    best, best_iou = t, own
+                overlap = (predicted & annotated).sum() / (predicted | annotated).sum()
+                if overlap > best_iou:
+                    best, best_iou = t, overlap
         if best is not None:
             found.append((best, m))
             continue
         inside = sum(
-            (mine & truth.masks[t].full()).sum() / mine.sum()
+            (predicted & truth.masks[t].full()).sum() / predicted.sum()
             for t in range(len(truth))
             if truth.is_crowd[t] and truth.labels[t] == prediction.labels[m]
         )

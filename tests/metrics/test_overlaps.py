@@ -19,9 +19,9 @@ def eroded_boundary(mask: np.ndarray, width: int) -> np.ndarray:
     return mask & ~padded[1:-1, 1:-1].astype(bool)
 
 
-def slow_iou(mine: np.ndarray, its: np.ndarray, crowd: bool) -> float:
-    under = mine.sum() if crowd else (mine | its).sum()
-    return float((mine & its).sum() / under) if under else 0.0
+def slow_iou(predicted: np.ndarray, annotated: np.ndarray, crowd: bool) -> float:
+    under = predicted.sum() if crowd else (predicted | annotated).sum()
+    return float((predicted & annotated).sum() / under) if under else 0.0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,17 +35,19 @@ def test_equal_to_whole_pictures(scenes, seed: int) -> None:
             for pair, *figures in zip(found.pairs.tolist(), found.box, found.mask, found.boundary, strict=True)
         }
         width = boundary_width(truth.size)
-        for m, mine in enumerate(prediction.masks):
-            for t, its in enumerate(truth.masks):
+        for m, predicted in enumerate(prediction.masks):
+            for t, annotated in enumerate(truth.masks):
                 box, mask, outline = values.get((m, t), (0, 0, 0))
                 if prediction.labels[m] != truth.labels[t]:
                     assert (m, t) not in values
                     continue
                 crowd = bool(truth.is_crowd[t])
-                expected = slow_iou(mine.full(), its.full(), crowd)
-                lines = slow_iou(eroded_boundary(mine.full(), width), eroded_boundary(its.full(), width), False)
+                expected = slow_iou(predicted.full(), annotated.full(), crowd)
+                lines = slow_iou(
+                    eroded_boundary(predicted.full(), width), eroded_boundary(annotated.full(), width), False
+                )
                 frames = np.zeros((2, *truth.size), bool)
-                for frame, (left, top, right, bottom) in zip(frames, (mine.box, its.box), strict=True):
+                for frame, (left, top, right, bottom) in zip(frames, (predicted.box, annotated.box), strict=True):
                     frame[top:bottom, left:right] = True
                 assert mask == pytest.approx(expected)
                 assert outline == pytest.approx(expected if crowd else min(expected, lines))

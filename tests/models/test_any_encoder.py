@@ -103,14 +103,14 @@ def check_maps_of_an_odd_picture(model: SegmentationModel) -> Tensor:
     handle.remove()
     assert logits.shape == (1, 3, *SIZE)
     assert model.geometry.period % max(trunk.strides) == 0
-    ((shown, maps),) = seen
-    for side, given in zip(shown[2:], SIZE, strict=True):
+    ((input_shape, maps),) = seen
+    for side, given in zip(input_shape[2:], SIZE, strict=True):
         assert side % model.geometry.period == 0
         assert side >= given
     for shape, stride in zip(maps, trunk.strides, strict=True):
         assert min(shape[2:]) >= 2, "batch normalisation trains on a single picture"
         if trunk.exact:
-            assert (shape[2] * stride, shape[3] * stride) == shown[2:]
+            assert (shape[2] * stride, shape[3] * stride) == input_shape[2:]
     scale = model.coarse(images).scale
     assert scale == 1 / model.stride if trunk.exact else isinstance(scale, tuple), "else stretched over the picture"
     return logits

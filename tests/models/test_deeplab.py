@@ -110,11 +110,11 @@ def randomised(network: nn.Module) -> nn.Module:
     return network.double().eval()
 
 
-def assert_parity(ours: SegmentationModel, theirs: Tensor, images: Tensor) -> None:
+def assert_parity(ours: SegmentationModel, reference: Tensor, images: Tensor) -> None:
     with torch.no_grad():
-        mine = ours.double().eval()(images)
-    assert theirs.abs().max() > 1e-3
-    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-9 * float(theirs.abs().max()))
+        found = ours.double().eval()(images)
+    assert reference.abs().max() > 1e-3
+    torch.testing.assert_close(found, reference, rtol=1e-5, atol=1e-9 * float(reference.abs().max()))
 
 
 @pytest.mark.parametrize(
@@ -130,43 +130,43 @@ def assert_parity(ours: SegmentationModel, theirs: Tensor, images: Tensor) -> No
 def test_deeplabv3_computes_what_torchvision_computes(trunk: str, auxiliary: bool) -> None:
     segmentation = pytest.importorskip("torchvision.models.segmentation")
     torch.manual_seed(0)
-    theirs = randomised(
+    reference = randomised(
         segmentation.__dict__[f"deeplabv3_{trunk}"](
             weights=None, weights_backbone=None, num_classes=4, aux_loss=auxiliary
         )
     )
     name = "mobilenetv3_large_100" if trunk.startswith("mobilenet") else trunk
     ours = build_model("deeplabv3", classes=4, form="torchvision", trunk=name, auxiliary=auxiliary)
-    ours.network.load_state_dict(deeplabv3_from_torchvision(theirs.state_dict()))
+    ours.network.load_state_dict(deeplabv3_from_torchvision(reference.state_dict()))
     for size in [(64, 72), (61, 75)]:
         images = torch.randn(1, 3, *size, dtype=torch.float64)
         with torch.no_grad():
-            expected = theirs(images)
+            expected = reference(images)
         assert_parity(ours, expected["out"], images)
     if auxiliary:
         assert_auxiliary_parity(ours, expected["aux"], images)
 
 
-def assert_auxiliary_parity(ours: SegmentationModel, theirs: Tensor, images: Tensor) -> None:
+def assert_auxiliary_parity(ours: SegmentationModel, reference: Tensor, images: Tensor) -> None:
     network = ours.network
     with torch.no_grad():
         second = network.auxiliary(network.encoder(images)[network.auxiliary_map])
     full = F.interpolate(second, images.shape[2:], mode="bilinear", align_corners=False)
-    torch.testing.assert_close(full, theirs, rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(full, reference, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize(("trunk", "stretch"), [("resnet50", True), ("resnet50", False), ("resnet101", False)])
 def test_fcn_computes_what_torchvision_computes(trunk: str, stretch: bool) -> None:
     segmentation = pytest.importorskip("torchvision.models.segmentation")
     torch.manual_seed(0)
-    theirs = randomised(
+    reference = randomised(
         segmentation.__dict__[f"fcn_{trunk}"](weights=None, weights_backbone=None, num_classes=3, aux_loss=True)
     )
     ours = build_model("fcn_dilated", classes=3, trunk=trunk, auxiliary=True, stretch=stretch)
-    ours.network.load_state_dict(fcn_from_torchvision(theirs.state_dict()))
+    ours.network.load_state_dict(fcn_from_torchvision(reference.state_dict()))
     images = torch.randn(1, 3, *((61, 75) if stretch else (64, 72)), dtype=torch.float64)
     with torch.no_grad():
-        expected = theirs(images)
+        expected = reference(images)
     assert_parity(ours, expected["out"], images)
     assert_auxiliary_parity(ours, expected["aux"], images)
 
@@ -175,12 +175,12 @@ def test_fcn_computes_what_torchvision_computes(trunk: str, stretch: bool) -> No
 def test_deeplabv3_computes_what_smp_computes(trunk: str, output_stride: int) -> None:
     smp = pytest.importorskip("segmentation_models_pytorch")
     torch.manual_seed(0)
-    theirs = randomised(smp.DeepLabV3(trunk, encoder_weights=None, encoder_output_stride=output_stride, classes=4))
+    reference = randomised(smp.DeepLabV3(trunk, encoder_weights=None, encoder_output_stride=output_stride, classes=4))
     ours = build_model("deeplabv3", classes=4, form="smp", trunk=trunk, output_stride=output_stride)
-    ours.network.load_state_dict(deeplabv3_from_smp(theirs.state_dict()))
+    ours.network.load_state_dict(deeplabv3_from_smp(reference.state_dict()))
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
-        expected = theirs(images)
+        expected = reference(images)
     assert_parity(ours, expected, images)
 
 
@@ -188,12 +188,12 @@ def test_deeplabv3_computes_what_smp_computes(trunk: str, output_stride: int) ->
 def test_deeplabv3plus_computes_what_smp_computes(trunk: str) -> None:
     smp = pytest.importorskip("segmentation_models_pytorch")
     torch.manual_seed(0)
-    theirs = randomised(smp.DeepLabV3Plus(trunk, encoder_weights=None, classes=4))
+    reference = randomised(smp.DeepLabV3Plus(trunk, encoder_weights=None, classes=4))
     ours = build_model("deeplabv3plus", classes=4, form="smp", encoder=f"{trunk}_atrous")
-    ours.network.load_state_dict(deeplabv3plus_from_smp(theirs.state_dict()))
+    ours.network.load_state_dict(deeplabv3plus_from_smp(reference.state_dict()))
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
-        expected = theirs(images)
+        expected = reference(images)
     assert_parity(ours, expected, images)
 
 

@@ -55,14 +55,14 @@ def test_a_network_sees_the_mirrored_picture(name: str) -> None:
     torch.manual_seed(0)
     model = build_model(name, classes=3, encoder="resnet10t").eval()
     assert isinstance(model, SegmentationModel)
-    shown: list[Tensor] = []
-    model.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    inputs: list[Tensor] = []
+    model.network.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
     images = torch.randn(1, 3, 70, 101)
     model(images)
     period = model.geometry.period
     assert period in (16, 32)
     beyond = ((0, 0), (0, 0), (0, -70 % period), (0, -101 % period))
-    np.testing.assert_array_equal(shown[0].numpy(), np.pad(images.numpy(), beyond, mode="reflect"))
+    np.testing.assert_array_equal(inputs[0].numpy(), np.pad(images.numpy(), beyond, mode="reflect"))
 
 
 class Lines(nn.Module):
@@ -163,12 +163,12 @@ def test_files_say_how_pictures_went_on_in_training(tmp_path: Path) -> None:
     assert not torch.equal(old(images), model(images))
 
 
-@pytest.mark.parametrize("said", ["edge", 3, None, ["mirror"], "mirror" * 1000])
-def test_an_edge_that_is_not_known_is_refused(tmp_path: Path, said: object) -> None:
+@pytest.mark.parametrize("edge", ["edge", 3, None, ["mirror"], "mirror" * 1000])
+def test_an_edge_that_is_not_known_is_refused(tmp_path: Path, edge: object) -> None:
     path = tmp_path / "model.safetensors"
     save_model(build_model("fcn", classes=3, encoder="resnet10t"), path)
     described, tensors = described_in(path)
-    save_file(tensors, path, metadata={"pixelwise": json.dumps({**described, "edge": said})})
+    save_file(tensors, path, metadata={"pixelwise": json.dumps({**described, "edge": edge})})
     with pytest.raises(ModelError, match="'zeros', 'mirror' or 'none'") as caught:
         load_model(path)
     assert str(path) in str(caught.value)

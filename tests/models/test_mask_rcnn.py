@@ -181,8 +181,8 @@ def test_anchors_lie_at_exact_strides() -> None:
         sides = anchors[:, 2:] - anchors[:, :2]
         assert sides.prod(1).sqrt()[:3].tolist() == pytest.approx([8 * stride] * 3, rel=0.02)
         assert (anchors[3] - anchors[0]).tolist() == [stride, 0, stride, 0]
-    theirs = build(form="torchvision").network.rpn.anchors(cells, (800, 800), images)
-    assert (theirs[-1][3] - theirs[-1][0]).tolist() == [61, 0, 61, 0]
+    reference = build(form="torchvision").network.rpn.anchors(cells, (800, 800), images)
+    assert (reference[-1][3] - reference[-1][0]).tolist() == [61, 0, 61, 0]
 
 
 def test_a_file_holds_everything(tmp_path: Path) -> None:

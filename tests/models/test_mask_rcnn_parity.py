@@ -52,14 +52,14 @@ def spread(network: nn.Module) -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Any:
+def reference() -> Any:
     torch.manual_seed(0)
     return spread(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, **PLAIN)).double().eval()
 
 
 @pytest.fixture(scope="module")
-def ours(theirs: Any) -> DetectionModel:
-    imported = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn", resize="none")
+def ours(reference: Any) -> DetectionModel:
+    imported = import_tensors(reference.state_dict(), "maskrcnn_resnet50_fpn", resize="none")
     assert imported.model.preprocessing.resize is None
     assert isinstance(imported.model, DetectionModel)
     return imported.model.double()
@@ -69,13 +69,13 @@ def relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-def test_detections_equal_torchvisions(theirs: Any, ours: DetectionModel) -> None:
+def test_detections_equal_torchvisions(reference: Any, ours: DetectionModel) -> None:
     torch.manual_seed(1)
     images = torch.rand(1, 3, *SIZE, dtype=torch.float64)
     masks: list[Tensor] = []
-    handle = theirs.roi_heads.mask_predictor.register_forward_hook(lambda _, __, logits: masks.append(logits))
+    handle = reference.roi_heads.mask_predictor.register_forward_hook(lambda _, __, logits: masks.append(logits))
     with torch.no_grad():
-        (expected,) = theirs(list(images))
+        (expected,) = reference(list(images))
     handle.remove()
     (found,) = ours(images)
     assert len(found.boxes) == len(expected["boxes"]) > 50
@@ -100,20 +100,20 @@ def smooth_picture(height: int, width: int) -> Tensor:
 def networks_that_resize(**sizes: int) -> tuple[Any, DetectionModel]:
     """Build torchvision's network with its own defaults, but for the sizes, and import it."""
     torch.manual_seed(6)
-    theirs = spread(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=4, **sizes)).eval()
-    nn.init.normal_(theirs.roi_heads.box_predictor.cls_score.weight, 0, 0.05)  # scores that are not all 1
+    reference = spread(maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=4, **sizes)).eval()
+    nn.init.normal_(reference.roi_heads.box_predictor.cls_score.weight, 0, 0.05)  # scores that are not all 1
     options = {"resize": [sizes["min_size"], sizes["max_size"]]} if sizes else {}
-    model = import_tensors(theirs.state_dict(), "maskrcnn_resnet50_fpn", **options).model
+    model = import_tensors(reference.state_dict(), "maskrcnn_resnet50_fpn", **options).model
     assert isinstance(model, DetectionModel)
-    return theirs, model
+    return reference, model
 
 
-def check_detections_on_the_picture(theirs: Any, ours: DetectionModel, size: tuple[int, int]) -> None:
+def check_detections_on_the_picture(reference: Any, ours: DetectionModel, size: tuple[int, int]) -> None:
     """Hold boxes, scores and masks on the picture as it was given against torchvision's, in float32."""
     picture = smooth_picture(*size)
     mean, std = (torch.tensor(values)[:, None, None] for values in (ours.preprocessing.mean, ours.preprocessing.std))
     with torch.inference_mode():
-        (expected,) = theirs([picture / 255])
+        (expected,) = reference([picture / 255])
         (found,) = ours(((picture / 255 - mean) / std)[None])
     assert len(found.boxes) == len(expected["boxes"]) > 20
     assert expected["scores"].std() > 0.003
@@ -136,39 +136,39 @@ def check_detections_on_the_picture(theirs: Any, ours: DetectionModel, size: tup
 
 @pytest.mark.slow
 def test_pictures_are_resized_as_in_torchvision_by_default() -> None:
-    theirs, ours = networks_that_resize()
+    reference, ours = networks_that_resize()
     assert ours.preprocessing.resize == Resize(800, 1333)
     for size in ((160, 256), (600, 400), (1100, 1400)):
-        check_detections_on_the_picture(theirs, ours, size)
+        check_detections_on_the_picture(reference, ours, size)
 
 
 def test_pictures_are_resized_as_in_torchvision() -> None:
-    theirs, ours = networks_that_resize(min_size=160, max_size=266)
+    reference, ours = networks_that_resize(min_size=160, max_size=266)
     for size in ((32, 51), (120, 80), (220, 280)):
-        check_detections_on_the_picture(theirs, ours, size)
+        check_detections_on_the_picture(reference, ours, size)
 
 
-def test_raw_heads_equal_torchvisions(theirs: Any, ours: DetectionModel) -> None:
+def test_raw_heads_equal_torchvisions(reference: Any, ours: DetectionModel) -> None:
     torch.manual_seed(2)
     images = torch.rand(2, 3, *SIZE, dtype=torch.float64)
     boxes = [torch.tensor([[5.0, 7, 100, 90], [0, 0, 288, 192], [40, 40, 44, 45]], dtype=torch.float64)] * 2
     with torch.no_grad():
-        features = theirs.backbone(images)
+        features = reference.backbone(images)
         maps = ours.network.trunk(images)
         for a, b in zip(maps, features.values(), strict=True):
             assert relative(a, b) < 1e-5
-        pooled = theirs.roi_heads.box_roi_pool(features, boxes, [SIZE] * 2)
-        logits, deltas = theirs.roi_heads.box_predictor(theirs.roi_heads.box_head(pooled))
+        pooled = reference.roi_heads.box_roi_pool(features, boxes, [SIZE] * 2)
+        logits, deltas = reference.roi_heads.box_predictor(reference.roi_heads.box_head(pooled))
         found = ours.network.heads(maps, boxes)
         assert relative(found[0], logits) < 1e-5
         assert relative(found[1].flatten(1), deltas) < 1e-5
-        objectness, steps = theirs.rpn.head(list(features.values()))
+        objectness, steps = reference.rpn.head(list(features.values()))
         scores, moved = ours.network.rpn(maps)
         assert relative(scores[2], objectness[2].permute(0, 2, 3, 1).flatten(1)) < 1e-5
         assert relative(moved[2], steps[2].permute(0, 2, 3, 1).reshape(2, -1, 4)) < 1e-5
 
 
-def test_losses_equal_torchvisions(theirs: Any, ours: DetectionModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_equal_torchvisions(reference: Any, ours: DetectionModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both draw their samples in the same order from the same generator."""
     torch.manual_seed(3)
     images = torch.rand(2, 3, *SIZE, dtype=torch.float64)
@@ -182,26 +182,26 @@ def test_losses_equal_torchvisions(theirs: Any, ours: DetectionModel, monkeypatc
         {"boxes": boxes, "labels": target.labels + 1, "masks": masks},
         {"boxes": boxes[:0], "labels": target.labels[:0], "masks": masks[:0]},
     ]
-    for part in (*theirs.modules(), *ours.modules()):
+    for part in (*reference.modules(), *ours.modules()):
         part.training = not isinstance(part, nn.BatchNorm2d)  # as frozen
-    monkeypatch.setattr(theirs.transform, "training", False)
-    # In training the network here keeps 2000 proposals as theirs does, in the same order.
+    monkeypatch.setattr(reference.transform, "training", False)
+    # In training the network here keeps 2000 proposals as the reference does, in the same order.
     assert isinstance(ours.network.rpn, ProposalNetwork)
     try:
         torch.manual_seed(4)
-        expected = theirs(list(images), wanted)
+        expected = reference(list(images), wanted)
         torch.manual_seed(4)
         found = ours.losses(images, [target, empty])
     finally:
-        theirs.eval()
+        reference.eval()
         ours.eval()
     for name, loss in found.items():
         assert loss.item() == pytest.approx(expected[NAMES[name]].item(), rel=1e-5), name
 
 
 def test_losses_of_resized_pictures_equal_torchvisions() -> None:
-    theirs, ours = networks_that_resize(min_size=160, max_size=266)
-    theirs, ours = theirs.double(), ours.double()
+    reference, ours = networks_that_resize(min_size=160, max_size=266)
+    reference, ours = reference.double(), ours.double()
     size = (70, 100)
     picture = smooth_picture(*size).double() / 255
     layers = torch.zeros(1, *size, dtype=torch.int32)
@@ -213,11 +213,11 @@ def test_losses_of_resized_pictures_equal_torchvisions() -> None:
         torch.tensor(values, dtype=torch.float64)[:, None, None]
         for values in (ours.preprocessing.mean, ours.preprocessing.std)
     )
-    for part in (*theirs.modules(), *ours.modules()):
+    for part in (*reference.modules(), *ours.modules()):
         part.training = not isinstance(part, nn.BatchNorm2d)  # as frozen
-    theirs.transform.training = False  # it would draw one of its single size from the generator
+    reference.transform.training = False  # it would draw one of its single size from the generator
     torch.manual_seed(4)
-    expected = theirs([picture], [{"boxes": boxes, "labels": target.labels + 1, "masks": masks}])
+    expected = reference([picture], [{"boxes": boxes, "labels": target.labels + 1, "masks": masks}])
     torch.manual_seed(4)
     found = ours.losses(((picture - mean) / std)[None], [target])
     for name, loss in found.items():

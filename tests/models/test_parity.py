@@ -184,8 +184,8 @@ def test_one_sigmoid_becomes_the_softmax_of_two_classes(tmp_path: Any) -> None:
 @torch.no_grad()
 def test_timm_trunks(name: str, output_stride: int) -> None:
     options = {} if output_stride == 32 else {"output_stride": output_stride}
-    theirs = randomised(timm.create_model(name, features_only=True, **options)).double()
+    reference = randomised(timm.create_model(name, features_only=True, **options)).double()
     ours = TimmEncoder(name, output_stride=output_stride).double().eval()
-    ours.body.load_state_dict(theirs.state_dict())
-    for found, expected in zip(ours(images(64, 96)), theirs(images(64, 96)), strict=True):
+    ours.body.load_state_dict(reference.state_dict())
+    for found, expected in zip(ours(images(64, 96)), reference(images(64, 96)), strict=True):
         assert relative_error(found, expected) < TOLERANCE

@@ -61,15 +61,15 @@ def test_maxima_return_to_where_they_were() -> None:
 @torch.no_grad()
 def test_the_way_down_is_torchvisions_vgg16_with_batch_norm() -> None:
     torch.manual_seed(0)
-    theirs = torchvision.models.vgg16_bn().double().eval()
-    for part in theirs.modules():
+    reference = torchvision.models.vgg16_bn().double().eval()
+    for part in reference.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.normal_()
             part.running_var.uniform_(0.5, 2)
     ours = segnet_network(3, 11).double().eval()
-    fill_from_vgg16_bn(ours, theirs.state_dict())
+    fill_from_vgg16_bn(ours, reference.state_dict())
     images = torch.rand(1, 3, 32, 64, dtype=torch.float64)
-    torch.testing.assert_close(ours.encode(images)[0], theirs.features(images), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(ours.encode(images)[0], reference.features(images), rtol=1e-10, atol=1e-10)
 
 
 def test_weights_that_do_not_fit_are_named() -> None:

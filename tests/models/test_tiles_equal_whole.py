@@ -50,10 +50,10 @@ def street() -> np.ndarray:
 
 
 def logits_of(model: SegmentationModel, image: np.ndarray, tile: Tile, plan: TilePlan) -> Tensor:
-    """Full-size logits (K, h, w) of what a tile writes, from what it is shown."""
-    shown = torch.from_numpy(show(lambda r, c: image[:, r, c], tile, plan).copy())[None]
+    """Full-size logits (K, h, w) of what a tile writes, from the tile that it is fed."""
+    tile_input = torch.from_numpy(show(lambda r, c: image[:, r, c], tile, plan).copy())[None]
     mean, std = (torch.tensor(v)[:, None, None] for v in (model.preprocessing.mean, model.preprocessing.std))
-    normalised = ((shown / 255 - mean) / std).to(next(model.parameters()).dtype)
+    normalised = ((tile_input / 255 - mean) / std).to(next(model.parameters()).dtype)
     rows, columns = inside(tile, model.geometry.margin)
     with torch.no_grad():
         if model.border == "mirror":
@@ -95,6 +95,6 @@ def test_tiles_equal_the_whole_on_a_real_picture(name: str, street: np.ndarray) 
             best = expected.topk(2, 0).values
             clear = best[0] - best[1] > 2e-4 * whole.abs().max()
             assert (found.argmax(0) == expected.argmax(0))[clear].all()
-            shown = (piece.read[0].stop - piece.read[0].start) * (piece.read[1].stop - piece.read[1].start)
-            shares.append(shown / (street.shape[1] * street.shape[2]))
-    assert min(shares) < 1, "some tile must be shown less than the picture"
+            pixels = (piece.read[0].stop - piece.read[0].start) * (piece.read[1].stop - piece.read[1].start)
+            shares.append(pixels / (street.shape[1] * street.shape[2]))
+    assert min(shares) < 1, "some tile must show less than the picture"

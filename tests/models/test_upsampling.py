@@ -91,10 +91,10 @@ def test_an_fcn_with_learnt_kernels_starts_bilinear_inside() -> None:
                 nn.init.constant_(part.weight, 0.1)
     images = torch.randn(1, 3, 192, 192)
     with torch.no_grad():
-        ours, theirs = transposed.eval().coarse(images).logits, bilinear.eval().coarse(images).logits
+        ours, reference = transposed.eval().coarse(images).logits, bilinear.eval().coarse(images).logits
     # The border row of cells differs by the zeros around; two doublings carry that three cells of stride 8 inwards.
-    torch.testing.assert_close(ours[:, :, 3:-3, 3:-3], theirs[:, :, 3:-3, 3:-3], rtol=1e-4, atol=1e-5)
-    assert (ours - theirs).abs().max() > 1e-3
+    torch.testing.assert_close(ours[:, :, 3:-3, 3:-3], reference[:, :, 3:-3, 3:-3], rtol=1e-4, atol=1e-5)
+    assert (ours - reference).abs().max() > 1e-3
 
 
 def test_unpooled_values_land_on_the_largest_of_the_finer_map() -> None:

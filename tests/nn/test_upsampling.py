@@ -67,12 +67,12 @@ def test_the_kernel_is_a_tent() -> None:
 def test_the_deconvolution_interpolates_except_along_the_border(factor: int) -> None:
     features = torch.randn(1, 3, 4, 5, dtype=torch.float64)
     block = BilinearTransposed(3, 2 * factor, factor, padding=factor // 2).double()
-    ours, theirs = block(features), upsample_bilinear(features, factor)
-    assert ours.shape == theirs.shape
+    ours, reference = block(features), upsample_bilinear(features, factor)
+    assert ours.shape == reference.shape
     half = factor // 2
     inside = (..., slice(half, -half), slice(half, -half))
-    torch.testing.assert_close(ours[inside], theirs[inside], rtol=0, atol=1e-12)
-    assert (ours - theirs)[:, :, :half].abs().max() > 0.01
+    torch.testing.assert_close(ours[inside], reference[inside], rtol=0, atol=1e-12)
+    assert (ours - reference)[:, :, :half].abs().max() > 0.01
 
 
 def test_fixed_kernels_are_no_parameters_and_learnt_ones_are() -> None:

@@ -49,10 +49,10 @@ def test_matches_torch(channels, size, kernel, stride, padding, dilation, layout
     arranged = image.detach().contiguous(memory_format=layout).requires_grad_()
     ours = depthwise_conv2d(arranged, weight, bias, stride=stride, padding=padding, dilation=dilation)
     exact = [tensor.detach().double().requires_grad_() for tensor in (image, weight, bias)]
-    theirs = F.conv2d(*exact, stride, padding, dilation, groups=channels)
-    torch.testing.assert_close(ours, theirs.float())
-    for mine, reference in zip(gradients(ours, arranged, weight, bias), gradients(theirs, *exact), strict=True):
-        torch.testing.assert_close(mine.double(), reference, rtol=1e-5, atol=1e-5)
+    expected = F.conv2d(*exact, stride, padding, dilation, groups=channels)
+    torch.testing.assert_close(ours, expected.float())
+    for found, reference in zip(gradients(ours, arranged, weight, bias), gradients(expected, *exact), strict=True):
+        torch.testing.assert_close(found.double(), reference, rtol=1e-5, atol=1e-5)
 
 
 def test_gradient_of_the_filter_matches_a_slow_loop():
@@ -74,11 +74,11 @@ def test_bfloat16_sums_in_float32(channels):
     image, weight, bias = make(channels, (17, 19), 3, torch.bfloat16)
     exact = [tensor.detach().double().requires_grad_() for tensor in (image, weight, bias)]
     ours = gradients(depthwise_conv2d(image, weight, bias, padding=1), image, weight, bias)
-    theirs = gradients(F.conv2d(*exact, padding=1, groups=channels), *exact)
-    for mine, reference in zip(ours, theirs, strict=True):
-        assert mine.dtype == torch.bfloat16
+    expected = gradients(F.conv2d(*exact, padding=1, groups=channels), *exact)
+    for found, reference in zip(ours, expected, strict=True):
+        assert found.dtype == torch.bfloat16
         # One rounding to 8 bits at the end, and none on the way.
-        torch.testing.assert_close(mine.double(), reference.bfloat16().double(), rtol=2**-7, atol=1e-3)
+        torch.testing.assert_close(found.double(), reference.bfloat16().double(), rtol=2**-7, atol=1e-3)
 
 
 def test_runs_in_bfloat16_under_autocast_with_float32_gradients():
@@ -88,11 +88,11 @@ def test_runs_in_bfloat16_under_autocast_with_float32_gradients():
         expected = F.conv2d(image, weight, bias, padding=1, groups=4)
     assert output.dtype == torch.bfloat16
     torch.testing.assert_close(output, expected)
-    for mine, reference in zip(
+    for ours, reference in zip(
         gradients(output, image, weight, bias), gradients(expected, image, weight, bias), strict=True
     ):
-        assert mine.dtype == torch.float32
-        torch.testing.assert_close(mine, reference, rtol=2e-2, atol=2e-2)
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, reference, rtol=2e-2, atol=2e-2)
 
 
 def test_keeps_nan_and_infinity_in_bfloat16():
@@ -138,8 +138,8 @@ def test_used_twice_adds_gradients():
     once = depthwise_conv2d(image, weight, padding=1)
     twice = depthwise_conv2d(once, weight, padding=1)
     reference = F.conv2d(F.conv2d(image, weight, padding=1, groups=3), weight, padding=1, groups=3)
-    for mine, expected in zip(gradients(twice, image, weight), gradients(reference, image, weight), strict=True):
-        torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-5)
+    for ours, expected in zip(gradients(twice, image, weight), gradients(reference, image, weight), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
 @needs_native

@@ -175,9 +175,9 @@ def test_large_pictures_are_reduced_and_their_labels_stay_labels() -> None:
     rng = np.random.default_rng(0)
     mask = np.kron(rng.integers(0, 2, (10, 20)), np.ones((40, 40))).astype(np.uint8)  # (400, 800)
     image = np.zeros((*mask.shape, 3), np.uint8)
-    shown = draw_pixels("x", image, mask, 1 - mask, CLASSES, longest=200)
-    assert shown.image.shape == shown.truth.shape == shown.errors.shape == (100, 200, 3)
-    assert (shown.errors == WRONG_COLOR).all()
+    drawn = draw_pixels("x", image, mask, 1 - mask, CLASSES, longest=200)
+    assert drawn.image.shape == drawn.truth.shape == drawn.errors.shape == (100, 200, 3)
+    assert (drawn.errors == WRONG_COLOR).all()
 
 
 def test_noise_can_be_shown(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -106,11 +106,11 @@ def test_bad_pairs_are_named(by_brightness, pairs: list[Pair]) -> None:
 
 
 def test_the_halo_is_measured_on_a_few_pictures(by_brightness, pairs: list[Pair]) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     predictor = Predictor(by_brightness, device="cpu")
     # This network looks at single pixels, so the shortest halo will do.
-    assert measure_halo(predictor, pairs, predictor.label_space, progress=lambda *done: told.append(done)) == 32
-    assert told == [(done, 6) for done in range(1, 7)]  # every second one of twelve
+    assert measure_halo(predictor, pairs, predictor.label_space, progress=lambda *done: reported.append(done)) == 32
+    assert reported == [(done, 6) for done in range(1, 7)]  # every second one of twelve
 
 
 def test_a_halo_needs_pictures_and_labels(by_brightness, pairs: list[Pair]) -> None:

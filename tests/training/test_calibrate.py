@@ -12,7 +12,7 @@ def test_slow_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     quick: list[int] = []
     calibrate._median_seconds(quick.append, 3, 8, torch.device("cpu"))
     assert quick == list(range(11))
-    monkeypatch.setattr(calibrate, "ENOUGH_SECONDS", 0.02)
+    monkeypatch.setattr(calibrate, "MOST_TIMING_SECONDS", 0.02)
     slow: list[int] = []
 
     def work(number: int) -> None:

@@ -107,8 +107,8 @@ def test_one_process_leaves_out_what_nothing_reads(
     listener = Told()
     settings = {**small, "model": "deeplabv3plus", "encoder": "hrnet_w18_small", "steps": 1}
     fit(open_data(shapes), RunFolder(tmp_path / "run"), fixed=settings, epochs=1.0, listener=listener)
-    (told,) = (line for line in listener.lines if line.startswith("left out of training: 370,784 of "))
-    assert "no output of this deeplabv3plus on hrnet_w18_small reads" in told
+    (line,) = (line for line in listener.lines if line.startswith("left out of training: 370,784 of "))
+    assert "no output of this deeplabv3plus on hrnet_w18_small reads" in line
     without = [name for name, parameter in trained[-1].named_parameters() if not parameter.requires_grad]
     assert len(without) == 45
     assert all(name.startswith("network.encoder.body.") for name in without)

@@ -158,12 +158,12 @@ class Listening:
     """Writes down what it hears."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.tables: dict[str, Sequence[tuple[str, str, str]]] = {}
         self.steps: dict[str, list[tuple[int, int, str]]] = {}
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.lines.append(text)
 
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         self.tables[title] = rows
@@ -185,7 +185,7 @@ def test_a_listener_hears_what_is_decided_and_how_far_the_run_is(
     listener = Listening()
     source = open_data(shapes)
     fitted = fit(source, RunFolder(tmp_path / "run"), fixed=small, epochs=1.0, listener=listener)
-    assert listener.said == ["training from scratch (weights: none)"]
+    assert listener.lines == ["training from scratch (weights: none)"]
     assert ("steps", "8", "set by hand") in listener.tables["the plan"]
     assert listener.tables["the plan"] == fitted.settings.rows()
     train, val = len(source.split("train")), len(source.split("val"))

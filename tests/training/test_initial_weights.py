@@ -39,17 +39,17 @@ class Hearing(Silent):
     """A listener that keeps what it heard."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.lines.append(text)
 
 
 def filled(model: Any, weights: Path, **options: bool) -> str:
     listener = Hearing()
     fill_weights(model, str(weights), listener, **options)
-    (said,) = listener.said
-    return said
+    (line,) = listener.lines
+    return line
 
 
 def test_a_file_that_hardly_fits_is_refused_with_both_counts_and_what_differs(tmp_path: Path) -> None:

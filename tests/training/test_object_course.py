@@ -201,7 +201,7 @@ def test_what_counts_as_an_object_is_chosen_and_saved(
 ) -> None:
     fitted, _ = run(toys, tmp_path / "run", {**(small if model == "unet" else small_objects), "steps": 2})
     before = load_model(fitted.run.path)
-    monkeypatch.setattr(choice, "FEWEST_OBJECTS", 1)
+    monkeypatch.setattr(choice, "FEWEST_CHOOSING_OBJECTS", 1)
     finished = finish(fitted.run, fitted.settings, toys)
     after = load_model(fitted.run.path)
     pairs = toys.split("val")

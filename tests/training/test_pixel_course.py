@@ -68,9 +68,9 @@ def test_the_network_is_shown_what_lies_beyond_a_picture(shapes: Path, small: di
     settings = Settings.make(planned(shapes, {**small, "shorter": shorter}))
     setup = PixelCourse().set_up(open_data(shapes), settings)
     task, stream = setup.task(settings), setup.stream(settings)
-    shown: list[Tensor] = []
+    inputs: list[Tensor] = []
     sizes: set[tuple[int, int]] = set()
-    setup.model.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    setup.model.network.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
     for step in range(8):
         images, masks = stream.collate([stream.crops[2 * step + k] for k in range(2)])
         assert torch.isfinite(task.loss_of((images, masks)))
@@ -78,6 +78,6 @@ def test_the_network_is_shown_what_lies_beyond_a_picture(shapes: Path, small: di
         assert masks.shape[1:] == (height, width)
         sizes.add((height, width))
         beyond = ((0, 0), (0, 0), (0, 64 - height), (0, 64 - width))
-        np.testing.assert_array_equal(shown[-1], np.pad(task.normalise(images), beyond, mode="reflect"))
+        np.testing.assert_array_equal(inputs[-1], np.pad(task.normalise(images), beyond, mode="reflect"))
     assert all(64 - shorter <= side <= 64 for size in sizes for side in size)
     assert (len(sizes) > 4) == (shorter > 0)

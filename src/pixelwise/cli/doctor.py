@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-COLORS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+GRAVITY_COLORS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def doctor(
@@ -36,7 +36,7 @@ def doctor(
     console = Console(soft_wrap=True)
     diagnosis = diagnose(data, listener=Terminal(console))
     for finding in diagnosis.findings:
-        color = COLORS[finding.gravity]
+        color = GRAVITY_COLORS[finding.gravity]
         console.print(f"[{color}]{finding.gravity}[/] {escape(finding.line)}", highlight=False)
     if json_file is not None:
         write_json(json_file, diagnosis.to_dict())

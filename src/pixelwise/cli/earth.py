@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pixelwise.cli.progress import Terminal
 from pixelwise.cli.tables import print_evaluation
-from pixelwise.data.blue_marble import LABELS, BlueMarble, read_blue_marble, write_americas
+from pixelwise.data.blue_marble import EARTH_LABEL_SPACE, BlueMarble, read_blue_marble, write_americas
 from pixelwise.data.source import open_data
 from pixelwise.inference import Predictor
 from pixelwise.inference.drawing.overlay import paint
@@ -31,7 +31,7 @@ from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
 
-MINUTES = 2.8
+TRAINING_MINUTES = 2.8
 """For getting ready, training and its validations; mapping and the report come on top."""
 
 # What this picture calls for beyond the plan: a map has one scale and one light, and knows no up or down for lakes.
@@ -62,9 +62,9 @@ def learn_and_map(out: Path, console: Console) -> None:
     earth = read_blue_marble()
     console.print(f"the Blue Marble, {earth.mask.shape[1]} x {earth.mask.shape[0]} pixels: sea, land and lakes")
     write_americas(earth, out / "data")
-    source = open_data(out / "data", label_space=LABELS)
+    source = open_data(out / "data", label_space=EARTH_LABEL_SPACE)
     run = RunFolder(out / "run")
-    fitted = fit(source, run, fixed=MAP_SETTINGS, minutes=MINUTES, started=started, listener=Terminal(console))
+    fitted = fit(source, run, fixed=MAP_SETTINGS, minutes=TRAINING_MINUTES, started=started, listener=Terminal(console))
     if fitted.finished:
         _map_the_earth(out, earth, fitted, console)
         console.print(f"[dim]all of it took {(time.monotonic() - started) / 60:.1f} minutes[/]", highlight=False)
@@ -115,15 +115,17 @@ def _map_the_earth(out: Path, earth: BlueMarble, fitted: Fitted, console: Consol
     """Label the whole map, score its eastern half, and leave pictures, a report and what to type next."""
     labels = map_raster(Predictor(fitted.run.path), earth.image, out / "earth-labels.tif", console)
     east = np.s_[:, earth.mask.shape[1] // 2 :]
-    scores = Scores.from_counts(count_labels(earth.mask[east], labels[east], LABELS), LABELS, images=1)
-    evaluation = pixel_evaluation(scores, (), LABELS)
+    scores = Scores.from_counts(
+        count_labels(earth.mask[east], labels[east], EARTH_LABEL_SPACE), EARTH_LABEL_SPACE, images=1
+    )
+    evaluation = pixel_evaluation(scores, (), EARTH_LABEL_SPACE)
     print_evaluation(console, evaluation)
 
     with atomic_path(out / "earth-overlay.png") as beside:
-        Image.fromarray(paint(earth.image, labels, LABELS)[::2, ::2]).save(beside, format="PNG")
+        Image.fromarray(paint(earth.image, labels, EARTH_LABEL_SPACE)[::2, ::2]).save(beside, format="PNG")
     pictures = {"The whole Earth": np.s_[:, :], "Europe, never seen in training": EUROPE, "Great Lakes": GREAT_LAKES}
     examples = [
-        draw_pixels(name, earth.image[at], earth.mask[at], labels[at], LABELS, longest=1000)
+        draw_pixels(name, earth.image[at], earth.mask[at], labels[at], EARTH_LABEL_SPACE, longest=1000)
         for name, at in pictures.items()
     ]
     write_report(

@@ -7,10 +7,10 @@ from typing import Any
 
 from pixelwise.errors import ModelError, SettingError, quoted, unknown_name
 
-SHAPING = ("encoder", "in_channels", "model_options")
+NETWORK_SETTINGS = ("encoder", "in_channels", "model_options")
 """Settings of ``train`` that decide what the network is."""
 
-ELSEWHERE = {
+SET_BY_OTHER_ARGUMENTS = {
     "model": "the model is the NAME that is inspected",
     "classes": "give --classes K",
     "crop": "give --size HxW",
@@ -50,16 +50,16 @@ def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
         if key not in types:
             raise _error(unknown_name(f"option of model '{name}'", str(key), types))
     for key in values:
-        if key in types or key in SHAPING:
+        if key in types or key in NETWORK_SETTINGS:
             continue
-        if key in ELSEWHERE:
-            raise _error(f"{key} is not set: {ELSEWHERE[key]}")
+        if key in SET_BY_OTHER_ARGUMENTS:
+            raise _error(f"{key} is not set: {SET_BY_OTHER_ARGUMENTS[key]}")
         if key in Settings.model_fields:
             raise _error(
                 f"{key} decides how a network is trained and not what it is; leave it out. Here can be set: "
-                f"{', '.join([*SHAPING, *types])}"
+                f"{', '.join([*NETWORK_SETTINGS, *types])}"
             )
-        raise _error(unknown_name(f"setting or option of model '{name}'", key, [*SHAPING, *types]))
+        raise _error(unknown_name(f"setting or option of model '{name}'", key, [*NETWORK_SETTINGS, *types]))
     known = {"encoder": str, "in_channels": int} | types
     return {key: _read(name, key, value, known[key]) for key, value in {**options, **values}.items()}
 
@@ -67,7 +67,7 @@ def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
 def _read(model: str, key: str, value: Any, kind: Any) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
-    what = f"setting '{key}'" if key in SHAPING else f"option '{key}' of model '{model}'"
+    what = f"setting '{key}'" if key in NETWORK_SETTINGS else f"option '{key}' of model '{model}'"
     try:
         read = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:

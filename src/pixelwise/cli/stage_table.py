@@ -15,7 +15,7 @@ from pixelwise.words import counted
 if TYPE_CHECKING:
     from pixelwise.inspection import Inspection, StageRow
 
-BOX = "box"
+REGION_STRIDE = "box"
 """Stands for the stride of what runs on regions of the picture."""
 
 STAGE_COLUMNS = ("ch", "size", "unpadded", "stride", "field", "params", "mult-adds", "MiB")
@@ -95,7 +95,7 @@ def _cells(row: StageRow) -> dict[str, str]:
     return {
         "ch": _range(str(count) for count in sorted(channels)),
         "size": f"{len(sizes)} sizes" if len(sizes) > 1 else "".join(map(_size, sizes)),
-        "stride": BOX if row.regions else _range(stride_text(stride) for stride in sorted(set(on_grid))),
+        "stride": REGION_STRIDE if row.regions else _range(stride_text(stride) for stride in sorted(set(on_grid))),
         "field": _range(field_text(field) for field in sorted(fields, key=lambda field: (field is None, field))),
         "params": amount(row.parameters),
         "mult-adds": amount(row.multiply_adds),
@@ -120,8 +120,9 @@ def _facts(inspection: Inspection, rows: Sequence[StageRow]) -> list[tuple[str, 
         facts.append(
             (
                 "boxes",
-                f"what has the stride '{BOX}' runs once for each of {counted(proposals, 'proposal')}{masks}, the most "
-                "there may be: its cells divide a box of any size, and lie on no grid of the picture",
+                f"what has the stride '{REGION_STRIDE}' runs once for each of "
+                f"{counted(proposals, 'proposal')}{masks}, the most there may be: its cells divide a box of any size, "
+                "and lie on no grid of the picture",
             )
         )
     facts.append(("sizes", inspection.sizes))

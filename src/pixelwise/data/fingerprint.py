@@ -18,10 +18,10 @@ from pixelwise.errors import DataError
 from pixelwise.io.images import image_info, read_stored
 from pixelwise.types import LabelSpace
 
-_VALUES_A_PICTURE = 16384  # sampled from each deep picture to find the range of values
-_ENOUGH = 30  # pictures that can show that up and down are alike
-_SURE = 3.0  # standard errors that a mean is away from 0 by chance once in 400 times
-_TAILS = (0.1, 99.9)  # per cent of those values that are left out as outliers
+_VALUES_PER_PICTURE = 16384  # sampled from each deep picture to find the range of values
+_FEWEST_PICTURES_FOR_FLIPS = 30  # pictures that can show that up and down are alike
+_SIGNIFICANT_ERRORS = 3.0  # standard errors that a mean is away from 0 by chance once in 400 times
+_RANGE_PERCENTILES = (0.1, 99.9)  # per cent of those values that are left out as outliers
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def _measure(pair: Pair, space: LabelSpace) -> _PictureTraits:
     values = None
     if info.bits > 8:
         stored = read_stored(pair.image)[0]
-        every = max(1, stored.size // _VALUES_A_PICTURE)
+        every = max(1, stored.size // _VALUES_PER_PICTURE)
         values = stored.ravel()[::every].astype(np.float64)
     shares = halves / (info.size[0] * info.size[1])
     return _PictureTraits(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values)
@@ -131,11 +131,11 @@ def _count_pixels(pair: Pair, space: LabelSpace) -> tuple[NDArray[np.int64], NDA
 def _is_upright(halves: NDArray[np.float64]) -> bool:
     """Whether a class lies above or below more than chance has it, by a t-test: shares (pictures, 2, K) of halves."""
     count = len(halves)
-    if count < _ENOUGH:
+    if count < _FEWEST_PICTURES_FOR_FLIPS:
         return True
     differences = halves[:, 0] - halves[:, 1]  # (pictures, K)
     error = differences.std(0, ddof=1) / np.sqrt(count)
-    return bool((np.abs(differences.mean(0)) > _SURE * np.maximum(error, 1e-12)).any())
+    return bool((np.abs(differences.mean(0)) > _SIGNIFICANT_ERRORS * np.maximum(error, 1e-12)).any())
 
 
 def _common_channels(measured: list[_PictureTraits]) -> int:
@@ -150,7 +150,7 @@ def _robust_range(values: NDArray[np.float64]) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     if not values.size:
         return (0.0, 1.0)
-    low, high = (float(value) for value in np.percentile(values, _TAILS))
+    low, high = (float(value) for value in np.percentile(values, _RANGE_PERCENTILES))
     return (low, high) if low < high else (low, low + 1.0)  # pictures of one value
 
 

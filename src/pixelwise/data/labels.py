@@ -14,8 +14,8 @@ from pixelwise.words import counted
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
 """Class names, in lower case, that mean "nothing is there"."""
 
-_FLAT_SHARE = 0.1  # below it a value lives on edges only: 2-pixel lines have 0.25 and more, smoothed edges 0.02
-_SUSPICIOUS = 8  # this many edge values are no accident
+_LEAST_FLAT_SHARE = 0.1  # below it a value lives on edges only: 2-pixel lines have 0.25 and more, smoothed edges 0.02
+_FEWEST_EDGE_VALUES = 8  # this many edge values are no accident
 
 
 def recognise(
@@ -67,8 +67,8 @@ def background_of(names: Sequence[str]) -> int | None:
 
 
 def _refuse_smoothed(survey: Survey) -> None:
-    edges = [value for value, pixels in survey.pixels.items() if survey.flat[value] < _FLAT_SHARE * pixels]
-    if len(edges) < _SUSPICIOUS or 2 * len(edges) < len(survey.pixels):
+    edges = [value for value, pixels in survey.pixels.items() if survey.flat[value] < _LEAST_FLAT_SHARE * pixels]
+    if len(edges) < _FEWEST_EDGE_VALUES or 2 * len(edges) < len(survey.pixels):
         return
     path = survey.first[edges[0]]
     what = "colours" if survey.by_color else "grey values"
@@ -144,10 +144,10 @@ def _named(
             (f"masks hold {count} values that are no indices: read in rising order as {listed}",),
         )
     worst = outside[0]
-    shown = ", ".join(str(value) for value in outside[:8]) + (", ..." if len(outside) > 8 else "")
+    listed = ", ".join(str(value) for value in outside[:8]) + (", ..." if len(outside) > 8 else "")
     raise DataError(
         f"{survey.first[worst]}: the mask holds {worst}, but {origin} names the classes 0 .. {count - 1} "
-        f"(values outside in all masks: {shown}); correct the names or the masks, or map values in dataset.yaml"
+        f"(values outside in all masks: {listed}); correct the names or the masks, or map values in dataset.yaml"
     )
 
 

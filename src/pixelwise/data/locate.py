@@ -24,7 +24,7 @@ from pixelwise.data.layouts import (
 from pixelwise.data.pairs import Found, Pair, read_list, read_names
 from pixelwise.errors import DataError
 
-DESCRIPTION = "dataset.yaml"
+DESCRIPTION_FILE = "dataset.yaml"
 # The first that fits: the most particular first, and objects before folders of masks.
 _LAYOUTS = (
     *(camvid, cityscapes, roboflow_masks, voc),
@@ -63,9 +63,9 @@ def locate(path: Path) -> Located:
     Raises:
         DataError: the folder is missing, fits no layout, or is not as its ``dataset.yaml`` says.
     """
-    if path.is_dir() and not (path / DESCRIPTION).is_file():
+    if path.is_dir() and not (path / DESCRIPTION_FILE).is_file():
         return Located(path, _find_layout(path))
-    file = path / DESCRIPTION if path.is_dir() else path
+    file = path / DESCRIPTION_FILE if path.is_dir() else path
     if yolo.is_description(file):
         found = yolo.find(file.parent, file)
         if found is None:
@@ -74,7 +74,9 @@ def locate(path: Path) -> Located:
     if not file.exists():
         raise DataError(f"{path}: there is no such folder")
     if file.suffix.lower() not in (".yaml", ".yml"):
-        raise DataError(f"{path}: expected the folder of a data set or its {DESCRIPTION}, but this is another file")
+        raise DataError(
+            f"{path}: expected the folder of a data set or its {DESCRIPTION_FILE}, but this is another file"
+        )
     description = read_description(file)
     root = file.parent / description.path
     if not root.is_dir():
@@ -144,5 +146,5 @@ def _find_layout(root: Path) -> Found:
     listed = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
     raise DataError(
         f"{root}: no layout fits. It holds {listed or 'nothing'}; looked for {looked}. Arrange the pictures in one of "
-        f"these ways, or describe the folder in a {DESCRIPTION}"
+        f"these ways, or describe the folder in a {DESCRIPTION_FILE}"
     )

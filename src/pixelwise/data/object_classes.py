@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelwise.data.checks import StatesSize
 from pixelwise.data.dataset_yaml import Description
-from pixelwise.data.layouts.id_masks import UNNAMED
+from pixelwise.data.layouts.id_masks import UNNAMED_CLASS
 from pixelwise.data.merging import apply_description
 from pixelwise.data.pairs import ObjectReader, Pair
 from pixelwise.errors import DataError
@@ -18,11 +18,11 @@ from pixelwise.instances import Instances, Size
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
-LEFT_OUT = -1
+LEFT_OUT_CLASS = -1
 """What a class becomes whose objects do not count."""
 
 ClassTable = tuple[int, ...]
-"""Class as the layout numbers it -> class as it is used, or LEFT_OUT."""
+"""Class as the layout numbers it -> class as it is used, or LEFT_OUT_CLASS."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Relabelled:
         """Read them; raises what the reader raises."""
         own = self.reader.read()
         labels = np.array(self.table, np.int64)[own.labels]
-        return replace(own, labels=labels)[labels != LEFT_OUT]
+        return replace(own, labels=labels)[labels != LEFT_OUT_CLASS]
 
 
 def object_classes(
@@ -76,7 +76,7 @@ def object_classes(
     if not kept:
         raise DataError(f"{described_in}: it leaves no class of objects; correct `merge`, `ignore` or `background`")
     new = {old: place for place, old in enumerate(kept)}
-    table = tuple(new.get(space.mapping[index], LEFT_OUT) for index in range(len(names)))
+    table = tuple(new.get(space.mapping[index], LEFT_OUT_CLASS) for index in range(len(names)))
     colors = tuple(space.colors[index] for index in kept)
     return replace(_space([space.names[index] for index in kept]), colors=colors), table
 
@@ -95,7 +95,7 @@ def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> ClassTabl
         DataError: the model does not know a class.
     """
     known = [name for index, name in enumerate(model.names) if index != model.background]
-    if space.names == (UNNAMED,) and len(known) == 1:
+    if space.names == (UNNAMED_CLASS,) and len(known) == 1:
         return (0,)
     unknown = [name for name in space.names if name not in known]
     if unknown:

@@ -15,13 +15,13 @@ from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.words import counted
 
-PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
+SPREAD_PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 """The percentiles that a spread consists of."""
 
 Spread = tuple[float, float, float, float, float, float, float]
-"""Values at :data:`PERCENTILES`."""
+"""Values at :data:`SPREAD_PERCENTILES`."""
 
-_PICTURES = 2000  # read at most: seconds, and percentiles hardly change with more
+_MOST_SURVEYED_PICTURES = 2000  # read at most: seconds, and percentiles hardly change with more
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def survey_objects(
     pairs: Sequence[Pair],
     classes: int,
     *,
-    pictures: int = _PICTURES,
+    pictures: int = _MOST_SURVEYED_PICTURES,
     progress: Callable[[int, int], Any] | None = None,
 ) -> ObjectSurvey:
     """Read the objects of pictures, in threads, and measure them.
@@ -117,7 +117,7 @@ def _measure(pair: Pair) -> _PictureObjects:
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:
-    first, fifth, quarter, half, most, nearly, last = np.percentile(values, PERCENTILES).tolist()
+    first, fifth, quarter, half, most, nearly, last = np.percentile(values, SPREAD_PERCENTILES).tolist()
     return first, fifth, quarter, half, most, nearly, last
 
 

@@ -12,7 +12,7 @@ from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.merging import apply_description, explicit_space, match_masks
-from pixelwise.data.object_classes import LEFT_OUT, match_classes, object_classes, relabel
+from pixelwise.data.object_classes import LEFT_OUT_CLASS, match_classes, object_classes, relabel
 from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
 from pixelwise.data.survey import Survey, survey_masks
@@ -207,7 +207,9 @@ def _with_classes(
     if label_space is None:
         return relabel(splits, table), space
     matched = match_classes(space, label_space, located.root)
-    return relabel(splits, tuple(LEFT_OUT if new == LEFT_OUT else matched[new] for new in table)), label_space
+    return relabel(
+        splits, tuple(LEFT_OUT_CLASS if new == LEFT_OUT_CLASS else matched[new] for new in table)
+    ), label_space
 
 
 def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
@@ -250,9 +252,9 @@ def _by_colors(survey: Survey, found: Found, located: Located) -> tuple[LabelSpa
     space = explicit_space(found.colors)
     unknown = [color for color in survey.pixels if color not in space.mapping]
     if unknown:
-        shown = "#{:02x}{:02x}{:02x}".format(*unknown[0]) if isinstance(unknown[0], tuple) else str(unknown[0])
+        color = "#{:02x}{:02x}{:02x}".format(*unknown[0]) if isinstance(unknown[0], tuple) else str(unknown[0])
         raise DataError(
-            f"{survey.first[unknown[0]]}: the mask holds the colour {shown}, which {located.named_by} gives no class; "
+            f"{survey.first[unknown[0]]}: the mask holds the colour {color}, which {located.named_by} gives no class; "
             "add it there, or describe all colours in a dataset.yaml"
         )
     note = f"{located.named_by} gives {counted(len(space), 'class')} their colours"

@@ -14,7 +14,7 @@ from pixelwise.io.masks import NOT_ANNOTATED, read_mask_and_gaps
 from pixelwise.types import LabelArray, LabelSpace
 from pixelwise.types import semantic_space as semantic_space
 
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with their opposites, all eight
+_NEIGHBOUR_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with their opposites, all eight
 
 
 def read_target(pair: Pair, label_space: LabelSpace) -> LabelArray:
@@ -82,7 +82,7 @@ def touching(ids: NDArray[np.int32], classes: NDArray[Any]) -> NDArray[np.bool_]
         (H, W); objects of which nothing would be left are spared.
     """
     found = np.zeros(ids.shape, np.bool_)
-    for down, right in _NEIGHBOURS:
+    for down, right in _NEIGHBOUR_STEPS:
         here, there = _pair(ids, down, right)
         meet = (here != there) & (here > 0) & (there > 0)
         rows, columns = np.nonzero(meet)

@@ -11,11 +11,11 @@ from pixelwise.data.pairs import Pair, list_files
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
-_NOT_READ = (
+_UNREAD_SUFFIX_LISTS = (
     ".heic .heif .avif .jp2 .j2k .exr .psd .svg .ico .tga .hdr .raw .dng .cr2 .nef .arw",
     ".mat .dcm .nii .nrrd .mha .npz .h5 .hdf5 .pdf .ai",
 )
-NOT_READ = frozenset(" ".join(_NOT_READ).split())
+UNREAD_SUFFIXES = frozenset(" ".join(_UNREAD_SUFFIX_LISTS).split())
 """Suffixes of files that hold pictures or masks and are not read here."""
 
 
@@ -51,7 +51,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     for path in list_files(root):
         suffix, place = path.suffix.lower(), path.absolute()
         name = path.relative_to(root).as_posix()
-        if suffix in NOT_READ:
+        if suffix in UNREAD_SUFFIXES:
             unread.append(name)
         elif suffix not in IMAGE_SUFFIXES or place in images or place in masks:
             continue

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-LARGEST_STEP = math.log(1000 / 16)
+LARGEST_LOG_STRETCH = math.log(1000 / 16)
 """Most by which a side is stretched, as a logarithm: what a network says before it has learnt is bounded by it."""
 
 OBJECTS_AT_A_TIME = 32
@@ -41,7 +41,7 @@ def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (
     deltas = deltas / deltas.new_tensor(weights)
     from_sides = origins[:, 2:] - origins[:, :2]
     middle = deltas[:, :2] * from_sides + origins[:, :2] + from_sides / 2
-    reach = deltas[:, 2:].clamp(max=LARGEST_STEP).exp() * from_sides / 2
+    reach = deltas[:, 2:].clamp(max=LARGEST_LOG_STRETCH).exp() * from_sides / 2
     return torch.cat([middle - reach, middle + reach], 1)
 
 

@@ -13,16 +13,16 @@ from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, s
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import RegionReader
-from pixelwise.detection.rpn import BETA
+from pixelwise.detection.rpn import SMOOTH_L1_BETA
 from pixelwise.ops.object_targets import ObjectTarget, sample_targets
 
-WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+BOX_DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 """Factors on the shifts and the stretches of boxes, which are small numbers otherwise."""
 
 LEAST_DETECTION_SIDE = 1e-2
 """Least side of a detection in pixels."""
 
-Finish = Callable[[Tensor], Tensor]
+FinishLogits = Callable[[Tensor], Tensor]
 
 
 class RegionHeads(nn.Module):
@@ -47,7 +47,7 @@ class RegionHeads(nn.Module):
         *,
         box_reader: RegionReader,
         mask_reader: RegionReader,
-        finish: Finish,
+        finish: FinishLogits,
         score: float = 0.05,
         overlap: float = 0.5,
         detections: int = 100,
@@ -101,7 +101,9 @@ class RegionHeads(nn.Module):
         scores = logits.softmax(1)[:, 1:]  # (P, K)
         row, label = torch.where(scores > self.score)
         scores = scores[row, label]
-        boxes = clip_boxes_to_image(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], WEIGHTS), size)
+        boxes = clip_boxes_to_image(
+            decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], BOX_DELTA_WEIGHTS), size
+        )
         wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_DETECTION_SIDE).all(1)
         boxes, scores, label = boxes[wide], scores[wide], label[wide]
         kept = batched_nms(boxes, scores, label, self.overlap)[: self.detections]
@@ -129,12 +131,12 @@ class RegionHeads(nn.Module):
             drawn.append(torch.cat([boxes[found], boxes[nothing]]))
             number = number[found]
             labels += [target.labels[number] + 1, torch.zeros_like(nothing)]
-            wanted.append(encode_boxes(target.boxes[number].to(boxes), boxes[found], WEIGHTS))
+            wanted.append(encode_boxes(target.boxes[number].to(boxes), boxes[found], BOX_DELTA_WEIGHTS))
             positives.append((boxes[found], number))
         logits, deltas = self(maps, drawn)
         logits, deltas, label = _exactly(logits), _exactly(deltas), torch.cat(labels)
         inside = torch.where(label > 0)[0]
-        moved = F.smooth_l1_loss(deltas[inside, label[inside]], torch.cat(wanted), beta=BETA, reduction="sum")
+        moved = F.smooth_l1_loss(deltas[inside, label[inside]], torch.cat(wanted), beta=SMOOTH_L1_BETA, reduction="sum")
         losses = {
             "classes": F.cross_entropy(logits, label, reduction="sum") / max(1, len(label)),
             "boxes": moved / max(1, len(label)),

@@ -26,7 +26,7 @@ from pixelwise.ops.native import native_for, require_native, threads
 Operation = Literal["pool", "warp", "align"]
 Reduce = Literal["avg", "max"]
 OPERATIONS: tuple[Operation, ...] = ("pool", "warp", "align")
-REDUCES: tuple[Reduce, ...] = ("avg", "max")
+REDUCTIONS: tuple[Reduce, ...] = ("avg", "max")
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
 """A box of 224 x 224 pixels is read off the map of stride 2**4 (Lin et al. 2017, equation 1)."""
@@ -89,8 +89,8 @@ def check_operation(operation: str, reduce: str) -> None:
     """
     if operation not in OPERATIONS:
         raise SettingError(f"there is no RoI operation '{operation}'; choose one of {', '.join(OPERATIONS)}")
-    if reduce not in REDUCES:
-        raise SettingError(f"samples of a bin cannot be reduced by '{reduce}'; choose one of {', '.join(REDUCES)}")
+    if reduce not in REDUCTIONS:
+        raise SettingError(f"samples of a bin cannot be reduced by '{reduce}'; choose one of {', '.join(REDUCTIONS)}")
 
 
 def _round(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torchvision.ops import clip_boxes_to_image, nms
 from pixelwise.detection.anchors import AnchorGrid
 from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
 
-BETA = 1 / 9
+SMOOTH_L1_BETA = 1 / 9
 """Where the smooth L1 loss turns from a parabola into a line."""
 
 LEAST_PROPOSAL_SIDE = 1e-3
@@ -130,7 +130,7 @@ class ProposalNetwork(nn.Module):
             steps.append(delta[found])
             wanted.append(encode_boxes(boxes[number[found]], lattice[found]))
         logit, truth = torch.cat(drawn_scores), torch.cat(drawn_truths)
-        regression = F.smooth_l1_loss(torch.cat(steps), torch.cat(wanted), beta=BETA, reduction="sum")
+        regression = F.smooth_l1_loss(torch.cat(steps), torch.cat(wanted), beta=SMOOTH_L1_BETA, reduction="sum")
         return {
             "objectness": F.binary_cross_entropy_with_logits(logit, truth, reduction="sum") / max(1, len(logit)),
             "proposal_boxes": regression / max(1, len(logit)),

@@ -13,7 +13,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 
-FINEST, SINGLE = 4, 16
+FINEST_FPN_STRIDE, C4_STRIDE = 4, 16
 """Strides of the finest map of a pyramid, and of the only one of the form called C4."""
 
 
@@ -30,9 +30,11 @@ class FpnTrunk(nn.Module):
     def __init__(self, encoder: Encoder, *, channels: int = 256) -> None:
         super().__init__()
         self.encoder = encoder
-        places = {stride: number for number, stride in enumerate(encoder.strides) if stride >= FINEST}
+        places = {stride: number for number, stride in enumerate(encoder.strides) if stride >= FINEST_FPN_STRIDE}
         if not places:
-            raise ModelError(f"encoder '{encoder.name}' has no map of stride {FINEST} or coarser to build a pyramid on")
+            raise ModelError(
+                f"encoder '{encoder.name}' has no map of stride {FINEST_FPN_STRIDE} or coarser to build a pyramid on"
+            )
         self.places = tuple(places.values())
         self.region_strides = tuple(places)
         """The strides of the maps that regions are read off."""
@@ -68,8 +70,8 @@ class C4Trunk(nn.Module):
         super().__init__()
         self.encoder = encoder
         self._first, self._last = _split(encoder)
-        self.strides = self.region_strides = (SINGLE,)
-        self.channels = encoder.channels[encoder.strides.index(SINGLE)]
+        self.strides = self.region_strides = (C4_STRIDE,)
+        self.channels = encoder.channels[encoder.strides.index(C4_STRIDE)]
         self.region_channels = encoder.channels[-1]
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -101,7 +103,7 @@ def _split(encoder: Encoder) -> tuple[tuple[str, ...], tuple[str, ...]]:
     body = getattr(encoder, "body", None)
     kept = getattr(body, "return_layers", None)
     reason = None
-    if SINGLE not in encoder.strides or encoder.strides[-1] != 2 * SINGLE or not encoder.exact:
+    if C4_STRIDE not in encoder.strides or encoder.strides[-1] != 2 * C4_STRIDE or not encoder.exact:
         reason = f"its maps have strides {', '.join(map(str, encoder.strides))}, and C4 needs exact ones of 16 and 32"
     elif not isinstance(body, nn.ModuleDict) or not isinstance(kept, dict):
         reason = "its stages do not run one after the other as separate parts"
@@ -110,6 +112,6 @@ def _split(encoder: Encoder) -> tuple[tuple[str, ...], tuple[str, ...]]:
             f"encoder '{encoder.name}' cannot be cut into the form C4: {reason}; "
             "choose one such as resnet50, regnetx_032 or convnext_tiny, or neck='fpn'"
         )
-    names, last = list(body), list(kept)[encoder.strides.index(SINGLE)]
+    names, last = list(body), list(kept)[encoder.strides.index(C4_STRIDE)]
     cut = names.index(last) + 1
     return tuple(names[:cut]), tuple(names[cut:])

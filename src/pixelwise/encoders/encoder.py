@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pixelwise.encoders.alexnet import alexnet_encoder
 from pixelwise.encoders.resnet import BLOCKS, ResNet
-from pixelwise.encoders.smp_encoder import PREFIX, smp_encoder
+from pixelwise.encoders.smp_encoder import SMP_PREFIX, smp_encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
-from pixelwise.encoders.xception import ENTRY, AlignedXception
+from pixelwise.encoders.xception import ENTRY_FLOW, AlignedXception
 from pixelwise.geometry import Geometry
 
 
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {
     "alexnet": alexnet_encoder,
-    **{f"aligned_xception{depth}": partial(AlignedXception, depth) for depth in ENTRY},
+    **{f"aligned_xception{depth}": partial(AlignedXception, depth) for depth in ENTRY_FLOW},
     **{f"resnet{depth}_atrous": partial(ResNet, depth, dilation_from="stage") for depth in BLOCKS},
     **{
         f"resnet{depth}_multigrid": partial(ResNet, depth, dilation_from="stage", multi_grid=(1, 2, 4))
@@ -70,7 +70,7 @@ def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32, e
     Raises:
         ModelError: no such encoder, or one that gives no pyramid of maps for pictures of any size.
     """
-    if name.startswith(PREFIX):
+    if name.startswith(SMP_PREFIX):
         return smp_encoder(name, in_channels=in_channels, output_stride=output_stride)
     if name in PAPER_TRUNKS:
         return PAPER_TRUNKS[name](in_channels=in_channels, output_stride=output_stride)

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD, TimmEncoder
 
-STAGES = (1, 2, 3, 4, 2, 3)
+MOBILENET_BLOCKS = (1, 2, 3, 4, 2, 3)
 """Inverted residual blocks in each stage of timm's network; a seventh stage is the last 1x1 convolution."""
 
-TAPS = ((0, 0), (1, 1), (2, 0), (4, 1), (6, 0))
+TAPPED_BLOCKS = ((0, 0), (1, 1), (2, 0), (4, 1), (6, 0))
 """Stage and block after which each map is taken."""
 
-SQUEEZED = (2, 4, 5)
+SQUEEZED_STAGES = (2, 4, 5)
 """Stages whose blocks have squeeze-and-excitation."""
 
 MOBILENET_EPSILON, MOBILENET_MOMENTUM = 1e-3, 0.01
@@ -56,7 +56,7 @@ class DilatedMobileNetV3(nn.Module):
         for stage, blocks in enumerate(self.body.blocks):
             for index, block in enumerate(blocks):
                 features = block(features)
-                if (stage, index) in TAPS:
+                if (stage, index) in TAPPED_BLOCKS:
                     maps.append(features)
         return maps
 
@@ -97,11 +97,11 @@ def mobilenetv3_from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tenso
 
 def _block_parts() -> dict[int, tuple[str, list[str]]]:
     """Number of a block in torchvision -> its prefix in timm, and timm's names of its parts in order."""
-    places = [(stage, index) for stage, count in enumerate(STAGES) for index in range(count)]
+    places = [(stage, index) for stage, count in enumerate(MOBILENET_BLOCKS) for index in range(count)]
     parts = {}
     for number, place in enumerate(places, start=1):
         expanding = [] if place == (0, 0) else ["conv_pw"]
-        attention = ["se"] if place[0] in SQUEEZED else []
+        attention = ["se"] if place[0] in SQUEEZED_STAGES else []
         last = "conv_pw" if place == (0, 0) else "conv_pwl"
         parts[number] = (f"blocks.{place[0]}.{place[1]}", [*expanding, "conv_dw", *attention, last])
     return parts

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pixelwise.errors import ModelError
 from pixelwise.nn.tracing.meta import run_on_meta
 
-TRIED = 256
+TRIED_SIDE = 256
 """Side in pixels of the first picture that a new encoder is measured with; large enough for unpadded stems."""
 
 OTHER_ENCODERS = "choose a convolutional one such as resnet18, tf_efficientnet_lite0 or convnext_tiny"
@@ -39,7 +39,7 @@ def rounds_up(encoder: Any, in_channels: int) -> bool:
         in_channels: of the images.
     """
     period = max(encoder.strides)
-    for sides in ((TRIED + 1, TRIED + period - 1), (TRIED + period - 1, TRIED + 1)):
+    for sides in ((TRIED_SIDE + 1, TRIED_SIDE + period - 1), (TRIED_SIDE + period - 1, TRIED_SIDE + 1)):
         maps: Sequence[Tensor] = run_on_meta(encoder, (1, in_channels, *sides), nullcontext())
         cells = [tuple(-(-side // stride) for side in sides) for stride in encoder.strides]
         if [tuple(features.shape[2:]) for features in maps] != cells:
@@ -78,8 +78,10 @@ class Pyramid:
         self._check_form()
         stretched, reason = None, ""
         for period in (max(self.strides), 2 * max(self.strides)):
-            least = next((side for side in range(2 * period, TRIED + 1, period) if self._suffices(side)), TRIED)
-            other = (2 * TRIED + period, 2 * TRIED + 2 * period)
+            least = next(
+                (side for side in range(2 * period, TRIED_SIDE + 1, period) if self._suffices(side)), TRIED_SIDE
+            )
+            other = (2 * TRIED_SIDE + period, 2 * TRIED_SIDE + 2 * period)
             shapes = self._run(*other)
             if self._keeps_strides(least, least) and self._keeps_strides(*other):
                 return InputSizes(period, least, exact=True)
@@ -90,16 +92,19 @@ class Pyramid:
                 reason = reason or f"not of {other[0]}x{other[1]} ({found})"
         if stretched is None:
             raise ModelError(
-                f"encoder '{self.name}' takes pictures of {TRIED}x{TRIED} but {reason}: it is built for one size, or "
-                f"for sizes farther apart than twice its largest stride of {max(self.strides)}; {OTHER_ENCODERS}"
+                f"encoder '{self.name}' takes pictures of {TRIED_SIDE}x{TRIED_SIDE} but {reason}: it is built for one "
+                f"size, or for sizes farther apart than twice its largest stride of {max(self.strides)}; "
+                f"{OTHER_ENCODERS}"
             )
         return stretched
 
     def _check_form(self) -> None:
         """Refuse what is no pyramid of the declared channels and, about, the declared strides."""
-        maps = self._run(TRIED, TRIED)
+        maps = self._run(TRIED_SIDE, TRIED_SIDE)
         if isinstance(maps, str):
-            raise ModelError(f"encoder '{self.name}' takes no picture of {TRIED}x{TRIED} ({maps}); {OTHER_ENCODERS}")
+            raise ModelError(
+                f"encoder '{self.name}' takes no picture of {TRIED_SIDE}x{TRIED_SIDE} ({maps}); {OTHER_ENCODERS}"
+            )
         shapes, strides = ", ".join(map(str, maps)), ", ".join(map(str, self.strides))
         rising = len(set(self.strides)) > 1 and list(self.strides) == sorted(self.strides)
         if not rising or [shape[1] if len(shape) == 4 else None for shape in maps] != list(self.channels):
@@ -107,10 +112,11 @@ class Pyramid:
                 f"encoder '{self.name}' gives no pyramid of (N, C, H, W) maps but {shapes}: pixelwise takes "
                 f"convolutional encoders; {OTHER_ENCODERS}"
             )
-        if not self._loses_little(TRIED, TRIED) or any(stride & (stride - 1) for stride in self.strides):
+        if not self._loses_little(TRIED_SIDE, TRIED_SIDE) or any(stride & (stride - 1) for stride in self.strides):
             raise ModelError(
-                f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a {TRIED}x{TRIED} picture: "
-                f"decoders take strides that are powers of two, and maps that have them; {OTHER_ENCODERS}"
+                f"encoder '{self.name}' declares strides of {strides} and gives {shapes} of a "
+                f"{TRIED_SIDE}x{TRIED_SIDE} picture: decoders take strides that are powers of two, and maps that have "
+                f"them; {OTHER_ENCODERS}"
             )
 
     def _run(self, height: int, width: int) -> list[tuple[int, ...]] | str:

@@ -18,16 +18,16 @@ from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD, TimmEnc
 from pixelwise.errors import ModelError
 from pixelwise.nn.blocks import DepthwiseConv2d
 
-PREFIX = "smp-"
+SMP_PREFIX = "smp-"
 """What comes before the library's name of an encoder here."""
 
-DEPTHS = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)
+DEPTH_FACTORS = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)
 """Version of EfficientNet -> factor on the number of blocks in each stage."""
 
-REPEATS = (1, 2, 2, 3, 3, 4, 1)
+BASE_BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 """Blocks in each stage at factor 1."""
 
-TRAINED_AT = (224, 240, 260, 300, 380, 456, 528, 600)
+TRAINED_SIDES = (224, 240, 260, 300, 380, 456, 528, 600)
 """Version of EfficientNet -> side of its ImageNet pictures, whose odd maps decided its padding once and for all."""
 
 
@@ -47,8 +47,8 @@ class SmpEfficientNet(nn.Module):
     def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
         super().__init__()
         self.name = name
-        version = name.removeprefix(PREFIX).removeprefix("timm-").removeprefix("tf_").replace("-", "_")
-        original = not name.startswith(f"{PREFIX}timm-")
+        version = name.removeprefix(SMP_PREFIX).removeprefix("timm-").removeprefix("tf_").replace("-", "_")
+        original = not name.startswith(f"{SMP_PREFIX}timm-")
         whole = TimmEncoder(f"tf_{version}" if original else version, in_channels=in_channels)
         self.body = whole.body
         blocks = [block for stage in self.body.blocks for block in stage]
@@ -56,7 +56,7 @@ class SmpEfficientNet(nn.Module):
         self.taps = [ends[1], ends[2], ends[4], ends[6]]
         if original:
             number = int(version[-1])
-            _pad_as_trained(blocks, TRAINED_AT[number])
+            _pad_as_trained(blocks, TRAINED_SIDES[number])
             if number == 0:
                 self.taps[2] = ends[3] + 1  # the library takes this map two blocks early
         middle, last = blocks[self.taps[1] + 1 : self.taps[2] + 1], blocks[self.taps[2] + 1 :]
@@ -127,7 +127,7 @@ class SmpResNeXt(nn.Module):
     def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
         super().__init__()
         self.name = name
-        whole = TimmEncoder(name.removeprefix(PREFIX), in_channels=in_channels)
+        whole = TimmEncoder(name.removeprefix(SMP_PREFIX), in_channels=in_channels)
         self.body = whole.body
         _dilate([self.body.layer3], [self.body.layer4], output_stride)
         self.channels = whole.channels
@@ -142,12 +142,12 @@ class SmpResNeXt(nn.Module):
 def smp_encoder(
     name: str, *, in_channels: int = 3, output_stride: int = 32
 ) -> SmpEfficientNet | SmpMobileNetV2 | SmpResNeXt:
-    """Build an encoder by the library's name for it, with :data:`PREFIX` before.
+    """Build an encoder by the library's name for it, with :data:`SMP_PREFIX` before.
 
     Raises:
         ModelError: none of that name is here.
     """
-    theirs = name.removeprefix(PREFIX)
+    theirs = name.removeprefix(SMP_PREFIX)
     kind: type[SmpEfficientNet | SmpMobileNetV2 | SmpResNeXt]
     if re.fullmatch(r"efficientnet-b[0-7]|timm-efficientnet-b[0-8]|timm-tf_efficientnet_lite[0-4]", theirs):
         kind = SmpEfficientNet
@@ -163,7 +163,9 @@ def smp_encoder(
 def block_places(version: int) -> list[tuple[int, int]]:
     """Number of a block of EfficientNet-B``version``, counted through -> its stage and its place there."""
     return [
-        (stage, place) for stage, repeats in enumerate(REPEATS) for place in range(math.ceil(DEPTHS[version] * repeats))
+        (stage, place)
+        for stage, repeats in enumerate(BASE_BLOCKS_PER_STAGE)
+        for place in range(math.ceil(DEPTH_FACTORS[version] * repeats))
     ]
 
 

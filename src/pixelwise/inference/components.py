@@ -14,7 +14,7 @@ from pixelwise.types import LabelSpace
 
 Labels = NDArray[np.integer[Any]]
 
-_BAND = 2**20  # pixels of a band in which gaps are filled, so that no picture of floats exists
+_FILLED_BAND_PIXELS = 2**20  # pixels of a band in which gaps are filled, so that no picture of floats exists
 
 
 def objects_of(
@@ -122,7 +122,7 @@ def _cut(ids: NDArray[np.int32], identity: int, box: NDArray[np.int32], size: tu
 
 def _fill_gaps(ids: NDArray[np.int32], free: NDArray[np.bool_]) -> None:
     """Give the free pixels between two objects to the one they touch, in place; what is given is no longer free."""
-    rows = max(2, _BAND // ids.shape[1])
+    rows = max(2, _FILLED_BAND_PIXELS // ids.shape[1])
     above = ids[:0]  # two rows, as they were before they were filled
     for top in range(0, len(ids), rows):
         band = slice(top, min(top + rows, len(ids)))

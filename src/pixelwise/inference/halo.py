@@ -13,13 +13,13 @@ from pixelwise.inference.tiles import mirrored
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import Sample
 
-HALOS = (32, 64, 96, 128, 192, 256, 384)
+TRIED_HALOS = (32, 64, 96, 128, 192, 256, 384)
 """Pixels that are tried, up to the period."""
 
 LONGEST_HALO = 512
 """Pixels around the windows that all others are compared with; fewer where the network reads fewer."""
 
-WINDOW_SIDE = 128
+HALO_WINDOW_SIDE = 128
 """The side of the windows in pixels."""
 
 HALO_WINDOWS = 8
@@ -54,11 +54,11 @@ def choose_halo(
     """
     geometry = runtime.card.geometry
     longest = _up(LONGEST_HALO if geometry.context is None else min(LONGEST_HALO, geometry.context), geometry.period)
-    halos = sorted({_up(halo, geometry.period) for halo in HALOS})
+    halos = sorted({_up(halo, geometry.period) for halo in TRIED_HALOS})
     halos = [halo for halo in halos if halo < longest] or halos[:1]
     if geometry.margin:
         return FAST_HALO
-    side = _up(WINDOW_SIDE, geometry.period)
+    side = _up(HALO_WINDOW_SIDE, geometry.period)
     differing, pixels = dict.fromkeys(halos, 0), 0
     for done, sample in enumerate(samples, 1):
         assert sample.mask is not None

@@ -17,10 +17,10 @@ NEAR_EDGE_PIXELS = 2
 CENTRE_JITTER_PIXELS = 8
 """Tiles may see the centre of an object this many pixels apart, and each take it for the other's."""
 
-SAME_SHARE = 0.5
+SAME_OBJECT_SHARE = 0.5
 """Two objects are one where they share this much of their union; two pieces, of the smaller one where both see."""
 
-INSIDE_SHARE = 0.8
+SAME_PIECE_SHARE = 0.8
 """What lies with this share of its pixels in a joined object is one more piece of it; so is a piece in any object."""
 
 MOST_COMPARED_OBJECTS = 2000
@@ -130,7 +130,7 @@ class Joiner:
                 kept.add(found.box, found)
         objects = sorted(kept, key=lambda one: (-one.score, one.box[1], one.box[0], one.label))
         missed = sum(
-            not any(_overlap(one, other) >= SAME_SHARE for other in kept.near(one.box)) for one in self._compared
+            not any(_overlap(one, other) >= SAME_OBJECT_SHARE for other in kept.near(one.box)) for one in self._compared
         )
         error = missed / len(self._compared) if self._compared else None
         return self._instances(objects), error
@@ -195,7 +195,9 @@ def _is_one(found: _Found, kept: _Found) -> bool:
         return False
     area = found.mask.area
     in_pieces = kept.rank == _JOINED or found.rank == _PIECE
-    return shared >= SAME_SHARE * (area + kept.mask.area - shared) or (in_pieces and shared >= INSIDE_SHARE * area)
+    return shared >= SAME_OBJECT_SHARE * (area + kept.mask.area - shared) or (
+        in_pieces and shared >= SAME_PIECE_SHARE * area
+    )
 
 
 def _agree(one: _Found, other: _Found) -> bool:
@@ -208,7 +210,7 @@ def _agree(one: _Found, other: _Found) -> bool:
     assert one.seen is not None
     assert other.seen is not None
     smaller = min(_area_in(one.mask, other.seen), _area_in(other.mask, one.seen))
-    return shared >= SAME_SHARE * smaller
+    return shared >= SAME_OBJECT_SHARE * smaller
 
 
 def _area_in(mask: BoxMask, window: Window) -> int:

@@ -28,7 +28,7 @@ from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.tiling import Mode, TilePlan, Window
 from pixelwise.types import Sample, semantic_space
 
-WINDOW = 2048
+PAINTED_WINDOW_SIDE = 2048
 """Side in pixels of the windows of labels that are painted for rasters."""
 
 
@@ -114,9 +114,12 @@ class ObjectTask:
         for number, box in enumerate(accepted.boxes.tolist()):
             near.add((box[0], box[1], box[2], box[3]), number)
         height, width = found.size
-        for top in range(0, height, WINDOW):
-            for left in range(0, width, WINDOW):
-                rows, columns = slice(top, min(top + WINDOW, height)), slice(left, min(left + WINDOW, width))
+        for top in range(0, height, PAINTED_WINDOW_SIDE):
+            for left in range(0, width, PAINTED_WINDOW_SIDE):
+                rows, columns = (
+                    slice(top, min(top + PAINTED_WINDOW_SIDE, height)),
+                    slice(left, min(left + PAINTED_WINDOW_SIDE, width)),
+                )
                 here = list(near.near((left, top, columns.stop, rows.stop)))
                 labels = labels_of(_moved(accepted[np.array(here, np.int64)], rows, columns), self.label_space)
                 valid = source.valid(rows, columns)

@@ -6,12 +6,12 @@ import math
 
 from pixelwise.errors import SettingError
 from pixelwise.geometry import Geometry
-from pixelwise.tiling import FITS, Mode, TilePlan
+from pixelwise.tiling import WHOLE_PICTURE_REASON, Mode, TilePlan
 
-HALO_PART = 6
+LEAST_SIDE_PER_HALO = 6
 """The halo takes at most this part of what a tile is shown, so that tiles cost at most 2.25 times the whole."""
 
-LEAST_HALO = 32
+LEAST_OBJECT_HALO = 32
 """Pixels of halo at least."""
 
 
@@ -59,7 +59,7 @@ def choose_object_tiles(
     fits = math.prod(padded) * bytes_per_pixel <= left if tile is None else tile >= max(size)
     if fits or (bounded and tile is None and mode == "auto"):
         over = _tell_excess(math.prod(padded) * bytes_per_pixel + bytes_more, memory)
-        return TilePlan(size, size, geometry, None, True, 1.0, f"{FITS}{over}")
+        return TilePlan(size, size, geometry, None, True, 1.0, f"{WHOLE_PICTURE_REASON}{over}")
     if mode == "exact":
         raise SettingError(
             "a network that finds objects compares all objects of a picture, so no tiles equal the whole; take fast "
@@ -67,14 +67,17 @@ def choose_object_tiles(
             argument="mode",
         )
     period = geometry.period
-    wanted = _up(max(largest / 2, LEAST_HALO), period)
+    wanted = _up(max(largest / 2, LEAST_OBJECT_HALO), period)
     if tile is None:
         seen = int(math.sqrt(left / bytes_per_pixel)) // period * period
-        halo = max(_up(LEAST_HALO, period), min(wanted, seen // HALO_PART // period * period))
+        halo = max(_up(LEAST_OBJECT_HALO, period), min(wanted, seen // LEAST_SIDE_PER_HALO // period * period))
         room = max(period, seen - 2 * halo)
         sides = [_up(math.ceil(side / math.ceil(side / room)), period) for side in size]
     else:
-        halo, sides = max(_up(LEAST_HALO, period), min(wanted, _up(tile / (HALO_PART - 2), period))), [tile, tile]
+        halo, sides = (
+            max(_up(LEAST_OBJECT_HALO, period), min(wanted, _up(tile / (LEAST_SIDE_PER_HALO - 2), period))),
+            [tile, tile],
+        )
         seen = tile + 2 * halo
     plan = TilePlan(size, (sides[0], sides[1]), geometry, halo, False, 0.0, "")
     cost = sum(

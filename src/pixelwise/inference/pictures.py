@@ -45,8 +45,8 @@ def as_image(picture: PictureInput, preprocessing: Preprocessing) -> NDArray[np.
 
 def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Show an image (C, H, W) as uint8 (H, W, 3): the first three channels, or the first where there are fewer."""
-    shown = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, axis=0)
-    return np.ascontiguousarray(shown.transpose(1, 2, 0))  # (H, W, 3)
+    channels = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, axis=0)
+    return np.ascontiguousarray(channels.transpose(1, 2, 0))  # (H, W, 3)
 
 
 def _from_pil(picture: Image.Image) -> NDArray[Any]:

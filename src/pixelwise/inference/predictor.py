@@ -31,7 +31,7 @@ from pixelwise.types import LabelSpace, Sample
 if TYPE_CHECKING:
     from pixelwise.models import Model
 
-MEMORY = 256.0
+DEFAULT_MEMORY_MIB = 256.0
 """MiB that computing a tile may take unless something else is asked for."""
 
 
@@ -76,7 +76,7 @@ class Predictor:
         precision: str = "auto",
         mode: Mode = "auto",
         tile: int | None = None,
-        memory: float = MEMORY,
+        memory: float = DEFAULT_MEMORY_MIB,
         tta: Sequence[str | float] = (),
         score: float | None = None,
         min_area: int | None = None,

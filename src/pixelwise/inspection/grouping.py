@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pixelwise.inspection.table import StageRow
 
-REPEATED = 4
+MOST_REPEATED_ROWS = 4
 """More rows than this that repeat, one after the other, share a row."""
 
 LONGEST_GROUP = 16
@@ -27,7 +27,7 @@ def group_rows(rows: Sequence[StageRow]) -> list[StageRow]:
             ((length, _repeats(rows[start:], length)) for length in range(1, LONGEST_GROUP + 1)),
             key=lambda found: found[0] * found[1] if found[1] > 1 else 0,  # of equal ones, the shortest
         )
-        if times > 1 and length * times > REPEATED:
+        if times > 1 and length * times > MOST_REPEATED_ROWS:
             grouped.append(_join(rows[start : start + length * times], length))
             start += length * times
         else:

@@ -18,9 +18,9 @@ from pixelwise.types import default_colors
 
 DRAWN_SIDE = 720
 """Pixels of the longer side of the drawn image."""
-BOXES = 12
+MOST_BOXES = 12
 """Most boxes in one picture; of more stages, some are chosen from the least field to the largest."""
-_PAPER, _INK, _FAINT, _OUTSIDE = (252, 252, 250), (30, 32, 36), (120, 124, 130), (226, 228, 230)
+_PAPER_COLOR, _INK_COLOR, _FAINT_COLOR, _OUTSIDE_COLOR = (252, 252, 250), (30, 32, 36), (120, 124, 130), (226, 228, 230)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def field_boxes(inspection: Inspection) -> list[FieldBox]:
     of_size = {box.sides: box for box in reversed(boxes)}  # of stages that read alike, the first
     seeing = [of_size.pop(None)] if None in of_size else []
     label = "label of the pixel" if inspection.regions is None else "an object"
-    return [*_spread(list(of_size.values()), BOXES - 1 - len(seeing)), *seeing, _box(label, whole, pixel, margin)]
+    return [*_spread(list(of_size.values()), MOST_BOXES - 1 - len(seeing)), *seeing, _box(label, whole, pixel, margin)]
 
 
 def _spread(boxes: list[FieldBox], count: int) -> list[FieldBox]:
@@ -161,22 +161,24 @@ def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -
     def to_canvas(row: float, column: float) -> tuple[float, float]:
         return (column + around) * scale, (row + around) * scale
 
-    canvas = Image.new("RGB", (round((width + 2 * around) * scale), round((height + 2 * around) * scale)), _OUTSIDE)
+    canvas = Image.new(
+        "RGB", (round((width + 2 * around) * scale), round((height + 2 * around) * scale)), _OUTSIDE_COLOR
+    )
     left, top = to_canvas(0, 0)
-    shown = Image.fromarray(image).resize((max(1, round(width * scale)), max(1, round(height * scale))))
-    canvas.paste(Image.blend(shown, Image.new("RGB", shown.size, _PAPER), 0.25), (round(left), round(top)))
+    resized = Image.fromarray(image).resize((max(1, round(width * scale)), max(1, round(height * scale))))
+    canvas.paste(Image.blend(resized, Image.new("RGB", resized.size, _PAPER_COLOR), 0.25), (round(left), round(top)))
     draw = ImageDraw.Draw(canvas)
-    colors = (*default_colors(len(boxes) - 1), _INK)
+    colors = (*default_colors(len(boxes) - 1), _INK_COLOR)
     for number in [*range(len(boxes) - 2, -1, -1), len(boxes) - 1]:  # small ones over large ones, the label over all
         box, color = boxes[number], colors[number]
         last = (height - 1, width - 1) if box.last is None else box.last
         corners = (*to_canvas(*box.first), *to_canvas(last[0] + 1, last[1] + 1))
-        draw.rectangle(corners, outline=color, width=2 if color == _INK else 4)
+        draw.rectangle(corners, outline=color, width=2 if color == _INK_COLOR else 4)
     return np.asarray(_beside(canvas, _legend(inspection, boxes, colors, canvas.height)))
 
 
 def _beside(one: Image.Image, other: Image.Image) -> Image.Image:
-    both = Image.new("RGB", (one.width + other.width, max(one.height, other.height)), _PAPER)
+    both = Image.new("RGB", (one.width + other.width, max(one.height, other.height)), _PAPER_COLOR)
     both.paste(one, (0, 0))
     both.paste(other, (one.width, 0))
     return both
@@ -191,8 +193,8 @@ def _legend(
     row, column = seen_pixel(inspection)
     on = f" on {inspection.encoder}" if inspection.encoder else ""
     heads = [
-        (f"{inspection.name}{on}", _INK, title),
-        (f"what the stages read at row {row}, column {column}", _FAINT, text),
+        (f"{inspection.name}{on}", _INK_COLOR, title),
+        (f"what the stages read at row {row}, column {column}", _FAINT_COLOR, text),
     ]
     beyond = "mirrored" if inspection.mirrored else "padding"
     notes = [f"picture {columns} wide, {rows} high; grey is {beyond}"]
@@ -202,17 +204,17 @@ def _legend(
     needed += [20 + small.getlength(note) for note in notes]
     needed += [indent + text.getlength(box.label) + 24 + text.getlength(box.text) for box in boxes]
     width = max(430, round(max(needed)) + 20)
-    panel = Image.new("RGB", (width, max(height, 112 + line * len(boxes) + 20 * len(notes))), _PAPER)
+    panel = Image.new("RGB", (width, max(height, 112 + line * len(boxes) + 20 * len(notes))), _PAPER_COLOR)
     draw = ImageDraw.Draw(panel)
     for y, (words, ink, font) in zip((16, 46), heads, strict=True):
         draw.text((20, y), words, ink, font)
     for number, (box, color) in enumerate(zip(boxes, colors, strict=True)):
         y = 80 + line * number
         draw.rectangle((20, y + 3, 36, y + 17), fill=color)
-        draw.text((indent, y + 1), box.label, _INK, text)
-        draw.text((width - 20, y + 1), box.text, _INK, text, anchor="ra")
+        draw.text((indent, y + 1), box.label, _INK_COLOR, text)
+        draw.text((width - 20, y + 1), box.text, _INK_COLOR, text, anchor="ra")
     for number, note in enumerate(notes):
-        draw.text((20, 88 + line * len(boxes) + 20 * number), note, _FAINT, small)
+        draw.text((20, 88 + line * len(boxes) + 20 * number), note, _FAINT_COLOR, small)
     return panel
 
 

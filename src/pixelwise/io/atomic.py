@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from pixelwise.errors import PixelwiseError
 
-_MENDS = {
+_MENDS_BY_ERROR = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",
     errno.EDQUOT: "the disk quota is used up; free some space or write elsewhere",
     errno.EFBIG: "the file is larger than this system allows; write elsewhere or raise the limit",
@@ -28,13 +28,13 @@ _MENDS = {
 }
 
 
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
+_ERRORS_WITHOUT_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
 """What systems answer that cannot bring a folder to the disk, or let nobody open it for that."""
 
 
 def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseError:
     """Say which file cannot be written, why the system refuses, and what to do."""
-    mend = _MENDS.get(error.errno or 0, "choose another place")
+    mend = _MENDS_BY_ERROR.get(error.errno or 0, "choose another place")
     return PixelwiseError(f"cannot write {os.fspath(target)} ({error.strerror or error}): {mend}")
 
 
@@ -59,7 +59,7 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
     """
     target = Path(path)
     if target.is_dir():
-        raise PixelwiseError(f"cannot write {target}: {_MENDS[errno.EISDIR]}")
+        raise PixelwiseError(f"cannot write {target}: {_MENDS_BY_ERROR[errno.EISDIR]}")
     beside: Path | None = None
     try:
         if beside_name is None:
@@ -155,7 +155,7 @@ def _folder_to_disk(folder: Path) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        if error.errno not in _NO_SYNC:
+        if error.errno not in _ERRORS_WITHOUT_FOLDER_SYNC:
             raise OSError(error.errno, error.strerror) from error  # nameless, as it is the target's fault
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_BYTES = 8
+_DIGEST_BYTES = 8
 
 
 class Damaged(ValueError):
@@ -22,7 +22,7 @@ class Seal:
     """Gives each line of a journal its checksum; one for writing, and one for reading it again."""
 
     def __init__(self) -> None:
-        self._all = hashlib.blake2b(digest_size=_BYTES)
+        self._all = hashlib.blake2b(digest_size=_DIGEST_BYTES)
 
     def copy(self) -> Seal:
         """Give a seal that has seen the same lines."""

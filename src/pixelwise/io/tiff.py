@@ -21,8 +21,8 @@ GDAL_NODATA_TAG = 42113
 """Number of the TIFF tag in which GDAL keeps the value that stands for no data."""
 
 _ALPHA_SAMPLES = (1, 2)  # ExtraSamples: associated and unassociated alpha
-_DECODED = (1, 2, 4, 8, 16, 32, 64)  # bits that Pillow and OpenCV decode without changing the numbers
-_PHOTOMETRIC = 262
+_DECODED_BITS = (1, 2, 4, 8, 16, 32, 64)  # bits that Pillow and OpenCV decode without changing the numbers
+_PHOTOMETRIC_TAG = 262
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 
 
@@ -90,12 +90,12 @@ def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
 
 def _decode_compressed(path: Path, picture: TiffPicture, header: Header) -> NDArray[Any]:
     """Decode a TIFF packed in a way for which tifffile wants the package imagecodecs, where others can."""
-    if header.channels > 4 or not picture.leads or header.bits not in _DECODED:
-        what = "its compression" if header.bits in _DECODED else f"the packing of its {header.bits}-bit numbers"
+    if header.channels > 4 or not picture.leads or header.bits not in _DECODED_BITS:
+        what = "its compression" if header.bits in _DECODED_BITS else f"the packing of its {header.bits}-bit numbers"
         raise DataError(f"{path}: {what} needs the package imagecodecs; install it, or save 8 or 16 bits with deflate")
     content = np.fromfile(path, np.uint8)
     if header.white_is_zero is not None:  # of which decoders turn some depths around, and others not
-        tag, order = picture.page.tags[_PHOTOMETRIC], picture.page.parent.byteorder
+        tag, order = picture.page.tags[_PHOTOMETRIC_TAG], picture.page.parent.byteorder
         content[tag.valueoffset : tag.valueoffset + 2] = np.frombuffer(struct.pack(f"{order}H", _BLACK_IS_ZERO), "u1")
     if header.bits > 8:
         return _decode_with_opencv(content)

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from pixelwise.errors import DataError
 from pixelwise.words import counted
 
-_CHANNELS = "CS"  # axes that tifffile names so are channels and samples, whatever they measure
-_MEANINGS = {"Z": "depth", "T": "time", "I": "pages", "Q": "not named", "R": "tiles", "A": "angle", "P": "phase"}
-_PLAIN = ("generic", "uniform")  # kinds of files that say nothing of their pages but what stands in each
-_BESIDE = frozenset({"thumbnail", "label", "macro", "map", "overview"})  # what slide scanners keep beside the slide
+_CHANNEL_AXES = "CS"  # axes that tifffile names so are channels and samples, whatever they measure
+_AXIS_MEANINGS = {"Z": "depth", "T": "time", "I": "pages", "Q": "not named", "R": "tiles", "A": "angle", "P": "phase"}
+_PLAIN_SERIES = ("generic", "uniform")  # kinds of files that say nothing of their pages but what stands in each
+_SLIDE_EXTRAS = frozenset(
+    {"thumbnail", "label", "macro", "map", "overview"}
+)  # what slide scanners keep beside the slide
 _MOST_NAMED_PICTURES = 4
 
 
@@ -61,7 +63,7 @@ class TiffPicture:
     @property
     def planes(self) -> dict[str, int]:
         """Axes, with their lengths, that are neither those of a picture nor channels."""
-        return {a: n for a, n in zip(self.axes, self.shape, strict=True) if n != 1 and a not in "YX" + _CHANNELS}
+        return {a: n for a, n in zip(self.axes, self.shape, strict=True) if n != 1 and a not in "YX" + _CHANNEL_AXES}
 
     def describe(self) -> str:
         """Say where it lies, how large it is and what its axes are."""
@@ -71,7 +73,7 @@ class TiffPicture:
 
     def describe_axes(self) -> str:
         """Say what each axis is and how long."""
-        meant = {axis: f" ({_MEANINGS[axis]})" for axis in self.planes if axis in _MEANINGS}
+        meant = {axis: f" ({_AXIS_MEANINGS[axis]})" for axis in self.planes if axis in _AXIS_MEANINGS}
         return ", ".join(f"{axis}={n}{meant.get(axis, '')}" for axis, n in zip(self.axes, self.shape, strict=True))
 
 
@@ -85,7 +87,7 @@ def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
     series = tiff.series
     if not series:
         return []
-    if series[0].kind in _PLAIN:
+    if series[0].kind in _PLAIN_SERIES:
         return _by_pages(tiff)
     own = [one for one in series if not (one.keyframe.is_reduced or one.keyframe.is_subifd or _is_beside(one))]
     return [_of_series(one) for one in own or series[:1]]
@@ -104,11 +106,11 @@ def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
             "picture as a file of its own"
         )
     if len(found) > 1:
-        shown = "; ".join(one.describe() for one in found[:_MOST_NAMED_PICTURES]) + (
+        listed = "; ".join(one.describe() for one in found[:_MOST_NAMED_PICTURES]) + (
             "; ..." if len(found) > _MOST_NAMED_PICTURES else ""
         )
         raise DataError(
-            f"{path}: holds {counted(len(found), 'picture')}, and nothing says which one is meant: {shown}. Save that "
+            f"{path}: holds {counted(len(found), 'picture')}, and nothing says which one is meant: {listed}. Save that "
             "one as a file of its own; smaller copies of a picture are passed over where they are marked as such "
             "(NewSubfileType 1, or a sub-directory)"
         )
@@ -123,7 +125,7 @@ def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
 
 
 def _is_beside(series: tifffile.TiffPageSeries) -> bool:
-    return series.name.lower() in _BESIDE
+    return series.name.lower() in _SLIDE_EXTRAS
 
 
 def _of_series(series: tifffile.TiffPageSeries) -> TiffPicture:

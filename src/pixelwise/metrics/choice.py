@@ -11,7 +11,7 @@ from pixelwise.metrics.compared import Compared
 from pixelwise.metrics.matching import match_compared
 from pixelwise.metrics.overlaps import Floats
 
-FEWEST_OBJECTS = 50
+FEWEST_CHOOSING_OBJECTS = 50
 """Annotated objects that a choice takes: fewer would choose by chance."""
 TRIED_SCORES = np.linspace(0.05, 0.95, 91)
 
@@ -45,7 +45,7 @@ def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
 def _choose(pictures: Sequence[Compared], values: Sequence[Floats], candidates: Floats, default: float) -> float:
     """Choose what a value has to reach. A match does not depend on predictions that come after it, so one will do."""
     objects = sum(int((~picture.crowd).sum()) for picture in pictures)
-    if objects < FEWEST_OBJECTS:
+    if objects < FEWEST_CHOOSING_OBJECTS:
         return default
     right, wrong = [], []
     for picture, own in zip(pictures, values, strict=True):

@@ -18,7 +18,7 @@ from pixelwise.metrics.matching import match_compared
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
-IOUS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 """What matches have to be better than, 0.5 .. 0.95."""
 
 
@@ -254,7 +254,7 @@ def score_pictures(
     pictures = [picture.without_small(rule.min_area) for picture in pictures]
     masks = all(picture.overlaps.mask is not None for picture in pictures)
     box = average_precision(pictures, classes, "box", max_detections=max_detections)
-    counts = np.zeros((len(pictures), len(IOUS), classes, 3), np.int64)
+    counts = np.zeros((len(pictures), len(IOU_THRESHOLDS), classes, 3), np.int64)
     iou_sums = np.zeros(classes)
     for picture, own in zip(pictures, counts, strict=True):
         _count(picture, rule.score, own, iou_sums)
@@ -272,13 +272,13 @@ def score_pictures(
         boundary=average_precision(pictures, classes, "boundary", max_detections=max_detections) if masks else None,
         counts=counts.sum(0),
         iou_sums=iou_sums,
-        by_picture=np.array([mean(ratios[:, place]) for place in range(len(IOUS))]),
+        by_picture=np.array([mean(ratios[:, place]) for place in range(len(IOU_THRESHOLDS))]),
     )
 
 
 def _count(picture: Compared, threshold: float, counts: NDArray[np.int64], iou_sums: NDArray[np.float64]) -> None:
     """Add objects found, predictions that are wrong, and objects missed, to (10, K, 3), and the IoUs at 0.5 to (K,)."""
-    for place, iou in enumerate(IOUS):
+    for place, iou in enumerate(IOU_THRESHOLDS):
         match = match_compared(picture, iou, threshold=threshold)
         np.add.at(counts[place, :, 0], picture.labels[match.found[:, 0]], 1)
         np.add.at(counts[place, :, 1], picture.predicted[match.wrong], 1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pixelwise.errors import SettingError
 from pixelwise.instances import BoxMask, Instances, Size
 
-BOUNDARY = 0.02
+BOUNDARY_SHARE = 0.02
 """Width of an outline as a share of the picture's diagonal (Cheng et al. 2021, for COCO)."""
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,7 @@ def has_masks(objects: Instances) -> bool:
     return objects.masks is not None or not len(objects)
 
 
-def boundary_width(size: Size, *, share: float = BOUNDARY) -> int:
+def boundary_width(size: Size, *, share: float = BOUNDARY_SHARE) -> int:
     """The width in pixels of the outlines of Boundary IoU on a picture: a share of its diagonal, at least 1."""
     return max(1, round(share * float(np.hypot(*size))))
 

@@ -24,21 +24,21 @@ class ImageMean(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Average a map, or give the mean that is given for it."""
-        given = _GIVEN.get()
+        given = _GIVEN_MEANS.get()
         if self in given:
             return given[self].expand(len(features), -1, -1, -1)
-        mean = _mean(features, _PICTURE.get())
-        heard = _HEARD.get()
+        mean = _mean(features, _PICTURE_SHARES.get())
+        heard = _HEARD_MEANS.get()
         if heard is not None:
             heard[self] = mean
         return mean
 
 
-_NOTHING: Mapping[ImageMean, Tensor] = MappingProxyType({})
-_PICTURE: ContextVar[tuple[float, float] | None] = ContextVar("picture", default=None)
+_NO_MEANS: Mapping[ImageMean, Tensor] = MappingProxyType({})
+_PICTURE_SHARES: ContextVar[tuple[float, float] | None] = ContextVar("picture", default=None)
 """The share of rows and the share of columns that show the picture; None for all of them."""
-_GIVEN: ContextVar[Mapping[ImageMean, Tensor]] = ContextVar("given", default=_NOTHING)
-_HEARD: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", default=None)
+_GIVEN_MEANS: ContextVar[Mapping[ImageMean, Tensor]] = ContextVar("given", default=_NO_MEANS)
+_HEARD_MEANS: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", default=None)
 
 
 @contextmanager
@@ -50,32 +50,32 @@ def picture_within(size: tuple[int, int], computed: tuple[int, int]) -> Iterator
         computed: height and width that the network is shown, of which the picture is the upper left.
     """
     share = None if size == computed else (size[0] / computed[0], size[1] / computed[1])
-    token = _PICTURE.set(share)
+    token = _PICTURE_SHARES.set(share)
     try:
         yield
     finally:
-        _PICTURE.reset(token)
+        _PICTURE_SHARES.reset(token)
 
 
 @contextmanager
 def means_given(means: Mapping[ImageMean, Tensor]) -> Iterator[None]:
     """Within it, parts of networks give means (1, C, 1, 1) that are known, whatever they are shown."""
-    token = _GIVEN.set({**_GIVEN.get(), **means})
+    token = _GIVEN_MEANS.set({**_GIVEN_MEANS.get(), **means})
     try:
         yield
     finally:
-        _GIVEN.reset(token)
+        _GIVEN_MEANS.reset(token)
 
 
 @contextmanager
 def means_heard() -> Iterator[Mapping[ImageMean, Tensor]]:
     """Within it, what each part gave last is kept: part -> (N, C, 1, 1)."""
     heard: dict[ImageMean, Tensor] = {}
-    token = _HEARD.set(heard)
+    token = _HEARD_MEANS.set(heard)
     try:
         yield heard
     finally:
-        _HEARD.reset(token)
+        _HEARD_MEANS.reset(token)
 
 
 def _mean(features: Tensor, picture: tuple[float, float] | None) -> Tensor:

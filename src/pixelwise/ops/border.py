@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from pixelwise.errors import SettingError
 from pixelwise.instances import boxes_of_ids
 
-NEGLIGIBLE = 1e-4
+NEGLIGIBLE_WEIGHT_SHARE = 1e-4
 """A border weight below this share of ``w0`` is left out, which bounds how far an object reaches."""
 
 
@@ -48,7 +48,7 @@ def border_weight_map(
         share = background.mean() if background.size else 0.0
         if 0 < share < 1:
             weights = np.where(background, 0.5 / share, 0.5 / (1 - share)).astype(np.float32)
-    nearest, second = _two_nearest(objects, reach=sigma * math.sqrt(-2 * math.log(NEGLIGIBLE)))
+    nearest, second = _two_nearest(objects, reach=sigma * math.sqrt(-2 * math.log(NEGLIGIBLE_WEIGHT_SHARE)))
     gap = w0 * np.exp(-((nearest + second) ** 2) / (2 * sigma**2))
     weights[background] += gap[background].astype(np.float32)
     return weights

@@ -23,7 +23,7 @@ from pixelwise.words import counted
 MOST_DECODED_PIXELS = 2**32
 """Pixels of the largest mask that is decoded: a byte each."""
 
-_FIRST, _MORE, _SIGN = 48, 32, 16
+_FIRST_CHARACTER, _CONTINUATION_BIT, _SIGN_BIT = 48, 32, 16
 _MOST_PICTURE_PIXELS = 2**48  # pixels of a picture that masks lie on; their sums and differences stay far from 64 bits
 
 
@@ -179,8 +179,10 @@ def _compress(runs: NDArray[np.int64]) -> str:
     while len(open_numbers):
         group = rest & 31
         rest >>= 5
-        more = np.where(group & _SIGN, rest != -1, rest != 0)
-        for number, value in zip(open_numbers.tolist(), (group + _MORE * more + _FIRST).tolist(), strict=True):
+        more = np.where(group & _SIGN_BIT, rest != -1, rest != 0)
+        for number, value in zip(
+            open_numbers.tolist(), (group + _CONTINUATION_BIT * more + _FIRST_CHARACTER).tolist(), strict=True
+        ):
             characters[number].append(value)
         open_numbers, rest = open_numbers[more], rest[more]
     return bytes(value for number in characters for value in number).decode("ascii")
@@ -189,8 +191,8 @@ def _compress(runs: NDArray[np.int64]) -> str:
 def _decompress(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
     """Read compressed run lengths of a picture of so many pixels; each lies in 0 .. ``pixels``."""
     text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
-    groups = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST
-    last = groups & _MORE == 0
+    groups = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    last = groups & _CONTINUATION_BIT == 0
     if len(groups) and (groups.min() < 0 or groups.max() > 63 or not last[-1]):
         raise DataError("the counts of a mask are no run-length encoding; the annotation is damaged")
     ends = np.flatnonzero(last)
@@ -205,7 +207,7 @@ def _decompress(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
         )
     shift = 5 * (np.arange(len(groups)) - np.repeat(starts, lengths))
     runs: NDArray[np.int64] = np.add.reduceat((groups & 31) << shift, starts) if len(ends) else groups
-    runs = runs - np.where(groups[ends] & _SIGN, np.int64(1) << (5 * lengths), 0)
+    runs = runs - np.where(groups[ends] & _SIGN_BIT, np.int64(1) << (5 * lengths), 0)
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
     # As with their sum, the first one that is not on the picture has not wrapped around yet.

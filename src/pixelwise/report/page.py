@@ -37,7 +37,7 @@ DRAWN_CLASSES = 64
 LISTED_CONFUSIONS = 8
 """How many pairs of confused classes are listed at most."""
 
-FEWEST_PICTURES = 8
+FEWEST_PICTURES_IN_DISTRIBUTION = 8
 """From this many pictures on the distribution of their figures is drawn."""
 
 _PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
@@ -152,7 +152,7 @@ def largest_confusions(scores: Scores) -> tuple[Confusion, ...]:
 def distribution(figures: Sequence[float], *, bins: int = 20) -> list[int] | None:
     """Count figures of pictures in equal steps from 0 to 1; None where they are too few for a distribution."""
     defined = [figure for figure in figures if not math.isnan(figure)]
-    if len(defined) < FEWEST_PICTURES:
+    if len(defined) < FEWEST_PICTURES_IN_DISTRIBUTION:
         return None
     counts: list[int] = np.histogram(defined, bins=bins, range=(0, 1))[0].tolist()
     return counts

@@ -98,9 +98,9 @@ def summarise(source: DataSource, steps: int, evaluation: Evaluation) -> Trainin
         evaluation: the scores of its validation pictures.
     """
     pairs = source.split("train")
-    told = json.dumps([source.label_space.names, sorted(pair.id for pair in pairs)])
+    names = json.dumps([source.label_space.names, sorted(pair.id for pair in pairs)])
     figures = (evaluation.headline, *evaluation.figures)
     scores = {figure.name: figure.value if figure.defined else None for figure in figures}
     return TrainingSummary(
-        data=hashlib.sha256(told.encode()).hexdigest()[:16], pictures=len(pairs), steps=steps, scores=scores
+        data=hashlib.sha256(names.encode()).hexdigest()[:16], pictures=len(pairs), steps=steps, scores=scores
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixelwise.instances import Instances
 
-KEPT_BYTES = 2**28
+MOST_KEPT_BYTES = 2**28
 """Memory for the predictions of a set; pictures beyond it are predicted again when they are shown."""
 
 
@@ -40,7 +40,7 @@ class Budget:
         room: bytes at the beginning.
     """
 
-    def __init__(self, room: int = KEPT_BYTES) -> None:
+    def __init__(self, room: int = MOST_KEPT_BYTES) -> None:
         self._room = room
 
     def labels(self, labels: NDArray[Any]) -> PackedLabels | None:

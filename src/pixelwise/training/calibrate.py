@@ -15,9 +15,9 @@ from pixelwise.training.task_parts import Task
 WARM_STEPS = 3
 TIMED_STEPS = 8
 TIMED_PICTURES = 6
-ENOUGH_SECONDS = 25.0
+MOST_TIMING_SECONDS = 25.0
 """Steps so slow that timing all of them would take longer are timed only so long, but twice at least."""
-BOOKKEEPING = 1.06
+BOOKKEEPING_FACTOR = 1.06
 """What averaging, logging and the trainer add to a step; seen on CamVid on two cores."""
 MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
 """Steps that a stream must hold for the pace to be measured."""
@@ -72,13 +72,15 @@ def measure_pace(
         trial.eval()
         trial.simulate_trained_output(stream.pictures)
         picture_seconds = _median_seconds(validate, 1, timed_pictures, device)
-    return BOOKKEEPING * step_seconds, max(1e-3, picture_seconds * pictures / (settings.devices * settings.nodes))
+    return BOOKKEEPING_FACTOR * step_seconds, max(
+        1e-3, picture_seconds * pictures / (settings.devices * settings.nodes)
+    )
 
 
 def _median_seconds(work: Callable[[int], None], warm: int, timed: int, device: torch.device) -> float:
     seconds: list[float] = []
     for number in range(warm + timed):
-        if len(seconds) > 2 and sum(seconds) > ENOUGH_SECONDS:
+        if len(seconds) > 2 and sum(seconds) > MOST_TIMING_SECONDS:
             break
         start = time.perf_counter()
         work(number)

@@ -21,10 +21,10 @@ from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
 from pixelwise.types import LabelSpace
 
-M = TypeVar("M", bound=Model, covariant=True)
+ModelT_co = TypeVar("ModelT_co", bound=Model, covariant=True)
 
 
-class Course(ABC, Generic[M]):
+class Course(ABC, Generic[ModelT_co]):
     """How networks of one kind are trained: what they learn from data, by which settings, with which parts."""
 
     figures: ClassVar[tuple[str, ...]]
@@ -55,7 +55,7 @@ class Course(ABC, Generic[M]):
         """
 
     @abstractmethod
-    def set_up(self, source: DataSource, settings: Settings) -> Setup[M]:
+    def set_up(self, source: DataSource, settings: Settings) -> Setup[ModelT_co]:
         """Build the model with fresh weights, and open the pictures.
 
         Args:
@@ -64,7 +64,7 @@ class Course(ABC, Generic[M]):
         """
 
 
-class Setup(ABC, Generic[M]):
+class Setup(ABC, Generic[ModelT_co]):
     """A model and the pictures it learns from: what stays the same from the first timed step to the last of the run.
 
     Args:
@@ -72,7 +72,7 @@ class Setup(ABC, Generic[M]):
         caches: training and validation pictures.
     """
 
-    def __init__(self, model: M, caches: Sequence[Cache]) -> None:
+    def __init__(self, model: ModelT_co, caches: Sequence[Cache]) -> None:
         self.model = model
         self._caches = caches
 

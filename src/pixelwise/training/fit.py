@@ -34,7 +34,7 @@ from pixelwise.words import counted
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
-FINAL_SHARE = 0.02
+FINAL_TIME_SHARE = 0.02
 """Share of a time budget kept for scoring, the report and the unexpected."""
 
 
@@ -149,7 +149,7 @@ def _prepare_new(
         minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
     seconds = None
     if minutes is not None:
-        final = pace[1] * 1.5 + FINAL_SHARE * 60 * minutes
+        final = pace[1] * 1.5 + FINAL_TIME_SHARE * 60 * minutes
         seconds = 60 * minutes - (time.monotonic() - started) - final
         if seconds < 2 * pace[0]:
             raise SettingError(

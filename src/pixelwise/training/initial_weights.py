@@ -60,14 +60,14 @@ def _fill_from_file(model: Model, weights: str, *, partial: bool) -> str:
         )
     model.load_state_dict(taken, strict=False)
     fit = counted(len(taken), "tensor", "fits", of=len(wanted))
-    said = f"starting from {weights}: {fit}" + (f"; {left}" if left else "")
+    line = f"starting from {weights}: {fit}" + (f"; {left}" if left else "")
     resize = trained.preprocessing.resize
     if resize is not None:
-        said += (
+        line += (
             f"; its pictures were resized until the shorter side had {resize.shorter} pixels or the longer side "
             f"{resize.longer}; here they are seen at their own size"
         )
-    return said
+    return line
 
 
 def _what_differs(wanted: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> str:

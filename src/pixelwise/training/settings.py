@@ -13,8 +13,8 @@ from pixelwise.errors import SettingError, quoted, unknown_name
 from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
 
-Positive = Field(gt=0)
-Share = Field(ge=0, le=1)
+POSITIVE = Field(gt=0)
+SHARE = Field(ge=0, le=1)
 
 
 class Settings(BaseModel):
@@ -30,7 +30,7 @@ class Settings(BaseModel):
     """``auto`` (ImageNet if at hand), ``none``, or a pixelwise model file to start from."""
     partial: bool = False
     """Whether a model file to start from may fill less than half of the network's tensors."""
-    in_channels: int = Positive
+    in_channels: int = POSITIVE
     value_range: tuple[float, float] | None = None
     """For pictures deeper than 8 bits: the stored values that become black and white."""
 
@@ -41,7 +41,7 @@ class Settings(BaseModel):
     periods, so that networks which label pixels learn what lies beyond the right and the bottom edge of pictures."""
     edge: Literal["zeros", "mirror"] = "zeros"
     """How pictures go on there; runs that say nothing are older than the choice."""
-    batch: int = Positive
+    batch: int = POSITIVE
     """Crops a step, over all devices together."""
     scale: tuple[float, float] = (0.5, 2.0)
     """Range of the random zoom."""
@@ -49,11 +49,11 @@ class Settings(BaseModel):
     """Largest random rotation in degrees, either way."""
     hflip: bool = True
     vflip: bool = False
-    color: float = Share
+    color: float = SHARE
     """Strength of random brightness, contrast and saturation."""
     elastic: float = Field(default=0.0, ge=0)
     """Deviation in pixels of the displacements that bend a crop; 0 for none."""
-    rare_class_probability: float = Share
+    rare_class_probability: float = SHARE
     """Share of crops that are centred on a pixel, or an object, of a class drawn with favour for rare ones."""
 
     class_weights: tuple[float, ...] = ()
@@ -64,20 +64,20 @@ class Settings(BaseModel):
     border_weight: float = Field(default=0.0, ge=0)
     """What a pixel between two touching objects weighs beside its class (w0 of U-Net); 0 for no such weights."""
 
-    learning_rate: float = Positive
+    learning_rate: float = POSITIVE
     encoder_rate: float = Field(ge=0)
     """Learning rate of the encoder relative to the decoder's."""
     weight_decay: float = Field(ge=0)
     schedule: Literal["poly", "cosine"] = "poly"
-    warmup: float = Share
+    warmup: float = SHARE
     """Share of the steps over which the learning rate rises from zero."""
     ema_decay: float = Field(ge=0, lt=1)
     """Decay of the running average of the weights, which is what is validated and saved."""
     gradient_clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradients; 0 for no limit."""
 
-    steps: int = Positive
-    validate_every: int = Positive
+    steps: int = POSITIVE
+    validate_every: int = POSITIVE
     """Steps between two validations; divides ``steps``, so that the last weights are validated too."""
     precision: Literal["bf16-mixed", "16-mixed", "32-true"]
     channels_last: bool = True
@@ -86,8 +86,8 @@ class Settings(BaseModel):
     cache_bytes: int = Field(ge=0)
     """Memory for decoded pictures; border weights may take half as much again."""
     seed: int = Field(default=0, ge=0)
-    devices: int = Positive
-    nodes: int = Positive
+    devices: int = POSITIVE
+    nodes: int = POSITIVE
 
     reasons: dict[str, str] = {}
     """Setting -> why it has the value it has."""
@@ -214,6 +214,6 @@ def _show(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple | list):
-        shown = [_show(item) for item in value]
-        return " ".join(shown if len(shown) <= 12 else [*shown[:12], "..."])
+        printed = [_show(item) for item in value]
+        return " ".join(printed if len(printed) <= 12 else [*printed[:12], "..."])
     return str(value) if value != {} else "-"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelwise.data.crops.cache import POSITIONS_A_CLASS, PictureCache
+from pixelwise.data.crops.cache import POSITIONS_PER_CLASS, PictureCache
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.types import LabelSpace
@@ -76,7 +76,7 @@ def test_places_are_spread_over_large_areas(write: Any) -> None:
     places = PictureCache([pair], SPACE, budget_bytes=0).class_places(0)
     assert set(places.positions) == {0}  # neither classes that are absent nor ignored pixels
     rows = places.positions[0] // 400
-    assert POSITIONS_A_CLASS // 2 < len(rows) <= POSITIONS_A_CLASS
+    assert POSITIONS_PER_CLASS // 2 < len(rows) <= POSITIONS_PER_CLASS
     assert rows.min() < 3
     assert rows.max() > 296
 

@@ -55,9 +55,9 @@ def test_objects_are_connected_parts_of_one_class() -> None:
         np.uint8,
     )
     objects = connected_objects(mask, LabelSpace(("none", "a", "b")))
-    shown = [[1, 1, 0, 4, 4], [0, 1, 3, 0, 4], [2, 0, 3, 0, 4]]
+    expected = [[1, 1, 0, 4, 4], [0, 1, 3, 0, 4], [2, 0, 3, 0, 4]]
     # Numbers are arbitrary: the same parts must be told apart.
-    pairs = set(zip(np.ravel(shown).tolist(), objects.ravel().tolist(), strict=True))
+    pairs = set(zip(np.ravel(expected).tolist(), objects.ravel().tolist(), strict=True))
     assert len(pairs) == len({left for left, _ in pairs}) == len({right for _, right in pairs}) == 5
     assert (0, 0) in pairs
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from pixelwise.data.crops.augmentation import Augmentation, draw_bend, draw_view
 from pixelwise.data.crops.object_cache import ObjectCache, ObjectMaps
-from pixelwise.data.crops.object_crops import LEAST_SHARE, ObjectCrops, ObjectPictures, collate_objects
+from pixelwise.data.crops.object_crops import LEAST_OBJECT_SHARE, ObjectCrops, ObjectPictures, collate_objects
 from pixelwise.data.crops.sampling import view_mask
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError, SettingError
@@ -100,7 +100,7 @@ def test_a_crop_shows_what_each_mask_warped_alone_would(write: Any, augmentation
         for number, mask in enumerate(MASKS):
             seen = view_mask(mask.astype(np.uint8), view, augmentation.crop, 0, bend) > 0
             whole = mask.sum() * 48 * 56 / (view.height * view.width)
-            if seen.any() and seen.sum() >= LEAST_SHARE * whole:
+            if seen.any() and seen.sum() >= LEAST_OBJECT_SHARE * whole:
                 expected.append((LABELS[number], seen))
         assert target.labels.tolist() == [label for label, _ in expected]
         for (_, seen), mask, box in zip(expected, masks_in(target), target.boxes.tolist(), strict=True):

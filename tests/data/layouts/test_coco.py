@@ -241,9 +241,9 @@ def test_masks_equal_those_of_pycocotools(pictures: Path) -> None:
     path = pictures / "coco_mini" / "instances_train2017.json"
     with path.open() as file:
         content = json.load(file)
-    theirs = reference.COCO()
-    theirs.dataset = content
-    theirs.createIndex()
+    expected = reference.COCO()
+    expected.dataset = content
+    expected.createIndex()
     source = open_data(path.parent)
     by_file = {image["file_name"]: image["id"] for image in content["images"]}
     order = sorted(category["id"] for category in content["categories"])
@@ -251,11 +251,11 @@ def test_masks_equal_those_of_pycocotools(pictures: Path) -> None:
     for pair in source.pairs:
         assert pair.objects is not None
         objects = pair.objects.read()
-        annotations = theirs.imgToAnns[by_file[pair.image.name]]
+        annotations = expected.imgToAnns[by_file[pair.image.name]]
         assert [order[label] for label in objects.labels] == [one["category_id"] for one in annotations]
         assert objects.is_crowd.tolist() == [bool(one["iscrowd"]) for one in annotations]
         for mask, box, annotation in zip(masks(objects), objects.boxes, annotations, strict=True):
-            np.testing.assert_array_equal(mask, theirs.annToMask(annotation))
+            np.testing.assert_array_equal(mask, expected.annToMask(annotation))
             x, y, width, height = annotation["bbox"]
             np.testing.assert_allclose(box, [x, y, x + width, y + height], atol=0.02)  # some pass the edge by 0.01
             count += 1

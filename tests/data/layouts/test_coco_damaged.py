@@ -186,7 +186,7 @@ def test_training_on_it_ends_with_a_message(folder: Path, capsys: pytest.Capture
     with pytest.raises(SystemExit) as ended:
         main(["train", str(folder), "--out", str(folder / "run"), "--weights", "none", "--model", "mask_rcnn"])
     assert ended.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "all.json: annotation 101" in said
-    assert "Traceback" not in said
+    errors = " ".join(capsys.readouterr().err.split())
+    assert "all.json: annotation 101" in errors
+    assert "Traceback" not in errors
     assert not (folder / "run" / "settings.yaml").exists()

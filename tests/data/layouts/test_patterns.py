@@ -56,7 +56,7 @@ def test_objects_by_patterns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('images: "*.png"\nmasks: "m"\n', "differ in their stars"),
         ('images: "*.png"\nmasks: "*_gt.tif"\n', r"'\*_gt.tif' fits none of the 2 picture files"),
@@ -64,8 +64,8 @@ def test_objects_by_patterns(tmp_path: Path) -> None:
         ('images: "*.png"\nmasks: "*_gt.png"\nsplits: {train: "x*"}\n', r"`splits.train`: 'x\*' fits no picture"),
     ],
 )
-def test_patterns_that_fit_nothing_are_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_patterns_that_fit_nothing_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         described(tmp_path, "1.png 1_gt.png", text)
 
 

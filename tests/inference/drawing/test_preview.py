@@ -25,7 +25,7 @@ def test_a_small_raster_is_painted_as_it_is() -> None:
 
 @pytest.mark.parametrize("size", [(61, 97), (97, 61), (60, 90), (1, 97)])
 def test_windows_join_to_the_reduced_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preview, "_WINDOW", 24)
+    monkeypatch.setattr(preview, "_WINDOW_SIDE", 24)
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     image = np.stack([rows * 2, columns * 2, rows * 0], axis=2).astype(np.uint8)
@@ -41,10 +41,10 @@ def test_windows_join_to_the_reduced_whole(size: tuple[int, int], monkeypatch: p
 def test_labels_are_those_in_the_middle() -> None:
     labels = np.zeros((40, 40), np.uint8)
     labels[1::4, 1::4] = 1
-    shown = np.full((40, 40), 0, np.uint8)
-    shown[2::4, 2::4] = 1
+    sampled = np.full((40, 40), 0, np.uint8)
+    sampled[2::4, 2::4] = 1
     image = np.full((40, 40, 3), 100, np.uint8)
-    for given, green in ((labels, False), (shown, True)):
+    for given, green in ((labels, False), (sampled, True)):
         found = preview.paint_preview(open_source(image), open_source(given), CLASSES, INERT, longest=10)
         assert found.shape == (10, 10, 3)
         assert (found[..., 1] > found[..., 0]).all() == green

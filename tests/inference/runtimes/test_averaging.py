@@ -78,8 +78,8 @@ def test_views_are_the_mean_of_flipped_and_turned_pictures(networks) -> None:
         views = []
         for turns in range(4):
             for flip in (1, -1):
-                shown = np.rot90(picture, turns)[:, ::flip]
-                views.append(np.rot90(full_softmax(model, shown)[:, :, ::flip], -turns, axes=(1, 2)))
+                view_input = np.rot90(picture, turns)[:, ::flip]
+                views.append(np.rot90(full_softmax(model, view_input)[:, :, ::flip], -turns, axes=(1, 2)))
         np.testing.assert_allclose(prediction.probabilities, np.mean(views, axis=0), atol=1e-4)
 
 

@@ -17,9 +17,9 @@ SYMMETRIES = parse_views(("hflip", "rotations"))
 
 def read(view: View, image: np.ndarray, stride: int) -> np.ndarray:
     """What stands at each pixel of a picture (C, H, W) after a view is averaged over cells and read back."""
-    shown = torch.from_numpy(view.show(image).copy()).float()[None]
-    height, width = shown.shape[2:]
-    padded = torch.nn.functional.pad(shown, (0, -width % stride, 0, -height % stride), mode="replicate")
+    view_input = torch.from_numpy(view.show(image).copy()).float()[None]
+    height, width = view_input.shape[2:]
+    padded = torch.nn.functional.pad(view_input, (0, -width % stride, 0, -height % stride), mode="replicate")
     cells = torch.nn.functional.avg_pool2d(padded, stride)
     coarse = Coarse(cells, (height, width), 1 / stride, 0.5 / stride - 0.5)
     back = view.read_back(coarse, image.shape[1:])

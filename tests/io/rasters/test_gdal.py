@@ -47,13 +47,13 @@ def test_the_same_file_by_both_ways(tmp_path: Path) -> None:
         write(path, stored, compress="deflate", **options)
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
             file.write_mask(mask)
-        with open_source(path) as ours, raster_gdal.open_with_gdal(path) as theirs:
-            assert type(ours.pixels) is not type(theirs.pixels)
-            assert ours.georeference.transform == theirs.georeference.transform
-            assert ours.georeference.epsg == theirs.georeference.epsg
-            np.testing.assert_array_equal(ours.read(ALL, ALL), theirs.read(ALL, ALL))
+        with open_source(path) as ours, raster_gdal.open_with_gdal(path) as reference:
+            assert type(ours.pixels) is not type(reference.pixels)
+            assert ours.georeference.transform == reference.georeference.transform
+            assert ours.georeference.epsg == reference.georeference.epsg
+            np.testing.assert_array_equal(ours.read(ALL, ALL), reference.read(ALL, ALL))
             np.testing.assert_array_equal(ours.valid(ALL, ALL), mask)
-            np.testing.assert_array_equal(theirs.valid(ALL, ALL), mask)
+            np.testing.assert_array_equal(reference.valid(ALL, ALL), mask)
 
 
 def test_palettes(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_place_beside_the_picture_is_said(tmp_path: Path, picture: str, beside
 
 
 @pytest.mark.parametrize(
-    ("beside", "content", "said"),
+    ("beside", "content", "reported"),
     [
         ("a.tfw", WORLD, False),
         ("a.tfw", WORLD.replace("101.0", "141.0"), True),
@@ -78,10 +78,12 @@ def test_a_place_beside_the_picture_is_said(tmp_path: Path, picture: str, beside
         ("a.prj", "anything", False),
     ],
 )
-def test_what_the_picture_says_itself_is_not_said_again(tmp_path: Path, beside: str, content: str, said: bool) -> None:
+def test_what_the_picture_says_itself_is_not_said_again(
+    tmp_path: Path, beside: str, content: str, reported: bool
+) -> None:
     path = write(tmp_path / "a.tif", SCALE, CORNER, SYSTEM)
     (tmp_path / beside).write_text(content)
-    assert bool(lines(path)) is said
+    assert bool(lines(path)) is reported
 
 
 def test_a_place_without_a_coordinate_system_leaves_one_beside_to_be_said(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_two_pictures_that_would_be_the_same_one(given: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "entry", "told"),
+    ("part", "entry", "message"),
     [
         ("images", {"id": 33, "file_name": "c.jpg"}, r"the id 33 is there twice \('train/b\.jpg', 'c\.jpg'\)"),
         ("categories", {"id": 7, "name": "leaf"}, r"the id 7 is there twice \('seed', 'leaf'\)"),
@@ -112,11 +112,11 @@ def test_two_pictures_that_would_be_the_same_one(given: Path) -> None:
         ("images", {"id": 34, "file_name": "c.jpg", "height": -40, "width": 60}, "height and width are -40 and 60"),
     ],
 )
-def test_entries_that_are_unclear(given: Path, part: str, entry: dict[str, object], told: str) -> None:
+def test_entries_that_are_unclear(given: Path, part: str, entry: dict[str, object], message: str) -> None:
     content = json.loads(given.read_text())
     content[part].append(entry)
     given.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=rf"instances\.json: .*{told}"):
+    with pytest.raises(DataError, match=rf"instances\.json: .*{message}"):
         CocoIds.read(given)
 
 
@@ -128,9 +128,9 @@ def test_pictures_are_as_large_as_the_file_says(given: Path, tmp_path: Path) -> 
     assert ids.entry_of_size("a.jpg", SIZE).id == 70
     assert [ids.entry_of_size(name, (3, 4)).id for name in ("c.jpg", "d.jpg")] == [1, 2], "no size is stated"
     other = (SIZE[1], SIZE[0])
-    told = r"instances\.json: train/a\.jpg \(id 70\) has 40x60 pixels .* but the picture a\.jpg has 60x40"
-    with pytest.raises(DataError, match=told):
+    message = r"instances\.json: train/a\.jpg \(id 70\) has 40x60 pixels .* but the picture a\.jpg has 60x40"
+    with pytest.raises(DataError, match=message):
         ids.entry_of_size("a.jpg", other)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         write_coco(tmp_path / "out.json", lambda: [(PictureRecord("a.jpg", *other), iter([]))], SPACE, like=ids)
     assert not (tmp_path / "out.json").exists()

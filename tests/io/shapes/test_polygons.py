@@ -144,7 +144,7 @@ def test_the_same_polygons_as_gdal(tmp_path: Path) -> None:
     features = pytest.importorskip("rasterio.features")
     labels = blobs(200, 170)
     write_polygons(tmp_path / "a", labels, SPACE, background=True)
-    theirs = [
+    reference = [
         (int(value), sorted(len(ring) for ring in shape["coordinates"]))
         for shape, value in features.shapes(labels, mask=labels != SPACE.ignore_index, connectivity=4)
     ]
@@ -152,4 +152,4 @@ def test_the_same_polygons_as_gdal(tmp_path: Path) -> None:
         (feature["properties"]["class"], sorted(len(ring) for ring in feature["geometry"]["coordinates"]))
         for feature in written(tmp_path / "a")["features"]
     ]
-    assert sorted(ours) == sorted(theirs)
+    assert sorted(ours) == sorted(reference)

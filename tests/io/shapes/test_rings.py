@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
+from pixelwise.io.shapes.rings import NO_REGION, Region, trace_regions
 
 SEEDS = range(12)
 
@@ -17,7 +17,7 @@ def random_labels(seed: int) -> np.ndarray:
     if seed % 3 == 1:
         labels = ndimage.median_filter(labels, 3)
     if seed % 2:
-        labels[generator.random((height, width)) < 0.1] = OUTSIDE
+        labels[generator.random((height, width)) < 0.1] = NO_REGION
     return labels
 
 
@@ -40,7 +40,7 @@ def inside(ring: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def test_regions_are_the_components_of_each_label(seed: int, rows: int) -> None:
     labels = random_labels(seed)
     expected = set()
-    for label in np.unique(labels[labels != OUTSIDE]):
+    for label in np.unique(labels[labels != NO_REGION]):
         components, count = ndimage.label(labels == label)  # connected by sides
         expected |= {(int(label), (components == k).tobytes()) for k in range(1, count + 1)}
     found = set()
@@ -100,7 +100,7 @@ def test_memory_does_not_follow_the_pixels() -> None:
 
     band = np.zeros((10, 64), np.int32)
     band[2:8] = np.arange(64) // 8 % 2
-    band[band == 0] = OUTSIDE
+    band[band == 0] = NO_REGION
 
     def peak(bands: int) -> int:
         tracemalloc.start()

@@ -89,10 +89,10 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_checkpoint(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize(("content", "told"), [([1, 2], "holds a list"), ({"epoch": 3}, "no tensors.*epoch")])
-def test_a_file_without_tensors_says_what_it_has(tmp_path: Path, content: Any, told: str) -> None:
+@pytest.mark.parametrize(("content", "message"), [([1, 2], "holds a list"), ({"epoch": 3}, "no tensors.*epoch")])
+def test_a_file_without_tensors_says_what_it_has(tmp_path: Path, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "a.pth")
-    with pytest.raises(ModelError, match=told):
+    with pytest.raises(ModelError, match=message):
         read_checkpoint(tmp_path / "a.pth")
     with pytest.raises(ModelError, match="no such file"):
         read_checkpoint(tmp_path / "b.pth")
@@ -106,13 +106,13 @@ def unet_state() -> dict[str, Tensor]:
     """Tensors by the names of segmentation_models_pytorch, of four classes."""
     torch.manual_seed(0)
     ours = build_model("unet", classes=4, encoder="resnet18", decoder_channels=[32, 16, 8, 8, 8]).network.state_dict()
-    theirs = {}
+    smp_state = {}
     for name, value in ours.items():
         name = re.sub(r"^encoder\.body\.", "encoder.", name)
         name = re.sub(r"^decoder\.steps\.(\d)\.0\.", r"decoder.blocks.\1.conv1.", name)
         name = re.sub(r"^decoder\.steps\.(\d)\.1\.", r"decoder.blocks.\1.conv2.", name)
-        theirs[re.sub(r"^head\.", "segmentation_head.0.", name)] = value
-    return theirs
+        smp_state[re.sub(r"^head\.", "segmentation_head.0.", name)] = value
+    return smp_state
 
 
 def test_the_names_written_by_hand_are_those_of_the_library(unet_state: dict[str, Tensor]) -> None:
@@ -193,7 +193,7 @@ def test_another_network_than_named_is_refused(unet_state: dict[str, Tensor]) ->
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         (
             "fcn_resnet5",
@@ -209,8 +209,8 @@ def test_another_network_than_named_is_refused(unet_state: dict[str, Tensor]) ->
         ("smp-deeplabv3-mobilenet_v2", "no form here"),
     ],
 )
-def test_a_source_without_a_form_is_refused_by_name(source: str, told: str) -> None:
-    with pytest.raises(ModelError, match=told):
+def test_a_source_without_a_form_is_refused_by_name(source: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         import_tensors(STATE, source)
 
 

@@ -10,7 +10,7 @@ from torchvision.models import detection
 
 from pixelwise.errors import ModelError
 from pixelwise.models.importing.importer import import_tensors
-from pixelwise.models.importing.misfits import told_by_names
+from pixelwise.models.importing.misfits import explain_by_names
 from pixelwise.models.importing.recipe import Recipe
 
 SMP = {
@@ -58,10 +58,10 @@ def smp_state(architecture: str, **options: Any) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("case", SMP)
 def test_options_of_smp_are_named(case: str) -> None:
-    architecture, source, options, told = SMP[case]
+    architecture, source, options, message = SMP[case]
     with pytest.raises(ModelError) as raised:
         import_tensors(smp_state(architecture, **options), source)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_options_of_smp_are_named(case: str) -> None:
 )
 def test_every_architecture_is_known_by_its_tensors(architecture: str) -> None:
     state = smp_state(architecture)
-    assert f"the library's {architecture}," in told_by_names(_recipe("none of them"), state)
-    assert told_by_names(_recipe(architecture.lower()), state) == ""
+    assert f"the library's {architecture}," in explain_by_names(_recipe("none of them"), state)
+    assert explain_by_names(_recipe(architecture.lower()), state) == ""
 
 
 def _recipe(architecture: str) -> Recipe:
@@ -91,7 +91,7 @@ def _recipe(architecture: str) -> Recipe:
 
 
 @pytest.mark.parametrize(
-    ("build", "options", "told"),
+    ("build", "options", "message"),
     [
         ("maskrcnn_resnet50_fpn_v2", {}, "a network of the second kind"),
         ("keypointrcnn_resnet50_fpn", {}, "a network of key points"),
@@ -100,7 +100,7 @@ def _recipe(architecture: str) -> Recipe:
         ("maskrcnn_resnet50_fpn", {"anchors": ((0.5, 1.0),)}, "the option anchor_ratios"),
     ],
 )
-def test_networks_of_torchvision_are_named(build: str, options: dict[str, Any], told: str) -> None:
+def test_networks_of_torchvision_are_named(build: str, options: dict[str, Any], message: str) -> None:
     if options:
         (ratios,) = options["anchors"]
         sizes = tuple((side,) for side in (32, 64, 128, 256, 512))
@@ -109,7 +109,7 @@ def test_networks_of_torchvision_are_named(build: str, options: dict[str, Any], 
         network = getattr(detection, build)(weights=None, weights_backbone=None, **options)
     with pytest.raises(ModelError) as raised:
         import_tensors(network.state_dict(), "maskrcnn_resnet50_fpn")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_another_trunk_of_torchvision_can_be_named() -> None:

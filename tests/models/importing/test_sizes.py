@@ -116,9 +116,9 @@ def test_a_file_must_not_claim_it_of_other_networks(tmp_path: Path, name: str, o
 @pytest.mark.parametrize("case", STRETCHED)
 @torch.no_grad()
 def test_import_says_where_labels_differ(case: str) -> None:
-    encoder, theirs, ours = STRETCHED[case]
-    network = smp_network("Unet", encoder, **theirs)
-    model, notes = imported(network, f"smp-unet-{encoder}", **ours)
+    encoder, smp_options, our_options = STRETCHED[case]
+    network = smp_network("Unet", encoder, **smp_options)
+    model, notes = imported(network, f"smp-unet-{encoder}", **our_options)
     assert model.edge == "mirror"
     assert "labels differ from smp's where a side is no multiple of 32 or has less than 64 pixels" in notes[-1]
     for size, same in (((64, 96), True), ((97, 131), False), ((32, 96), False)):

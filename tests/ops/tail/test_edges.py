@@ -103,5 +103,5 @@ def test_weights_of_any_type_and_layout(reduction, dtype):
         options = {"class_weights": read(class_weights), "pixel_weights": read(pixel_weights), "reduction": reduction}
         loss = upsample_cross_entropy(logits, target.transpose(1, 2).contiguous().transpose(1, 2), **options)
         results.append((loss.detach(), *torch.autograd.grad(loss.sum(), logits)))
-    for mine, expected in zip(*results, strict=True):
-        torch.testing.assert_close(mine, expected)
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)

@@ -160,5 +160,5 @@ def test_weights_of_ignored_pixels_do_not_count(dtype, reduction):
         loss = upsample_cross_entropy(values, target, pixel_weights=weights, reduction=reduction)
         results.append((loss.detach(), *torch.autograd.grad(loss.sum(), values)))
     for result in results[1:]:
-        for mine, expected in zip(result, results[0], strict=True):
-            assert torch.equal(mine, expected)
+        for ours, expected in zip(result, results[0], strict=True):
+            assert torch.equal(ours, expected)

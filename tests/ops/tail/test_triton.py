@@ -86,9 +86,9 @@ def test_loss_and_gradient(form, device, classes, cells, pixels, scale, offset, 
     )
     torch.testing.assert_close(form.cross_entropy_map(call), in_torch.cross_entropy_map(call))
     ours = form.cross_entropy_sums(call, True)
-    theirs = in_torch.cross_entropy_sums(call, True)
-    for mine, reference in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
+    expected = in_torch.cross_entropy_sums(call, True)
+    for found, reference in zip(ours, expected, strict=True):
+        torch.testing.assert_close(found, reference, rtol=1e-5, atol=1e-5)
 
 
 def test_the_gradient_has_type_and_layout_of_the_logits(form, device):

@@ -53,9 +53,9 @@ def test_a_plan_makes_settings_that_build(machine: Machine, model: str) -> None:
     assert set(draft.values) - set(draft.reasons) == {"model_options"}, "its options have a reason each"
     plan_steps(draft, TRAITS, epochs=2, seconds=None, pace=(1.0, 1.0))
     settings = Settings.make({**draft.values, "reasons": draft.reasons})
-    shown = {name: (value, reason) for name, value, reason in settings.rows()}
-    assert shown["detections"] == ("500", "the most crowded picture holds 375 objects")
-    assert shown["anchor sizes"][0] == "11 22 44 88 176"
+    rows = {name: (value, reason) for name, value, reason in settings.rows()}
+    assert rows["detections"] == ("500", "the most crowded picture holds 375 objects")
+    assert rows["anchor sizes"][0] == "11 22 44 88 176"
     built = build_model(settings.model, classes=1, encoder="mobilenetv3_small_050", **settings.model_options)
     assert built.options.items() >= settings.model_options.items()
     assert MODELS[model].objects

@@ -46,7 +46,7 @@ def read_json(path: Path, *marks: str) -> Any:
         content = path.read_bytes()
         if not all(f'"{mark}"'.encode() in content for mark in marks):
             return None
-        likely = [name for name in _LIKELY if _decodes(content, name)]
+        likely = [name for name in _LEGACY_ENCODINGS if _decodes(content, name)]
         guess = f", perhaps {' or '.join(likely)}" if likely else ""
         raise DataError(
             f"{path}: the JSON is not in UTF-8 ({error.reason}{guess}), so its names cannot be read; save it as UTF-8"
@@ -57,7 +57,7 @@ def read_json(path: Path, *marks: str) -> Any:
         raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
 
 
-_LIKELY = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")
+_LEGACY_ENCODINGS = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")
 """Encodings of old programs on Windows; which one a file has cannot be told from its bytes for sure."""
 
 

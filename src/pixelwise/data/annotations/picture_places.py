@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from pixelwise.data.pairs import SPLIT_NAMES
 
-_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
+_PICTURE_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
 
 
 class PicturePlaces:
@@ -21,7 +21,7 @@ class PicturePlaces:
     def __init__(self, root: Path, path: Path, split: str) -> None:
         words = path.stem.split("_")
         named = {split, words[-1], *(name for name, meaning in SPLIT_NAMES.items() if meaning == split)}
-        below = [*_FOLDERS, *(f"{above}{name}" for name in sorted(named) for above in ("", "images/"))]
+        below = [*_PICTURE_FOLDERS, *(f"{above}{name}" for name in sorted(named) for above in ("", "images/"))]
         bases = dict.fromkeys((path.parent, root))
         places = [base / name for base in bases for name in below]
         self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]

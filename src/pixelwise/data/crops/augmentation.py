@@ -15,8 +15,8 @@ from pixelwise.errors import SettingError
 from pixelwise.types import LabelArray, Sample
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-_KNOTS = 3  # a side of the coarse grid of displacements
-_OFF_CENTER = (0.2, 0.8)  # where in the crop a sought pixel may land, as a share of the side
+_BEND_KNOTS = 3  # a side of the coarse grid of displacements
+_SOUGHT_PIXEL_SHARES = (0.2, 0.8)  # where in the crop a sought pixel may land, as a share of the side
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator)
     Returns:
         (h, w, 2) displacement of each pixel, x then y.
     """
-    knots = rng.normal(0, deviation, (_KNOTS, _KNOTS, 2)).astype(np.float32)
+    knots = rng.normal(0, deviation, (_BEND_KNOTS, _BEND_KNOTS, 2)).astype(np.float32)
     return np.asarray(cv2.resize(knots, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
@@ -160,7 +160,7 @@ def _start(chance: float, length: int, extent: float, pixel: int | None) -> floa
     low, high = min(0.0, length - extent), max(0.0, length - extent)
     if pixel is None:
         return low + chance * (high - low)
-    near, far = _OFF_CENTER
+    near, far = _SOUGHT_PIXEL_SHARES
     return min(max(pixel + 0.5 - extent * (near + chance * (far - near)), low), high)
 
 

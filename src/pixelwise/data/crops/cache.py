@@ -16,7 +16,7 @@ from pixelwise.errors import DataError
 from pixelwise.io.images import read_image
 from pixelwise.types import LabelSpace, Sample
 
-POSITIONS_A_CLASS = 1000
+POSITIONS_PER_CLASS = 1000
 """How many pixel positions of each class are remembered for a picture."""
 
 
@@ -95,6 +95,6 @@ def _find_places(mask: NDArray[np.unsignedinteger[Any]], classes: int) -> ClassP
     pixels = np.bincount(flat, minlength=classes)[:classes].astype(np.int64)
     positions = {}
     for index in np.flatnonzero(pixels).tolist():
-        step = -(-int(pixels[index]) // POSITIONS_A_CLASS)
+        step = -(-int(pixels[index]) // POSITIONS_PER_CLASS)
         positions[index] = np.flatnonzero(flat == index)[::step].astype(np.uint32)
     return ClassPlaces(pixels, positions)

@@ -14,7 +14,7 @@ from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.images import read_image
 
-LAST_ID = 65534
+LARGEST_OBJECT_ID = 65534
 """Greatest id in a map; 65535 is left for what lies beyond a picture."""
 
 
@@ -79,7 +79,7 @@ def _paint(
                 maps.append(np.zeros(size, np.uint16))
                 used.append(0)
             window = maps[place][mask.window]
-            if used[place] < LAST_ID and not window[mask.pixels].any():
+            if used[place] < LARGEST_OBJECT_ID and not window[mask.pixels].any():
                 break
         used[place] += 1
         window[mask.pixels] = used[place]

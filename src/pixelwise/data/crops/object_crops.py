@@ -12,15 +12,15 @@ from torch.utils.data import Dataset
 
 from pixelwise.data.crops.augmentation import Augmentation, change_color, draw_bend, draw_view
 from pixelwise.data.crops.object_cache import ObjectCache, ObjectMaps
-from pixelwise.data.crops.pixel_crops import ITEM, PictureOrder, keep_to_one_thread_in_workers, one_of
+from pixelwise.data.crops.pixel_crops import CROP_STREAM, PictureOrder, keep_to_one_thread_in_workers, one_of
 from pixelwise.data.crops.sampling import CropView, view_image, view_mask
 from pixelwise.errors import SettingError
 from pixelwise.instances import Instances, Size
 from pixelwise.ops.object_targets import ObjectTarget
 
-BEYOND = 65535
+BEYOND_PICTURE_ID = 65535
 """What a map of ids holds beyond the picture."""
-LEAST_SHARE = 0.1
+LEAST_OBJECT_SHARE = 0.1
 """Share of an object that a crop must show. Whole pictures cut objects at their borders too, and those are annotated,
 so halves are good examples; of a sliver nobody could say what it belongs to."""
 
@@ -86,7 +86,7 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
         if not 0 <= index < self.length:
             raise IndexError(f"crop {index} of {self.length}")
         keep_to_one_thread_in_workers()
-        rng = np.random.default_rng((self.seed, ITEM, index))
+        rng = np.random.default_rng((self.seed, CROP_STREAM, index))
         number, center = self._order[index], None
         if rng.random() < self.object_probability and len(self._classes):
             number, center = self._draw_object(rng)
@@ -101,12 +101,12 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
         pixels = view_image(picture.image.transpose(1, 2, 0), view, size, bend)  # (h, w, C)
         if augmentation.color > 0:
             pixels = change_color(pixels, augmentation.color, rng)
-        layers = np.stack([view_mask(layer, view, size, BEYOND, bend) for layer in maps.maps])  # (L, h, w)
-        beyond = layers[0] == BEYOND
+        layers = np.stack([view_mask(layer, view, size, BEYOND_PICTURE_ID, bend) for layer in maps.maps])  # (L, h, w)
+        beyond = layers[0] == BEYOND_PICTURE_ID
         if beyond.any():
             pixels = np.where(beyond[..., None], self.fill, pixels)
             layers[:, beyond] = 0
-        target = _shown(maps, layers, view, size) if maps.masks_known else _shown_boxes(maps, view, size)
+        target = _visible_objects(maps, layers, view, size) if maps.masks_known else _visible_boxes(maps, view, size)
         return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1), target  # (C, h, w)
 
     def _draw_object(self, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
@@ -150,7 +150,7 @@ def _maps_of(cache: ObjectCache, index: int) -> ObjectMaps:
     return maps
 
 
-def _shown(maps: ObjectMaps, layers: NDArray[np.uint16], view: CropView, size: Size) -> ObjectTarget:
+def _visible_objects(maps: ObjectMaps, layers: NDArray[np.uint16], view: CropView, size: Size) -> ObjectTarget:
     """Find what is left of the objects in the maps (L, h, w) of a crop."""
     magnified = maps.areas * (size[0] / view.height) * (size[1] / view.width)  # areas if all were shown
     boxes, kept = np.zeros((len(maps), 4), np.float32), np.zeros(len(maps), np.bool_)
@@ -158,7 +158,7 @@ def _shown(maps: ObjectMaps, layers: NDArray[np.uint16], view: CropView, size: S
         pixels, extents = measure_ids(layer, maps.ids[maps.layer == number].max(initial=0))
         of_layer = np.flatnonzero(maps.layer == number)
         ids = maps.ids[of_layer]
-        kept[of_layer] = pixels[ids] >= np.maximum(1, LEAST_SHARE * magnified[of_layer])
+        kept[of_layer] = pixels[ids] >= np.maximum(1, LEAST_OBJECT_SHARE * magnified[of_layer])
         boxes[of_layer] = extents[ids]
     return _target(maps, boxes, kept, layers)
 
@@ -180,7 +180,7 @@ def measure_ids(ids: NDArray[np.uint16], last: int) -> tuple[NDArray[np.int64], 
     return pixels, np.concatenate([low, high], 1).astype(np.float32)
 
 
-def _shown_boxes(maps: ObjectMaps, view: CropView, size: Size) -> ObjectTarget:
+def _visible_boxes(maps: ObjectMaps, view: CropView, size: Size) -> ObjectTarget:
     """Move boxes by their corners, which for a turned view are the box around the turned box, and cut them."""
     matrix = view.matrix(size)
     left, top, right, bottom = maps.boxes.astype(np.float64).T
@@ -192,8 +192,8 @@ def _shown_boxes(maps: ObjectMaps, view: CropView, size: Size) -> ObjectTarget:
     limit = np.array([[size[1]], [size[0]]])
     cut = np.stack([low.clip(0, limit), high.clip(0, limit)])  # (2 ends, 2 axes, N)
     area = (high - low).prod(0)
-    shown = (cut[1] - cut[0]).prod(0)
-    kept = (shown > 0) & (shown >= LEAST_SHARE * area)
+    visible = (cut[1] - cut[0]).prod(0)
+    kept = (visible > 0) & (visible >= LEAST_OBJECT_SHARE * area)
     boxes = cut.reshape(4, -1).T.astype(np.float32)  # (N, 4)
     return _target(maps, boxes, kept, np.zeros((0, *size), np.uint16))
 

@@ -22,7 +22,11 @@ from pixelwise.errors import SettingError
 from pixelwise.types import Sample
 from pixelwise.words import counted
 
-_ORDER, ITEM, _SIZE = 0, 1, 2  # the streams of random numbers: orders of pictures, crops, and sizes of batches
+_ORDER_STREAM, CROP_STREAM, _BATCH_SIZE_STREAM = (
+    0,
+    1,
+    2,
+)  # the streams of random numbers: orders of pictures, crops, and sizes of batches
 
 
 class PictureOrder:
@@ -42,7 +46,7 @@ class PictureOrder:
         epoch, turn = divmod(index, self.count)
         known, order = self._epoch_order
         if known != epoch:
-            order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.count)
+            order = np.random.default_rng((self.seed, _ORDER_STREAM, epoch)).permutation(self.count)
             self._epoch_order = (epoch, order)
         return int(order[turn])
 
@@ -117,7 +121,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         if not 0 <= index < self.length:
             raise IndexError(f"crop {index} of {self.length}")
         keep_to_one_thread_in_workers()
-        rng = np.random.default_rng((self.seed, ITEM, index))
+        rng = np.random.default_rng((self.seed, CROP_STREAM, index))
         place = None
         if rng.random() < self.rare_class_probability:
             picture, place = self._draw_rare(rng)
@@ -140,7 +144,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         """
         if not self.shorter:
             return self.augmentation.crop
-        rng = np.random.default_rng((self.seed, _SIZE, index // self.batch))
+        rng = np.random.default_rng((self.seed, _BATCH_SIZE_STREAM, index // self.batch))
         lacking = (rng.integers(0, 2, 2) * rng.integers(1, self.shorter, 2, endpoint=True)).tolist()
         height, width = (side - less for side, less in zip(self.augmentation.crop, lacking, strict=True))
         return height, width

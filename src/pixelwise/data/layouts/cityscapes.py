@@ -17,7 +17,7 @@ CITYSCAPES_CLASSES = {
 CITYSCAPES_LABEL_IDS = range(34)
 """All label ids; those that are none of :data:`CITYSCAPES_CLASSES` are not scored."""
 
-_TRUTHS = ("gtFine", "gtCoarse")
+_ANNOTATION_FOLDERS = ("gtFine", "gtCoarse")
 
 
 def find(root: Path) -> Found | None:
@@ -27,7 +27,7 @@ def find(root: Path) -> Found | None:
     training ids (``_labelTrainIds``) are read where there are no others.
     """
     pictures = root / "leftImg8bit"
-    truth = next((name for name in _TRUTHS if (root / name).is_dir()), None)
+    truth = next((name for name in _ANNOTATION_FOLDERS if (root / name).is_dir()), None)
     if not pictures.is_dir() or truth is None:
         return None
     for kind in ("labelIds", "labelTrainIds"):

@@ -21,7 +21,7 @@ from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
 
-_WHOLE = "all"
+_NO_SPLIT = "all"
 
 
 def find(root: Path) -> Found | None:
@@ -117,9 +117,9 @@ def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
     if "trainval" in splits:
         both = splits.pop("trainval")
         if "train" not in splits:
-            splits["train" if splits else _WHOLE] = both
+            splits["train" if splits else _NO_SPLIT] = both
     if len(splits) > 1:
-        splits.pop(_WHOLE, None)
+        splits.pop(_NO_SPLIT, None)
     return splits
 
 
@@ -128,7 +128,7 @@ def _split_of(path: Path) -> str:
     for word in words:
         if word in SPLIT_NAMES or word == "trainval":
             return SPLIT_NAMES.get(word, word)
-    return SPLIT_NAMES.get(path.parent.name.lower(), _WHOLE)
+    return SPLIT_NAMES.get(path.parent.name.lower(), _NO_SPLIT)
 
 
 def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.outlines import Outline, Points
-from pixelwise.errors import QUOTED, DataError, quoted
+from pixelwise.errors import MOST_QUOTED_CHARACTERS, DataError, quoted
 from pixelwise.instances import Box, Size
 from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
@@ -164,7 +164,7 @@ def _run_lengths(shape: dict[str, Any], where: str) -> Rle:
 def _called(raw: dict[str, Any]) -> str:
     """What to call an annotation in errors."""
     number = raw.get("id")
-    return f"annotation {number[:QUOTED] if isinstance(number, str) else quoted(number)}"
+    return f"annotation {number[:MOST_QUOTED_CHARACTERS] if isinstance(number, str) else quoted(number)}"
 
 
 def _is_id(value: Any) -> TypeGuard[int | str]:

@@ -15,7 +15,7 @@ from pixelwise.io.masks import read_mask_and_gaps
 
 ID_FOLDERS = ("instance_masks", "instance_mask", "instances", "instance_ids", "object_masks", "object_ids")
 LOOKED_FOR = "images/ + instance_masks/ (ids of objects, 0 is background), with train/ val/ test/ below, above or none"
-UNNAMED = "object"
+UNNAMED_CLASS = "object"
 """The class of objects that nothing gives a name."""
 
 
@@ -65,7 +65,7 @@ def found(root: Path, splits: Mapping[str, tuple[Pair, ...]], notes: tuple[str, 
         DataError: ``classes.txt`` names several classes.
     """
     path = root / "classes.txt"
-    names = read_names(path) or (UNNAMED,)
+    names = read_names(path) or (UNNAMED_CLASS,)
     if len(names) > 1:
         raise DataError(
             f"{path}: it names {len(names)} classes, but maps of ids do not tell the class of an object; name one "

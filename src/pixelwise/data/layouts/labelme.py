@@ -37,8 +37,8 @@ from pixelwise.words import counted
 
 LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
 
-_FAR = 2**40  # pixels: a mask as far off is on no picture
-_IGNORED = "__ignore__"  # LabelMe's own word for shapes that are no annotation
+_FARTHEST_PIXEL = 2**40  # pixels: a mask as far off is on no picture
+_IGNORED_LABEL = "__ignore__"  # LabelMe's own word for shapes that are no annotation
 
 
 def find(root: Path) -> Found | None:
@@ -87,7 +87,7 @@ def read_labelme(root: Path, path: Path) -> Annotated | None:
         label, group = shape.get("label"), shape.get("group_id")
         if not isinstance(label, str) or not label:
             raise DataError(f"{path}: {name}: label is {quoted(label)}; expected the name of a class")
-        if label == _IGNORED:
+        if label == _IGNORED_LABEL:
             continue
         one = _object(shape, label, name, path, image)
         if isinstance(group, int | str) and (label, group) in groups:
@@ -161,7 +161,7 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
         raise DataError(
             f"{where}: the mask is no PNG in base64 with its place, no larger than the picture; save the shape again"
         )
-    left, top = np.clip(points.min(0).round(), -_FAR, _FAR).astype(np.int64).tolist()
+    left, top = np.clip(points.min(0).round(), -_FARTHEST_PIXEL, _FARTHEST_PIXEL).astype(np.int64).tolist()
     mask = BoxMask(np.asarray(pixels) > 0, 0, 0, pixels.shape)
     return encode_rle(mask.moved(top, left, size))
 

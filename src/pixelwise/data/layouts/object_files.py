@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.data.layouts import folder
-from pixelwise.data.layouts.id_masks import ID_FOLDERS, UNNAMED
+from pixelwise.data.layouts.id_masks import ID_FOLDERS, UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances, Size
@@ -84,7 +84,7 @@ def find(root: Path) -> Found | None:
     if not any(pair.objects is not None for pairs in splits.values() for pair in pairs):
         return None
     path = root / "classes.txt"
-    names = read_names(path) or (UNNAMED,)
+    names = read_names(path) or (UNNAMED_CLASS,)
     if len(names) > 1:
         raise DataError(f"{path}: it names {len(names)} classes, but the files do not tell which an object is of")
     return Found("object files", splits, names)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pixelwise.data.pairs import Pair, list_pictures, make_pair
 from pixelwise.errors import DataError
 
-_STAR = re.compile(r"(\*\*/|\*)")
+_WILDCARD = re.compile(r"(\*\*/|\*)")
 
 
 def is_pattern(name: str) -> bool:
@@ -19,7 +19,7 @@ def is_pattern(name: str) -> bool:
 
 def compiled(pattern: str) -> re.Pattern[str]:
     """Translate a pattern: ``*`` stands for any characters but a slash, ``**/`` for any folders or none."""
-    parts = _STAR.split(unicodedata.normalize("NFC", pattern))
+    parts = _WILDCARD.split(unicodedata.normalize("NFC", pattern))
     stars = {"*": "([^/]*)", "**/": "((?:.*/)?)"}
     return re.compile("".join(stars.get(part, re.escape(part)) for part in parts))
 
@@ -41,7 +41,7 @@ def pair_patterns(root: Path, images: str, masks: str, origin: Path) -> tuple[Pa
     Raises:
         DataError: the patterns differ in their stars, or one of them fits no file.
     """
-    if [*_STAR.findall(images)] != [*_STAR.findall(masks)]:
+    if [*_WILDCARD.findall(images)] != [*_WILDCARD.findall(masks)]:
         raise DataError(
             f"{origin}: '{images}' and '{masks}' differ in their stars; what the stars of a picture stand for names "
             "its mask, so give both the same ones"

@@ -19,7 +19,7 @@ from pixelwise.data.annotations.json_files import (
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
-from pixelwise.data.layouts.id_masks import UNNAMED
+from pixelwise.data.layouts.id_masks import UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found
 from pixelwise.errors import DataError, quoted
 from pixelwise.words import counted
@@ -27,7 +27,7 @@ from pixelwise.words import counted
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
 
 _CLASS_KEYS = ("class", "label", "category", "name", "type", "object", "species")
-_ALL = "all"
+_NO_SPLIT = "all"
 
 
 def find(root: Path) -> Found | None:
@@ -39,7 +39,7 @@ def find(root: Path) -> Found | None:
     Raises:
         DataError: a file is damaged, a region makes no sense or has no class, or a picture is missing.
     """
-    folders = [(_ALL, root), (_ALL, root / "annotations"), (_ALL, root / "images")]
+    folders = [(_NO_SPLIT, root), (_NO_SPLIT, root / "annotations"), (_NO_SPLIT, root / "images")]
     for below in sorted(path for path in root.iterdir() if path.is_dir()):
         if below.name.lower() in SPLIT_NAMES:
             folders.append((SPLIT_NAMES[below.name.lower()], below))
@@ -119,7 +119,7 @@ def _class_key(path: Path, pictures: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _object(region: Mapping[str, Any], key: str | None, name: str, path: Path) -> Named:
     where = f"{path}: {name}"
-    class_name: Any = UNNAMED
+    class_name: Any = UNNAMED_CLASS
     if key is not None:
         class_name = region.get("region_attributes", {}).get(key)
         if isinstance(class_name, dict):  # check boxes

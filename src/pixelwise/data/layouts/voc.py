@@ -23,8 +23,8 @@ VOC_CLASSES = (
 )
 """The class names in index order (VOC2012 development kit); 255 is void."""
 
-LABEL_MAP = "labelmap.txt"
-NAMED_IN = (LABEL_MAP, "class_names.txt", "classes.txt")
+LABEL_MAP_FILE = "labelmap.txt"
+CLASS_FILES = (LABEL_MAP_FILE, "class_names.txt", "classes.txt")
 """Files that name the classes, the first one winning: of CVAT, of LabelMe, and of anybody."""
 
 LOOKED_FOR = "JPEGImages/ + SegmentationClass/ (Pascal VOC, also within VOCdevkit/VOC20xx)"
@@ -50,8 +50,8 @@ def find(root: Path) -> Found | None:
         pairs = match_stems(root, base / "JPEGImages", base / "SegmentationClass")
         splits = {"all": tuple(pair for pair in pairs if pair.mask is not None)}
     notes = () if base == root else (f"read from {base.relative_to(root).as_posix()}",)
-    given = next((path for folder in (base, root) for name in NAMED_IN if (path := folder / name).is_file()), None)
-    if given is not None and given.name == LABEL_MAP:
+    given = next((path for folder in (base, root) for name in CLASS_FILES if (path := folder / name).is_file()), None)
+    if given is not None and given.name == LABEL_MAP_FILE:
         colors = read_label_map(given)
         named = tuple(colors.values()) if colors else None
         return Found("voc", splits, named, frozenset({255}), notes, str(given), colors)

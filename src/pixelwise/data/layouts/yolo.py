@@ -26,9 +26,9 @@ from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
 
-_DESCRIPTIONS = ("data.yaml", "data.yml")
+_DATA_FILES = ("data.yaml", "data.yml")
 _MOST_CLASSES = 10**5  # a class beyond it is no class
-_BEYOND = 1.5  # shares beyond it are pixels that nobody divided by the size
+_LARGEST_COORDINATE_SHARE = 1.5  # shares beyond it are pixels that nobody divided by the size
 
 
 def find(root: Path, described: Path | None = None) -> Found | None:
@@ -45,13 +45,13 @@ def find(root: Path, described: Path | None = None) -> Found | None:
         DataError: the description or a line of a label file makes no sense.
     """
     if described is None:
-        known = [root / name for name in _DESCRIPTIONS if (root / name).is_file()]
+        known = [root / name for name in _DATA_FILES if (root / name).is_file()]
         described = next(iter([*known, *filter(is_description, sorted(root.iterdir()))]), None)
-    said = _described(root, described) if described is not None else {}
-    labelled = said | {
+    described_splits = _described(root, described) if described is not None else {}
+    labelled = described_splits | {
         split: [(image, _label_file(image, images, labels)) for image in list_pictures(images)]
         for split, (images, labels) in _folders(root)
-        if split not in said and not (said and split == "all")
+        if split not in described_splits and not (described_splits and split == "all")
     }
     files = [path for pictures in labelled.values() for _, path in pictures if path.is_file()]
     if not files:
@@ -108,7 +108,7 @@ def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) ->
     if not 0 <= label < len(names):
         known = f"there {agreeing(len(names), 'is')} {counted(len(names), 'class')}, 0 .. {len(names) - 1}"
         raise DataError(f"{where}: class {label}, but {known}")
-    if not np.isfinite(values).all() or np.abs(values).max(initial=0) > _BEYOND:
+    if not np.isfinite(values).all() or np.abs(values).max(initial=0) > _LARGEST_COORDINATE_SHARE:
         raise DataError(f"{where}: coordinates are shares of the picture, 0 .. 1; one is {np.abs(values).max():g}")
     if len(values) == 4:
         x, y, width, height = values.tolist()

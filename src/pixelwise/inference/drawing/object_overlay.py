@@ -12,10 +12,10 @@ from pixelwise.errors import SettingError
 from pixelwise.instances import Instances
 from pixelwise.types import Color, LabelSpace
 
-TONES = ((0.0, 1.0), (0.06, 1.35), (-0.06, 0.8), (0.11, 1.15), (-0.11, 0.9), (0.03, 0.75))
+OBJECT_TONES = ((0.0, 1.0), (0.06, 1.35), (-0.06, 0.8), (0.11, 1.15), (-0.11, 0.9), (0.03, 0.75))
 """Turn of the hue and factor on the brightness of the first, second ... object of a class, over and over."""
 
-SMALLEST_TEXT = 9
+LEAST_NUMBER_HEIGHT = 9
 """Height in pixels of a number at least; objects that it would hide have none."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -64,7 +64,7 @@ def overlay_objects(
 
 def _tone(label_space: LabelSpace, instances: Instances, number: int) -> Color:
     """The colour of the class, turned and lightened a little by the number of the object."""
-    turn, factor = TONES[number % len(TONES)]
+    turn, factor = OBJECT_TONES[number % len(OBJECT_TONES)]
     red, green, blue = label_space.colors[int(instances.labels[number])]
     hue, saturation, value = colorsys.rgb_to_hsv(red / 255, green / 255, blue / 255)
     toned = colorsys.hsv_to_rgb((hue + turn) % 1, max(saturation, 0.35), min(1.0, max(value, 0.35) * factor))
@@ -101,7 +101,7 @@ def _mixed(pixels: NDArray[np.uint8], tone: Color, strength: float) -> NDArray[n
 def _write_numbers(painted: NDArray[np.uint8], instances: Instances) -> None:
     """Write the numbers, those of large objects first; none over another, none larger than its object."""
     taken = np.zeros(instances.size, np.bool_)
-    height = max(SMALLEST_TEXT, round(min(instances.size) / 60))
+    height = max(LEAST_NUMBER_HEIGHT, round(min(instances.size) / 60))
     areas = instances.areas
     for number in np.argsort(-areas, kind="stable").tolist():
         text = str(number + 1)

@@ -15,7 +15,7 @@ from pixelwise.types import LabelSpace
 PREVIEW_SIDE = 4096
 """The longer side of a preview in pixels, at most."""
 
-_WINDOW = 2048
+_WINDOW_SIDE = 2048
 
 
 def paint_preview(
@@ -46,7 +46,7 @@ def paint_preview(
     small = (-(-height // factor), -(-width // factor))
     image = np.empty((*small, 3), np.uint8)
     chosen = np.empty(small, label_space.dtype)
-    step = max(1, _WINDOW // factor)  # pixels of the preview that a window becomes
+    step = max(1, _WINDOW_SIDE // factor)  # pixels of the preview that a window becomes
     for top in range(0, small[0], step):
         for left in range(0, small[1], step):
             rows = slice(top * factor, min((top + step) * factor, height))

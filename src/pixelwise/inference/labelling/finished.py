@@ -11,7 +11,7 @@ from typing import Any
 from pixelwise.io.atomic import cannot_write
 from pixelwise.io.journal import Damaged, Seal, entries
 
-RECORD = ".pixelwise-predict.jsonl"
+RECORD_FILE = ".pixelwise-predict.jsonl"
 """Name of the record in the output folder; it goes once the job has been through all its pictures."""
 
 
@@ -25,7 +25,7 @@ class Finished:
     """
 
     def __init__(self, out: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
-        self._path = out / RECORD
+        self._path = out / RECORD_FILE
         self._header = json.loads(json.dumps(settings))
         self._files: dict[str, list[str]] = {}
         self._seal = Seal()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.labelling.jobs import Job, Options, is_raster
 from pixelwise.inference.labelling.labelled import Labelled, LabelledInMemory, LabelledOnDisk
-from pixelwise.inference.labelling.outputs import JOB_FILES, RASTER_LABELS, Sink, write
+from pixelwise.inference.labelling.outputs import JOB_FILES, RASTER_LABELS_ENDING, Sink, write
 from pixelwise.inference.pictures import as_image
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
@@ -168,7 +168,7 @@ def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, 
         plan = predictor.plan(source.size)
     if not plan.plain:
         listener.say(f"{job.picture}: {describe_plan(plan)}")
-    labels: Path = sink.path(RASTER_LABELS)
+    labels: Path = sink.path(RASTER_LABELS_ENDING)
     with listener.progress(f"tiles of {job.picture.name}", len(plan)) as progress:
         result = predictor.raster(job.picture, labels, resume=options.resume, progress=progress)
     if not plan.whole:

@@ -16,7 +16,7 @@ from pixelwise.io.shapes.coco_ids import CocoIds
 from pixelwise.io.shapes.records import ObjectRecord, PictureRecord, read_picture, read_records, write_records
 from pixelwise.types import LabelSpace
 
-FOLDER = ".pixelwise-objects"
+LISTS_FOLDER = ".pixelwise-objects"
 """Where the lists wait in the output folder; it goes with the end of the job."""
 
 
@@ -34,7 +34,7 @@ class ObjectLists:
 
     def path_of(self, job: Job) -> Path:
         """Name the list of a picture."""
-        return self.out / FOLDER / f"{hashlib.sha256(os.fsencode(job.name.as_posix())).hexdigest()[:24]}.jsonl"
+        return self.out / LISTS_FOLDER / f"{hashlib.sha256(os.fsencode(job.name.as_posix())).hexdigest()[:24]}.jsonl"
 
     def add(self, job: Job, size: Size, records: Callable[[], Iterable[ObjectRecord]]) -> None:
         """List the objects of a picture, if the job wants them; only then they are found.
@@ -43,7 +43,7 @@ class ObjectLists:
             PixelwiseError: the list cannot be written.
         """
         if self.kinds:
-            make_folder(self.out / FOLDER, "out")
+            make_folder(self.out / LISTS_FOLDER, "out")
             write_records(self.path_of(job), PictureRecord(listed_name(job), *size), records())
 
     def drop(self, job: Job) -> None:
@@ -77,15 +77,15 @@ class ObjectLists:
         if "coco" in self.kinds:
             write_coco(self.out / JOB_FILES["coco"], pictures, label_space, like=like)
         if "table" in self.kinds:
-            shown = (
+            accepted = (
                 (picture, filter(lambda one: one.score is None or one.score >= score, objects))
                 for picture, objects in pictures()
             )
-            write_object_table(self.out / JOB_FILES["table"], shown, label_space)
+            write_object_table(self.out / JOB_FILES["table"], accepted, label_space)
 
     def remove(self) -> None:
         """Remove the lists: the job is done."""
-        shutil.rmtree(self.out / FOLDER, ignore_errors=True)
+        shutil.rmtree(self.out / LISTS_FOLDER, ignore_errors=True)
 
 
 def listed_name(job: Job) -> str:

@@ -19,7 +19,7 @@ from pixelwise.io.atomic import atomic_path
 from pixelwise.io.shapes.polygons import write_object_polygons, write_polygons
 from pixelwise.types import object_space
 
-ENDINGS = {
+PICTURE_ENDINGS = {
     "labels": ".png",
     "overlay": "_overlay.jpg",
     "probabilities": "_probabilities.npy",
@@ -30,10 +30,10 @@ ENDINGS = {
 JOB_FILES = {"coco": "predictions.json", "table": "objects.csv"}
 """What is written for all pictures of a job together -> its file in the output folder."""
 
-OUTPUT_KINDS = (*ENDINGS, *JOB_FILES)
+OUTPUT_KINDS = (*PICTURE_ENDINGS, *JOB_FILES)
 """All that can be asked for."""
 
-RASTER_LABELS = ".tif"
+RASTER_LABELS_ENDING = ".tif"
 """Ending of the file of labels of a raster, which is always written."""
 
 
@@ -54,7 +54,7 @@ def parse_kinds(words: Sequence[str]) -> tuple[str, ...]:
 def results_of(name: Path) -> list[Path]:
     """Name all files that a picture may leave."""
     sink = FolderSink(name)
-    return [sink.path(ending) for ending in (*ENDINGS.values(), RASTER_LABELS)]
+    return [sink.path(ending) for ending in (*PICTURE_ENDINGS.values(), RASTER_LABELS_ENDING)]
 
 
 def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) -> None:
@@ -66,8 +66,8 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
     pictures = {job.picture.resolve() for job in jobs}
     for job in jobs:
         sink = FolderSink(out / job.name)
-        results = [sink.path(ENDINGS[kind]) for kind in kinds if kind in ENDINGS]
-        labels = sink.path(RASTER_LABELS)
+        results = [sink.path(PICTURE_ENDINGS[kind]) for kind in kinds if kind in PICTURE_ENDINGS]
+        labels = sink.path(RASTER_LABELS_ENDING)
         if labels.resolve() in pictures and is_raster(job.picture):
             results.append(labels)
         for result in results:
@@ -127,23 +127,23 @@ def write(labelled: Labelled, sink: Sink, kinds: Sequence[str]) -> None:
     Args:
         labelled: with probabilities, where these are wanted.
         sink: where files go.
-        kinds: keys of :data:`ENDINGS`; others are passed over, but where files of objects are written, the overlay
-            shows the numbers of these objects.
+        kinds: keys of :data:`PICTURE_ENDINGS`; others are passed over, but where files of objects are written, the
+            overlay shows the numbers of these objects.
 
     Raises:
         PixelwiseError: a file cannot be written.
     """
     if "labels" in kinds:
-        labelled.save_labels(sink.path(ENDINGS["labels"]))
+        labelled.save_labels(sink.path(PICTURE_ENDINGS["labels"]))
     if "overlay" in kinds:
         painted = labelled.overlay(numbers=any(kind in JOB_FILES for kind in kinds))
-        with atomic_path(sink.path(ENDINGS["overlay"])) as beside:
+        with atomic_path(sink.path(PICTURE_ENDINGS["overlay"])) as beside:
             Image.fromarray(painted).save(beside, "JPEG", quality=90, subsampling=0)
     if "probabilities" in kinds and labelled.probabilities is not None:
-        with atomic_path(sink.path(ENDINGS["probabilities"])) as beside, beside.open("wb") as opened:
+        with atomic_path(sink.path(PICTURE_ENDINGS["probabilities"])) as beside, beside.open("wb") as opened:
             np.save(opened, labelled.probabilities.astype(np.float16))
     if "geojson" in kinds:
-        _write_geojson(labelled, sink.path(ENDINGS["geojson"]))
+        _write_geojson(labelled, sink.path(PICTURE_ENDINGS["geojson"]))
 
 
 def _write_geojson(labelled: Labelled, path: Path) -> None:

@@ -22,7 +22,7 @@ from pixelwise.instances import BoxMask, Instances
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.shapes.polygons import label_bands
 from pixelwise.io.shapes.records import ObjectRecord
-from pixelwise.io.shapes.rings import OUTSIDE
+from pixelwise.io.shapes.rings import NO_REGION
 from pixelwise.types import LabelSpace
 
 Ids = NDArray[np.int32]
@@ -110,7 +110,7 @@ class RegionFinder:
         for classes in self._bands():
             pieces = np.zeros(classes.shape, np.int32)
             for index in np.unique(classes).tolist():
-                if index in (OUTSIDE, self._label_space.background):
+                if index in (NO_REGION, self._label_space.background):
                     continue
                 count, numbers = cv2.connectedComponents((classes == index).view(np.uint8), connectivity=4)
                 inside = numbers > 0
@@ -124,7 +124,7 @@ class RegionFinder:
         Returns:
             The part that each piece belongs to, which has the number of its first piece; and the class of each piece.
         """
-        parents, of_class = [0], [OUTSIDE]
+        parents, of_class = [0], [NO_REGION]
 
         def root(piece: int) -> int:
             while parents[piece] != piece:
@@ -135,7 +135,7 @@ class RegionFinder:
         above: tuple[NDArray[np.int32], Ids] | None = None
         for classes, pieces in self._pieces():
             first = len(parents)
-            new = np.full(max(0, int(pieces.max(initial=0)) + 1 - first), OUTSIDE, np.int32)
+            new = np.full(max(0, int(pieces.max(initial=0)) + 1 - first), NO_REGION, np.int32)
             new[pieces[pieces > 0] - first] = classes[pieces > 0]
             of_class.extend(new.tolist())
             parents.extend(range(first, first + len(new)))

@@ -65,10 +65,10 @@ class AveragingRuntime(Runtime):
     @property
     def fingerprint(self) -> str:
         """Those of all models, and the views."""
-        shown = " ".join(
+        views = " ".join(
             f"{'t' * view.transposed}{'d' * view.down}{'a' * view.along}{view.zoom:g}" for view in self.views
         )
-        return f"{' + '.join(member.fingerprint for member in self.members)}, views {shown}"
+        return f"{' + '.join(member.fingerprint for member in self.members)}, views {views}"
 
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
         """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""

@@ -16,10 +16,10 @@ from pixelwise.errors import SettingError, unknown_name
 if TYPE_CHECKING:
     from pixelwise.models import Coarse
 
-ZOOMS = (0.1, 10.0)
+ZOOM_RANGE = (0.1, 10.0)
 """The least and the largest zoom of a view."""
 
-_NAMES = ("hflip", "vflip", "rotations")
+_VIEW_NAMES = ("hflip", "vflip", "rotations")
 
 
 @dataclass(frozen=True)
@@ -98,18 +98,20 @@ def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
             ``("hflip", 0.75, 1.25)`` makes six views; the flips and the rotations together make eight.
 
     Raises:
-        SettingError: a word that is none of these, or a zoom outside :data:`ZOOMS`.
+        SettingError: a word that is none of these, or a zoom outside :data:`ZOOM_RANGE`.
     """
     zooms, words = [1.0], set()
     for word in wanted:
         zoom = _number(word)
         if zoom is None:
-            if word not in _NAMES:
-                known = (*_NAMES, "a number such as 0.75 or 1.25")
+            if word not in _VIEW_NAMES:
+                known = (*_VIEW_NAMES, "a number such as 0.75 or 1.25")
                 raise SettingError(f"test-time augmentation: {unknown_name('view', str(word), known)}")
             words.add(word)
-        elif not ZOOMS[0] <= zoom <= ZOOMS[1]:
-            raise SettingError(f"test-time augmentation: a zoom lies between {ZOOMS[0]} and {ZOOMS[1]:g}, got {zoom:g}")
+        elif not ZOOM_RANGE[0] <= zoom <= ZOOM_RANGE[1]:
+            raise SettingError(
+                f"test-time augmentation: a zoom lies between {ZOOM_RANGE[0]} and {ZOOM_RANGE[1]:g}, got {zoom:g}"
+            )
         elif zoom not in zooms:
             zooms.append(zoom)
     turns = [View(), View(True, True, False), View(False, True, True), View(True, False, True)]

@@ -20,7 +20,7 @@ from pixelwise.io.text_name import TextName
 from pixelwise.words import counted
 
 _CACHE_MIB = 64
-_STRUCTURE = "IMAGE_STRUCTURE"
+_STRUCTURE_DOMAIN = "IMAGE_STRUCTURE"
 _BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}
 
 
@@ -61,8 +61,8 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
             raise DataError(f"{path}: its bands are of {', '.join(sorted(dtypes))}; save all as one type of numbers")
         dtype = np.dtype(dataset.dtypes[0])
         unchanged = Unchanged(path, _files(dataset))
-        bits = int(dataset.tags(1, ns=_STRUCTURE).get("NBITS", 0))
-        white = slice(0, 1) if dataset.tags(ns=_STRUCTURE).get("MINISWHITE") == "YES" else None
+        bits = int(dataset.tags(1, ns=_STRUCTURE_DOMAIN).get("NBITS", 0))
+        white = slice(0, 1) if dataset.tags(ns=_STRUCTURE_DOMAIN).get("MINISWHITE") == "YES" else None
         palette = None if indices or white is not None else _palette(dataset)
         alpha = dataset.count > 1 and dataset.colorinterp[-1] == ColorInterp.alpha
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0] and not alpha

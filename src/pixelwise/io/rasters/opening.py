@@ -24,7 +24,7 @@ from pixelwise.io.rasters.tiff import open_tiff, open_whole
 
 __all__ = ["Georeference", "Raster", "RasterSource", "Watch", "is_for_gdal", "open_source", "read_uint8"]
 
-_ARRAY = "the array"
+_ARRAY_NAME = "the array"
 
 Openable = str | os.PathLike[str] | NDArray[Any] | RasterSource
 """A file, an array (H, W) or (H, W, C), or a source of one's own."""
@@ -88,7 +88,7 @@ class Watch:
 
     def __init__(self, source: Openable) -> None:
         if isinstance(source, np.ndarray):
-            self._path, self.name = None, _ARRAY
+            self._path, self.name = None, _ARRAY_NAME
         else:
             self.name = str(Path(source)) if isinstance(source, str | os.PathLike) else source.name
             self._path = Path(self.name) if self.name and Path(self.name).exists() else None
@@ -129,7 +129,7 @@ def _of_array(array: NDArray[Any]) -> Raster:
     array = array if array.ndim == 3 else array[:, :, None]  # (H, W, C)
     bits = 1 if array.dtype == np.bool_ else 0
     array = array.view(np.uint8) if bits else array
-    return Raster(_ARRAY, (array.shape[0], array.shape[1]), array.shape[2], array.dtype, ArrayPixels(array), bits)
+    return Raster(_ARRAY_NAME, (array.shape[0], array.shape[1]), array.shape[2], array.dtype, ArrayPixels(array), bits)
 
 
 def read_uint8(

@@ -27,7 +27,7 @@ from pixelwise.io.journal import Damaged, Seal, entries
 FinishedWindow = tuple[int, int, int, int]
 """Row, column, height and width of a window that is written already."""
 
-_WINDOWS_A_FLUSH, _SECONDS_A_FLUSH = 16, 5.0
+_WINDOWS_PER_FLUSH, _SECONDS_PER_FLUSH = 16, 5.0
 
 
 class Scratch:
@@ -89,7 +89,7 @@ class Scratch:
         except OSError as error:
             raise cannot_write(self.target, error) from error
         self._waiting.append((row, column, height, width))
-        if len(self._waiting) >= _WINDOWS_A_FLUSH or time.monotonic() - self._flushed > _SECONDS_A_FLUSH:
+        if len(self._waiting) >= _WINDOWS_PER_FLUSH or time.monotonic() - self._flushed > _SECONDS_PER_FLUSH:
             self.flush()
 
     def flush(self) -> None:
@@ -220,10 +220,10 @@ class Scratch:
             return False
         if found != header:
             differing = [key for key in {**found, **header} if found.get(key) != header.get(key)]
-            shown = "; ".join(f"{key} was {found.get(key)}, is {header.get(key)}" for key in differing)
+            differences = "; ".join(f"{key} was {found.get(key)}, is {header.get(key)}" for key in differing)
             raise PixelwiseError(
-                f"{self.target}: the job that was stopped before was another one ({shown}); run it as it was, or start "
-                "anew without resuming"
+                f"{self.target}: the job that was stopped before was another one ({differences}); run it as it was, or "
+                "start anew without resuming"
             )
         os.truncate(self._journal_path, len(whole))
         self.finished = {(row, column, height, width) for row, column, height, width in windows}

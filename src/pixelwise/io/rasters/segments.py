@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CACHE_BYTES = 64 * 2**20
+SEGMENT_CACHE_BYTES = 64 * 2**20
 """How many decoded bytes a raster keeps for the next window."""
 
 
@@ -20,7 +20,7 @@ class SegmentCache:
         limit: how many bytes are kept; the newest piece is kept even where it alone is larger.
     """
 
-    def __init__(self, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, limit: int = SEGMENT_CACHE_BYTES) -> None:
         self.limit = limit
         self.held = 0
         self._pieces: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()

@@ -22,8 +22,8 @@ from pixelwise.io.tiff_pictures import one_picture
 from pixelwise.words import counted
 
 _MOST_NAMED_FILES = 3  # names that a line lists
-_LOOKED_AT = 2**20  # characters of a file beside a picture
-_SAME = 1e-3  # of a pixel
+_MOST_READ_CHARACTERS = 2**20  # characters of a file beside a picture
+_SAME_PLACE_PIXELS = 1e-3  # of a pixel
 
 
 class UnreadPlaces:
@@ -98,7 +98,7 @@ def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
 
 def _tells_more(file: Path, own: Georeference | None) -> bool:
     """Whether a file beside a picture tells something of its place that was not read of the picture itself."""
-    content = file.read_text(encoding="utf-8", errors="replace")[:_LOOKED_AT]
+    content = file.read_text(encoding="utf-8", errors="replace")[:_MOST_READ_CHARACTERS]
     has_system = own is not None and own.has_system
     if file.suffix.lower() == ".prj":
         return not has_system
@@ -141,4 +141,4 @@ def _agree(own: Georeference | None, transform: Transform | None) -> bool:
     if own is None or own.transform is None or transform is None:
         return False
     step = max(map(abs, (transform[0], transform[1], transform[3], transform[4])))
-    return bool(np.allclose(own.transform, transform, rtol=0, atol=_SAME * step))
+    return bool(np.allclose(own.transform, transform, rtol=0, atol=_SAME_PLACE_PIXELS * step))

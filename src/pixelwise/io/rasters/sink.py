@@ -19,7 +19,7 @@ from pixelwise.io.rasters.stamps import SourceChanged
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
-PNG_PIXELS = 2**26
+MOST_PNG_PIXELS = 2**26
 """The largest PNG that is written, in pixels: it passes through memory whole."""
 
 SINK_SUFFIXES = (".tif", ".tiff", ".zarr", ".png")
@@ -193,9 +193,10 @@ def open_sink(
         raise SettingError(f"tile is {tile}; the side of a tile is a multiple of 16")
     if min(size) < 1:
         raise SettingError(f"{path}: a raster of {size[0]}x{size[1]} pixels is empty")
-    if suffix == ".png" and size[0] * size[1] > PNG_PIXELS:
+    if suffix == ".png" and size[0] * size[1] > MOST_PNG_PIXELS:
         raise SettingError(
-            f"{path}: {size[0]}x{size[1]} pixels are more than the {PNG_PIXELS:,} that are written as PNG; name a .tif"
+            f"{path}: {size[0]}x{size[1]} pixels are more than the {MOST_PNG_PIXELS:,} that are written as PNG; "
+            "name a .tif"
         )
     if path.is_dir() and suffix != ".zarr":
         raise PixelwiseError(f"cannot write {path}: it is a folder; give the name of a file")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pixelwise.errors import DataError
 
-_REST = 20
+_REST_PER_LOOK = 20
 """Between two looks at many files at least so many times the time of a look passes, so that looking takes little."""
 
 
@@ -46,9 +46,9 @@ class Stamp:
         """Look at files, and at all files in folders; what is not there counts as nothing."""
         files, size, newest, total = 0, 0, 0, 0
         for name, state in _each(paths):
-            told = hashlib.blake2b(name, digest_size=8)
-            told.update(b"\0%d %d" % (state.st_size, state.st_mtime_ns))
-            total += int.from_bytes(told.digest(), "big")  # a sum, because folders list their files in any order
+            digest = hashlib.blake2b(name, digest_size=8)
+            digest.update(b"\0%d %d" % (state.st_size, state.st_mtime_ns))
+            total += int.from_bytes(digest.digest(), "big")  # a sum, because folders list their files in any order
             files, size, newest = files + 1, size + state.st_size, max(newest, state.st_mtime_ns)
         return cls(files, size, newest, f"{total % 2**64:016x}")
 
@@ -57,7 +57,7 @@ class Stamp:
             return f"{self.bytes} bytes, {self.newest}"
         return f"{self.files} files, {self.bytes} bytes, {self.newest}, {self.digest}"
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Say what people know files by."""
         if not self.files:
             return "nothing"
@@ -103,7 +103,7 @@ class Unchanged:
         started = time.monotonic()
         stamp = Stamp.of(self._files)
         ended = time.monotonic()
-        self._next = ended + _REST * (ended - started)
+        self._next = ended + _REST_PER_LOOK * (ended - started)
         return stamp
 
     def check(self) -> None:
@@ -124,6 +124,6 @@ def compare(path: Path, before: Stamp, now: Stamp) -> None:
     """
     if now != before:
         raise SourceChanged(
-            f"{path}: the file changed after it was opened ({before.told()} then; {now.told()} now); wait until it is "
-            "written whole, then start again"
+            f"{path}: the file changed after it was opened ({before.describe()} then; {now.describe()} now); wait "
+            "until it is written whole, then start again"
         )

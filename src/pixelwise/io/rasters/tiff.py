@@ -25,10 +25,10 @@ from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.io.tiff import GDAL_NODATA_TAG, header_of, palette_of_page
 from pixelwise.io.tiff_pictures import one_picture
 
-LARGEST_PIECE = 2**28
+MOST_SEGMENT_BYTES = 2**28
 """Bytes that one tile or strip may decode to."""
 
-_MASK_SEARCH = 16  # pages after the first among which a mask band is looked for
+_PAGES_SEARCHED_FOR_MASK = 16  # pages after the first among which a mask band is looked for
 
 
 class _NotByPieces(Exception):
@@ -201,10 +201,10 @@ class TiffPixels:
         self._tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
         self._planes = page.samplesperpixel if page.planarconfig == 2 else 1
         piece = self._tile[0] * self._tile[1] * page.samplesperpixel // self._planes * self.dtype.itemsize
-        if piece > LARGEST_PIECE:
+        if piece > MOST_SEGMENT_BYTES:
             raise DataError(
                 f"{self.path}: its compressed pieces are of {self._tile[0]}x{self._tile[1]} pixels, each "
-                f"{piece / 2**20:,.0f} MiB, more than the {LARGEST_PIECE // 2**20} MiB that are decoded at once; "
+                f"{piece / 2**20:,.0f} MiB, more than the {MOST_SEGMENT_BYTES // 2**20} MiB that are decoded at once; "
                 "save it in tiles"
             )
         stored = [index for index, count in enumerate(self.pages[0].databytecounts) if count]
@@ -273,7 +273,7 @@ def _nodata(page: tifffile.TiffPage) -> float | None:
 
 def _mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.TiffPage | None:
     """Find the page that says which pixels of a picture hold data (NewSubfileType 4, TIFF 6.0 page 36)."""
-    for number in range(1, min(len(tiff.pages), _MASK_SEARCH)):
+    for number in range(1, min(len(tiff.pages), _PAGES_SEARCHED_FOR_MASK)):
         page = tiff.pages.get(number)
         assert isinstance(page, tifffile.TiffPage)
         same_size = (page.imagelength, page.imagewidth) == (picture.imagelength, picture.imagewidth)

@@ -17,8 +17,8 @@ from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.words import counted
 
-_MARKS = ("zarr.json", ".zarray", ".zgroup")
-_METADATA = (*_MARKS, ".zattrs", ".zmetadata")
+_STORE_FILES = ("zarr.json", ".zarray", ".zgroup")
+_METADATA_FILES = (*_STORE_FILES, ".zattrs", ".zmetadata")
 _CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands", "s")
 
 
@@ -70,12 +70,12 @@ def files_of(path: Path) -> tuple[Path, ...]:
 def _files(path: Path, array: Any) -> tuple[Path, ...]:
     folder = path / array.path
     groups = [group for group in folder.parents if group == path or path in group.parents]
-    return (folder, *(group / name for group in groups for name in _METADATA))
+    return (folder, *(group / name for group in groups for name in _METADATA_FILES))
 
 
 def _open(path: Path) -> tuple[Any, dict[str, Any], list[str]]:
     """Open the array that is meant; give it, the attributes of the store, and the names of its axes if they say so."""
-    if not any((path / name).is_file() for name in _MARKS):
+    if not any((path / name).is_file() for name in _STORE_FILES):
         raise DataError(f"{path}: this is a folder, but no Zarr array or group; give a file, or the folder of an array")
     import zarr
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pixelwise.instances import BoxMask
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
+from pixelwise.io.shapes.rings import NO_REGION, Region, trace_regions
 
 
 def outline(mask: BoxMask) -> list[Region]:
@@ -16,7 +16,7 @@ def outline(mask: BoxMask) -> list[Region]:
 
     Rings are in pixels of the picture, as :class:`pixelwise.io.shapes.rings.Region` has them.
     """
-    grid = np.where(mask.pixels, np.int32(0), np.int32(OUTSIDE))  # (h, w)
+    grid = np.where(mask.pixels, np.int32(0), np.int32(NO_REGION))  # (h, w)
     corner = np.array([mask.left, mask.top])
     parts = [
         replace(part, shell=part.shell + corner, holes=tuple(hole + corner for hole in part.holes))

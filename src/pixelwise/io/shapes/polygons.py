@@ -16,7 +16,7 @@ from pixelwise.io.atomic import atomic_text
 from pixelwise.io.rasters.georeference import Georeference, Transform
 from pixelwise.io.rasters.opening import Openable, RasterSource, open_source
 from pixelwise.io.shapes.outlines import outline
-from pixelwise.io.shapes.rings import OUTSIDE, Region, trace_regions
+from pixelwise.io.shapes.rings import NO_REGION, Region, trace_regions
 from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
 
@@ -198,9 +198,9 @@ def label_bands(
     for top in range(0, height, rows):
         band = source.read(slice(top, min(top + rows, height)), slice(None))[0].astype(np.int32)  # (rows, W)
         valid = source.valid(slice(top, min(top + rows, height)), slice(None))
-        band[np.isin(band, left_out)] = OUTSIDE
+        band[np.isin(band, left_out)] = NO_REGION
         if valid is not None:
-            band[~valid] = OUTSIDE
+            band[~valid] = NO_REGION
         if band.max() >= len(label_space):
             raise DataError(
                 f"{source.name}: holds label {band.max()}, but there {agreeing(len(label_space), 'is')} "

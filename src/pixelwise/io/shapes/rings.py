@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE = -1
+NO_REGION = -1
 """The label of pixels that belong to no region."""
 
 
@@ -74,21 +74,21 @@ def trace_regions(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]
     number of pixels.
 
     Args:
-        bands: (rows, width) labels from the top downwards; :data:`OUTSIDE` belongs to no region.
+        bands: (rows, width) labels from the top downwards; :data:`NO_REGION` belongs to no region.
         width: the width of all bands.
 
     Yields:
         Each region as soon as a row ends it.
     """
     tracer = _RingTracer(width)
-    above = np.full((1, width + 2), OUTSIDE, np.int32)
+    above = np.full((1, width + 2), NO_REGION, np.int32)
     for band in bands:
-        grid = np.full((len(band) + 1, width + 2), OUTSIDE, np.int32)
+        grid = np.full((len(band) + 1, width + 2), NO_REGION, np.int32)
         grid[0] = above
         grid[1:, 1:-1] = band
         yield from tracer.advance(grid)
         above = grid[-1:]
-    yield from tracer.advance(np.concatenate([above, np.full_like(above, OUTSIDE)]))
+    yield from tracer.advance(np.concatenate([above, np.full_like(above, NO_REGION)]))
 
 
 class _RingTracer:
@@ -98,7 +98,7 @@ class _RingTracer:
         self.waiting: list[_Chain | None] = [None] * (2 * self.stride)
 
     def advance(self, grid: NDArray[np.int32]) -> Iterator[Region]:
-        """Take rows of labels, the first of which was taken before; (rows + 1, W + 2) with a frame of OUTSIDE."""
+        """Take rows of labels, the first of which was taken before; (rows + 1, W + 2) with a frame of NO_REGION."""
         rows, edges, labels = _edges(grid)
         ends = np.searchsorted(rows, np.arange(len(grid)))
         for number in range(len(grid) - 1):
@@ -217,7 +217,7 @@ def _edges(grid: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64
     )
     found = []
     for where, label, *form in kinds:
-        (index,) = np.nonzero(where & (label != OUTSIDE))
+        (index,) = np.nonzero(where & (label != NO_REGION))
         constant = np.broadcast_to(np.array(form, np.int64), (len(index), 4))
         found.append(np.column_stack([y[index], x[index], label[index], constant]))
     turns = np.concatenate(found)  # columns y, x, label, below, to the right, up, region right

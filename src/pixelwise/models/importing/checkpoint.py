@@ -16,19 +16,19 @@ from safetensors.torch import load
 from torch import Tensor
 
 from pixelwise.errors import ModelError
-from pixelwise.models.importing.said import Said, read_said
+from pixelwise.models.importing.stated_options import StatedOptions, read_stated_options
 
-HOLDERS = ("state_dict", "model_state_dict", "model")
+TENSOR_KEYS = ("state_dict", "model_state_dict", "model")
 """Where training loops keep the tensors, beside the state of their optimiser."""
 
-HARMLESS: list[Any] = [argparse.Namespace]
+SAFE_TYPES: list[Any] = [argparse.Namespace]
 """What may lie beside them: torchvision's training script saves its command line so."""
 
-WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
+WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """What comes before all names after data parallel training, compilation, or in a Lightning module."""
 
 
-def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Said]:
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], StatedOptions]:
     """Read a state dict: a ``.pth`` or ``.pt`` file, a checkpoint that holds one, or a safetensors file.
 
     Pickles are opened by ``torch.load(weights_only=True)``, which builds tensors and plain containers and refuses all
@@ -51,7 +51,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Said]:
     if not tensors:
         keys = ", ".join(str(key) for key in list(content)[:8]) or "nothing"
         raise ModelError(f"{path}: holds no tensors by name (it has {keys}); save model.state_dict()")
-    return _unwrap(tensors), read_said(path, content)
+    return _unwrap(tensors), read_stated_options(path, content)
 
 
 def _open(path: Path) -> Any:
@@ -60,7 +60,7 @@ def _open(path: Path) -> Any:
     try:
         if head[:2] != b"PK" and head[:1] != b"\x80":
             return load(path.read_bytes())
-        with torch.serialization.safe_globals(HARMLESS):
+        with torch.serialization.safe_globals(SAFE_TYPES):
             return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise ModelError(f"{path}: is neither a torch checkpoint nor a safetensors file ({error})") from None
@@ -77,7 +77,7 @@ def _open(path: Path) -> Any:
 
 def _held(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """The state dict inside a checkpoint, or the checkpoint itself where it is one."""
-    for holder in HOLDERS:
+    for holder in TENSOR_KEYS:
         inner = content.get(holder)
         if isinstance(inner, Mapping):
             return _held(inner)
@@ -86,7 +86,7 @@ def _held(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 def _unwrap(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take off a prefix that most names share; the others (a loss with weights of its own) stay as they are."""
-    for prefix in WRAPPERS:
+    for prefix in WRAPPER_PREFIXES:
         if 2 * sum(name.startswith(prefix) for name in tensors) > len(tensors):
             return _unwrap({name.removeprefix(prefix): value for name, value in tensors.items()})
     return tensors

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pixelwise.encoders.mobilenet import mobilenetv3_from_torchvision
 
-_PYRAMID = (
+_PYRAMID_NAMES = (
     # torchvision and smp number image pooling as the last branch, where an average pool comes first.
     (r"^convs\.4\.1\.", "image_pooling.0."),
     (r"^convs\.4\.2\.", "image_pooling.1."),
@@ -24,12 +24,12 @@ _PYRAMID = (
     (r"^project\.([01])\.", r"project.0.\1."),
 )
 
-_TORCHVISION_HEAD = ((r"^1\.", "decoder.1.0."), (r"^2\.", "decoder.1.1."), (r"^4\.", "head."))
+_TORCHVISION_HEAD_NAMES = ((r"^1\.", "decoder.1.0."), (r"^2\.", "decoder.1.1."), (r"^4\.", "head."))
 
-_SEPARABLE = ((r"^0\.0\.", "0."), (r"^0\.1\.", "1."), (r"^1\.", "2."))
+_SEPARABLE_NAMES = ((r"^0\.0\.", "0."), (r"^0\.1\.", "1."), (r"^1\.", "2."))
 """smp's separable convolution in a sequence with its batch norm -> three parts of one sequence."""
 
-_AFTER = ((r"^1\.0\.", "0."), (r"^1\.1\.", "1."), (r"^2\.", "2."))
+_SEPARABLE_AFTER_PYRAMID_NAMES = ((r"^1\.0\.", "0."), (r"^1\.1\.", "1."), (r"^2\.", "2."))
 """The same where the pyramid is the first part of the sequence."""
 
 
@@ -44,7 +44,7 @@ def _rewrite(name: str, rules: tuple[tuple[str, str], ...]) -> str:
 def _pyramid(name: str, *, separable: bool) -> str:
     """Rename a tensor of an ASPP; with separable branches their batch norm is the third part here, there the second."""
     nested = ((r"^convs\.([123])\.1\.", r"branches.\1.2."),) if separable else ()
-    return _rewrite(name, (*nested, *_PYRAMID))
+    return _rewrite(name, (*nested, *_PYRAMID_NAMES))
 
 
 def deeplabv3_from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -61,7 +61,7 @@ def deeplabv3_from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]
         if head.startswith("0."):
             renamed[f"decoder.0.{_pyramid(head[2:], separable=False)}"] = state[key]
         else:
-            renamed[_rewrite(head, _TORCHVISION_HEAD)] = state[key]
+            renamed[_rewrite(head, _TORCHVISION_HEAD_NAMES)] = state[key]
     return renamed
 
 
@@ -115,11 +115,11 @@ def deeplabv3plus_from_smp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             name = f"decoder.aspp.{_pyramid(key.removeprefix('decoder.aspp.0.'), separable=True)}"
         elif key.startswith("decoder.aspp."):
             part = key.removeprefix("decoder.aspp.")
-            name = f"decoder.after.{_rewrite(part, _AFTER)}"
+            name = f"decoder.after.{_rewrite(part, _SEPARABLE_AFTER_PYRAMID_NAMES)}"
         elif key.startswith("decoder.block1."):
             name = f"decoder.reduce.{key.removeprefix('decoder.block1.')}"
         elif key.startswith("decoder.block2."):
-            name = f"decoder.refine.0.{_rewrite(key.removeprefix('decoder.block2.'), _SEPARABLE)}"
+            name = f"decoder.refine.0.{_rewrite(key.removeprefix('decoder.block2.'), _SEPARABLE_NAMES)}"
         else:
             name = _rewrite(key, ((r"^segmentation_head\.0\.", "head."),))
         renamed[name] = value

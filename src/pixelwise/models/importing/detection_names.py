@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_RULES = (
+_RCNN_NAMES = (
     (r"^backbone\.body\.", "trunk.encoder.body."),
     (r"^backbone\.fpn\.", "trunk.fpn."),
     # Early torchvision had the layers of the pyramid and of the proposals' head in no sequence.
@@ -25,7 +25,7 @@ def rcnn_from_torchvision(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """Rename the tensors of ``fasterrcnn_resnet50_fpn`` or ``maskrcnn_resnet50_fpn``."""
     renamed = {}
     for name, value in tensors.items():
-        for pattern, replacement in _RULES:
+        for pattern, replacement in _RCNN_NAMES:
             name = re.sub(pattern, replacement, name)
         renamed[name] = value
     return renamed

@@ -18,11 +18,11 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.build import Model, build_model
 from pixelwise.models.importing.checkpoint import read_checkpoint
-from pixelwise.models.importing.misfits import told_by_names, told_by_shapes
+from pixelwise.models.importing.misfits import explain_by_names, explain_by_shapes
 from pixelwise.models.importing.recipe import Recipe
-from pixelwise.models.importing.said import Said, options_of, take_activation
 from pixelwise.models.importing.sizes import take_sizes_as_smp
 from pixelwise.models.importing.sources import find_recipe
+from pixelwise.models.importing.stated_options import StatedOptions, options_of, take_activation
 from pixelwise.preprocessing import Preprocessing, Resize
 from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
@@ -30,7 +30,7 @@ from pixelwise.words import agreeing, counted
 MOST_LISTED_TENSORS = 6
 """Names of tensors that an error lists before it only counts."""
 
-COUNTER = ".num_batches_tracked"
+BATCH_COUNTER = ".num_batches_tracked"
 """A count that batch norms keep and do not compute with; checkpoints of early torch lack it."""
 
 
@@ -63,9 +63,9 @@ def import_checkpoint(
         ModelError: as either of them, with the file's name.
         SettingError: as :func:`import_tensors`.
     """
-    tensors, said = read_checkpoint(path)
+    tensors, stated = read_checkpoint(path)
     try:
-        return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, said=said, **options)
+        return import_tensors(tensors, source, label_space=label_space, leave_out=leave_out, stated=stated, **options)
     except SettingError as error:
         raise SettingError(f"{path}: {error.text}", argument=error.argument) from None
     except ModelError as error:
@@ -78,7 +78,7 @@ def import_tensors(
     *,
     label_space: LabelSpace | None = None,
     leave_out: Sequence[str] = (),
-    said: Said | None = None,
+    stated: StatedOptions | None = None,
     **options: Any,
 ) -> Imported:
     """Make a model from a state dict of torchvision or segmentation_models_pytorch.
@@ -92,7 +92,7 @@ def import_tensors(
         source: the network that they are of, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
         label_space: the classes; numbered ones by default.
         leave_out: beginnings of the names of tensors that need no place, such as those of a loss.
-        said: what files say of how the network was built.
+        stated: what files state of how the network was built.
         **options: of our model, where the network was built with others than its library's defaults. And ``resize``
             of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``; ``activation``
             of one of segmentation_models_pytorch: ``"none"``, ``"softmax"`` or ``"sigmoid"``.
@@ -103,9 +103,9 @@ def import_tensors(
         SettingError: the label space has another number of classes, or the model does not have an option.
     """
     recipe = find_recipe(source, tensors)
-    said = said or Said()
+    stated = stated or StatedOptions()
     if recipe.architecture:
-        options = {**options_of(said, recipe.architecture, recipe.encoder), **options}
+        options = {**options_of(stated, recipe.architecture, recipe.encoder), **options}
     left_out = [name for name in tensors if name.startswith((*recipe.useless, *leave_out))]
     kept = {name: name for name in tensors if name not in left_out}
     places = recipe.rename(kept)  # our name -> theirs, since renaming only carries values along
@@ -117,12 +117,12 @@ def import_tensors(
     elif resize is not None:
         assumed["resize"] = [resize.shorter, resize.longer]
     if assumed:
-        told = " and ".join(f"{key}={value}" for key, value in assumed.items())
-        notes.append(f"{told}, as {recipe.library} has it by default: tensors do not tell")
+        defaults = " and ".join(f"{key}={value}" for key, value in assumed.items())
+        notes.append(f"{defaults}, as {recipe.library} has it by default: tensors do not tell")
 
     renamed = {ours: tensors[theirs] for ours, theirs in places.items()}
     classes = len(renamed.get(f"{recipe.heads[0]}.weight", (0, 0)))
-    if recipe.architecture and not take_activation(options, said, classes) and classes > 1:
+    if recipe.architecture and not take_activation(options, stated, classes) and classes > 1:
         notes.append(
             "a pixel is of the class of its largest score; where each class went through a sigmoid of its own, give "
             "the option activation=sigmoid"
@@ -138,14 +138,14 @@ def import_tensors(
 
     model = _build(recipe, renamed, label_space or LabelSpace.of(max(1, classes)), resize, options)
     wanted = model.network.state_dict()
-    counters = {name: value for name, value in wanted.items() if name.endswith(COUNTER) and name not in renamed}
+    counters = {name: value for name, value in wanted.items() if name.endswith(BATCH_COUNTER) and name not in renamed}
     if counters:
         notes.append(
-            f"{counted(len(counters), 'batch norm', 'comes')} without the count {COUNTER[1:]}, which begins at 0"
+            f"{counted(len(counters), 'batch norm', 'comes')} without the count {BATCH_COUNTER[1:]}, which begins at 0"
         )
     astray = [theirs for ours, theirs in places.items() if ours not in wanted]
     astray += sorted(kept.keys() - set(places.values()))
-    otherwise = told_by_names(recipe, {name: tensors[name] for name in kept})
+    otherwise = explain_by_names(recipe, {name: tensors[name] for name in kept})
     _check_fit(source, renamed | counters, wanted, astray, otherwise)
     model.network.load_state_dict(renamed | counters)
     if recipe.architecture and isinstance(model, SegmentationModel):
@@ -221,31 +221,31 @@ def _check_fit(
     missing = [name for name in wanted if name not in given]
     if otherwise and (astray or missing):
         raise ModelError(f"{otherwise}: {_count(astray or missing)} no counterpart in {source}")
-    told = []
+    complaints = []
     if astray:
-        told.append(
+        complaints.append(
             f"{_count(astray)} no place in {source} as its library builds it by default (where no label depends on "
             "them, leave them out by the beginning of their names)"
         )
     if missing:
-        told.append(f"{_count(missing)} to be there, by our names, but no tensor of the checkpoint fits")
-    if told:
+        complaints.append(f"{_count(missing)} to be there, by our names, but no tensor of the checkpoint fits")
+    if complaints:
         mend = "Give the source that was trained"
         if all(name.startswith("encoder.") for name in (*astray, *missing)):
             mend = "Its encoder is another one: give the source that has it"
         elif all(name.startswith(("backbone.body.", "trunk.encoder.")) for name in (*astray, *missing)):
             mend = "Its trunk is another one: give the option encoder=NAME"
-        raise ModelError(f"{'; '.join(told)}. {mend}")
+        raise ModelError(f"{'; '.join(complaints)}. {mend}")
     other = [name for name in wanted if wanted[name].shape != given[name].shape]
     if other:
         found, expected = tuple(given[other[0]].shape), tuple(wanted[other[0]].shape)
-        said = told_by_shapes(other, given, wanted)
-        why = f". What was otherwise: {said}" if said else ""
+        explained = explain_by_shapes(other, given, wanted)
+        why = f". What was otherwise: {explained}" if explained else ""
         raise ModelError(
             f"{_count(other)} another shape than in {source}: the first is {found} and should be {expected}{why}"
         )
 
 
 def _count(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MOST_LISTED_TENSORS]) + (", ..." if len(names) > MOST_LISTED_TENSORS else "")
-    return f"{counted(len(names), 'tensor')} ({shown}) {agreeing(len(names), 'has')}"
+    listed = ", ".join(names[:MOST_LISTED_TENSORS]) + (", ..." if len(names) > MOST_LISTED_TENSORS else "")
+    return f"{counted(len(names), 'tensor')} ({listed}) {agreeing(len(names), 'has')}"

@@ -56,7 +56,7 @@ OPTIONS_BY_SHAPE: tuple[tuple[str, int, str], ...] = (
 """Our name of a tensor, the axis that is off -> what was otherwise, in the words of the library."""
 
 
-def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
+def explain_by_names(recipe: Recipe, tensors: Tensors) -> str:
     """Say, by the names of tensors, what a network was built with that has no form here; empty where they do not tell.
 
     Args:
@@ -64,8 +64,8 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
         tensors: the tensors of the checkpoint.
     """
     if not recipe.architecture:
-        told = [kind for pattern, kind in TORCHVISION_PATTERNS.items() if _any(pattern, tensors)]
-        return f"the tensors are of {' and '.join(told)}, which has no form here" if told else ""
+        kinds = [kind for pattern, kind in TORCHVISION_PATTERNS.items() if _any(pattern, tensors)]
+        return f"the tensors are of {' and '.join(kinds)}, which has no form here" if kinds else ""
     found = next((name for pattern, name in ARCHITECTURE_PATTERNS.items() if _any(pattern, tensors)), None)
     if found is not None and found.lower() != recipe.architecture:
         form = (
@@ -74,23 +74,23 @@ def told_by_names(recipe: Recipe, tensors: Tensors) -> str:
             else "which has no form here"
         )
         return f"the tensors are those of the library's {found}, {form}"
-    told = _options(recipe.architecture, tensors)
-    return f"this network was built with {' and '.join(told)}, which has no form here" if told else ""
+    options = _options(recipe.architecture, tensors)
+    return f"this network was built with {' and '.join(options)}, which has no form here" if options else ""
 
 
 def _options(architecture: str, tensors: Tensors) -> list[str]:
     """Name the options of segmentation_models_pytorch that tensors tell of."""
-    told = [option for pattern, option in SMP_OPTION_PATTERNS.items() if _any(pattern, tensors)]
+    options = [option for pattern, option in SMP_OPTION_PATTERNS.items() if _any(pattern, tensors)]
     blocks = {found[1] for name in tensors if (found := re.match(r"decoder\.blocks\.(\d)\.", name))}
     if architecture == "unet" and len(blocks) not in (0, 5):
-        told.append(f"encoder_depth={len(blocks)}")
+        options.append(f"encoder_depth={len(blocks)}")
     separable = _any(r"decoder\.(aspp\.0|aspp|0)\.convs\.1\.0\.1\.weight", tensors)
     if architecture.startswith("deeplab") and separable != (architecture == "deeplabv3plus"):
-        told.append(f"decoder_aspp_separable={separable}")
-    return told
+        options.append(f"decoder_aspp_separable={separable}")
+    return options
 
 
-def told_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, Tensor]) -> str:
+def explain_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, Tensor]) -> str:
     """Say what was otherwise, by the first tensors of another shape that tell; empty where none does.
 
     Args:
@@ -98,18 +98,18 @@ def told_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, 
         given: our name -> their tensor.
         wanted: our name -> ours.
     """
-    told: dict[str, None] = {}
+    options: dict[str, None] = {}
     for name in misfits:
         found, expected = given[name].shape, wanted[name].shape
         off = [axis for axis, sides in enumerate(zip(found, expected, strict=False)) if sides[0] != sides[1]]
         option = next(
-            (said for pattern, axis, said in OPTIONS_BY_SHAPE if re.match(pattern, name) and axis in off), None
+            (option for pattern, axis, option in OPTIONS_BY_SHAPE if re.match(pattern, name) and axis in off), None
         )
         if option is not None:
-            told[option] = None
-        if len(told) == 2:
+            options[option] = None
+        if len(options) == 2:
             break
-    return " and ".join(told)
+    return " and ".join(options)
 
 
 def _any(pattern: str, tensors: Tensors) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import timm
 
-from pixelwise.encoders.smp_encoder import PREFIX, block_places
+from pixelwise.encoders.smp_encoder import SMP_PREFIX, block_places
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_smp, deeplabv3plus_from_smp
@@ -17,9 +17,9 @@ from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
 SMP_ARCHITECTURES = ("unet", "deeplabv3", "deeplabv3plus")
 """Those that have a form here."""
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-RESNEXTS = tuple(f"resnext{kind}d" for kind in ("50_32x4", "101_32x4", "101_32x8", "101_32x16", "101_32x32"))
-OTHERS = (
+SMP_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+SMP_RESNEXTS = tuple(f"resnext{kind}d" for kind in ("50_32x4", "101_32x4", "101_32x8", "101_32x16", "101_32x32"))
+REBUILT_ENCODERS = (
     "mobilenet_v2",
     *(f"efficientnet-b{version}" for version in range(8)),
     *(f"timm-efficientnet-b{version}" for version in range(9)),
@@ -27,18 +27,18 @@ OTHERS = (
 )
 """Encoders of the library that :mod:`pixelwise.encoders.smp_encoder` rebuilds."""
 
-THROUGH_TIMM = ("timm-regnet", "timm-res2", "timm-resnest", "timm-mobilenetv3", "timm-gernet")
+TIMM_PREFIXES = ("timm-regnet", "timm-res2", "timm-resnest", "timm-mobilenetv3", "timm-gernet")
 """Beginnings of names that the library keeps for encoders it now takes from timm as they are."""
 
-USELESS = (
+USELESS_PREFIXES = (
     "classification_head.",
     *("encoder.fc.", "encoder._fc.", "encoder.classifier."),
     *("encoder.conv_head.", "encoder.bn2.", "encoder._conv_head.", "encoder._bn1."),  # behind EfficientNet's last map
 )
 """Beginnings of the names of tensors that no label depends on."""
 
-FIRST_STAGE = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-OTHER_STAGES = {
+FIRST_STAGE_PARTS = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+OTHER_STAGE_PARTS = {
     **{"_expand_conv": "conv_pw", "_bn0": "bn1"},
     **{"_depthwise_conv": "conv_dw", "_bn1": "bn2"},
     **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
@@ -65,7 +65,7 @@ def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
         rename=rename,
         heads=("head",),
         options=options,
-        useless=USELESS,
+        useless=USELESS_PREFIXES,
         normalisation=_normalisation(encoder),
         assumed=assumed,
         architecture=architecture,
@@ -78,7 +78,7 @@ Parts = tuple[str, Rename, dict[str, Any], dict[str, Any]]
 
 
 def _unet(encoder: str, tensors: Tensors) -> Parts:
-    ours = encoder if encoder in RESNETS + RESNEXTS else _encoder(encoder, "unet")
+    ours = encoder if encoder in SMP_RESNETS + SMP_RESNEXTS else _encoder(encoder, "unet")
     widths: list[int] = []
     while (first := tensors.get(f"decoder.blocks.{len(widths)}.conv1.0.weight")) is not None:
         widths.append(len(first))
@@ -96,10 +96,10 @@ def _unet(encoder: str, tensors: Tensors) -> Parts:
 
 
 def _deeplabv3(encoder: str, tensors: Tensors) -> Parts:
-    if encoder not in RESNETS:
+    if encoder not in SMP_RESNETS:
         raise ModelError(
             f"smp-deeplabv3-{encoder}: this encoder has no form here under DeepLabV3; those that have one are "
-            f"{', '.join(RESNETS)}"
+            f"{', '.join(SMP_RESNETS)}"
         )
 
     def rename(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _deeplabv3(encoder: str, tensors: Tensors) -> Parts:
 
 
 def _deeplabv3plus(encoder: str, tensors: Tensors) -> Parts:
-    ours = f"{encoder}_atrous" if encoder in RESNETS else _encoder(encoder, "deeplabv3plus")
+    ours = f"{encoder}_atrous" if encoder in SMP_RESNETS else _encoder(encoder, "deeplabv3plus")
 
     def rename(state: Mapping[str, Any]) -> dict[str, Any]:
         return deeplabv3plus_from_smp(_rename_encoder(state, ours))
@@ -131,16 +131,16 @@ def _encoder(encoder: str, architecture: str) -> str:
         ModelError: there is none.
     """
     name = encoder
-    if encoder.startswith(THROUGH_TIMM):
+    if encoder.startswith(TIMM_PREFIXES):
         name = encoder.replace("timm-mobilenetv3", "tu-tf_mobilenetv3").replace("timm-", "tu-")
     if name.startswith("tu-"):
         name = name.removeprefix("tu-")
         if not timm.is_model(name):
             raise ModelError(unknown_name("timm model", name, timm.list_models()))
         return name
-    if encoder in RESNEXTS + OTHERS:
-        return PREFIX + encoder
-    known = (*RESNETS, *RESNEXTS, "mobilenet_v2", "efficientnet-b0 to b7", "timm-efficientnet-b0 to b8")
+    if encoder in SMP_RESNEXTS + REBUILT_ENCODERS:
+        return SMP_PREFIX + encoder
+    known = (*SMP_RESNETS, *SMP_RESNEXTS, "mobilenet_v2", "efficientnet-b0 to b7", "timm-efficientnet-b0 to b8")
     raise ModelError(
         f"smp-{architecture}-{encoder}: no encoder here gives the maps of this one; those that have a form are "
         f"{', '.join(known)}, timm-tf_efficientnet_lite0 to lite4, and timm's as tu-NAME"
@@ -155,9 +155,9 @@ def _normalisation(encoder: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _rename_encoder(state: Mapping[str, Any], ours: str) -> dict[str, Any]:
     """Give the tensors of an encoder the names that they have in our encoder of a name."""
-    if ours.endswith("_atrous") or ours == f"{PREFIX}mobilenet_v2":
+    if ours.endswith("_atrous") or ours == f"{SMP_PREFIX}mobilenet_v2":
         return dict(state)
-    if matched := re.fullmatch(rf"{PREFIX}efficientnet-b(\d)", ours):
+    if matched := re.fullmatch(rf"{SMP_PREFIX}efficientnet-b(\d)", ours):
         return _rename_efficientnet(state, int(matched[1]))
     return _rewrite(state, (r"^encoder\.(model\.)?", "encoder.body."))
 
@@ -170,7 +170,7 @@ def _rename_efficientnet(state: Mapping[str, Any], version: int) -> dict[str, An
         matched = re.fullmatch(r"encoder\._blocks\.(\d+)\.(\w+)\.(\w+)", name)
         if matched is not None and int(matched[1]) < len(places):
             stage, place = places[int(matched[1])]
-            parts = FIRST_STAGE if stage == 0 else OTHER_STAGES
+            parts = FIRST_STAGE_PARTS if stage == 0 else OTHER_STAGE_PARTS
             parts = {**parts, "_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
             if matched[2] in parts:
                 name = f"encoder.body.blocks.{stage}.{place}.{parts[matched[2]]}.{matched[3]}"

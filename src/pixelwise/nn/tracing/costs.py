@@ -14,7 +14,7 @@ def multiply_adds(operator: Any, args: tuple[Any, ...], output: Tensor) -> int:
 
     Padding counts as any other value, as in published figures. Biases, norms, pooling and interpolation count nothing.
     """
-    cost = _COSTS.get(operator._overloadpacket)
+    cost = _OPERATOR_COSTS.get(operator._overloadpacket)
     return 0 if cost is None else cost(args, output)
 
 
@@ -30,7 +30,7 @@ def _product(args: tuple[Any, ...], output: Tensor) -> int:
 
 
 aten = torch.ops.aten
-_COSTS: dict[Any, Callable[[tuple[Any, ...], Tensor], int]] = {
+_OPERATOR_COSTS: dict[Any, Callable[[tuple[Any, ...], Tensor], int]] = {
     aten.convolution: _convolution,
     aten.mm: _product,
     aten.addmm: _product,

@@ -22,7 +22,7 @@ Rule = Callable[[Operation], Where]
 
 def rule_of(operator: Any) -> Rule | None:
     """The rule of an operator (an overload of ``torch.ops``); None where nothing is known about it."""
-    known = RULES.get(operator._overloadpacket)
+    known = OPERATOR_RULES.get(operator._overloadpacket)
     return _join if known is None and torch.Tag.pointwise in operator.tags else known
 
 
@@ -330,7 +330,7 @@ def _layer_norm(run: Operation) -> Where:
 
 
 aten = torch.ops.aten
-RULES: dict[Any, Rule] = {
+OPERATOR_RULES: dict[Any, Rule] = {
     aten.convolution: _convolution,
     aten.max_pool2d_with_indices: _max_pool,
     aten.avg_pool2d: _average_pool,

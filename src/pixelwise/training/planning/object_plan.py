@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelwise.data.fingerprint import Fingerprint
-from pixelwise.data.object_survey import PERCENTILES, ObjectSurvey
+from pixelwise.data.object_survey import SPREAD_PERCENTILES, ObjectSurvey
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import (
     Draft,
@@ -57,7 +57,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     choose_channels(draft, traits)
     _choose_options(draft, survey, cpu=cpu)
     height, width = traits.median_size
-    large = survey.sizes[PERCENTILES.index(95)]
+    large = survey.sizes[SPREAD_PERCENTILES.index(95)]
     least, most = CPU_CROP_PIXEL_RANGE if cpu else GPU_CROP_PIXEL_RANGE
     limit = round(min(max((OBJECT_SIDES_PER_CROP * large) ** 2, least), most))
     crop = draft.set(
@@ -133,7 +133,7 @@ def plan_suppression(survey: ObjectSurvey) -> tuple[float, str]:
     Returns:
         From 0.3, for two views of an object may differ that much, to the paper's 0.5; and the reason.
     """
-    usual = survey.overlaps[PERCENTILES.index(99)]
+    usual = survey.overlaps[SPREAD_PERCENTILES.index(99)]
     reason = f"99 of 100 boxes have an IoU below {usual:.2g} with all others of their class"
     return round(min(max(usual, 0.3), 0.5), 2), reason
 
@@ -148,7 +148,7 @@ def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
     Returns:
         Sizes, and the reason.
     """
-    small, large = (survey.sizes[PERCENTILES.index(percentile)] for percentile in (5, 95))
+    small, large = (survey.sizes[SPREAD_PERCENTILES.index(percentile)] for percentile in (5, 95))
     reach = math.sqrt(2)
     first = min(max(reach * small, LEAST_ANCHOR), PAPER_ANCHOR)
     first = round(min(max(first, large / reach / 2 ** (PYRAMID_LEVELS - 1)), LARGEST_ANCHOR))
@@ -158,7 +158,7 @@ def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
 
 def plan_ratios(survey: ObjectSurvey) -> tuple[list[float], str]:
     """Choose height over width of the anchors: those of the paper, and longer ones where a tenth of the objects is."""
-    flat, tall = (survey.aspects[PERCENTILES.index(percentile)] for percentile in (5, 95))
+    flat, tall = (survey.aspects[SPREAD_PERCENTILES.index(percentile)] for percentile in (5, 95))
     ratios = [0.5, 1.0, 2.0]
     ratios = [0.25, *ratios] if flat < 0.35 else ratios
     ratios = [*ratios, 4.0] if tall > 1 / 0.35 else ratios
@@ -172,11 +172,13 @@ def _choose_augmentation(draft: Draft, traits: Fingerprint, survey: ObjectSurvey
     choose_vertical_flips(draft, traits)
     draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
     draft.set("elastic", 0.0, "things keep their shapes")
-    shown = survey.objects / survey.images * survey.of / traits.pixels * crop[0] * crop[1]
+    objects_per_crop = survey.objects / survey.images * survey.of / traits.pixels * crop[0] * crop[1]
     classes = sum(count > 0 for count in survey.class_objects)
-    if shown < 2 or classes > 1:
-        average = counted(f"{shown:.2g}", "object")
+    if objects_per_crop < 2 or classes > 1:
+        average = counted(f"{objects_per_crop:.2g}", "object")
         reason = f"a crop anywhere would show {average} of {counted(classes, 'class')}; half the crops seek one"
         draft.set("rare_class_probability", 0.5, reason)
     else:
-        draft.set("rare_class_probability", 0.0, f"a crop anywhere shows {counted(f'{shown:.0f}', 'object')}")
+        draft.set(
+            "rare_class_probability", 0.0, f"a crop anywhere shows {counted(f'{objects_per_crop:.0f}', 'object')}"
+        )

@@ -35,7 +35,7 @@ LEAST_BATCH = 4
 CPU_PLAIN_BATCH = 2
 """Crops a step of networks without norms, which have no statistics to estimate; their papers take 1, or some 20."""
 GPU_PIXEL_BATCH = 16
-GPU_BYTES_A_PIXEL = 6_000
+GPU_BYTES_PER_PIXEL = 6_000
 """Assumed need of one crop pixel in training on a GPU, meant to be generous."""
 
 BORDER_WEIGHT = 10.0
@@ -87,7 +87,7 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
     if machine.device != "cpu":
         reason = f"pictures are about {height}x{width}; {GPU_CROP_PIXELS:,} pixels per crop suit this {machine.device}"
         crop = draft.set("crop", profile.legal_crop(crop_size(height, width, GPU_CROP_PIXELS)), reason)
-        fitting = int(0.8 * machine.memory / (GPU_BYTES_A_PIXEL * crop[0] * crop[1]))
+        fitting = int(0.8 * machine.memory / (GPU_BYTES_PER_PIXEL * crop[0] * crop[1]))
         devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
         batch = devices * min(GPU_PIXEL_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
         draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}")

@@ -33,7 +33,7 @@ def written(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stated",
     [
         {"config": {"activation": "sigmoid"}},
         {"hyper_parameters": {"model": {"activation": "sigmoid"}}},
@@ -42,12 +42,12 @@ def written(folder: Path, state: dict[str, torch.Tensor], config: dict[str, Any]
     ],
     ids=["config", "nested settings", "mode of the loss", "command line"],
 )
-def test_several_sigmoids_are_refused(states: Any, tmp_path: Path, said: dict[str, Any]) -> None:
-    path = written(tmp_path, states[3], **said)
+def test_several_sigmoids_are_refused(states: Any, tmp_path: Path, stated: dict[str, Any]) -> None:
+    path = written(tmp_path, states[3], **stated)
     with pytest.raises(ModelError, match=r"model\.pth: .*each of the 3 classes was scored for itself.*no form yet"):
         import_checkpoint(path, SOURCE)
     assert len(import_checkpoint(path, SOURCE, activation="none").model.label_space) == 3  # who wants the largest score
-    single = written(tmp_path, states[1], **said)
+    single = written(tmp_path, states[1], **stated)
     assert len(import_checkpoint(single, SOURCE).model.label_space) == 2  # one sigmoid has a form
 
 
@@ -82,7 +82,7 @@ def test_a_configuration_says_how_the_network_was_built(states: Any, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"encoder_name": "resnet34"}, "encoder_name is 'resnet34', but the source names smp-unet-resnet18"),
         ({"_model_class": "FPN"}, "_model_class is 'FPN', but the source names"),
@@ -93,10 +93,10 @@ def test_a_configuration_says_how_the_network_was_built(states: Any, tmp_path: P
     ],
 )
 def test_a_configuration_without_a_form_is_refused(
-    states: Any, tmp_path: Path, config: dict[str, Any], told: str
+    states: Any, tmp_path: Path, config: dict[str, Any], message: str
 ) -> None:
     path = written(tmp_path, states[3], config)
-    with pytest.raises(ModelError, match=rf"config\.json: {told}"):
+    with pytest.raises(ModelError, match=rf"config\.json: {message}"):
         import_checkpoint(path, SOURCE)
 
 

@@ -16,31 +16,31 @@ from typing import Any
 
 from pixelwise.errors import ModelError, SettingError, quoted
 
-CONFIG = "config.json"
-DEPTH = 4
+CONFIG_FILE = "config.json"
+SETTINGS_DEPTH = 4
 """Layers of settings inside settings that are looked through."""
 
-ONE_CLASS = (None, "none", "identity", "softmax", "softmax2d", "logsoftmax")
+SINGLE_CLASS_ACTIVATIONS = (None, "none", "identity", "softmax", "softmax2d", "logsoftmax")
 """Activations, in the library's words, under which a pixel has the class of its largest score."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """How a network was built, as far as somebody says so.
+class StatedOptions:
+    """How a network was built, as far as a file states it.
 
     Args:
-        by: who says it: a file.
-        options: the arguments that segmentation_models_pytorch built it with, by its own names.
-        several: what says that each class was scored for itself, by a sigmoid; empty where nothing does.
+        file: the file that states it.
+        options: the arguments that segmentation_models_pytorch built the network with, under the library's own names.
+        multilabel: the statement that each class has a score of its own, from a sigmoid; empty where there is none.
     """
 
-    by: str = ""
+    file: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    several: str = ""
+    multilabel: str = ""
 
 
-def read_said(path: Path, content: Any) -> Said:
-    """Read what is said of a checkpoint.
+def read_stated_options(path: Path, content: Any) -> StatedOptions:
+    """Read the options that are stated beside or inside a checkpoint.
 
     Args:
         path: the checkpoint.
@@ -49,7 +49,7 @@ def read_said(path: Path, content: Any) -> Said:
     Raises:
         ModelError: the configuration beside it is no JSON.
     """
-    config = path.parent / CONFIG
+    config = path.parent / CONFIG_FILE
     if config.is_file():
         try:
             read = json.loads(config.read_text(encoding="utf-8-sig"))
@@ -57,11 +57,11 @@ def read_said(path: Path, content: Any) -> Said:
             raise ModelError(f"{config}: lies beside {path.name} but is no JSON ({error}); mend or remove it") from None
         if isinstance(read, dict) and "encoder_name" in read:  # otherwise it is of something else
             sigmoid = f"{config}: activation is 'sigmoid'" if read.get("activation") == "sigmoid" else ""
-            return Said(str(config), read, sigmoid)
-    for key, value in _settings(content, DEPTH):
+            return StatedOptions(str(config), read, sigmoid)
+    for key, value in _settings(content, SETTINGS_DEPTH):
         if isinstance(value, str) and (key, value.lower()) in (("activation", "sigmoid"), ("mode", "multilabel")):
-            return Said(str(path), several=f"its settings say {key}='{value}'")
-    return Said()
+            return StatedOptions(str(path), multilabel=f"its settings say {key}='{value}'")
+    return StatedOptions()
 
 
 def _settings(content: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -73,12 +73,12 @@ def _settings(content: Any, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _settings(value, depth - 1)
 
 
-def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
+def take_activation(options: dict[str, Any], stated: StatedOptions, classes: int) -> bool:
     """Take the option ``activation`` out of options, and refuse networks that score several classes each for itself.
 
     Args:
-        options: what the user said; it wins.
-        said: what files say.
+        options: what the user gave; it wins.
+        stated: what files state.
         classes: the number of classes of the network.
 
     Returns:
@@ -88,43 +88,45 @@ def take_activation(options: dict[str, Any], said: Said, classes: int) -> bool:
         ModelError: the network has several sigmoids.
         SettingError: there is no such activation.
     """
-    several = said.several
-    known = bool(several) or "activation" in said.options
+    multilabel = stated.multilabel
+    known = bool(multilabel) or "activation" in stated.options
     if "activation" in options:
         given = options.pop("activation")
         given = given.lower() if isinstance(given, str) else given
-        if given not in (*ONE_CLASS, "sigmoid"):
+        if given not in (*SINGLE_CLASS_ACTIVATIONS, "sigmoid"):
             raise SettingError(f"activation is {quoted(given)}; choose none, softmax or sigmoid")
-        known, several = True, "activation is 'sigmoid'" if given == "sigmoid" else ""
-    if several and classes > 1:
+        known, multilabel = True, "activation is 'sigmoid'" if given == "sigmoid" else ""
+    if multilabel and classes > 1:
         raise ModelError(
-            f"{several}, so that each of the {classes} classes was scored for itself and a pixel may be of several or "
-            "of none. Models here give a pixel the one class of its largest score: their labels would be others. "
-            "Networks of several labels a pixel have no form yet; where the largest score is what you want, give "
-            "the option activation=none"
+            f"{multilabel}, so that each of the {classes} classes was scored for itself and a pixel may be of several "
+            "or of none. Models here give a pixel the one class of its largest score: their labels would be others. "
+            "Networks of several labels a pixel have no form yet; where the largest score is what you want, give the "
+            "option activation=none"
         )
     return known
 
 
-def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
+def options_of(stated: StatedOptions, architecture: str, encoder: str) -> dict[str, Any]:
     """Turn what a configuration says into options of our model.
 
     Args:
-        said: what files say.
+        stated: what files state.
         architecture: the one that was named, such as ``"unet"``.
         encoder: the one that was named, such as ``"resnet34"``.
 
     Raises:
         ModelError: the configuration is of another network, or has an option without a form here.
     """
-    config = said.options
+    config = stated.options
     if not config:
         return {}
     named = {"_model_class": architecture, "encoder_name": encoder}
     for key, value in named.items():
         found = config.get(key, value)
         if str(found).lower() != value.lower():
-            raise ModelError(f"{said.by}: {key} is {quoted(found)}, but the source names smp-{architecture}-{encoder}")
+            raise ModelError(
+                f"{stated.file}: {key} is {quoted(found)}, but the source names smp-{architecture}-{encoder}"
+            )
     norms = (True, "batchnorm", {"type": "batchnorm"})
     strides, final = ((8, 16), 8) if architecture == "deeplabv3" else ((16,), 4)
     fixed: dict[str, tuple[Any, ...]] = {
@@ -140,7 +142,9 @@ def options_of(said: Said, architecture: str, encoder: str) -> dict[str, Any]:
     for key, values in fixed.items():
         if key in config and config[key] not in values:
             choice = " or ".join(map(str, values))
-            raise ModelError(f"{said.by}: {key} is {quoted(config[key])}, which has no form here; it can be {choice}")
+            raise ModelError(
+                f"{stated.file}: {key} is {quoted(config[key])}, which has no form here; it can be {choice}"
+            )
     wanted = {"decoder_interpolation": "upsampling", "decoder_atrous_rates": "atrous_rates"}
     if architecture == "deeplabv3":
         wanted["encoder_output_stride"] = "output_stride"
