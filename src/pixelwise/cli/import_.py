@@ -119,7 +119,7 @@ def read_labels(path: Path | None) -> LabelSpace | None:
 
 def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
     """Name classes that no file names: those of Pascal VOC where torchvision has as many, else by number."""
-    from pixelwise.data.layouts.voc import VOC_CLASSES
+    from pixelwise.data.layouts.masks.voc import VOC_CLASSES
     from pixelwise.types import LabelSpace
 
     found = imported.model.label_space

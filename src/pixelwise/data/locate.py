@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pixelwise.data.dataset_yaml import Description, read_description
-from pixelwise.data.layouts import (
-    camvid,
-    cityscapes,
-    coco,
-    deepfashion2,
-    folder,
-    id_masks,
-    labelme,
-    object_files,
-    patterns,
-    roboflow_masks,
-    via,
-    voc,
-    yolo,
-)
+from pixelwise.data.layouts.catalogue import find_layout
+from pixelwise.data.layouts.masks import folder, patterns
+from pixelwise.data.layouts.objects import id_masks, yolo
 from pixelwise.data.pairs import Found, Pair, read_list, read_names
 from pixelwise.errors import DataError
 
+if TYPE_CHECKING:
+    from pixelwise.data.dataset_yaml import Description
+
 DESCRIPTION_FILE = "dataset.yaml"
-# The first that fits: the most particular first, and objects before folders of masks.
-_LAYOUTS = (
-    *(camvid, cityscapes, roboflow_masks, voc),
-    *(coco, id_masks, deepfashion2, via, labelme, yolo, object_files),
-    folder,
-)
 
 
 @dataclass(frozen=True)
@@ -64,7 +49,7 @@ def locate(path: Path) -> Located:
         DataError: the folder is missing, fits no layout, or is not as its ``dataset.yaml`` says.
     """
     if path.is_dir() and not (path / DESCRIPTION_FILE).is_file():
-        return Located(path, _find_layout(path))
+        return Located(path, find_layout(path))
     file = path / DESCRIPTION_FILE if path.is_dir() else path
     if yolo.is_description(file):
         found = yolo.find(file.parent, file)
@@ -77,6 +62,9 @@ def locate(path: Path) -> Located:
         raise DataError(
             f"{path}: expected the folder of a data set or its {DESCRIPTION_FILE}, but this is another file"
         )
+    # Imported here, because a folder that no layout fits should be answered at once.
+    from pixelwise.data.dataset_yaml import read_description
+
     description = read_description(file)
     root = file.parent / description.path
     if not root.is_dir():
@@ -87,7 +75,7 @@ def locate(path: Path) -> Located:
 def _find(root: Path, description: Description, yaml_path: Path) -> Found:
     """Find pictures and masks where the description says, else as the first layout that fits."""
     if description.images is None and description.masks is None and description.objects is None:
-        found = _find_layout(root)
+        found = find_layout(root)
     else:
         found = _find_named(root, description, yaml_path)
     if not description.splits:
@@ -134,17 +122,3 @@ def _pair_named_folders(root: Path, named: list[tuple[str, str]], yaml_path: Pat
             raise DataError(f"{yaml_path}: `{key}`: there is no folder {root / name}")
         folders.append(root / name)
     return folder.pair_folders(root, *folders)
-
-
-def _find_layout(root: Path) -> Found:
-    for layout in _LAYOUTS:
-        found: Found | None = layout.find(root)
-        if found is not None and any(found.splits.values()):
-            return found
-    looked = "; ".join(layout.LOOKED_FOR for layout in _LAYOUTS)
-    present = sorted(p.name + "/" * p.is_dir() for p in root.iterdir() if not p.name.startswith("."))
-    listed = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
-    raise DataError(
-        f"{root}: no layout fits. It holds {listed or 'nothing'}; looked for {looked}. Arrange the pictures in one of "
-        f"these ways, or describe the folder in a {DESCRIPTION_FILE}"
-    )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import ORIENTATION, Header, within_limit
 from pixelwise.io.tiff_pictures import TiffPicture, one_picture
+
+if TYPE_CHECKING:
+    import tifffile
 
 GDAL_NODATA_TAG = 42113
 """Number of the TIFF tag in which GDAL keeps the value that stands for no data."""
@@ -26,15 +28,21 @@ _PHOTOMETRIC_TAG = 262
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 
 
+def _open(path: Path) -> tifffile.TiffFile:
+    import tifffile  # here, because importing it takes longer than finding out what a folder holds
+
+    return tifffile.TiffFile(path)
+
+
 def read_tiff_header(path: Path) -> Header:
     """Read what a TIFF file declares; raises whatever tifffile raises on damaged files."""
-    with tifffile.TiffFile(path) as tiff:
+    with _open(path) as tiff:
         return within_limit(path, header_of(one_picture(path, tiff)))
 
 
 def tiff_palette(path: Path) -> NDArray[np.uint8] | None:
     """Read the palette of a TIFF file, (entries, 3) RGB, or None where it has none."""
-    with tifffile.TiffFile(path) as tiff:
+    with _open(path) as tiff:
         return palette_of_page(one_picture(path, tiff).page)
 
 
@@ -71,7 +79,7 @@ def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
     Raises:
         DataError: it holds several pictures, declares more pixels than the limit, or its compression is not known.
     """
-    with tifffile.TiffFile(path) as tiff:
+    with _open(path) as tiff:
         picture = one_picture(path, tiff)
         header = within_limit(path, header_of(picture))
         try:

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    import tifffile
 
 _CHANNEL_AXES = "CS"  # axes that tifffile names so are channels and samples, whatever they measure
 _AXIS_MEANINGS = {"Z": "depth", "T": "time", "I": "pages", "Q": "not named", "R": "tiles", "A": "angle", "P": "phase"}
@@ -145,8 +147,10 @@ def _by_pages(tiff: tifffile.TiffFile) -> list[TiffPicture]:
 
 
 def _page(tiff: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
+    from tifffile import TiffPage
+
     page = tiff.pages.get(number)  # with its tags, where iterating gives frames without any
-    assert isinstance(page, tifffile.TiffPage)
+    assert isinstance(page, TiffPage)
     return page
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixelwise.data.annotations.outlines import Outline, OutlinedObjects, Points
 from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.pairs import Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
 from pixelwise.instances import Size
-from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    from pixelwise.ops.rle import Rle
 
 
 @dataclass(frozen=True, eq=False, slots=True)

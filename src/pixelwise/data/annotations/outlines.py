@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from faster_coco_eval.core import mask as coco_mask
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.instances import Box, BoxMask, Instances, Size
 from pixelwise.io.images import image_info
-from pixelwise.ops.rle import Rle, decode_box_mask
+
+if TYPE_CHECKING:
+    from pixelwise.ops.rle import Rle
 
 Points = NDArray[np.float64]
 """(n, 2): x and y of each corner, in pixels unless said otherwise."""
@@ -155,13 +157,22 @@ def fill(polygons: Sequence[Points], size: Size) -> BoxMask:
         DataError: a point is not finite, or so far outside that it cannot be meant, or outlines are longer than those
             of any shape on the picture.
     """
+    # Imported here: finding out which layout a folder has needs no masks, and should not wait for torch.
+    from faster_coco_eval.core import mask as coco_mask
+
     _check_reach(polygons, size)
     flat = [polygon.ravel().tolist() for polygon in polygons if len(polygon) >= 3]  # fewer corners have no area
     if not flat:
         return BoxMask(np.zeros((0, 0), np.bool_), 0, 0, size)
     runs = coco_mask.frPyObjects(flat, *size)
     whole = runs[0] if len(runs) == 1 else coco_mask.merge(runs)
-    return decode_box_mask(Rle(size=list(size), counts=whole["counts"]))
+    return _decode({"size": list(size), "counts": whole["counts"]})
+
+
+def _decode(rle: Rle) -> BoxMask:
+    from pixelwise.ops.rle import decode_box_mask
+
+    return decode_box_mask(rle)
 
 
 def _check_reach(polygons: Sequence[Points], size: Size) -> None:
@@ -225,7 +236,7 @@ def _mask_of(outline: Outline, size: Size) -> BoxMask | None:
                 f"its run lengths are for a picture of {'x'.join(map(str, outline.rle['size']))}, but this one is "
                 f"{size[0]}x{size[1]} (height x width)"
             )
-        mask = decode_box_mask(outline.rle)
+        mask = _decode(outline.rle)
         middle = None
     else:
         polygons = outline.polygons

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pixelwise.data.layouts.id_masks import IdMask
+from pixelwise.data.layouts.objects.id_masks import IdMask
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 from pixelwise.types import LabelSpace

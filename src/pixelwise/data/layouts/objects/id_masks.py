@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.data.layouts import folder
+from pixelwise.data.layouts.masks import folder
 from pixelwise.data.pairs import Found, Pair, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size

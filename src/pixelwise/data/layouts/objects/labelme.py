@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -32,8 +32,10 @@ from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.images import image_info
-from pixelwise.ops.rle import Rle, encode_rle
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    from pixelwise.ops.rle import Rle
 
 LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
 
@@ -161,6 +163,8 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
         raise DataError(
             f"{where}: the mask is no PNG in base64 with its place, no larger than the picture; save the shape again"
         )
+    from pixelwise.ops.rle import encode_rle
+
     left, top = np.clip(points.min(0).round(), -_FARTHEST_PIXEL, _FARTHEST_PIXEL).astype(np.int64).tolist()
     mask = BoxMask(np.asarray(pixels) > 0, 0, 0, pixels.shape)
     return encode_rle(mask.moved(top, left, size))

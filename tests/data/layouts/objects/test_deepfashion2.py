@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelwise.data.layouts.deepfashion2 import DEEPFASHION2_CLASSES
+from pixelwise.data.layouts.objects.deepfashion2 import DEEPFASHION2_CLASSES
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelwise.data.layouts import folder
-from pixelwise.data.layouts.id_masks import ID_FOLDERS, UNNAMED_CLASS
+from pixelwise.data.layouts.masks import folder
+from pixelwise.data.layouts.objects.id_masks import ID_FOLDERS, UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances, Size

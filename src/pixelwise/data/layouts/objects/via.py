@@ -19,7 +19,7 @@ from pixelwise.data.annotations.json_files import (
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
-from pixelwise.data.layouts.id_masks import UNNAMED_CLASS
+from pixelwise.data.layouts.objects.id_masks import UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found
 from pixelwise.errors import DataError, quoted
 from pixelwise.words import counted

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, 
 from pixelwise.data.annotations.outlines import Outline, Points
 from pixelwise.errors import MOST_QUOTED_CHARACTERS, DataError, quoted
 from pixelwise.instances import Box, Size
-from pixelwise.ops.rle import Rle
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    from pixelwise.ops.rle import Rle
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,7 @@ def _run_lengths(shape: dict[str, Any], where: str) -> Rle:
         for run in counts:
             if type(run) is not int or run < 0:
                 raise DataError(f"{where}: counts: expected whole numbers of pixels, found {quoted(run)}")
-    return Rle(size=size, counts=counts)  # type: ignore[typeddict-item]  # lists are COCO's too
+    return {"size": size, "counts": counts}  # type: ignore[typeddict-item]  # lists are COCO's too
 
 
 def _called(raw: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Layouts that annotate objects one by one; one file each."""
