@@ -256,7 +256,7 @@ class LabelSpace:
         )
 
 
-BACKGROUND = "background"
+BACKGROUND_NAME = "background"
 """Name of what is no object, in the label space that objects are painted in."""
 
 
@@ -266,11 +266,11 @@ def semantic_space(objects: LabelSpace) -> LabelSpace:
     Raises:
         DataError: a class of objects is called background already.
     """
-    if BACKGROUND in objects.names:
-        raise DataError(f"a class of objects is called '{BACKGROUND}'; give it another name in the annotation")
+    if BACKGROUND_NAME in objects.names:
+        raise DataError(f"a class of objects is called '{BACKGROUND_NAME}'; give it another name in the annotation")
     ignore_index = 255 if len(objects) < 255 else 65535
     return LabelSpace(
-        (BACKGROUND, *objects.names), ((0, 0, 0), *objects.colors), ignore_index=ignore_index, background=0
+        (BACKGROUND_NAME, *objects.names), ((0, 0, 0), *objects.colors), ignore_index=ignore_index, background=0
     )
 
 

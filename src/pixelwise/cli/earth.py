@@ -52,8 +52,8 @@ LAKES_NOTE = (
 )
 
 
-EUROPE = np.s_[250:900, 2550:3550]
-GREAT_LAKES = np.s_[500:850, 1250:1750]
+EUROPE_WINDOW = np.s_[250:900, 2550:3550]
+GREAT_LAKES_WINDOW = np.s_[500:850, 1250:1750]
 
 
 def learn_and_map(out: Path, console: Console) -> None:
@@ -123,7 +123,11 @@ def _map_the_earth(out: Path, earth: BlueMarble, fitted: Fitted, console: Consol
 
     with atomic_path(out / "earth-overlay.png") as beside:
         Image.fromarray(paint(earth.image, labels, EARTH_LABEL_SPACE)[::2, ::2]).save(beside, format="PNG")
-    pictures = {"The whole Earth": np.s_[:, :], "Europe, never seen in training": EUROPE, "Great Lakes": GREAT_LAKES}
+    pictures = {
+        "The whole Earth": np.s_[:, :],
+        "Europe, never seen in training": EUROPE_WINDOW,
+        "Great Lakes": GREAT_LAKES_WINDOW,
+    }
     examples = [
         draw_pixels(name, earth.image[at], earth.mask[at], labels[at], EARTH_LABEL_SPACE, longest=1000)
         for name, at in pictures.items()

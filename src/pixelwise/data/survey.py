@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
+from pixelwise.io.ahead import ItemT
 from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_and_gaps
 from pixelwise.types import Color, StoredValue, pack_colors
 
-ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 MAX_COLORS = 4096

@@ -12,7 +12,7 @@ ReadT = TypeVar("ReadT")
 
 
 def read_ahead(read: Callable[[ItemT], ReadT], items: Iterable[ItemT], *, threads: int = 4) -> Iterator[Future[ReadT]]:
-    """Read items on threads, in their order, at most two a thread ahead of the one that is asked for.
+    """Read items on threads, in their order, at most two per thread ahead of the one that is asked for.
 
     Args:
         read: reads one item; runs on a thread.
@@ -20,7 +20,8 @@ def read_ahead(read: Callable[[ItemT], ReadT], items: Iterable[ItemT], *, thread
         threads: how many threads read; decoders release the interpreter lock.
 
     Yields:
-        A future an item, already done or soon to be; ``result()`` gives what was read or raises what ``read`` raised.
+        One future per item, already done or soon to be; ``result()`` gives what was read or raises what ``read``
+        raised.
     """
     waiting: deque[Future[ReadT]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -29,7 +29,7 @@ _MENDS_BY_ERROR = {
 
 
 _ERRORS_WITHOUT_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
-"""What systems answer that cannot bring a folder to the disk, or let nobody open it for that."""
+"""Error numbers of systems that cannot bring a folder to the disk, or that let nobody open it for that."""
 
 
 def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseError:
@@ -43,8 +43,8 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
     """Give a path to write to that becomes ``path`` when the block ends well and vanishes when it does not.
 
     The temporary file lies in the same folder and keeps the suffix, because some writers choose the format by it. Its
-    bytes are on the disk before it is renamed, and its name is when this ends: a power cut leaves the old file or the
-    new one, never an empty one.
+    bytes are on the disk before it is renamed, and its name is on the disk when the block has ended: a power cut leaves
+    the old file or the new one, never an empty one.
 
     Args:
         path: the file to write; its folder must exist, and a file already there is replaced at the end.

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from pixelwise.io.atomic import atomic_text
 
-# A cell that begins so is computed, not shown. Where semicolons part cells, as in much of Europe, and at the end of a
-# line, a spreadsheet sees cells begin within a text that is quoted by the rules of commas. Some take wide forms, too.
+# A spreadsheet computes a cell that begins like this instead of showing it. Where semicolons separate cells, as in much
+# of Europe, and at line ends, a spreadsheet begins a new cell inside a text that is quoted by the rules for commas.
+# Some spreadsheets accept the full-width forms of these characters, too.
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@＝＋－＠])|^(?=[\t\r\n])")  # noqa: RUF001
 
 CsvRow = Sequence[str | int | float]
@@ -34,6 +35,6 @@ def harmless(text: str) -> str:
     """Mark a text that a spreadsheet would compute as a formula by an apostrophe before it.
 
     Names of files and classes come from strangers; ``=HYPERLINK(...)`` and ``=cmd|...`` would run where the table is
-    opened. Spreadsheets take what begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line for such.
+    opened. A spreadsheet reads a text as a formula if it begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end.
     """
     return _FORMULA.sub(r"\1'", text)

@@ -1,6 +1,7 @@
-"""Opening a picture file: which format it truly has, its declared size, and its stored numbers.
+"""Opening picture files: their true format, their declared size and their stored numbers.
 
-Files are judged by their first bytes, never by their suffix, and by their declared size before a pixel is decoded.
+The format is recognised by the first bytes of a file, never by its suffix. The declared size is checked before a pixel
+is decoded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from PIL import (
 )
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import ORIENTATION, Header, naming_the_file, within_limit
+from pixelwise.io.header import ORIENTATION_TAG, Header, naming_the_file, within_limit
 from pixelwise.io.tiff import decode_tiff, decode_with_opencv, read_tiff_header, tiff_palette
 
 # The plugins are named here, rather than found by Image.open, for two reasons: formats that run other programs stay
@@ -77,7 +78,7 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
         with plugin(path) as image:
             header = within_limit(path, _header(image))
             if header.bits == 16 and header.channels > 1:  # Pillow keeps only 8 bits of these
-                image.load()  # but it says why a file is damaged, where OpenCV only prints to the terminal
+                image.load()  # but Pillow says why a file is damaged, where OpenCV only prints to the terminal
                 return decode_with_opencv(path), header
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I"):
                 return np.asarray(image.convert("RGB")), header  # CMYK and other printing colours
@@ -138,7 +139,7 @@ def _header(image: ImageFile.ImageFile) -> Header:
     bits = {"1": 1, "F": 32, "I": 16, "I;16": 16, "I;16B": 16}.get(mode, 8)
     if isinstance(image, PngImagePlugin.PngImageFile):
         bits, channels = _png_depth(image, channels)
-    orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+    orientation = image.getexif().get(ORIENTATION_TAG, 1) if "exif" in image.info else 1
     return Header(
         size=(height, width),
         channels=3 if mode in ("CMYK", "YCbCr", "LAB") else channels,

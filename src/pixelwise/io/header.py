@@ -1,4 +1,4 @@
-"""What a picture file declares before its pixels are decoded, and the limit it is held to."""
+"""What a picture file declares before its pixels are decoded, and the limit on its size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixelwise.errors import DataError, SettingError
 MAX_PIXELS_VARIABLE = "PIXELWISE_MAX_PIXELS"
 """Environment variable that sets the largest picture, in pixels, that is decoded whole; 2**28 when unset."""
 
-ORIENTATION = 0x0112
+ORIENTATION_TAG = 0x0112
 """Number of the orientation tag in EXIF and in TIFF."""
 
 

@@ -51,20 +51,20 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read a picture as uint8 with the asked number of channels, turned as its EXIF orientation says.
 
-    Grey becomes colour by repetition and colour becomes grey as luminance (0.299 R + 0.587 G + 0.114 B); palettes are
-    looked up; where 0 is white, numbers are turned around; transparency is dropped unless the channels asked for
-    include it. Other numbers of channels are kept where they are the number asked for. Numbers deeper than 8 bits are
-    scaled linearly, ``value_range`` to 0 .. 255, and clipped; numbers that are not finite become 0.
+    Grey becomes colour by repetition, and colour becomes grey as luminance (0.299 R + 0.587 G + 0.114 B). Palettes are
+    looked up. Numbers are inverted where 0 is white. Transparency is dropped unless the channels asked for include it.
+    A picture with any other number of channels is read only if exactly that number is asked for. Numbers deeper than 8
+    bits are scaled linearly from ``value_range`` to 0 .. 255 and clipped; numbers that are not finite become 0.
 
     Args:
         path: the file: JPEG, PNG, TIFF, BMP, GIF (first frame), WebP or PNM.
         channels: how many channels to give: 1 luminance, 3 RGB, any other number as stored.
-        value_range: the stored values that become 0 and 255, for pictures deeper than 8 bits. Without it the whole
-            range of an integer type is taken, and 0 to 1 of floats.
+        value_range: the stored values that become 0 and 255, for pictures deeper than 8 bits. The default is the whole
+            range of an integer type, and 0 to 1 for floats.
 
     Returns:
-        uint8 (C, H, W). In memory the channels of a pixel lie side by side, as decoders leave them and warps want
-        them: the result is a view of a contiguous (H, W, C) array.
+        uint8 (C, H, W). The channels of a pixel lie side by side in memory, as decoders leave them and warps need them:
+        the result is a view of a contiguous (H, W, C) array.
 
     Raises:
         DataError: the file is missing, empty, no picture, damaged, larger than ``PIXELWISE_MAX_PIXELS`` (2**28 when
@@ -102,7 +102,7 @@ def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
 
 
 def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Scale stored (H, W, C) numbers of so many bits to 0 .. 255 as :func:`read_image` says."""
+    """Scale stored (H, W, C) numbers of ``bits`` bits to 0 .. 255 as :func:`read_image` says."""
     if stored.dtype == np.uint8:
         return stored if bits == 8 or stored.shape[2] == 3 else stored * np.uint8(255 // (2**bits - 1))
     if stored.dtype == np.bool_:

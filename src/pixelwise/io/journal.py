@@ -1,7 +1,7 @@
-"""Lists that a job leaves on its way, a line of JSON an entry, in which damage shows.
+"""Lists that a job keeps while it runs, with one line of JSON per entry, in which damage is detected.
 
-Each line begins with a checksum of all content up to its end. A line that was altered, repeated, moved, left out or
-taken from elsewhere therefore no longer fits the lines before it.
+Each line begins with a checksum of all content up to the end of that line. A line that was altered, repeated, moved,
+left out or taken from elsewhere therefore does not fit the lines before it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _DIGEST_BYTES = 8
 
 
 class Damaged(ValueError):
-    """A line is not what was written there."""
+    """A line differs from what was written there."""
 
 
 class Seal:
-    """Gives each line of a journal its checksum; one for writing, and one for reading it again."""
+    """Computes the checksum of each line of a journal; writing and reading need one object each."""
 
     def __init__(self) -> None:
         self._all = hashlib.blake2b(digest_size=_DIGEST_BYTES)
@@ -40,7 +40,7 @@ class Seal:
         """Give the entry of the next line.
 
         Raises:
-            Damaged: the line is not the one that was written after those before it; it then counts as not seen.
+            Damaged: the line is not the one that was written after the lines before it; the seal then ignores it.
         """
         checksum, _, content = line.rstrip(b"\n").partition(b" ")
         seen = self._all.copy()
@@ -52,7 +52,7 @@ class Seal:
 
 
 def entries(lines: Iterable[bytes], seal: Seal) -> Iterator[Any]:
-    """Give the entries of the lines of a journal; a last one that was cut short never happened.
+    """Give the entries of the lines of a journal; a last line that was cut short is ignored.
 
     Args:
         lines: with their ends.

@@ -1,4 +1,4 @@
-"""Masks in and out, as the numbers or colours their files hold: what these mean is the label space's business."""
+"""Reading and writing masks as the numbers or colours that their files hold; the label space says what these mean."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from pixelwise.types import Color, LabelSpace
 from pixelwise.words import counted
 
 NOT_ANNOTATED = 65535
-"""What :func:`read_mask` gives for -1 and NaN, which mean "not annotated" in masks of signed and of real numbers."""
+"""The value that :func:`read_mask` gives for -1 and NaN, which mean "not annotated" in masks of signed or real
+numbers."""
 
 
 def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Read what a mask file holds, turned as its EXIF orientation says.
 
-    Palette files give their indices, never their colours; 1-bit files give 0 and 1, and grey files of 2 and 4 bits
-    their stored numbers. Transparency is dropped. Where 0 is white (TIFF's WhiteIsZero), masks of 1 bit and those of
-    nothing but 0 and 255 are read as viewers show them; others hold indices, which stay. In masks of signed or of real
-    numbers, -1 and NaN become :data:`NOT_ANNOTATED`.
+    Palette files give their indices, never their colours. Files of 1 bit give 0 and 1, and grey files of 2 or 4 bits
+    give their stored numbers. Transparency is dropped. Where 0 is white (TIFF's WhiteIsZero), masks of 1 bit and masks
+    that hold only 0 and 255 are read as viewers show them; other masks hold indices, which are kept. In masks of signed
+    or real numbers, -1 and NaN become :data:`NOT_ANNOTATED`.
 
     Returns:
         (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
@@ -57,7 +58,7 @@ def read_mask_and_gaps(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8] 
 
 
 def _as_unsigned(stored: NDArray[Any], path: Path) -> tuple[NDArray[np.uint16], bool]:
-    """Bring other number types to uint16 where that changes no value but -1 and NaN; say whether these are there."""
+    """Convert numbers to uint16 where that changes no value except -1 and NaN, and say whether these occur."""
     gaps = np.isnan(stored) if stored.dtype.kind == "f" else np.zeros(stored.shape, np.bool_)
     if stored.dtype.kind in "fi":
         gaps |= stored == -1
@@ -74,7 +75,7 @@ def _as_unsigned(stored: NDArray[Any], path: Path) -> tuple[NDArray[np.uint16], 
 
 
 def mask_palette(path: str | os.PathLike[str]) -> tuple[Color, ...] | None:
-    """Read the palette of a mask file, one RGB colour an index, or None where it has none; raises as read_mask."""
+    """Read the palette of a mask file, one RGB colour per index, or None where it has none; raises as read_mask."""
     table = palette_of(Path(path))
     if table is None:
         return None

@@ -1,4 +1,4 @@
-"""Pictures whose 0 is white (TIFF's WhiteIsZero, as scanners and inverted lookup tables leave it), turned around."""
+"""Inverting pictures whose 0 is white (TIFF's WhiteIsZero, as scanners and inverted lookup tables write it)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pixelwise.errors import DataError
 
 
 def flipped(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
-    """Give numbers of which 0 is black for those of which 0 is white.
+    """Invert numbers whose 0 is white, so that 0 is black.
 
     Args:
         stored: booleans or whole numbers, of any shape.
@@ -33,7 +33,7 @@ def flipped(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
 
 
 def as_displayed(stored: NDArray[Any], bits: int, *, name: str) -> NDArray[Any]:
-    """Give a mask whose 0 is white: as viewers show it if it is black and white, and as stored if it holds indices.
+    """Give a mask whose 0 is white as viewers show it if it is black and white, and as stored if it holds indices.
 
     Args:
         stored: numbers of a file whose 0 is white.

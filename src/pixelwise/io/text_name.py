@@ -1,4 +1,4 @@
-"""Names for libraries that take names in UTF-8 alone, of files whose names hold other bytes."""
+"""Names in UTF-8 for files whose names hold other bytes, for libraries that accept only UTF-8."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 class TextName:
-    """A name in UTF-8 by which a file is found, and those beside it that share its stem.
+    """A name in UTF-8 under which a file is found, together with the files beside it that share its stem.
 
-    Files of other names get links in a folder of their own, which goes with :meth:`close`.
+    A file whose name is not UTF-8 gets links in a temporary folder, which :meth:`close` removes.
 
     Args:
         path: the file.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import ORIENTATION, Header, within_limit
+from pixelwise.io.header import ORIENTATION_TAG, Header, within_limit
 from pixelwise.io.tiff_pictures import TiffPicture, one_picture
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def header_of(picture: TiffPicture) -> Header:
     page = picture.page
     height, width = picture.size
     extra = tuple(getattr(page, "extrasamples", ()) or ())
-    orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
+    orientation = page.tags[ORIENTATION_TAG].value if ORIENTATION_TAG in page.tags else 1
     return Header(
         size=(height, width),
         channels=int(np.prod(picture.shape, dtype=np.int64)) // max(height * width, 1),
@@ -102,14 +102,14 @@ def _decode_compressed(path: Path, picture: TiffPicture, header: Header) -> NDAr
         what = "its compression" if header.bits in _DECODED_BITS else f"the packing of its {header.bits}-bit numbers"
         raise DataError(f"{path}: {what} needs the package imagecodecs; install it, or save 8 or 16 bits with deflate")
     content = np.fromfile(path, np.uint8)
-    if header.white_is_zero is not None:  # of which decoders turn some depths around, and others not
+    if header.white_is_zero is not None:  # decoders invert some depths of these, and others not
         tag, order = picture.page.tags[_PHOTOMETRIC_TAG], picture.page.parent.byteorder
         content[tag.valueoffset : tag.valueoffset + 2] = np.frombuffer(struct.pack(f"{order}H", _BLACK_IS_ZERO), "u1")
     if header.bits > 8:
         return _decode_with_opencv(content)
     with TiffImagePlugin.TiffImageFile(io.BytesIO(content.tobytes())) as image:  # OpenCV changes these numbers
         pixels = np.array(image)
-    if header.bits in (2, 4) and not header.palette:  # which Pillow stretches to 8
+    if header.bits in (2, 4) and not header.palette:  # Pillow stretches these to 8 bits
         pixels //= 255 // (2**header.bits - 1)
     return pixels
 

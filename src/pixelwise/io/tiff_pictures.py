@@ -1,7 +1,7 @@
-"""What pictures a TIFF file holds: it may be one, a stack of many, or one with smaller copies of it.
+"""The pictures that a TIFF file holds: one, a stack of several, or one with smaller copies of it.
 
-Files that hold several are refused rather than guessed at: a thumbnail before the picture would be labelled in its
-place, and planes of a stack would be taken for colours.
+Files that hold several pictures are refused: with a guess, a thumbnail before the picture would be labelled in its
+place, and the planes of a stack would be taken for colours.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class TiffPicture:
 
     Args:
         pages: its pages; None stands for one that the file does not have.
-        axes: a letter an axis as tifffile names them: X, Y, S samples, C channels, Z depth, T time, I pages, Q unknown.
-        shape: the length of each.
+        axes: one letter per axis as tifffile names them: X, Y, S samples, C channels, Z depth, T time, I pages, Q
+            unknown.
+        shape: the length of each axis.
         read: decodes it.
     """
 
@@ -59,7 +60,7 @@ class TiffPicture:
 
     @property
     def leads(self) -> bool:
-        """Whether it is one page, and the first of the file: other decoders see no other one."""
+        """Whether it is a single page and the first of the file: other decoders see only that one."""
         return len(self.pages) == 1 and self.page.index == 0
 
     @property
@@ -82,9 +83,9 @@ class TiffPicture:
 def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
     """Find the pictures of a file, in its order.
 
-    Reduced copies (sub-directories, and pages with NewSubfileType 1), masks, and what slide scanners keep beside the
-    slide, such as its label, are no pictures of their own. Pages of one size, type and purpose that follow each other
-    are a stack, with the axes that ImageJ, OME or tifffile noted in the file.
+    Reduced copies (sub-directories, and pages with NewSubfileType 1), masks, and additional pictures of slide scanners,
+    such as the label of the slide, do not count as pictures. Consecutive pages of one size, type and purpose are a
+    stack, whose axes are those that ImageJ, OME or tifffile noted in the file.
     """
     series = tiff.series
     if not series:
@@ -139,7 +140,7 @@ def _by_pages(tiff: tifffile.TiffFile) -> list[TiffPicture]:
     pages = [_page(tiff, number) for number in range(len(tiff.pages))]
     own = [page for page in pages if not (page.is_reduced or page.is_mask)]
     if not own and len(pages) == 1 and not pages[0].subifds:
-        own = pages  # it is called a copy of something that is not there
+        own = pages  # it is marked as a copy of a picture that the file does not have
     stacks: dict[int, list[tifffile.TiffPage]] = {}
     for page in own:
         stacks.setdefault(page.hash, []).append(page)
@@ -149,7 +150,7 @@ def _by_pages(tiff: tifffile.TiffFile) -> list[TiffPicture]:
 def _page(tiff: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
     from tifffile import TiffPage
 
-    page = tiff.pages.get(number)  # with its tags, where iterating gives frames without any
+    page = tiff.pages.get(number)  # indexing gives a page with its tags; iterating gives frames without any
     assert isinstance(page, TiffPage)
     return page
 

@@ -1,4 +1,4 @@
-"""Reading YAML that others wrote, within bounds."""
+"""Reading YAML from strangers, with limits on its size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 MOST_YAML_VALUES = 2**20
-"""Values in a text, those that stand for others counted out in full."""
+"""The most values in a text; a value counts once for each alias that refers to it."""
 
 
 def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
@@ -18,8 +18,8 @@ def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any
         loader: one of the safe ones, which make plain values alone.
 
     Raises:
-        yaml.YAMLError: it is no YAML; a number or a date in it is none; values lie too deep in each other; or a few of
-            them stand for very many, as ``b: [*a, *a]``, ``c: [*b, *b]`` and so on do.
+        yaml.YAMLError: it is no YAML; a number or a date in it is not valid; values are nested too deep; or aliases
+        make it stand for too many values, as ``b: [*a, *a]``, ``c: [*b, *b]`` and so on do.
     """
     reading = loader(text)
     try:
@@ -36,9 +36,9 @@ def load_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:
-    """Count the values within, shared ones each time, which takes a look at each of them once."""
+    """Count the values inside a value; a shared value counts each time it occurs but is visited once."""
     if id(node) not in known:
-        known[id(node)] = MOST_YAML_VALUES + 1  # what holds itself stands for values without end
+        known[id(node)] = MOST_YAML_VALUES + 1  # a value that contains itself stands for infinitely many values
         parts: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             parts = node.value

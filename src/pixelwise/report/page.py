@@ -40,7 +40,7 @@ LISTED_CONFUSIONS = 8
 FEWEST_PICTURES_IN_DISTRIBUTION = 8
 """From this many pictures on the distribution of their figures is drawn."""
 
-_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
+_LISTED_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def distribution(figures: Sequence[float], *, bins: int = 20) -> list[int] | Non
 def versions() -> dict[str, str]:
     """Name what the figures were computed with."""
     found = {"Python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in _LISTED_PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:  # run from a checkout, or an optional package

@@ -16,7 +16,7 @@ from pixelwise.instances import Size
 from pixelwise.io.images import image_info, read_image
 from pixelwise.types import LabelSpace
 
-THUMBNAIL = 32
+THUMBNAIL_SIDE = 32
 """Side in pixels of the small grey picture that pictures are compared by."""
 
 
@@ -70,7 +70,7 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
     except DataError as error:
         return Facts(pair.id, str(error))
     plain = bool(image.min() == image.max())
-    small = cv2.resize(image[0].astype(np.float32), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image[0].astype(np.float32), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:8, :8]
     bits = (low > np.median(low)).reshape(-1)
     phash = int("".join("1" if bit else "0" for bit in bits), 2)

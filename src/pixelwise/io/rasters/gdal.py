@@ -1,4 +1,4 @@
-"""Rasters by way of rasterio (GDAL), where that is installed: formats and compressions that nothing else here reads."""
+"""Rasters read by rasterio (GDAL), where it is installed: formats and compressions that no other reader here knows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NotKnown(DataError):
 
 
 def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
-    """Open whatever GDAL opens as a raster; its cache is held to 64 MiB.
+    """Open any raster that GDAL can open; its cache is limited to 64 MiB.
 
     Args:
         path: the file.
@@ -85,7 +85,7 @@ def open_with_gdal(path: Path, *, indices: bool = False) -> Raster:
 
 
 def _palette(dataset: Any) -> NDArray[np.uint8] | None:
-    """Give the colours that the numbers of a dataset are looked up in, (256, 3), or None where they are grey."""
+    """Give the palette of a dataset, (256, 3) RGB, or None where its numbers are grey values."""
     from rasterio.enums import ColorInterp
 
     if dataset.colorinterp[0] != ColorInterp.palette or dataset.dtypes[0] != "uint8":
@@ -124,7 +124,7 @@ class GdalPixels:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """Name the files that a raster of GDAL lies in: a mosaic (VRT) has many.
+    """Name the files that a raster of GDAL consists of: a mosaic (VRT) has many.
 
     Raises:
         DataError: as :func:`open_with_gdal`.
@@ -145,7 +145,7 @@ def _files(dataset: Any) -> tuple[Path, ...]:
 
 
 def _georeference(dataset: Any) -> Georeference | None:
-    """Give place and projection as geo tags, by letting GDAL write them to a TIFF of one pixel in memory."""
+    """Give the position and projection as geo tags, by letting GDAL write them to a TIFF of one pixel in memory."""
     points, system = dataset.gcps
     place = {"crs": dataset.crs, "transform": dataset.transform}
     if dataset.transform.is_identity and points:
@@ -163,7 +163,7 @@ def _georeference(dataset: Any) -> Georeference | None:
 
 
 def _quiet() -> Any:
-    """Silence the warning about rasters without a place on the Earth: most pictures have none."""
+    """Silence the warning about rasters without a georeference: most pictures have none."""
     import warnings
 
     from rasterio.errors import NotGeoreferencedWarning

@@ -1,4 +1,4 @@
-"""Where a raster lies on the Earth: the geo tags of its TIFF file, kept as they are, and what they say.
+"""Where a raster lies on the Earth: the geo tags of its TIFF file, kept unchanged, and what they mean.
 
 The tags are those of the GeoTIFF standard (OGC 19-008r4). Keeping them raw lets any projection survive from the picture
 to its labels without a library of projections.
@@ -19,7 +19,7 @@ Transform = tuple[float, float, float, float, float, float]
 from (0, 0) to (1, 1)."""
 
 _SCALE, _TIEPOINTS, _MATRIX, _KEYS, _DOUBLES, _TEXTS = 33550, 33922, 34264, 34735, 34736, 34737
-_TAGS = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, _DOUBLES: 12, _TEXTS: 2}  # number -> TIFF type
+_TAG_TYPES = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, _DOUBLES: 12, _TEXTS: 2}  # number -> TIFF type
 _MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1024, 1025, 2048, 3072  # GeoKeys
 _PIXEL_IS_POINT = 2
 _USER_DEFINED = 32767
@@ -60,13 +60,13 @@ class Georeference:
 
     @property
     def has_system(self) -> bool:
-        """Whether the tags describe a coordinate system, in whatever way."""
+        """Whether the tags describe a coordinate system in any way."""
         keys = self._numbers(_KEYS) if _KEYS in self.tags else ()
         return any(key in (_MODEL_TYPE, _GEOGRAPHIC, _PROJECTED) for key in keys[4::4])
 
     @property
     def control_points(self) -> int:
-        """How many points say where the raster lies, where nothing but points does."""
+        """The number of control points, where only these say where the raster lies."""
         return 0 if self.transform is not None else len(self.tags.get(_TIEPOINTS, ())) // 6
 
     def _numbers(self, tag: int) -> tuple[float, ...]:
@@ -84,7 +84,7 @@ class Georeference:
     def to_tiff(self) -> list[tuple[int, int, int, Any, bool]]:
         """Give the tags as tifffile writes them: (number, type, count, value, for the first page only)."""
         return [
-            (tag, _TAGS[tag], 0 if isinstance(value, str) else len(value), value, True)
+            (tag, _TAG_TYPES[tag], 0 if isinstance(value, str) else len(value), value, True)
             for tag, value in sorted(self.tags.items())
         ]
 
@@ -103,7 +103,7 @@ class Georeference:
     def from_tiff(cls, page: tifffile.TiffPage) -> Georeference | None:
         """Read the geo tags of a page of a TIFF file; None where it has none."""
         tags: dict[int, tuple[float, ...] | str] = {}
-        for tag in _TAGS:
+        for tag in _TAG_TYPES:
             value = page.tags.valueof(tag)
             if isinstance(value, str):
                 tags[tag] = value

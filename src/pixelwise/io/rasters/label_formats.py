@@ -1,7 +1,7 @@
-"""From finished labels on disk to the file that was asked for: TIFF, Zarr, PNG or GeoJSON.
+"""Writing finished labels from disk to the file that was asked for: TIFF, Zarr, PNG or GeoJSON.
 
-Each writer streams tile by tile or band by band, makes the same bytes of the same labels, and gives the file its name
-only when it is whole.
+Each writer streams tile by tile or band by band and writes the same bytes for the same labels. The file gets its name
+only when it is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pixelwise.io.rasters.scratch import Scratch
 from pixelwise.io.tiff import GDAL_NODATA_TAG
 from pixelwise.types import LabelSpace
 
-_REDUCED = 1  # NewSubfileType of overviews
+_REDUCED_IMAGE = 1  # NewSubfileType of overviews
 _COMPRESSION_LEVEL = 6
 
 
@@ -35,8 +35,8 @@ def write_tiff(
     """Write a BigTIFF in deflated tiles, with the palette of the classes and overviews down to one tile.
 
     Class names stand as JSON in the ImageDescription of the first page, the ignore index in GDAL's no-data tag.
-    Overviews are further pages, as GDAL and tifffile expect them; a pixel of one is the upper left of 2x2 before it.
-    Where indices pass 255 there is no palette: the file is 16-bit grey. Memory: a few tiles and one row.
+    Overviews are further pages, as GDAL and tifffile expect them; each pixel is the upper left one of 2x2 pixels of the
+    level before. Where indices pass 255 there is no palette: the file is 16-bit grey. Memory: a few tiles and one row.
 
     Raises:
         PixelwiseError: the file cannot be written.
@@ -61,7 +61,7 @@ def write_tiff(
                     photometric="palette" if scratch.dtype == np.uint8 else "minisblack",
                     colormap=_colormap(label_space) if scratch.dtype == np.uint8 else None,
                     compression="adobe_deflate",
-                    subfiletype=_REDUCED if level else 0,
+                    subfiletype=_REDUCED_IMAGE if level else 0,
                     description=json.dumps({"pixelwise": described}) if level == 0 else None,
                     extratags=extra,
                     metadata=None,
@@ -70,7 +70,7 @@ def write_tiff(
 
 
 def _encoded_tiles(scratch: Scratch, level: int, tile: int) -> Generator[bytes, None, None]:
-    """Give the deflated tiles of a level, row by row; those at the end of rows and columns are filled up with 0."""
+    """Give the deflated tiles of a level, row by row; tiles that reach beyond the raster are filled up with 0."""
     pieces = (window for _, _, window in _tiles(scratch, level, tile))
     for future in read_ahead(lambda piece: _encode(piece, tile), pieces, threads=2):
         yield future.result()
@@ -94,7 +94,7 @@ def _tiles(scratch: Scratch, level: int, tile: int) -> Iterator[tuple[int, int, 
 
 
 def _colormap(label_space: LabelSpace) -> NDArray[np.uint16]:
-    """The colours of the classes as TIFF has them, (3, 256) of 16 bits; all else is black."""
+    """The colours of the classes as TIFF stores them, (3, 256) numbers of 16 bits; unused entries are black."""
     colors = np.zeros((3, 256), np.uint16)
     colors[:, : len(label_space)] = np.transpose(label_space.colors) * 257
     return colors
@@ -103,7 +103,7 @@ def _colormap(label_space: LabelSpace) -> NDArray[np.uint16]:
 def write_zarr(
     path: Path, scratch: Scratch, label_space: LabelSpace, *, tile: int, georeference: Georeference | None
 ) -> None:
-    """Write a Zarr group (version 3): arrays 0, 1, ... of a pyramid, named as OME-NGFF 0.5 names multiscales.
+    """Write a Zarr group (version 3): a pyramid of arrays 0, 1, ..., named as the multiscales of OME-NGFF 0.5.
 
     The attributes of the group hold ``label_space``, ``nodata`` (the ignore index) and, where known, ``georeference``.
     Memory: a tile and one row.

@@ -1,4 +1,4 @@
-"""Rasters in: pictures of any size and format, read by windows."""
+"""Opening rasters: pictures of any size and format, read by windows."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ __all__ = ["Georeference", "Raster", "RasterSource", "Watch", "is_for_gdal", "op
 _ARRAY_NAME = "the array"
 
 Openable = str | os.PathLike[str] | NDArray[Any] | RasterSource
-"""A file, an array (H, W) or (H, W, C), or a source of one's own."""
+"""A file, an array (H, W) or (H, W, C), or a source that the caller defines."""
 
 
 def open_source(source: Openable, *, indices: bool = False) -> RasterSource:
-    """Open a raster for reading by windows; files are judged by their first bytes.
+    """Open a raster for reading by windows; the format is recognised by the first bytes of the file.
 
-    TIFF and BigTIFF, Zarr and .npy are read by windows, other formats that GDAL knows too where rasterio is installed.
-    PNG, JPEG, BMP, GIF, WebP and PNM are decoded whole, within the limit of :func:`pixelwise.io.images.read_image`.
+    TIFF, BigTIFF, Zarr and .npy are read by windows, and so are the other formats that GDAL knows if rasterio is
+    installed. PNG, JPEG, BMP, GIF, WebP and PNM are decoded whole, within the limit of
+    :func:`pixelwise.io.images.read_image`.
 
     Args:
         source: a file; an array (H, W) or (H, W, C); or a source, which is given back as it is.
@@ -69,18 +70,18 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def is_for_gdal(start: bytes) -> bool:
-    """Whether a file that starts so is left to GDAL, which is there and may know it."""
+    """Whether a file with these first bytes is left to GDAL, because rasterio is installed and may know the format."""
     known = (*PICTURE_MAGIC, NPY_MAGIC)
     return bool(start) and not start.startswith(known) and importlib.util.find_spec("rasterio") is not None
 
 
 class Watch:
-    """Remembers what the files of a raster are, to tell whether they still are the same.
+    """Remembers the state of the files of a raster, to tell whether they have changed.
 
-    All files count that the raster lies in: those of a Zarr array, or the parts of a mosaic, if that is what it is.
+    All files that the raster consists of count, such as those of a Zarr array or the parts of a mosaic.
 
     Args:
-        source: what is to be opened; of arrays, and of sources that are no file, nothing can be told.
+        source: what is to be opened; arrays, and sources that are no file, are never seen to change.
 
     Raises:
         DataError: the raster cannot be opened.
@@ -98,10 +99,10 @@ class Watch:
         return self.name if self._before is None else f"{self.name} ({self._before})"
 
     def check(self) -> None:
-        """Do nothing while all files are as they were.
+        """Do nothing if no file has changed.
 
         Raises:
-            SourceChanged: they are not.
+            SourceChanged: a file has changed.
             DataError: the raster can no longer be opened.
         """
         if self._path is not None and self._before is not None:
@@ -140,13 +141,14 @@ def read_uint8(
     channels: int,
     value_range: tuple[float, float] | None = None,
 ) -> NDArray[np.uint8]:
-    """Read a window as networks see pictures: the same numbers as that part of :func:`pixelwise.io.images.read_image`.
+    """Read a window as networks see pictures, with the same numbers as :func:`pixelwise.io.images.read_image`.
 
     Args:
         source: the raster.
         rows: from and to.
         columns: from and to.
-        channels: how many channels to give; grey and colour become each other, transparency is dropped.
+        channels: how many channels to give; grey is converted to colour and colour to grey, and transparency is
+            dropped.
         value_range: for rasters deeper than 8 bits, the stored values that become 0 and 255.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Pixels that lie uncompressed in a file, one row after the other: .npy files and plain TIFF.
+"""Pixels that are stored uncompressed, one row after the other: .npy files and plain TIFF.
 
-Rows are read from the file as they are needed. A memory map would count as the memory of the process, and would end it
-with a signal where the file is cut short.
+Rows are read from the file as they are needed. A memory map would count as memory of the process, and a file that is
+cut short would end the process with a signal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RowPixels:
 
     Args:
         path: the file.
-        offset: its byte at which the pixels begin.
+        offset: the byte of the file at which the pixels begin.
         shape: (H, W, C).
         dtype: the type of the numbers, byte order included.
         planar: whether all pixels of a channel come before the next channel.

@@ -1,8 +1,8 @@
-"""Labels on their way to a file: raw on disk beside it, with a journal of the windows that are finished.
+"""Labels before they are written to the final file: raw on disk beside it, with a journal of the finished windows.
 
-The scratch holds every pixel, row after row, so that windows may come in any order and memory holds none of them. The
-journal makes it a point to resume from: a line a finished window, written after the pixels themselves are on the disk,
-and sealed, because a window that was not computed would pass for one.
+The scratch holds every pixel, row after row, so that windows may come in any order and memory holds none of them. A
+stopped job resumes from the journal. It has one line per finished window, written after the pixels of the window are on
+the disk. Each line has a checksum, because damage could otherwise make an unfinished window count as finished.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Scratch:
     """Raw labels of a whole raster on disk.
 
     Two hidden files lie beside the target until the end, ``.NAME.part`` of one or two bytes per pixel and
-    ``.NAME.journal``. The space is reserved at once where the system can, so that a full disk shows before the work.
+    ``.NAME.journal``. The space is reserved at the start where the system can do so, so that a full disk is noticed
+    before the work begins.
 
     Args:
         target: the file that the labels are for; its folder must exist.
@@ -93,7 +94,7 @@ class Scratch:
             self.flush()
 
     def flush(self) -> None:
-        """Bring what was written to the disk, pixels first, then the journal.
+        """Force everything written so far onto the disk, first the pixels, then the journal.
 
         Raises:
             PixelwiseError: the disk is full.
@@ -107,7 +108,7 @@ class Scratch:
                     lines = lines[self._journal.write(lines) :]
                 os.fsync(self._journal.fileno())
             except OSError as error:
-                self._seal = seal  # the next flush, if any, begins these lines again
+                self._seal = seal  # the next flush, if there is one, writes these lines again
                 with suppress(OSError):
                     self._journal.truncate(length)
                 raise cannot_write(self.target, error) from error
@@ -116,7 +117,7 @@ class Scratch:
         self._flushed = time.monotonic()
 
     def missing(self) -> int:
-        """Count the pixels that no window brought, where windows do not overlap."""
+        """Count the pixels that no window has written, provided that windows do not overlap."""
         windows = self.finished.union(self._waiting)
         return self.size[0] * self.size[1] - sum(height * width for _, _, height, width in windows)
 
@@ -132,7 +133,7 @@ class Scratch:
         return -(-self.size[0] >> level), -(-self.size[1] >> level)
 
     def read(self, row: int, column: int, height: int, width: int, *, level: int = 0) -> NDArray[Any]:
-        """Read a window of a level of the pyramid; its pixels are the upper left ones of 2x2 of the level before.
+        """Read a window of a level of the pyramid; each pixel is the upper left one of 2x2 pixels of the level before.
 
         Args:
             row: first row, on the level.
@@ -168,7 +169,7 @@ class Scratch:
         if hasattr(self, "_pixels"):
             self._pixels.close()
             self._journal.close()
-        self._journal_path.unlink(missing_ok=True)  # first: without it the pixels mean nothing
+        self._journal_path.unlink(missing_ok=True)  # first, because the pixels mean nothing without the journal
         self._pixels_path.unlink(missing_ok=True)
 
     def _write_at(self, pixel: int, labels: NDArray[Any]) -> None:
@@ -208,7 +209,7 @@ class Scratch:
             return False
         except OSError as error:
             raise cannot_write(self.target, error) from error
-        whole = content[: content.rfind(b"\n") + 1]  # a line that was cut short never happened
+        whole = content[: content.rfind(b"\n") + 1]  # a line that was cut short is ignored
         try:
             found, *windows = list(entries(BytesIO(whole), self._seal)) or [None]
         except Damaged as error:

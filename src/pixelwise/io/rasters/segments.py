@@ -1,4 +1,4 @@
-"""Pieces of a raster (tiles, strips, chunks), decoded once for neighbouring windows and forgotten in time."""
+"""A cache of decoded pieces of a raster (tiles, strips, chunks), which neighbouring windows share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEGMENT_CACHE_BYTES = 64 * 2**20
-"""How many decoded bytes a raster keeps for the next window."""
+"""The decoded bytes that a raster keeps for the next windows."""
 
 
 class SegmentCache:
-    """Keeps the pieces that were used last.
+    """Keeps the pieces that were used most recently.
 
     Args:
         limit: how many bytes are kept; the newest piece is kept even where it alone is larger.
@@ -26,7 +26,7 @@ class SegmentCache:
         self._pieces: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
 
     def get(self, key: Hashable, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Give the piece that is known as ``key``, decoding it where it is not held."""
+        """Give the piece with the name ``key``; decode it if it is not in the cache."""
         if key in self._pieces:
             self._pieces.move_to_end(key)
             return self._pieces[key]
@@ -65,7 +65,7 @@ def covering(start: int, length: int, piece: int) -> range:
 
 
 def nothing(shape: tuple[int, ...], dtype: np.dtype[Any], fill: float) -> NDArray[Any]:
-    """Make an array of what unstored pixels hold; a fill the type cannot hold becomes 0."""
+    """Make an array of the value that pixels have which are not stored; a value that the type cannot hold becomes 0."""
     try:
         return np.full(shape, fill, dtype)
     except (OverflowError, ValueError):

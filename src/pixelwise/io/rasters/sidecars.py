@@ -1,6 +1,6 @@
-"""Places on the Earth that are told beside a picture, or by control points, and are not read.
+"""Georeferences in files beside a picture, or in control points, which are not read.
 
-Labels of such a picture are right, but nobody would learn why they do not lie on the map.
+The labels of such a picture are correct, but the user would not learn why they have no place on the map.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAME_PLACE_PIXELS = 1e-3  # of a pixel
 
 
 class UnreadPlaces:
-    """Collects what is not read, to say it once for many pictures."""
+    """Collects georeferences that are not read, to report them once for many pictures."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, Path]] = {}
@@ -35,7 +35,7 @@ class UnreadPlaces:
         self._by_points: list[Path] = []
 
     def look(self, picture: Path) -> None:
-        """Look beside a picture, and at its control points; what cannot be read says nothing."""
+        """Look at the files beside a picture, and at its control points; files that cannot be read are ignored."""
         with suppress(DataError, OSError):
             if picture.is_dir():
                 return
@@ -48,7 +48,7 @@ class UnreadPlaces:
                 self._beside[picture] = unread
 
     def lines(self) -> list[str]:
-        """Say what was found, in a line for each kind."""
+        """Report what was found, in one line per kind."""
         lines = []
         if self._beside:
             files = [file for unread in self._beside.values() for file in unread]
@@ -84,7 +84,7 @@ def _names(paths: list[Path]) -> str:
 
 
 def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
-    """Give the place that is read of a picture; with ``whole`` also what GDAL finds beside those that it reads."""
+    """Give the georeference that is read from a picture; with ``whole``, also what GDAL finds beside it."""
     with open(picture, "rb") as file:
         start = file.read(8)
     if start.startswith(TIFF_MAGIC) and not whole:
@@ -97,7 +97,7 @@ def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
 
 
 def _tells_more(file: Path, own: Georeference | None) -> bool:
-    """Whether a file beside a picture tells something of its place that was not read of the picture itself."""
+    """Whether a file beside a picture says something about its place that was not read from the picture itself."""
     content = file.read_text(encoding="utf-8", errors="replace")[:_MOST_READ_CHARACTERS]
     has_system = own is not None and own.has_system
     if file.suffix.lower() == ".prj":
@@ -121,7 +121,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _world(text: str) -> Transform | None:
-    """Read a world file: six numbers a line each, the last two for the middle of the first pixel."""
+    """Read a world file: six numbers, one per line, of which the last two are the middle of the first pixel."""
     numbers = _numbers(text)
     if not numbers:
         return None

@@ -1,4 +1,4 @@
-"""Rasters out: labels written by windows, in any order, to a file that appears when it is whole."""
+"""Writing rasters: labels come by windows, in any order, and the file appears when it is complete."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 MOST_PNG_PIXELS = 2**26
-"""The largest PNG that is written, in pixels: it passes through memory whole."""
+"""The pixels of the largest PNG that is written; a PNG is held in memory as a whole."""
 
 SINK_SUFFIXES = (".tif", ".tiff", ".zarr", ".png")
-"""What the name of a file may end in, for labels to be written to it."""
+"""The suffixes of files that labels can be written to."""
 
 
 class LabelSink(Protocol):
@@ -36,7 +36,7 @@ class LabelSink(Protocol):
         """Make the file; all windows must have been written."""
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Remove everything that was written."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -67,7 +67,7 @@ class LabelFileSink:
 
     @property
     def done(self) -> frozenset[FinishedWindow]:
-        """The windows that are finished and safe, (row, column, height, width); a resumed job need not write them."""
+        """The finished windows on disk, (row, column, height, width); a resumed job need not write them again."""
         return frozenset(self._scratch.finished)
 
     def write(self, row: int, column: int, labels: NDArray[Any]) -> None:
@@ -107,7 +107,7 @@ class LabelFileSink:
             raise PixelwiseError(
                 f"{self.path}: {counted(abs(missing), 'pixel', 'was')} {how}; windows must cover the raster once"
             )
-        self._scratch.flush()  # making the file may take minutes; killed now, the job has nothing to compute again
+        self._scratch.flush()  # making the file may take minutes; if it is killed now, nothing is lost
         suffix = self.path.suffix.lower()
         if suffix == ".png":
             write_png(self.path, self._scratch, self._label_space)
@@ -117,11 +117,11 @@ class LabelFileSink:
         self._scratch.remove()
 
     def abort(self) -> None:
-        """Remove what was written; a file of an earlier time stays."""
+        """Remove what was written; a file from an earlier run stays."""
         self._scratch.remove()
 
     def suspend(self) -> None:
-        """Close, and leave what was written for a later run to resume."""
+        """Close the sink, and keep what was written for a later run to resume."""
         self._scratch.close()
 
     def __enter__(self) -> Self:
@@ -140,7 +140,7 @@ class LabelFileSink:
             raise
 
     def _end(self, error: BaseException) -> None:
-        """Keep the windows where someone may want them: the job resumes, or a person or the system stopped it."""
+        """Keep the windows where they may be needed: the job can be resumed, or a person or the system stopped it."""
         wanted = self._resume and not isinstance(error, SourceChanged)
         if wanted or not isinstance(error, Exception):
             with suppress(PixelwiseError):  # a full disk loses the windows since the last flush; the first error counts
@@ -163,14 +163,15 @@ def open_sink(
 
     The suffix chooses the format: ``.tif`` or ``.tiff`` (palette BigTIFF with overviews, GeoTIFF where a georeference
     is given), ``.zarr`` (a pyramid) or ``.png`` (up to 2**26 pixels). Windows may have any size and come in any order.
-    They wait on disk, raw, in two hidden files beside ``path``; at the end the file is made from these, tile by tile,
-    under another name, and renamed. The same labels give the same bytes. Memory does not depend on the size, but for
+    They are kept raw on disk in two hidden files beside ``path``. At the end the file is made from these, tile by tile,
+    under another name, and renamed. The same labels give the same bytes. Memory does not depend on the size, except for
     one row, and for PNG. The disk needs room for one byte per pixel (two where the label space passes 255) and the
     compressed file.
 
-    The sink is a context manager: a block that ends well finishes the file. A block that fails leaves nothing; but an
-    interrupted one (Ctrl-C), a killed process and, with ``resume``, any failure but a changed source leave the finished
-    windows, and a later sink with the same arguments and ``resume`` takes them over: see :attr:`LabelFileSink.done`.
+    The sink is a context manager: a block that ends without an error finishes the file. A block that fails leaves
+    nothing behind. There are three exceptions that keep the finished windows: an interrupted block (Ctrl-C), a killed
+    process and, with ``resume``, any failure except a changed source. A later sink with the same arguments and
+    ``resume`` takes these windows over; see :attr:`LabelFileSink.done`.
 
     Args:
         path: the file to write; its folder must exist.

@@ -1,4 +1,4 @@
-"""What a raster is, whatever it is stored in: numbers that are read by windows."""
+"""The interface of rasters of all formats: numbers that are read by windows."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class RasterSource(Protocol):
         """Say where a window holds data, (h, w); None where all of it does."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
 
 
 class PixelReader(Protocol):
-    """The numbers of one format; what :class:`Raster` reads from."""
+    """Reads the stored numbers of one format for :class:`Raster`."""
 
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
         """Read a window inside the picture, (C, h, w) as stored."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 @dataclass
@@ -70,8 +70,8 @@ class Raster:
         georeference: where the raster lies on the Earth.
         nodata: the number that stands for no data.
         palette: colours (entries, 3) that the numbers are looked up in.
-        white_is_zero: the channels whose 0 is white as stored; read, they are turned around. No-data numbers are those
-            that are stored.
+        white_is_zero: the channels whose stored 0 is white; they are inverted when they are read. No-data numbers are
+            stored numbers.
         mask: one channel, 0 where there is no data.
     """
 
@@ -124,7 +124,7 @@ class Raster:
     def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
         """Say where a window holds data.
 
-        There is none where a mask band or the transparency is 0, and where every channel holds the no-data number.
+        A pixel has no data where a mask band or the transparency is 0, or where every channel holds the no-data number.
 
         Returns:
             (h, w), or None where all of the window holds data.
@@ -150,7 +150,7 @@ class Raster:
         return None if valid.all() else valid
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.pixels.close()
         if self.mask is not None:
             self.mask.close()
@@ -168,7 +168,7 @@ class Raster:
             return pixels.read(top, left, height, width)
 
     def _nodata_as_stored(self) -> Any:
-        """Give the no-data number in the stored type; None where no pixel can hold it, as -9999 in 8 bits."""
+        """Give the no-data number in the stored type; None where no pixel can hold it, such as -9999 in 8 bits."""
         if self.nodata is None:
             return None
         stored = np.dtype(np.uint16) if self.palette is not None else self.dtype
@@ -203,4 +203,4 @@ class ArrayPixels:
         return self.array[top : top + height, left : left + width].transpose(2, 0, 1)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is no file to close."""

@@ -1,4 +1,4 @@
-"""Whether the files of a raster are what they were: a job that goes on must find the picture it began with.
+"""Noticing that the files of a raster have changed: a job that is resumed must find the picture it began with.
 
 A raster may be one file or thousands of them (the chunks of a Zarr store, the parts of a mosaic), of which any may be
 written anew.
@@ -18,22 +18,24 @@ from pathlib import Path
 from pixelwise.errors import DataError
 
 _REST_PER_LOOK = 20
-"""Between two looks at many files at least so many times the time of a look passes, so that looking takes little."""
+"""The least time between two checks of many files, in durations of a check, so that checking takes little of the whole
+time."""
 
 
 class SourceChanged(DataError):
-    """The files of a raster are not what they were when the work began: what was computed of them is worth nothing."""
+    """The files of a raster have changed since the work began: what was computed from them is not usable."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What files are at a moment, told without reading them.
+    """The state of files at one moment, found without reading them.
 
     Args:
         files: how many there are.
-        bytes: how long they are together.
+        bytes: their total size.
         newest: when the last one was written, in nanoseconds since 1970; 0 where there is none.
-        digest: of the name, length and time of each, so that an older file in place of another shows as well.
+        digest: a digest of the name, size and time of each file, so that an older file in place of another is noticed
+            as well.
     """
 
     files: int
@@ -43,7 +45,7 @@ class Stamp:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> Stamp:
-        """Look at files, and at all files in folders; what is not there counts as nothing."""
+        """Take the stamp of files, and of all files in folders; files that do not exist are left out."""
         files, size, newest, total = 0, 0, 0, 0
         for name, state in _each(paths):
             digest = hashlib.blake2b(name, digest_size=8)
@@ -58,7 +60,7 @@ class Stamp:
         return f"{self.files} files, {self.bytes} bytes, {self.newest}, {self.digest}"
 
     def describe(self) -> str:
-        """Say what people know files by."""
+        """Describe the files by their number, size and time."""
         if not self.files:
             return "nothing"
         files = "" if self.files == 1 else f"{self.files:,} files, "
@@ -66,7 +68,7 @@ class Stamp:
 
 
 def _each(paths: Iterable[Path]) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Give all files below paths, each with its name; links are followed, but no folder is looked at twice."""
+    """Give all files below paths, each with its name; links are followed, but no folder is visited twice."""
     seen: set[tuple[int, int]] = set()
 
     def below(name: bytes, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
@@ -107,20 +109,20 @@ class Unchanged:
         return stamp
 
     def check(self) -> None:
-        """Do nothing while the files are as they were, or if it is too early to look at many of them again.
+        """Do nothing if the files have not changed, or if it is too early to check many of them again.
 
         Raises:
-            SourceChanged: they are not.
+            SourceChanged: a file has changed.
         """
         if self.stamp.files == 1 or time.monotonic() >= self._next:
             compare(self.path, self.stamp, self._look())
 
 
 def compare(path: Path, before: Stamp, now: Stamp) -> None:
-    """Make sure that files are what they were.
+    """Make sure that the files have not changed.
 
     Raises:
-        SourceChanged: they are not.
+        SourceChanged: a file has changed.
     """
     if now != before:
         raise SourceChanged(

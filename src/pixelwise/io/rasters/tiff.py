@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.formats import decode, upright
-from pixelwise.io.header import ORIENTATION, naming_the_file
+from pixelwise.io.header import ORIENTATION_TAG, naming_the_file
 from pixelwise.io.images import read_stored
 from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
@@ -26,25 +26,25 @@ from pixelwise.io.tiff import GDAL_NODATA_TAG, header_of, palette_of_page
 from pixelwise.io.tiff_pictures import one_picture
 
 MOST_SEGMENT_BYTES = 2**28
-"""Bytes that one tile or strip may decode to."""
+"""The most bytes that one tile or strip may decode to."""
 
 _PAGES_SEARCHED_FOR_MASK = 16  # pages after the first among which a mask band is looked for
 
 
 class _NotByPieces(Exception):
-    """The file has to be read in another way; the message says why."""
+    """The file cannot be read by pieces; the message says why."""
 
 
 def open_tiff(path: Path, *, indices: bool = False) -> Raster:
-    """Open a TIFF or BigTIFF file, tiled or in strips, channels interleaved or apart or on pages that are called so.
+    """Open a TIFF or BigTIFF file, tiled or in strips, its channels interleaved, separate or on marked pages.
 
     At most 64 MiB of decoded pieces are kept, or one piece where it is larger. A window on compressed strips decodes
-    whole strips: where a band of strips as high as the window passes 64 MiB, every window decodes its strips again, and
-    tiles are faster.
+    whole strips: where a band of strips as high as the window takes more than 64 MiB, every window decodes its strips
+    again, and a tiled file is faster.
 
-    Files that cannot be read by pieces are decoded whole, within the limit of :func:`pixelwise.io.images.read_image`:
-    those that are stored turned (orientation tag), and those whose compression wants the package imagecodecs where
-    neither that nor rasterio is installed.
+    Two kinds of files cannot be read by pieces and are decoded whole, within the limit of
+    :func:`pixelwise.io.images.read_image`: files that are stored turned (orientation tag), and files whose compression
+    needs the package imagecodecs where neither imagecodecs nor rasterio is installed.
 
     Args:
         path: the file.
@@ -77,7 +77,7 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
     Args:
         path: PNG, JPEG, TIFF or another format of :func:`pixelwise.io.images.read_image`.
         indices: whether a palette is left alone rather than looked up.
-        georeference: what is known of its place.
+        georeference: where the picture lies on the Earth, if known.
 
     Raises:
         DataError: the file is missing, no picture, damaged, or larger than the limit.
@@ -89,7 +89,7 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
         white = header.white_is_zero if header.bits == 1 else None
     else:
         stored, header = read_stored(path)
-        white = None  # turned around already
+        white = None  # inverted already
     stored = stored.astype(np.uint8) if stored.dtype == np.bool_ else stored
     looked_up = header.palette and not indices
     return Raster(
@@ -109,7 +109,7 @@ def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
     picture = one_picture(path, tiff)
     pages, page = picture.pages, picture.page
     header = header_of(picture)
-    if page.tags.valueof(ORIENTATION, default=1) != 1:
+    if page.tags.valueof(ORIENTATION_TAG, default=1) != 1:
         raise _NotByPieces("the picture is stored turned")
     if any(not isinstance(other, tifffile.TiffPage | tifffile.TiffFrame) for other in pages) or page.imagedepth != 1:
         raise _NotByPieces("its pages are not all described")
@@ -150,7 +150,7 @@ def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
 
 
 def _whole_on_disk(path: Path, page: tifffile.TiffPage | tifffile.TiffFrame) -> None:
-    """Refuse a file that is cut short before hours are spent on its first part."""
+    """Refuse a file that is cut short at once, not after hours of work on its first part."""
     offsets, counts = np.asarray(page.dataoffsets, np.uint64), np.asarray(page.databytecounts, np.uint64)
     if len(offsets) != len(counts):
         raise OSError(f"it lists {len(offsets)} places of pixels but {len(counts)} lengths")
@@ -163,7 +163,7 @@ def _whole_on_disk(path: Path, page: tifffile.TiffPage | tifffile.TiffFrame) -> 
 
 
 def _row_pixels(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> PixelReader | None:
-    """Give the pixels of a page that is one uncompressed block in the file; None where it is not, or has a mask."""
+    """Give the pixels of a page that is one uncompressed block without a mask; None for other pages."""
     plain = page.compression == 1 and page.predictor == 1 and page.fillorder == 1 and not page.is_tiled
     if not plain or page.bitspersample not in (8, 16, 32, 64) or not page.is_contiguous:
         return None
@@ -208,7 +208,7 @@ class TiffPixels:
                 "save it in tiles"
             )
         stored = [index for index, count in enumerate(self.pages[0].databytecounts) if count]
-        if stored:  # compressions that cannot be decoded here, and damage, show at once
+        if stored:  # unsupported compressions and damage are noticed at once
             try:
                 self._piece(0, stored[0])
             except (ValueError, KeyError, AttributeError, NotImplementedError, ImportError) as error:

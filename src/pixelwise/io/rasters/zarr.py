@@ -23,14 +23,14 @@ _CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands", "s")
 
 
 def open_zarr(path: Path) -> Raster:
-    """Open a Zarr array, or the finest array of a multiscale group (OME-NGFF), or the only array of a group.
+    """Open a Zarr array, the finest array of a multiscale group (OME-NGFF), or the only array of a group.
 
     The axes are named by the array (``dimension_names``, ``_ARRAY_DIMENSIONS``) or by the group's multiscales. Without
-    names two axes are (y, x), and of three the channels are the first or the last, whichever is the shortest of all.
+    names, two axes are (y, x), and of three axes the shortest holds the channels; it must be the first or the last.
     Other axes, such as time, must be of length 1. At most 64 MiB of decoded chunks are kept.
 
     Raises:
-        DataError: the folder is no Zarr store, is damaged, or its axes cannot be told.
+        DataError: the folder is no Zarr store, is damaged, or the meaning of its axes is not clear.
     """
     with naming_the_file(path):
         opened, attributes, names = _open(path)
@@ -55,10 +55,10 @@ def open_zarr(path: Path) -> Raster:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """Name the files and folders that the raster of a store lies in.
+    """Name the files and folders that hold the raster of a store.
 
-    These are the folder of the array that is read, and what describes the groups above it. Another array of the store,
-    such as its labels, may be written meanwhile.
+    These are the folder of the array that is read, and the metadata files of the groups above it. Another array of the
+    store, such as its labels, may be written meanwhile.
 
     Raises:
         DataError: as :func:`open_zarr`.
@@ -74,7 +74,7 @@ def _files(path: Path, array: Any) -> tuple[Path, ...]:
 
 
 def _open(path: Path) -> tuple[Any, dict[str, Any], list[str]]:
-    """Open the array that is meant; give it, the attributes of the store, and the names of its axes if they say so."""
+    """Open the array of the picture; give it, the attributes of the store, and the names of its axes if stated."""
     if not any((path / name).is_file() for name in _STORE_FILES):
         raise DataError(f"{path}: this is a folder, but no Zarr array or group; give a file, or the folder of an array")
     import zarr
@@ -88,7 +88,7 @@ def _open(path: Path) -> tuple[Any, dict[str, Any], list[str]]:
 
 
 def _array_of(path: Path, group: Any, attributes: dict[str, Any]) -> tuple[Any, list[str]]:
-    """Find the array of a group that is meant, and the names of its axes where the group has them."""
+    """Find the array of a group that holds the picture, and the names of its axes where the group states them."""
     multiscales = attributes.get("ome", attributes).get("multiscales")
     if multiscales:
         axes = [axis if isinstance(axis, str) else axis["name"] for axis in multiscales[0].get("axes", [])]
@@ -103,7 +103,7 @@ def _array_of(path: Path, group: Any, attributes: dict[str, Any]) -> tuple[Any, 
 
 
 def _axes(path: Path, array: Any, names: list[str]) -> str:
-    """Give a letter an axis: y, x, c, or 1 for an axis of length 1 that means nothing here."""
+    """Give one letter per axis: y, x, c, or 1 for an axis of length 1 that has no meaning here."""
     shape = array.shape
     named = names or getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
     if named:
@@ -165,5 +165,5 @@ class ZarrPixels:
         return self._cache.get((rows.start, columns.start), load)
 
     def close(self) -> None:
-        """Forget the chunks; the store holds no file open."""
+        """Drop the decoded chunks; the store keeps no file open."""
         self._cache.clear()

@@ -1,4 +1,4 @@
-"""Objects as COCO's JSON, written object by object."""
+"""Writing objects as COCO JSON, one object at a time."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def write_coco(
     *,
     like: CocoIds | None = None,
 ) -> int:
-    """Write the objects of pictures as a COCO data set: whole or not at all, and never more than an object in memory.
+    """Write the objects of pictures as a COCO data set, whole or not at all, with only one object in memory at a time.
 
     Pictures, annotations and categories count from 1, categories in the order of the classes. Masks are compressed
-    run-length encodings, which keep holes and separate parts to the pixel; an object of which only the box is known has
-    an empty ``segmentation``. ``bbox`` is left, top, width and height. ``score`` is there where one is known; it is
-    what COCO's results have, so that the annotations alone can be scored as results as well.
+    run-length encodings, which keep holes and separate parts to the pixel. An object of which only the box is known has
+    an empty ``segmentation``. ``bbox`` is left, top, width and height. ``score`` is written where it is known, as in
+    COCO's results, so that the list of annotations alone can be scored as results.
 
     Args:
         path: the file to write.
-        pictures: gives the pictures with their objects, from the first one each time it is called; called twice.
+        pictures: gives the pictures with their objects, each time from the first picture on; it is called twice.
         label_space: classes of the objects, without background.
-        like: gives pictures and categories other ids, those of a file that the objects are to be scored against.
+        like: the ids of pictures and categories of a file that the objects are to be scored against.
 
     Returns:
         How many objects were written.

@@ -16,7 +16,7 @@ Id = int | str
 
 @dataclass(frozen=True)
 class CocoEntry:
-    """What a COCO file says of one picture.
+    """What a COCO file says about one picture.
 
     Args:
         name: the file name as the file has it.
@@ -48,8 +48,8 @@ class CocoIds:
         """Read the ids of a COCO file; whether it has annotations does not matter.
 
         Raises:
-            DataError: it is no COCO JSON, or two pictures or categories have one name or one id, or the size of a
-                picture is no size.
+            DataError: it is no COCO JSON, two pictures or two categories share a name or an id, or the size of a
+                picture is not valid.
         """
         try:
             content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -68,10 +68,11 @@ class CocoIds:
         )
 
     def check(self, pictures: Iterable[str], classes: Sequence[str]) -> None:
-        """Make sure that all pictures and classes have an id, and each an id of its own.
+        """Make sure that every picture and every class has an id, and that no two share one.
 
         Raises:
-            SettingError: one has none, a picture may be several of the file, or two pictures the same one.
+            SettingError: a picture or class has no id, a picture fits several of the file, or two pictures fit the same
+                one.
         """
         missing = [name for name in classes if name not in self.categories]
         if missing:
@@ -93,7 +94,7 @@ class CocoIds:
             taken[entry.name] = picture
 
     def entry(self, picture: str) -> CocoEntry:
-        """Find a picture by its path below the folder that was given, else by its name alone.
+        """Find a picture by its path below the given folder, or else by its name alone.
 
         Raises:
             SettingError: the file does not have it, or has several of that name.
@@ -129,7 +130,7 @@ class CocoIds:
 
 
 def _by_name(content: dict[str, Any], part: str, key: str, path: Path) -> dict[str, dict[str, Any]]:
-    """Sort the entries of a part by name; names and ids differ."""
+    """Index the entries of a part by name; no two share a name or an id."""
     found: dict[str, dict[str, Any]] = {}
     named: dict[Id, str] = {}
     entries = content[part]

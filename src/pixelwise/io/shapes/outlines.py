@@ -26,11 +26,12 @@ def outline(mask: BoxMask) -> list[Region]:
 
 
 def perimeter(mask: BoxMask) -> float:
-    """Estimate the length of the outline of an object in pixels, that of its holes included.
+    """Estimate the length of the outline of an object in pixels, including the outlines of its holes.
 
-    By Crofton's formula: the outline is as long as pi / 2 times the crossings with parallel lines times their distance,
-    averaged over directions; here those along rows, columns and both diagonals. Unlike a count of the edges of pixels,
-    which makes a disc's outline 27% too long, it comes within about 2% for discs of a radius of 10 pixels or more.
+    Crofton's formula is used: the length is pi / 2 times the number of crossings with parallel lines times the distance
+    of the lines, averaged over directions. The directions here are rows, columns and both diagonals. Unlike a count of
+    the edges of pixels, which makes a disc's outline 27% too long, it comes within about 2% for discs of a radius of 10
+    pixels or more.
     """
     framed = np.pad(mask.pixels, 1)
     straight = np.count_nonzero(framed[:, 1:] != framed[:, :-1]) + np.count_nonzero(framed[1:] != framed[:-1])

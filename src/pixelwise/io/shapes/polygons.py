@@ -35,15 +35,15 @@ def write_polygons(
 ) -> int:
     """Write every region of a class as a polygon with its holes, exactly along the edges of its pixels.
 
-    A region is a set of pixels of a class that are connected by their sides. Ignored pixels belong to none. Each is a
-    Feature with the properties ``class``, ``name``, ``color`` and ``pixels``, in the order in which regions end.
-    Coordinates are those of the map where a georeference is known, else x and y in pixels from the upper left corner
-    of the picture, y downwards. Outer rings run counterclockwise in the plane of the coordinates, holes clockwise. A
-    projected system is named in the member ``crs`` (GeoJSON of 2008, which GDAL and QGIS read): RFC 7946 itself knows
-    longitude and latitude alone.
+    A region is a set of pixels of a class that are connected by their sides. Ignored pixels belong to no region. Each
+    region is a Feature with the properties ``class``, ``name``, ``color`` and ``pixels``; features come in the order in
+    which the regions end. Coordinates are those of the map where a georeference is known, else x and y in pixels from
+    the upper left corner of the picture, y downwards. Outer rings run counterclockwise in the plane of the coordinates,
+    holes clockwise. A projected system is named in the member ``crs`` (GeoJSON of 2008, which GDAL and QGIS read),
+    because RFC 7946 itself only has longitude and latitude.
 
-    The labels are read by bands. Memory follows the corners of the regions that cross the present row, about 50 bytes
-    each, and not the number of pixels.
+    The labels are read by bands. Memory grows with the corners of the regions that cross the current row, about 50
+    bytes each, and not with the number of pixels.
 
     Args:
         path: the file to write.
@@ -97,10 +97,10 @@ def write_object_polygons(
 ) -> int:
     """Write every object as a polygon with its holes, exactly along the edges of its pixels.
 
-    Coordinates and rings are those of :func:`write_polygons`. An object of several parts is a MultiPolygon, the largest
-    part first; one of which only the box is known is its box; one without pixels has no feature. Properties are ``id``,
-    from 1 in the order of the objects, ``class``, ``name``, ``color``, ``score`` (null where none is known) and
-    ``area`` in pixels.
+    Coordinates and rings are those of :func:`write_polygons`. An object of several parts is a MultiPolygon, with the
+    largest part first. An object of which only the box is known is written as its box. An object without pixels has no
+    feature. Properties are ``id``, from 1 in the order of the objects, ``class``, ``name``, ``color``, ``score`` (null
+    where none is known) and ``area`` in pixels.
 
     Args:
         path: the file to write.
@@ -147,7 +147,7 @@ def write_object_polygons(
 
 
 def _first_pixel(region: Region) -> tuple[int, int]:
-    """Row and column: the corner of the shell that is highest, and leftmost of these, is that pixel's upper left."""
+    """Row and column of the region's first pixel, at the topmost corner of its shell, leftmost of these."""
     column, row = min(region.shell.tolist(), key=lambda corner: (corner[1], corner[0]))
     return int(row), int(column)
 
@@ -179,7 +179,7 @@ def _system(georeference: Georeference | None) -> str:
 def label_bands(
     source: RasterSource, label_space: LabelSpace, background: bool, *, pixels: int = _BAND_PIXELS
 ) -> Iterator[NDArray[np.int32]]:
-    """Read labels from the top downwards; ignored pixels, and background not wanted, lie outside.
+    """Read labels from the top downwards; ignored pixels, and background that is not wanted, belong to no region.
 
     Args:
         source: the labels, one channel.
@@ -222,7 +222,7 @@ def _feature(region: Region, label_space: LabelSpace, transform: Transform | Non
 
 
 def _ring(points: NDArray[Any], transform: Transform | None) -> list[list[float]]:
-    """Close a ring and bring it to map coordinates; in pixels, shells are counterclockwise as numbers already."""
+    """Close a ring and convert it to map coordinates; in pixels, shells already run counterclockwise."""
     closed = np.concatenate([points, points[:1]])
     if transform is None:
         pixels: list[list[float]] = closed.tolist()

@@ -1,4 +1,4 @@
-"""What files say of an object, and the lists of it that a job over many pictures leaves on its way."""
+"""The numbers that files hold per object, and the lists of them that a job over many pictures keeps while it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PictureRecord:
     """A picture whose objects are listed.
 
     Args:
-        name: what its files are called by: its path below the folder that was given, with forward slashes.
+        name: its path below the given folder, with forward slashes, after which its files are named.
         height: in pixels.
         width: in pixels.
     """
@@ -80,7 +80,7 @@ def describe(instances: Instances) -> Iterator[ObjectRecord]:
 
 
 def write_records(path: str | os.PathLike[str], picture: PictureRecord, objects: Iterable[ObjectRecord]) -> None:
-    """Write a picture, its objects and how many they are, a sealed line each; whole or not at all.
+    """Write a picture, its objects and their number, one line with a checksum for each; whole or not at all.
 
     Raises:
         PixelwiseError: the file cannot be written.

@@ -40,7 +40,7 @@ class Region:
 
 @dataclass(eq=False)
 class _Growing:
-    """A region that is not complete: its rings so far and how many chains are open, or what it became a part of."""
+    """An incomplete region: its rings so far and the number of open chains, or the region it was joined to."""
 
     label: int
     open: int = 0
@@ -52,7 +52,7 @@ class _Growing:
         while root.part_of is not None:
             root = root.part_of
         node = self
-        while node.part_of is not None and node.part_of is not root:  # later looks take one step
+        while node.part_of is not None and node.part_of is not root:  # later lookups take one step
             node.part_of, node = root, node.part_of
         return root
 
@@ -70,8 +70,8 @@ class _Chain:
 def trace_regions(bands: Iterable[NDArray[Any]], width: int) -> Iterator[Region]:
     """Trace the regions of labels that come band by band.
 
-    Memory follows the corners of regions that are not complete, about 50 bytes each, and the largest band; not the
-    number of pixels.
+    Memory grows with the corners of regions that are not complete, about 50 bytes each, and with the largest band, but
+    not with the number of pixels.
 
     Args:
         bands: (rows, width) labels from the top downwards; :data:`NO_REGION` belongs to no region.
@@ -98,7 +98,7 @@ class _RingTracer:
         self.waiting: list[_Chain | None] = [None] * (2 * self.stride)
 
     def advance(self, grid: NDArray[np.int32]) -> Iterator[Region]:
-        """Take rows of labels, the first of which was taken before; (rows + 1, W + 2) with a frame of NO_REGION."""
+        """Process rows of labels, the first of them again; (rows + 1, W + 2) with a frame of NO_REGION."""
         rows, edges, labels = _edges(grid)
         ends = np.searchsorted(rows, np.arange(len(grid)))
         for number in range(len(grid) - 1):
@@ -108,7 +108,7 @@ class _RingTracer:
             self.row += 1
 
     def _take(self, edges: NDArray[np.int64], labels: NDArray[np.int32], above: NDArray[np.int32]) -> Iterator[Region]:
-        """Take the horizontal edges of a lattice row, those of regions above it first."""
+        """Process the horizontal edges of a lattice row, those of regions above it first."""
         hosts = self._hosts(edges, above)
         base = self.row * self.stride
         waiting = self.waiting
@@ -175,7 +175,8 @@ class _RingTracer:
     def _hosts(self, edges: NDArray[np.int64], above: NDArray[np.int32]) -> dict[int, _Growing]:
         """Find the regions in which holes begin at this lattice row, by the left end of the hole's first edge.
 
-        The run of pixels above that edge began at a vertical edge to its left, and the chain of that waits.
+        The run of pixels above that edge began at a vertical edge to its left, and the chain of that vertical edge is
+        open.
         """
         opening = (edges[:, 0] == 0) & (edges[:, 2] == 0) & (edges[:, 5] == 0)
         if not opening.any():
@@ -244,7 +245,7 @@ def _finished(region: _Growing, stride: int) -> Region:
 
 
 def _simple_rings(points: list[int]) -> Iterator[list[int]]:
-    """Part a ring that meets itself at corners into rings that do not."""
+    """Split a ring that meets itself at corners into rings that do not."""
     if len(set(points)) == len(points):
         yield points
         return

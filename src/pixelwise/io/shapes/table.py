@@ -30,7 +30,7 @@ def write_object_table(
     pictures: Iterable[tuple[PictureRecord, Iterable[ObjectRecord]]],
     label_space: LabelSpace,
 ) -> int:
-    """Write a CSV with a row per object: whole or not at all, and never more than an object in memory.
+    """Write a CSV with one row per object, whole or not at all, with only one object in memory at a time.
 
     Lengths are in pixels, areas in square pixels, measured as :class:`~pixelwise.io.shapes.records.ObjectRecord` says.
     The score is empty where none is known. Names are made :func:`~pixelwise.io.csv_table.harmless`.

@@ -15,7 +15,7 @@ from pixelwise.errors import ModelError
 from pixelwise.models import SegmentationModel, build_model
 from pixelwise.nn.tracing.trace import trace
 
-_NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+_NORM_TYPES = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class NetworkProfile:
@@ -29,7 +29,7 @@ class NetworkProfile:
         self.model = model
         self.has_encoder = model.encoder is not None
         """Whether a part of it may start from ImageNet weights."""
-        self.normalised = any(isinstance(part, _NORMS) for part in model.modules())
+        self.normalised = any(isinstance(part, _NORM_TYPES) for part in model.modules())
         """Whether norms keep its signals and gradients in bounds."""
         self._multiply_adds: dict[tuple[int, int], int] = {}
 
