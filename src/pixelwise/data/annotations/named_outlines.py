@@ -11,7 +11,7 @@ from pixelwise.data.annotations.outlines import Outline, OutlinedObjects, Points
 from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.pairs import Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
-from pixelwise.instances import Size
+from pixelwise.instances import Box, Size
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ class Named:
         name: what to call the object in errors.
         polygons: outlines of its parts.
         rle: its mask, where that is given instead.
+        box: its box, where nothing else is known of it.
     """
 
     class_name: str
     name: str
     polygons: tuple[Points, ...] = ()
     rle: Rle | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +54,38 @@ class Annotated:
     size: Size | None = None
 
 
-def found(layout: str, root: Path, splits: Mapping[str, Sequence[Annotated]], notes: Iterable[str] = ()) -> Found:
-    """Make the pairs of a layout; classes are those of ``classes.txt``, else all words in alphabetical order.
+def found(
+    layout: str,
+    root: Path,
+    splits: Mapping[str, Sequence[Annotated]],
+    notes: Iterable[str] = (),
+    *,
+    names: tuple[str, ...] | None = None,
+    named_by: Path | None = None,
+) -> Found:
+    """Make the pairs of a layout.
 
-    Objects of a class called background are left out.
+    Classes are those of ``classes.txt``, else those that the layout lists, else all words in alphabetical order.
+    Objects of a class called background are left out. Where objects have boxes alone, they are read as boxes.
+
+    Args:
+        layout: name of the layout.
+        root: the folder of the data.
+        splits: split name -> annotated pictures.
+        notes: what was recognised, in words for the user.
+        names: classes in index order, where a file of the layout lists them.
+        named_by: that file.
 
     Raises:
-        DataError: ``classes.txt`` lacks a class, or no object names one.
+        DataError: the list of classes lacks one, or no object names one.
     """
     every = [picture for pictures in splits.values() for picture in pictures]
     used = {one.class_name for picture in every for one in picture.objects} - _backgrounds(every)
     path = root / "classes.txt"
-    names = read_names(path)
-    if names is None:
-        names = tuple(sorted(used))
+    listed = read_names(path)
+    if listed is None and named_by is not None:
+        path = named_by
+    names = listed or names or tuple(sorted(used))
     names = tuple(name for name in names if name.lower() not in BACKGROUND_NAMES)
     if not names:
         raise DataError(
@@ -81,12 +101,14 @@ def found(layout: str, root: Path, splits: Mapping[str, Sequence[Annotated]], no
                 )
     empty = sum(not picture.objects for picture in every)
     emptied = (f"pictures without objects: {empty}",) if empty else ()
+    masks = not any(one.box is not None for picture in every for one in picture.objects)
+    boxed = () if masks else ("the annotations are boxes without outlines",)
     pairs = {
-        split: tuple(_pair(root, picture, labels) for picture in pictures)
+        split: tuple(_pair(root, picture, labels, masks) for picture in pictures)
         for split, pictures in splits.items()
         if pictures
     }
-    return Found(layout, pairs, names, notes=(*notes, *emptied))
+    return Found(layout, pairs, names, notes=(*notes, *boxed, *emptied))
 
 
 def _backgrounds(pictures: Iterable[Annotated]) -> set[str]:
@@ -94,11 +116,11 @@ def _backgrounds(pictures: Iterable[Annotated]) -> set[str]:
     return {word for word in words if word.lower() in BACKGROUND_NAMES}
 
 
-def _pair(root: Path, picture: Annotated, labels: Mapping[str, int]) -> Pair:
+def _pair(root: Path, picture: Annotated, labels: Mapping[str, int], masks: bool) -> Pair:
     outlines = tuple(
-        Outline(labels[one.class_name], one.name, one.polygons, one.rle)
+        Outline(labels[one.class_name], one.name, one.polygons, one.rle, one.box)
         for one in picture.objects
         if one.class_name in labels
     )
-    reader = OutlinedObjects(outlines, picture.image, picture.origin, picture.size)
+    reader = OutlinedObjects(outlines, picture.image, picture.origin, picture.size, masks)
     return Pair(picture.image.relative_to(root).as_posix(), picture.image, None, reader)

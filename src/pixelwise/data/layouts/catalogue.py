@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixelwise.data.layouts.masks import camvid, cityscapes, folder, roboflow, voc
-from pixelwise.data.layouts.objects import coco, deepfashion2, id_masks, labelme, object_files, via, yolo
+from pixelwise.data.layouts.masks import ade20k, camvid, chase_db1, cityscapes, cwfid, drive, folder, roboflow, voc
+from pixelwise.data.layouts.objects import (
+    coco,
+    cvat,
+    cvppp,
+    datumaro,
+    deepfashion2,
+    id_masks,
+    labelme,
+    object_files,
+    supervisely,
+    via,
+    yolo,
+)
 from pixelwise.data.pairs import Found
 from pixelwise.errors import DataError
 
 LAYOUTS = (
-    *(camvid, cityscapes, roboflow, voc),
-    *(coco, id_masks, deepfashion2, via, labelme, yolo, object_files),
+    *(drive, chase_db1, cwfid, ade20k, camvid, cityscapes, roboflow, voc),
+    *(supervisely, cvat, datumaro, cvppp, coco, id_masks, deepfashion2, via, labelme, yolo, object_files),
     folder,
 )
 """The first that fits is taken: the most particular first, and objects before folders of masks."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from pixelwise.data.pairs import Found, Pair, match_stems, read_names
 
 LOOKED_FOR = "train/ + trainannot/ (CamVid; also val and test)"
+PARTS = (("train/",), ("trainannot/",))
 
 
 def find(root: Path) -> Found | None:

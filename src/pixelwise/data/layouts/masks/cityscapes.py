@@ -7,6 +7,7 @@ from pathlib import Path
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, make_pair
 
 LOOKED_FOR = "leftImg8bit/ + gtFine/ (Cityscapes)"
+PARTS = (("leftImg8bit/",), ("gtFine/", "gtCoarse/"))
 
 # The 19 classes that are scored, in the order of their training ids: name -> label id.
 CITYSCAPES_CLASSES = {

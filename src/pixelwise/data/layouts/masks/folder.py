@@ -17,10 +17,14 @@ from pixelwise.data.pairs import (
 from pixelwise.errors import DataError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir")
-MASK_FOLDERS = ("1st_manual", "masks", "mask", "annotations", "labels", "label", "gt", "ann_dir")
-"""Names of the folder of masks, the first one winning: DRIVE's ``mask`` is the field of view of its camera."""
+MASK_FOLDERS = ("masks", "mask", "annotations", "labels", "label", "gt", "ann_dir")
+"""Names of the folder of masks, the first one that holds masks of the pictures winning."""
 LOOKED_FOR = (
     "images/ + masks/ (or annotations, labels, gt, img_dir + ann_dir), with train/ val/ test/ below, above or none"
+)
+PARTS = (
+    ("images/", "*/images/", "img_dir/", "imgs/"),
+    ("masks/", "*/masks/", "annotations/", "labels/", "gt/", "ann_dir/"),
 )
 
 

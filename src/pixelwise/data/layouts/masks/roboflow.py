@@ -9,6 +9,7 @@ from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, make_p
 from pixelwise.errors import DataError
 
 LOOKED_FOR = "train/ valid/ test/ with _classes.csv and a.jpg + a_mask.png (Roboflow)"
+PARTS = (("train/_classes.csv", "_classes.csv", "*/_classes.csv"), ("train/a_mask.png", "*_mask.png", "*/*_mask.png"))
 
 CLASSES_FILE = "_classes.csv"
 

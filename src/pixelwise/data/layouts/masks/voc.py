@@ -28,6 +28,7 @@ CLASS_FILES = (LABEL_MAP_FILE, "class_names.txt", "classes.txt")
 """Files that name the classes, the first one winning: of CVAT, of LabelMe, and of anybody."""
 
 LOOKED_FOR = "JPEGImages/ + SegmentationClass/ (Pascal VOC, also within VOCdevkit/VOC20xx)"
+PARTS = (("JPEGImages/", "*/JPEGImages/"), ("SegmentationClass/", "*/SegmentationClass/"))
 
 
 def find(root: Path) -> Found | None:

@@ -20,6 +20,7 @@ from pixelwise.errors import DataError
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
+PARTS = (("images/", "*.jpg", "*.png"), ("annotations/*.json", "*.json"))
 
 _NO_SPLIT = "all"
 

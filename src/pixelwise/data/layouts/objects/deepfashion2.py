@@ -20,6 +20,7 @@ DEEPFASHION2_CLASSES = (
 """The names of ``category_id`` 1 .. 13."""
 
 LOOKED_FOR = "image/ + annos/*.json (DeepFashion2; also within train/, validation/)"
+PARTS = (("image/", "*/image/"), ("annos/", "*/annos/"))
 
 
 def find(root: Path) -> Found | None:

@@ -15,6 +15,7 @@ from pixelwise.io.masks import read_mask_and_gaps
 
 ID_FOLDERS = ("instance_masks", "instance_mask", "instances", "instance_ids", "object_masks", "object_ids")
 LOOKED_FOR = "images/ + instance_masks/ (ids of objects, 0 is background), with train/ val/ test/ below, above or none"
+PARTS = (("images/", "*/images/"), ("instance_masks/", "*/instance_masks/", "instances/", "object_ids/"))
 UNNAMED_CLASS = "object"
 """The class of objects that nothing gives a name."""
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from pixelwise.data.annotations import named_outlines
@@ -27,6 +26,7 @@ from pixelwise.data.annotations.json_files import (
 )
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
+from pixelwise.data.annotations.packed_png import decode_png
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError, quoted
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle
 
 LOOKED_FOR = "a LabelMe JSON beside each picture (or in annotations/), also within train/ val/ test/"
+PARTS = (("a.png", "*.png", "*.jpg", "images/"), ("a.json", "*.json"))
 
 _FARTHEST_PIXEL = 2**40  # pixels: a mask as far off is on no picture
 _IGNORED_LABEL = "__ignore__"  # LabelMe's own word for shapes that are no annotation
@@ -156,8 +157,8 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
     """Decode a mask: a PNG in base64, which lies on the picture where the first of two points says."""
     try:
         packed = base64.b64decode(str(shape.get("mask")), validate=True)
-        pixels = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE) if _fits(packed, size) else None
-    except (binascii.Error, ValueError, cv2.error):
+        pixels = decode_png(packed, size)
+    except (binascii.Error, ValueError):
         pixels = None
     if pixels is None or not len(points):
         raise DataError(
@@ -166,13 +167,7 @@ def _mask(shape: Mapping[str, Any], points: Points, where: str, size: Size) -> R
     from pixelwise.ops.rle import encode_rle
 
     left, top = np.clip(points.min(0).round(), -_FARTHEST_PIXEL, _FARTHEST_PIXEL).astype(np.int64).tolist()
-    mask = BoxMask(np.asarray(pixels) > 0, 0, 0, pixels.shape)
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3].max(2)
+    mask = BoxMask(pixels > 0, 0, 0, (pixels.shape[0], pixels.shape[1]))
     return encode_rle(mask.moved(top, left, size))
-
-
-def _fits(packed: bytes, size: Size) -> bool:
-    """Whether the header of a PNG states no more pixels per side than a picture has; short files may unpack to many."""
-    if len(packed) < 24 or not packed.startswith(b"\x89PNG\r\n\x1a\n"):
-        return False
-    width, height = int.from_bytes(packed[16:20]), int.from_bytes(packed[20:24])
-    return 0 < height <= size[0] and 0 < width <= size[1]

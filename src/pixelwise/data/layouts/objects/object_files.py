@@ -17,6 +17,7 @@ from pixelwise.io.images import image_info
 from pixelwise.io.masks import read_mask_and_gaps
 
 LOOKED_FOR = "NAME/images/NAME.png + NAME/masks/*.png (a file per object), or images/NAME.png + masks/NAME/*.png"
+PARTS = (("images/", "*/images/"), ("masks/NAME/", "masks/*/", "*/masks/"))
 
 
 @dataclass(frozen=True)

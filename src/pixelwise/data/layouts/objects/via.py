@@ -25,6 +25,7 @@ from pixelwise.errors import DataError, quoted
 from pixelwise.words import counted
 
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
+PARTS = (("via_region_data.json", "via_*.json", "*/via_*.json"),)
 
 _CLASS_KEYS = ("class", "label", "category", "name", "type", "object", "species")
 _NO_SPLIT = "all"

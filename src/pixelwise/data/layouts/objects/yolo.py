@@ -25,6 +25,7 @@ from pixelwise.io.yaml_text import load_yaml
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
+PARTS = (("images/", "*/images/"), ("labels/*.txt", "labels/*/*.txt", "*/labels/*.txt"))
 
 _DATA_FILES = ("data.yaml", "data.yml")
 _MOST_CLASSES = 10**5  # a class beyond it is no class

@@ -1,0 +1,34 @@
+"""PNG files that lie packed in annotation files, unpacked within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.instances import Size
+
+_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+
+def decode_png(packed: bytes, size: Size) -> NDArray[Any] | None:
+    """Decode a PNG as it is stored, (H, W) or (H, W, channels) in the order of OpenCV.
+
+    Args:
+        packed: the file.
+        size: height and width that it must not pass; a short file may unpack to very many pixels.
+
+    Returns:
+        The pixels; None where it is no PNG, is damaged, or states a larger size.
+    """
+    if len(packed) < 24 or not packed.startswith(_MAGIC):
+        return None
+    width, height = int.from_bytes(packed[16:20]), int.from_bytes(packed[20:24])
+    if not (0 < height <= size[0] and 0 < width <= size[1]):
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
