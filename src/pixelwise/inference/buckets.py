@@ -1,4 +1,4 @@
-"""Things with boxes, found again by where they are."""
+"""An index of things with boxes by their position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUCKET_SIDE = 256
 
 
 class Buckets(Generic[ThingT]):
-    """Gives the things near a box without looking at all of them; iterates in the order in which they came."""
+    """Gives the things near a box without comparing it with all of them; iterates in the order of insertion."""
 
     def __init__(self) -> None:
         self._things: list[tuple[Box, ThingT]] = []
@@ -27,7 +27,7 @@ class Buckets(Generic[ThingT]):
         self._things.append((box, thing))
 
     def near(self, box: Box) -> Iterator[ThingT]:
-        """Give those whose boxes meet a box, the first ones first."""
+        """Give the things whose boxes meet a box, in the order of insertion."""
         numbers = {number for cell in _cells(box) for number in self._cells.get(cell, ())}
         for number in sorted(numbers):
             (left, top, right, bottom), thing = self._things[number]

@@ -1,4 +1,4 @@
-"""From labels of pixels to objects, and back: the connected parts of classes, and objects painted as classes."""
+"""Converting labels to objects and back: the connected parts of classes, and objects painted as classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from pixelwise.types import LabelSpace
 
 Labels = NDArray[np.integer[Any]]
 
-_FILLED_BAND_PIXELS = 2**20  # pixels of a band in which gaps are filled, so that no picture of floats exists
+_FILLED_BAND_PIXELS = (
+    2**20
+)  # pixels of a band in which gaps are filled, so that there is never a float per pixel of the picture
 
 
 def objects_of(
@@ -25,12 +27,12 @@ def objects_of(
     min_area: int = 1,
     fill_gaps: bool = True,
 ) -> Instances:
-    """Take the connected parts of every class as objects, background and ignored pixels left out.
+    """Take the connected parts of every class as objects, without background and ignored pixels.
 
-    Parts are connected by the sides of their pixels. A semantic network that learned from objects has learned a line
-    of background between touching objects of a class (Ronneberger et al. 2015, section 3), to which each object gave
-    the pixels at the other. ``fill_gaps`` gives these back: a pixel of background that touches an object, and has
-    another of its class within two pixels, goes to the object it touches.
+    Parts are connected by the sides of their pixels. A semantic network that learned from objects has learned a line of
+    background between touching objects of a class (Ronneberger et al. 2015, section 3), made of the pixels of each
+    object that touch the other. ``fill_gaps`` gives these pixels back: a pixel of background that touches an object,
+    and has another object of the same class within two pixels, goes to the object that it touches.
 
     Args:
         labels: (H, W) class indices and ignore values.
@@ -83,9 +85,9 @@ def objects_of(
 
 
 def labels_of(instances: Instances, label_space: LabelSpace) -> NDArray[np.unsignedinteger[Any]]:
-    """Paint objects as classes (H, W); where they overlap the better score is on top, without scores the smaller one.
+    """Paint objects as classes (H, W); on top is the one with the better score, or without scores the smaller one.
 
-    Objects of which only the box is known fill it, up to the nearest edges of pixels.
+    Objects of which only the box is known fill the box, rounded to the nearest edges of pixels.
 
     Args:
         instances: their labels count the classes without background.
@@ -113,7 +115,7 @@ def labels_of(instances: Instances, label_space: LabelSpace) -> NDArray[np.unsig
 
 
 def _cut(ids: NDArray[np.int32], identity: int, box: NDArray[np.int32], size: tuple[int, int]) -> BoxMask:
-    """Cut an object out of a map of ids; its box is that of before gaps were filled."""
+    """Cut an object out of a map of ids; its box is the one from before gaps were filled."""
     left, top, width, height = (int(value) for value in box[:4])
     rows = slice(max(0, top - 1), min(size[0], top + height + 1))
     columns = slice(max(0, left - 1), min(size[1], left + width + 1))
@@ -121,7 +123,7 @@ def _cut(ids: NDArray[np.int32], identity: int, box: NDArray[np.int32], size: tu
 
 
 def _fill_gaps(ids: NDArray[np.int32], free: NDArray[np.bool_]) -> None:
-    """Give the free pixels between two objects to the one they touch, in place; what is given is no longer free."""
+    """Give the free pixels between two objects to the one they touch, in place; they are then no longer free."""
     rows = max(2, _FILLED_BAND_PIXELS // ids.shape[1])
     above = ids[:0]  # two rows, as they were before they were filled
     for top in range(0, len(ids), rows):
@@ -135,7 +137,7 @@ def _fill_gaps(ids: NDArray[np.int32], free: NDArray[np.bool_]) -> None:
 
 
 def gifts(ids: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Find what each pixel would be given to: the object that it touches, where another one is within two pixels."""
+    """Find the object that each pixel would go to: the one it touches, where another one is within two pixels."""
     values = ids.astype(np.float64)
     wide = np.ones((5, 5), np.uint8)
     highest = cv2.dilate(values, wide)

@@ -1,4 +1,4 @@
-"""How many pixels around a tile a trained network really needs, measured where pictures have most borders."""
+"""Measuring how many pixels around a tile a trained network needs, at the places with most class borders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pixelwise.tiling import FAST_HALO
 from pixelwise.types import Sample
 
 TRIED_HALOS = (32, 64, 96, 128, 192, 256, 384)
-"""Pixels that are tried, up to the period."""
+"""The halos in pixels that are tried, each rounded up to the period."""
 
 LONGEST_HALO = 512
-"""Pixels around the windows that all others are compared with; fewer where the network reads fewer."""
+"""The halo in pixels that all others are compared with; it is shorter where the network reads fewer pixels."""
 
 HALO_WINDOW_SIDE = 128
 """The side of the windows in pixels."""
@@ -25,7 +25,7 @@ HALO_WINDOW_SIDE = 128
 HALO_WINDOWS = 8
 
 CHANGED_SHARE = 1e-3
-"""Share of the pixels of the windows that may come out otherwise."""
+"""The share of the pixels of the windows whose labels may change."""
 
 
 def choose_halo(
@@ -35,22 +35,23 @@ def choose_halo(
     windows: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Choose the shortest halo from which on labels hardly change, with pictures that taught nothing.
+    """Choose the shortest halo beyond which labels hardly change, on pictures that the network was not trained on.
 
-    What a network may read (511 pixels around a tile for a U-Net on EfficientNet-Lite0) says little about what it has
-    learnt to look at. The busiest windows of each picture are labelled with a halo after the other; borders of
-    classes are where labels are least sure. Around the picture, its mirror image stands.
+    The pixels that a network reads (511 around a tile for a U-Net on EfficientNet-Lite0) say little about the pixels
+    that it has learnt to use. The windows with most class borders of each picture are labelled with one halo after the
+    other, because labels are least certain at borders. The picture is mirrored beyond its edges.
 
     Args:
         runtime: what computes.
         samples: pictures with masks.
-        windows: how many windows of each are looked at.
+        windows: how many windows per picture are labelled.
         progress: told after each picture how many were done.
 
     Returns:
-        A halo in pixels, a multiple of the network's period: the shortest of which no longer one changes more than
-        :data:`CHANGED_SHARE` of the pixels; the longest tried, where all do. Networks of unpadded convolutions always
-        read all; for them, and where there is no picture, :data:`pixelwise.tiling.FAST_HALO`.
+        A halo in pixels, a multiple of the network's period. It is the shortest halo whose labels differ in at most
+        :data:`CHANGED_SHARE` of the pixels, as do those of all longer halos; where none does, it is the longest that
+        was tried. Networks with unpadded convolutions always read everything; for them, and where there is no picture,
+        it is :data:`pixelwise.tiling.FAST_HALO`.
     """
     geometry = runtime.card.geometry
     longest = _up(LONGEST_HALO if geometry.context is None else min(LONGEST_HALO, geometry.context), geometry.period)
@@ -86,8 +87,8 @@ def busiest(mask: NDArray[np.integer], side: int, count: int) -> list[tuple[int,
     """Find where a mask (H, W) changes most from pixel to pixel.
 
     Returns:
-        Row and column of the first pixel of at most ``count`` squares of ``side`` pixels, which do not overlap, the
-        busiest first. A mask smaller than a square gives the one that begins with it.
+        Row and column of the first pixel of at most ``count`` squares of ``side`` pixels, which do not overlap, those
+        with most changes first. A mask that is smaller than a square gives the square at its first pixel.
     """
     changes = np.zeros(mask.shape, np.int64)
     changes[1:] += mask[1:] != mask[:-1]
@@ -100,7 +101,7 @@ def busiest(mask: NDArray[np.integer], side: int, count: int) -> list[tuple[int,
 def _label(
     runtime: Runtime, image: NDArray[np.uint8], place: tuple[int, int], side: int, halo: int
 ) -> NDArray[np.integer]:
-    """Label a square of an image (C, H, W) that is shown with a halo: (side, side)."""
+    """Label a square of an image (C, H, W) that the network reads with a halo: (side, side)."""
     rows, columns = (
         mirrored(slice(first - halo, first + side + halo), length)
         for first, length in zip(place, image.shape[1:], strict=True)

@@ -78,7 +78,7 @@ class LabelTask:
         return choose_halo(self.runtime, samples, windows=windows, progress=progress)
 
     def with_fast_halo(self, halo: int | None) -> LabelTask:
-        """Give the task with tiles of fast mode that see ``halo`` pixels around them; None changes nothing."""
+        """Give the task with a halo of ``halo`` pixels for tiles of fast mode; None changes nothing."""
         if halo is None:
             return self
         changed = copy.copy(self)

@@ -1,4 +1,4 @@
-"""Objects that were found tile by tile, made into the objects of the picture: none twice, none in pieces."""
+"""Merging objects that were found tile by tile into the objects of the picture, none of them twice or in pieces."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from pixelwise.instances import Box, BoxMask, Instances
 from pixelwise.tiling import Tile, TilePlan, Window
 
 NEAR_EDGE_PIXELS = 2
-"""An object that comes this near to the edge of what a tile was shown, in pixels, may go on behind it."""
+"""An object this many pixels or fewer from the edge of a tile's input may continue beyond it."""
 
 CENTRE_JITTER_PIXELS = 8
-"""Tiles may see the centre of an object this many pixels apart, and each take it for the other's."""
+"""The centre of one object may differ by this many pixels between tiles, so that each tile leaves it to the other."""
 
 SAME_OBJECT_SHARE = 0.5
-"""Two objects are one where they share this much of their union; two pieces, of the smaller one where both see."""
+"""Two objects are the same if they share this part of their union. Two pieces belong to the same object if they share
+this part of the smaller one, where both tiles see."""
 
 SAME_PIECE_SHARE = 0.8
-"""What lies with this share of its pixels in a joined object is one more piece of it; so is a piece in any object."""
+"""An object that lies in a joined object with this share of its pixels is a piece of it; so is a piece that lies in any
+object."""
 
 MOST_COMPARED_OBJECTS = 2000
-"""How many objects are compared between tiles at most."""
+"""The largest number of objects that are compared between tiles."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """An object as one tile sees it, or several joined, in pixels of the picture."""
+    """An object as one tile sees it, or several joined ones, in pixels of the picture."""
 
-    rank: int  # those of a lower one win
-    seen: Window | None  # what its tile was shown; None for a joined one
+    rank: int  # objects of a lower rank win
+    seen: Window | None  # input of its tile; None for a joined object
     label: int
     score: float
     box: Box
@@ -40,17 +42,18 @@ class _Found:
 
 
 _JOINED, _OWN, _NEIGHBOUR, _PIECE = range(4)
-"""Of pieces; seen by the tile that speaks for it; by another one; a piece that found no other."""
+"""The ranks of objects: joined from pieces; seen by the tile that decides about it; seen by another tile; a piece that
+matches no other."""
 
 
 class Joiner:
-    """Takes the objects of tiles and gives those of the picture.
+    """Collects the objects of tiles and gives the objects of the picture.
 
-    What tiles are shown overlaps by twice the halo. The tile in whose window the centre of an object lies sees all of
-    an object up to twice the halo in size, so it alone speaks for it. A piece that is cut by the edge of what a tile
-    was shown is dropped where another tile sees all of it and more. What is left are pieces of larger objects: they are
-    joined where they agree on the pixels that both tiles see, and the object is their union, its score their mean by
-    area. Memory follows the boxes of the objects.
+    The inputs of neighbouring tiles overlap by twice the halo. The tile whose window holds the centre of an object sees
+    the whole object if it measures up to twice the halo, so that this tile alone decides about it. A piece that is cut
+    by the edge of a tile's input is dropped where another tile sees all of it and more. The remaining pieces belong to
+    larger objects. They are joined where they agree on the pixels that both tiles see: the object is their union, and
+    its score is their mean weighted by area. Memory grows with the boxes of the objects.
 
     Args:
         plan: how the picture is cut.
@@ -66,7 +69,7 @@ class Joiner:
         self._masks = True
 
     def add(self, tile: Tile, instances: Instances) -> None:
-        """Take the objects of a tile, in pixels of what it was shown."""
+        """Add the objects of a tile, in pixels of the tile's input."""
         down, right = tile.read[0].start, tile.read[1].start
         self._masks = self._masks and instances.masks is not None
         for number in range(len(instances)):
@@ -81,7 +84,7 @@ class Joiner:
             self._sort_in(tile, found)
 
     def _sort_in(self, tile: Tile, found: _Found) -> None:
-        """Decide who speaks for an object: its tile, another one, or several together."""
+        """Choose which tile decides about an object: its own, another one, or several together."""
         rows, columns = (_span(found.box[1::2]), _span(found.box[0::2]))
         seen_whole = self._seen(rows, self._rows, 0) and self._seen(columns, self._columns, 1)
         if not all(
@@ -105,7 +108,7 @@ class Joiner:
             self._compared.append(found)
 
     def _owner(self, at: float, axis: int) -> tuple[int, int]:
-        """What the tile is shown, along an axis, that writes the pixel there."""
+        """The input, along an axis, of the tile that writes the pixel there."""
         spans = (self._rows, self._columns)[axis]
         return spans[min(len(spans) - 1, int(at) // self.plan.tile[axis])]
 
@@ -113,16 +116,16 @@ class Joiner:
         return any(self._within(span, read, axis) for read in reads)
 
     def _within(self, span: tuple[float, float], read: tuple[int, int], axis: int) -> bool:
-        """Whether a span lies in what is shown, clear of its edges but for those of the picture."""
+        """Whether a span lies inside the input and away from its edges, except those that are edges of the picture."""
         clear = span[0] >= read[0] + NEAR_EDGE_PIXELS or (read[0] <= 0 and span[0] >= 0)
         return clear and (span[1] <= read[1] - NEAR_EDGE_PIXELS or read[1] >= self.plan.size[axis])
 
     def finish(self) -> tuple[Instances, float | None]:
-        """Give the objects of the picture, the best score first, and how far tiles agree.
+        """Give the objects of the picture, the best score first, and how well tiles agree.
 
         Returns:
-            The objects; and of those that several tiles see whole, the share that the tile which speaks for them does
-            not have as well (same class, at least half of the union in common), None where there are none.
+            The objects; and, among the objects that several tiles see whole, the share that the deciding tile does not
+            have as well (same class, at least half of the union in common), or None where there are no such objects.
         """
         kept = Buckets[_Found]()
         for found in sorted([*self._joined(), *self._whole], key=lambda one: (one.rank, -one.score)):
@@ -179,7 +182,7 @@ def _span(edges: tuple[float, ...]) -> tuple[float, float]:
 
 
 def _overlap(one: _Found, other: _Found) -> float:
-    """IoU of two objects of a class; 0 for two classes."""
+    """IoU of two objects of the same class; 0 for objects of two classes."""
     if one.label != other.label:
         return 0.0
     shared = one.mask.overlap(other.mask)
@@ -187,7 +190,7 @@ def _overlap(one: _Found, other: _Found) -> float:
 
 
 def _is_one(found: _Found, kept: _Found) -> bool:
-    """Whether an object is one that is kept already, as another tile or a join saw it."""
+    """Whether an object is already kept, as another tile or a join has seen it."""
     if found.label != kept.label or (found.seen is not None and found.seen == kept.seen):
         return False
     shared = found.mask.overlap(kept.mask)
@@ -201,7 +204,7 @@ def _is_one(found: _Found, kept: _Found) -> bool:
 
 
 def _agree(one: _Found, other: _Found) -> bool:
-    """Whether two pieces of two tiles belong to one object: they have one class, and are alike where both tiles see."""
+    """Whether pieces of two tiles belong to one object: they have the same class, and agree where both tiles see."""
     if one.label != other.label or one.seen == other.seen:
         return False
     shared = one.mask.overlap(other.mask)
@@ -223,7 +226,7 @@ def _area_in(mask: BoxMask, window: Window) -> int:
 
 
 def _union(pieces: list[_Found]) -> _Found:
-    """Put pieces together; a single one stays cut as it is."""
+    """Join pieces into one object; a single piece stays cut as it is."""
     if len(pieces) == 1:
         return pieces[0]
     boxes = np.array([piece.box for piece in pieces])

@@ -68,11 +68,11 @@ class ObjectTask:
     def measure_halo(
         self, samples: Iterable[Sample], *, windows: int, progress: Callable[[int], None] | None
     ) -> int | None:
-        """Measure nothing: tiles overlap by what objects measure."""
+        """Measure nothing: the overlap of tiles follows from the size of objects."""
         return None
 
     def with_fast_halo(self, halo: int | None) -> ObjectTask:
-        """Give the task itself: its tiles overlap by what objects measure."""
+        """Give the task itself: the overlap of its tiles follows from the size of objects."""
         return self
 
     def predict(
@@ -101,10 +101,10 @@ class ObjectTask:
         finished: Collection[FinishedWindow] = (),
         progress: TileProgress | None = None,
     ) -> RasterResult:
-        """Find the objects of a raster and paint them window by window; memory follows the boxes of the objects.
+        """Find the objects of a raster and paint them window by window; memory grows with the boxes of the objects.
 
-        Pixels that hold no data become the ignore value. A stopped job begins again: which tile speaks for an object is
-        known at the end only, so ``finished`` windows are written once more.
+        Pixels that hold no data become the ignore value. A stopped job begins again, because only the end shows which
+        tile decides about an object; ``finished`` windows are written once more.
         """
         del finished
         alone = Lock()
@@ -131,13 +131,13 @@ class ObjectTask:
     def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], plan: TilePlan) -> NDArray[np.int64]:
         """Count the classes that objects are painted in against a mask (H, W): int64 (K, K)."""
         labels = self.predict(image, plan, probabilities=False, progress=None).labels
-        # Imported here, because the predictor does not wait for torch.
+        # Imported here, so that importing the predictor does not import torch.
         from pixelwise.ops.counting import count_labels
 
         return count_labels(mask, labels, self.label_space)
 
     def _find(self, read: ReadWindow, plan: TilePlan, progress: TileProgress | None) -> tuple[Instances, float | None]:
-        """Find the objects of a picture, as they lie on it at its own size."""
+        """Find the objects of a picture, in pixels of the picture at its own size."""
         size = plan.resized_from or plan.size
         if plan.resized_from is not None:
             resized = read_resized(read, size, plan.size, self.preprocessing.channels)  # (C, *plan.size)
@@ -162,7 +162,7 @@ class ObjectTask:
 
 
 def _moved(found: Instances, rows: slice, columns: slice) -> Instances:
-    """Give objects as a window of the picture shows them."""
+    """Paint the objects in a window of the picture."""
     size = (rows.stop - rows.start, columns.stop - columns.start)
     corner = np.array([columns.start, rows.start] * 2, np.float32)
     limits = np.array([size[1], size[0]] * 2, np.float32)

@@ -1,4 +1,4 @@
-"""Tiles for networks that find objects: they overlap, so that each object lies whole in one of them."""
+"""Tiles for networks that find objects: they overlap, so that one of them holds each object as a whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pixelwise.geometry import Geometry
 from pixelwise.tiling import WHOLE_PICTURE_REASON, Mode, TilePlan
 
 LEAST_SIDE_PER_HALO = 6
-"""The halo takes at most this part of what a tile is shown, so that tiles cost at most 2.25 times the whole."""
+"""The halo is at most one part in this many of the side of a tile's input, so that tiles cost at most 2.25 times the
+whole picture."""
 
 LEAST_OBJECT_HALO = 32
-"""Pixels of halo at least."""
+"""The shortest halo in pixels."""
 
 
 def choose_object_tiles(
@@ -29,23 +30,23 @@ def choose_object_tiles(
 ) -> TilePlan:
     """Choose tiles for a picture; the same arguments give the same tiles everywhere.
 
-    Half of the memory at least is for pixels, even where what a tile takes besides leaves less: smaller tiles would
-    only take that more often. A picture that fits is one tile. Others are cut into tiles which are shown a halo of half
-    the side of the largest objects, at most a sixth of what fits into the memory: objects up to twice the halo in size
-    then lie whole in the tile that holds their centre. They are never exact, because a network that finds objects
-    compares all objects of a picture with each other.
+    At least half of the memory is for pixels, even where the fixed memory of a tile leaves less: smaller tiles would
+    only take the fixed memory more often. A picture that fits is one tile. Other pictures are cut into tiles with a
+    halo of half the side of the largest objects, but at most a sixth of the side that fits into the memory. An object
+    of up to twice the halo then lies whole in the input of the tile that holds its centre. Tiles are never exact,
+    because a network that finds objects compares all objects of a picture with each other.
 
     Args:
         size: height and width of the picture in pixels.
         geometry: gives the period.
-        bytes_per_pixel: memory that the network takes for each pixel it is shown.
-        bytes_more: memory that it takes besides.
+        bytes_per_pixel: memory that the network takes per input pixel.
+        bytes_more: memory that it takes whatever the input.
         largest: side of the largest objects in pixels.
-        mode: ``"auto"``, ``"fast"``, or ``"exact"``, which is the whole picture or nothing.
-        tile: side in pixels of the windows whose objects a tile speaks for; None fits them into the memory.
+        mode: ``"auto"``, ``"fast"``, or ``"exact"``, which refuses pictures that do not fit.
+        tile: side in pixels of the window of each tile, without halo; None fits it into the memory.
         memory: bytes that computing a tile may take.
-        bounded: whether pictures are never larger than the network was made for, because they are resized. They are
-            then one tile even where that takes more than the memory, unless tiles or fast ones are asked for.
+        bounded: whether pictures are never larger than the network was made for, because they are resized. A picture is
+            then one tile even where that takes more than the memory, unless a tile size or fast mode is asked for.
 
     Raises:
         SettingError: the picture does not fit and exact tiles are asked for, or there is no such mode or tile.
@@ -91,7 +92,7 @@ def choose_object_tiles(
 
 
 def _tell_excess(needed: float, memory: int) -> str:
-    """Say how much memory a tile takes, where that is more than was asked for."""
+    """Say how much memory a tile takes, where that is more than the limit."""
     return (
         f"; that takes {needed / 2**20:.0f} MiB, more than the {memory / 2**20:.0f} asked for"
         if needed > memory

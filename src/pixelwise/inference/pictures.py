@@ -1,4 +1,4 @@
-"""Pictures as callers hold them, brought to what a network was trained on."""
+"""Converting pictures from the forms that callers have to the form that a network was trained on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image
 
 
 def as_image(picture: PictureInput, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Bring a picture to uint8 (C, H, W) with the channels that ``preprocessing`` is for.
+    """Convert a picture to uint8 (C, H, W) with the channels that ``preprocessing`` expects.
 
     Grey becomes colour by repetition, colour becomes grey as luminance, transparency is dropped. Files and PIL images
     are turned as their EXIF orientation says.
@@ -57,11 +57,11 @@ def _from_pil(picture: Image.Image) -> NDArray[Any]:
 
 
 def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Bring (H, W, C) to the channels that are needed."""
+    """Convert (H, W, C) to the number of channels that is needed."""
     found = pixels.shape[2]
     if found == channels:
         return pixels
-    if found in (2, 4) and channels in (1, 3):  # the last one is transparency
+    if found in (2, 4) and channels in (1, 3):  # the last channel is transparency
         return _with_channels(pixels[:, :, :-1], channels)
     if found == 1 and channels == 3:
         return np.repeat(pixels, 3, axis=2)

@@ -1,4 +1,4 @@
-"""What a predictor returns."""
+"""The result of a predictor."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from pixelwise.types import LabelSpace, object_space
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What was found in one picture: a class for every pixel, or objects.
+    """The result for one picture: a class for every pixel, or objects.
 
     Args:
         computed: (H, W) class indices, of the integer type of the label space; None for a network that finds objects,
             from which :attr:`labels` are painted when they are asked for.
         label_space: what the indices mean; where objects were found, their classes with a background before them.
         exact: whether this is what the network gives for the whole picture at once; False where the picture was
-            computed in tiles that see less than the network does.
+            computed in tiles that hold less than the network reads.
         probabilities: float32 (K, H, W), summing to 1 over the classes, where they were asked for.
         image: the picture as uint8 (H, W, 3), RGB, for the overlay.
-        seam_error: how much the result depends on the tiles. Of classes: share of the pixels looked at, at seams of
-            tiles, that come out otherwise with twice the halo. Of objects: share of those whole in several tiles that
-            the tiles do not agree on. None where the result is exact, or there was nothing to compare.
+        seam_error: how much the result depends on the tiles. For classes, it is the share of the compared pixels, at
+            seams of tiles, that get another label with twice the halo. For objects, it is the share of the objects seen
+            whole by several tiles on which the tiles do not agree. None where the result is exact, or there was nothing
+            to compare.
         instances: all objects that the network found; None for a network that gives every pixel a class.
-        rule: what counts as an object: found objects of a lower score are neither painted as labels nor shown in the
-            overlay, and parts of classes of fewer pixels are no objects.
+        rule: what counts as an object. Objects of a lower score are neither painted as labels nor shown in the overlay,
+            and parts of classes with fewer pixels are no objects.
 
     Raises:
         SettingError: there are neither labels nor objects, or shapes do not fit each other.
@@ -99,12 +100,12 @@ class Prediction:
         """The objects that the network found, low scores included, or else the connected parts of the classes.
 
         See :func:`pixelwise.inference.components.objects_of`; parts have scores where probabilities were asked for.
-        What has fewer pixels than the rule asks for is left out.
+        Objects of fewer pixels than the rule asks for are left out.
         """
         return self._objects
 
     def every_object(self) -> Instances:
-        """What :meth:`objects` gives, and what has fewer pixels."""
+        """The objects that :meth:`objects` gives, and those of fewer pixels."""
         if self.instances is not None:
             return self.instances
         return objects_of(self.labels, self.label_space, self.probabilities)

@@ -1,4 +1,4 @@
-"""The predictor: a picture in, its labels out."""
+"""The predictor, which labels pictures with a trained model."""
 
 from __future__ import annotations
 
@@ -38,33 +38,33 @@ DEFAULT_MEMORY_MIB = 256.0
 class Predictor:
     """Labels pictures of any size, or finds their objects, with a trained model.
 
-    What the model is decides between the two: see :class:`pixelwise.inference.label_task.LabelTask` and
-    :class:`pixelwise.inference.object_task.ObjectTask`. Labels come straight from the coarse logits: scores of all
-    classes never exist at full size, unless probabilities are asked for. Pictures that do not fit into the memory are
-    computed in tiles; see :func:`pixelwise.tiling.choose_tiles` and
+    The kind of the model decides between the two: see :class:`pixelwise.inference.label_task.LabelTask` and
+    :class:`pixelwise.inference.object_task.ObjectTask`. Labels are computed directly from the coarse logits: scores of
+    all classes never exist at full size, unless probabilities are asked for. Pictures that do not fit into the memory
+    are computed in tiles; see :func:`pixelwise.tiling.choose_tiles` and
     :func:`pixelwise.inference.object_tiles.choose_object_tiles`. Several threads may use one predictor at once.
 
     Args:
         model: a model, of which a copy is used; or a model file or run folder; or several, whose probabilities are
             averaged.
         device: ``"auto"`` (CUDA, else Apple's GPU, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        runtime: what computes; ``"auto"`` or ``"torch"``.
+        runtime: the library that computes; ``"auto"`` or ``"torch"``.
         precision: ``"auto"`` (bfloat16 where the device computes in it), ``"bfloat16"``, ``"float32"`` or
             ``"float64"``.
         mode: ``"exact"`` for tiles that equal the whole picture, ``"fast"`` for tiles that see less around them,
             ``"auto"`` for exact ones where they cost little more.
-        tile: side in pixels of the windows that tiles write; None chooses it for the memory, never by what happens
-            to be free, so that the same picture gives the same labels everywhere.
+        tile: side in pixels of the windows that tiles write; None chooses it for ``memory``, never by the memory that
+            is free at the moment, so that the same picture gives the same labels everywhere.
         memory: MiB that computing a tile may take.
         tta: test-time augmentation, whose views are averaged: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns)
             and zooms as numbers, in every combination; see :func:`pixelwise.inference.runtimes.views.parse_views`.
-        score: for a network that finds objects: those of a lower score are among the objects of a prediction, but are
+        score: for a network that finds objects: objects of a lower score are among the objects of a prediction, but are
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
         min_area: pixels that an object has at least. None: what the model was saved with.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.
-        SettingError: no such device, runtime, precision, mode or view; or a score or an area that cannot be.
+        SettingError: no such device, runtime, precision, mode or view; or a score or an area out of range.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Predictor:
 
     @property
     def runtime(self) -> Runtime | ObjectRuntime:
-        """What computes."""
+        """The runtime that computes."""
         return self._task.runtime
 
     @property
     def card(self) -> ModelCard:
-        """All that is known of the model beside its weights."""
+        """Everything that is known about the model except its weights."""
         return self._task.card
 
     @property
@@ -114,17 +114,17 @@ class Predictor:
 
     @property
     def rule(self) -> ObjectRule:
-        """What counts as an object: what the model was saved with, unless something else was asked for."""
+        """What counts as an object: the rule that the model was saved with, unless another one was asked for."""
         return self._task.rule
 
     @property
     def label_space(self) -> LabelSpace:
-        """The classes of the model, and how masks encode them; those of objects have a background before them."""
+        """The classes of the model, and how masks encode them; classes of objects are preceded by a background."""
         return self._task.label_space
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pictures are brought to what the model was trained on."""
+        """How pictures are converted to what the model was trained on."""
         return self._task.preprocessing
 
     def __call__(
@@ -146,7 +146,7 @@ class Predictor:
         return self._task.predict(image, plan, probabilities=probabilities, progress=progress)
 
     def plan(self, size: tuple[int, int]) -> TilePlan:
-        """How a picture of a size would be computed.
+        """The plan by which a picture of a size would be computed.
 
         Raises:
             SettingError: it cannot be computed as the predictor was asked to.
@@ -156,20 +156,21 @@ class Predictor:
     def measure_halo(
         self, samples: Iterable[Sample], *, windows: int = 1, progress: Callable[[int], None] | None = None
     ) -> int | None:
-        """Measure how many pixels fast tiles have to see around them; see :func:`pixelwise.inference.halo.choose_halo`.
+        """Measure the halo that fast tiles need; see :func:`pixelwise.inference.halo.choose_halo`.
 
         Args:
-            samples: pictures with masks, which taught the network nothing.
-            windows: how many windows of each are looked at.
+            samples: pictures with masks that the network was not trained on.
+            windows: how many windows per picture are labelled.
             progress: told after each picture how many were done.
 
         Returns:
-            Pixels; None of a network that finds objects, whose tiles overlap by what objects measure.
+            Pixels; None for a network that finds objects, because the overlap of its tiles follows from the size of
+            objects.
         """
         return self._task.measure_halo(samples, windows=windows, progress=progress)
 
     def with_fast_halo(self, halo: int | None) -> Predictor:
-        """Give the predictor with tiles of fast mode that see ``halo`` pixels around them; None changes nothing."""
+        """Give the predictor with a halo of ``halo`` pixels for tiles of fast mode; None changes nothing."""
         changed = copy.copy(self)
         changed._task = self._task.with_fast_halo(halo)
         return changed
@@ -189,12 +190,12 @@ class Predictor:
                 array (H, W) or (H, W, C), or a source; see :func:`pixelwise.io.rasters.opening.open_source`.
             sink: a file to write (.tif, .zarr or .png), which keeps the georeference; or a sink, which the caller
                 finishes.
-            resume: whether to go on with a job that was stopped, and to keep what is done if this one stops.
+            resume: whether to continue a job that was stopped, and to keep the finished windows if this one stops.
             progress: told the tiles done and the tiles in all.
 
         Raises:
             DataError: the raster cannot be read, has channels that the model was not trained on, or changed meanwhile.
-            SettingError: the file to write has another suffix, or tiles cannot be as they were asked for.
+            SettingError: the file to write has an unknown suffix, or tiles of the requested kind are not possible.
             PixelwiseError: the file cannot be written, or the stopped job was another one.
         """
         watch = Watch(source)  # before it is opened

@@ -33,9 +33,9 @@ class RasterResult:
     Args:
         plan: the tiles.
         exact: whether the labels are those of the whole raster at once.
-        seam_error: share of the pixels looked at, at seams of tiles, that come out otherwise with twice the halo; None
+        seam_error: share of the compared pixels, at seams of tiles, that get another label with twice the halo; None
             where the result is exact, and where a resumed job had nothing left to compute.
-        computed: tiles that were computed; fewer than all where a job was resumed.
+        computed: number of tiles that were computed; fewer than all where a job was resumed.
         instances: the objects of the raster, from a network that finds objects.
     """
 
@@ -88,7 +88,7 @@ def label_raster(
         for tile, labels in each_tile(plan, read, runtime.labels, tiles=tiles):
             seams.look(tile, labels)
             if writing is not None:
-                writing.result()  # one window waits at most, and a full disk stops the work
+                writing.result()  # at most one window waits to be written, and a full disk stops the work
             writing = writer.submit(write, tile, labels)
             done += 1
             if progress is not None:
@@ -100,7 +100,7 @@ def label_raster(
 
 
 def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> ReadWindow:
-    """Read windows of a raster as a network takes them, by one thread at a time."""
+    """Read windows of a raster in the form that a network takes, by one thread at a time."""
 
     def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
         with alone:

@@ -1,4 +1,4 @@
-"""Pictures as a network sees that brings them to a scale of its own, and what it found there on the pictures."""
+"""Pictures for networks that resize their input, and the objects they find, mapped back to the pictures."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pixelwise.inference.tiles import ReadWindow
 from pixelwise.instances import BoxMask, Instances, Size
 
 BAND_BYTES = 16 << 20
-"""Bytes of a picture that are read at a time."""
+"""The bytes of a picture that are read at a time."""
 
 
 @dataclass(frozen=True)
 class _ResizeTaps:
-    """What the pixels along an axis read."""
+    """The source pixels, and their weights, that each pixel along an axis is interpolated from."""
 
     lower: NDArray[np.int64]
     upper: NDArray[np.int64]
     share: NDArray[np.float32]
-    """The weight of the upper one."""
+    """The weight of the upper source pixel."""
 
     @classmethod
     def of(cls, length: int, wanted: int) -> _ResizeTaps:
-        """Find what each of the wanted pixels reads of an axis of a length, with half-pixel centres."""
+        """Find what each of ``wanted`` pixels reads along an axis of ``length`` pixels, with half-pixel centres."""
         position = np.clip((np.arange(wanted) + 0.5) * (length / wanted) - 0.5, 0, length - 1)
         lower = np.floor(position).astype(np.int64)
         return cls(lower, np.minimum(lower + 1, length - 1), (position - lower).astype(np.float32))
 
 
 def read_resized(read: ReadWindow, size: Size, seen: Size, channels: int) -> NDArray[np.float32]:
-    """Read a picture at another size, bilinear with half-pixel centres, without holding more than a band of it.
+    """Read a picture at another size, bilinear with half-pixel centres, with only a band of it in memory.
 
     Args:
         read: gives windows of the picture.
@@ -43,7 +43,7 @@ def read_resized(read: ReadWindow, size: Size, seen: Size, channels: int) -> NDA
         channels: the number of channels of the picture.
 
     Returns:
-        float32 (C, *seen), on the scale of the picture, 0 .. 255; not rounded, since a network reads it.
+        float32 (C, *seen), on the scale of the picture, 0 .. 255; not rounded, because a network reads it.
     """
     rows, columns = (_ResizeTaps.of(length, wanted) for length, wanted in zip(size, seen, strict=True))
     result = np.empty((channels, *seen), np.float32)
@@ -69,7 +69,8 @@ def _mix(first: NDArray[Any], second: NDArray[Any], share: NDArray[np.float32]) 
 def on_picture(found: Instances, size: Size) -> Instances:
     """Lay objects of a resized picture on the picture itself, whose height and width are ``size``.
 
-    A pixel of a mask is the one that its middle falls on. Objects of which no pixel is left are dropped.
+    A pixel of the new mask takes the value of the pixel under its middle. Objects without any remaining pixel are
+    dropped.
     """
     seen = found.size
     if tuple(seen) == tuple(size):
@@ -86,7 +87,7 @@ def on_picture(found: Instances, size: Size) -> Instances:
 
 
 def _on_picture(mask: BoxMask, size: Size) -> BoxMask:
-    """Read a mask at the middles of the pixels of the picture."""
+    """Sample a mask at the middles of the pixels of the picture."""
     places = []
     for start, count, seen, length in zip((mask.top, mask.left), mask.pixels.shape, mask.size, size, strict=True):
         step = seen / length

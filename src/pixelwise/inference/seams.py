@@ -1,4 +1,4 @@
-"""How much tiles with a short halo differ from what they would be with a longer one, measured where tiles meet."""
+"""Measuring how much the labels of tiles with a short halo differ from those with a longer halo, where tiles meet."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from pixelwise.inference.tiles import ReadWindow, inside, release_free_memory, s
 from pixelwise.tiling import Tile, TilePlan, Window, read_window
 
 SEAM_SIDE = 64
-"""The side in pixels of the corner of a tile that is looked at; smaller tiles are looked at whole."""
+"""The side in pixels of the corner of a tile that is compared; smaller tiles are compared whole."""
 
 FEWEST_SEAMS, MOST_SEAMS = 4, 16
-"""Places that are looked at; four tiles meet at each, so that sixteen corners are compared at least."""
+"""The least and the largest number of compared places. Four tiles meet at each, so at least sixteen corners are
+compared."""
 
 SEAM_SHARE = 1 / 16
-"""The share of the pixels read by tiles that is read again in between: looking takes little of the time."""
+"""The share of the pixels read by tiles that is read again for the comparison, so that it takes little time."""
 
 
 @dataclass(eq=False)
 class _Place:
-    """Where tiles meet, and what is known of it."""
+    """A place where tiles meet, and what is known about it."""
 
     window: Window
     labels: NDArray[Any]
@@ -34,13 +35,13 @@ class _Place:
 
 
 class Seams:
-    """Computes what lies around the corners of some tiles again with twice the halo, and counts what differs.
+    """Computes the surroundings of some tile corners again with twice the halo, and counts the pixels that differ.
 
     Args:
         plan: how the picture is cut.
         read: gives windows of the picture.
         runtime: what computes.
-        tiles: those that will be looked at, in their order; by default all of the plan.
+        tiles: the tiles that will be computed, in their order; by default all tiles of the plan.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Seams:
         self._waiting = [self._around(*place) for place in chosen]
 
     def _affordable(self, tiles: int) -> int:
-        """How many places may be looked at where so many tiles are computed."""
+        """The number of places that may be compared if this many tiles are computed."""
         assert self.plan.halo is not None
         tile = math.prod(side + 2 * self.plan.halo for side in self.plan.tile)
         return max(
@@ -91,10 +92,10 @@ class Seams:
                 self._compare(place)
 
     def finish(self) -> float | None:
-        """Compare what is left, where some of the tiles were computed earlier.
+        """Compare the remaining places, of which an earlier run computed some of the tiles.
 
         Returns:
-            Share of the pixels looked at that differ; None for exact tiles, and where nothing was looked at.
+            The share of the compared pixels that differ; None for exact tiles, and where nothing was compared.
         """
         for place in list(self._waiting):
             self._compare(place)
@@ -119,7 +120,7 @@ class Seams:
 
 
 def _corner(tile: Tile, size: tuple[int, int]) -> tuple[int, int]:
-    """Where a tile meets others: at its first corner, or at another one where the picture ends at that."""
+    """Where a tile meets others: at its first corner, or at another corner if the picture ends at the first one."""
     row, column = (
         write.start or (write.stop if write.stop < length else length // 2)
         for write, length in zip(tile.write, size, strict=True)

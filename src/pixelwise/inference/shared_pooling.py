@@ -1,4 +1,4 @@
-"""What a network averages over the whole picture, so that its tiles agree on it."""
+"""Averages over the whole picture that all tiles of it share, for networks with image pooling."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pixelwise.inference.tiles import ReadWindow
 from pixelwise.tiling import TilePlan, Window
 
 WINDOWS_ALONG = 4
-"""Windows along each side of the picture."""
+"""The number of windows along each side of the picture."""
 WINDOWS_SHARE = 1 / 20
-"""The share of the picture that the windows hold, unless they would be too small or too large."""
+"""The share of the picture that the windows cover, unless they would be too small or too large."""
 SMALLEST_WINDOW, LARGEST_WINDOW = 128, 512
 
 
 def shared_context(runtime: Runtime, plan: TilePlan, read: ReadWindow) -> AbstractContextManager[None]:
-    """Let all tiles of a plan take what the network averages over the picture from the same windows of it.
+    """Let all tiles of a plan take the network's averages over the picture from the same windows of the picture.
 
-    A network with image pooling shown a tile would otherwise take the tile for the picture, and tiles would disagree
-    at their seams however much they overlapped. Tiles that equal the whole, and networks that see part of a picture
-    alone, need nothing.
+    A network with image pooling would otherwise average over the tile instead of the picture, and tiles would disagree
+    at their seams however much they overlapped. Exact tiles, and networks whose receptive field is limited, need no
+    shared averages.
 
     Args:
         runtime: what computes.
@@ -34,7 +34,7 @@ def shared_context(runtime: Runtime, plan: TilePlan, read: ReadWindow) -> Abstra
 
 
 def spread_windows(size: tuple[int, int], period: int) -> list[Window]:
-    """Spread windows evenly over a picture of a size; they begin at multiples of the period."""
+    """Spread windows evenly over a picture of the given size; they begin at multiples of the period."""
     side = math.sqrt(WINDOWS_SHARE * size[0] * size[1]) / WINDOWS_ALONG
     side = round(min(max(side, SMALLEST_WINDOW), LARGEST_WINDOW) / period) * period or period
     rows, columns = ([_place(number, length, side, period) for number in range(WINDOWS_ALONG)] for length in size)

@@ -1,4 +1,4 @@
-"""Computing a picture tile by tile: what is read, and what the runtime is shown."""
+"""Computing a picture tile by tile: which pixels are read, and what the runtime is fed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pixelwise.io.ahead import read_ahead
 from pixelwise.tiling import Tile, TilePlan, Window
 
 ReadWindow = Callable[[slice, slice], NDArray[Any]]
-"""Gives rows and columns of a picture as uint8 (C, h, w), of a resized one as float32 on the same scale; is called on
-threads."""
+"""Gives rows and columns of a picture as uint8 (C, h, w), or as float32 on the same scale if the picture is resized. It
+is called on threads."""
 
 TileResultT = TypeVar("TileResultT")
 
 MAPPED_BLOCK_BYTES = 8 << 20
-"""Bytes of a block from which on it is better mapped for itself than kept in the heap."""
+"""Blocks of memory of this many bytes or more are mapped separately instead of being kept in the heap."""
 
 
 def each_tile(
@@ -36,8 +36,8 @@ def each_tile(
     Args:
         plan: how the picture is cut.
         read: gives windows of the picture.
-        compute: called with what the network is shown (C, h, w) and which window of it is wanted.
-        tiles: some of the plan; by default all.
+        compute: called with the input of the network (C, h, w) and the window of it that is wanted.
+        tiles: some tiles of the plan; by default all of them.
     """
     if not plan.whole:
         hold_no_more_than_needed()
@@ -51,11 +51,11 @@ def each_tile(
 
 
 def hold_no_more_than_needed() -> None:
-    """Let glibc map large blocks each for itself, for the rest of this process; elsewhere nothing happens.
+    """Let glibc map each large block separately, for the rest of this process; elsewhere nothing happens.
 
-    Inside the heap the maps of a network leave gaps that its next ones do not fit into: tiles took half as much again
-    as was live at any time. Blocks of their own go back to the system as soon as they are free; smaller ones stay in
-    the heap, where a block costs less.
+    Inside the heap, the maps of a network leave gaps that the next maps do not fit into: tiles took one and a half
+    times the memory that was in use at any time. Blocks that are mapped separately go back to the system as soon as
+    they are free. Smaller blocks stay in the heap, where a block costs less.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -69,8 +69,8 @@ def hold_no_more_than_needed() -> None:
 def release_free_memory() -> None:
     """Give free blocks inside the heap back to the system, on glibc; elsewhere nothing happens.
 
-    Tiles at borders have other sizes than those inside, so that the blocks that one leaves do not serve the next: the
-    heap would grow to twice what a tile takes.
+    Tiles at borders differ in size from those inside, so that the next tile cannot use the blocks that one has freed:
+    the heap would grow to twice the memory of a tile.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -79,7 +79,7 @@ def release_free_memory() -> None:
 
 
 def show(read: ReadWindow, tile: Tile, plan: TilePlan) -> NDArray[np.uint8]:
-    """Read what the network is shown for a tile, mirrored beyond the picture where the network pads nothing itself."""
+    """Read the network's input for a tile, mirrored beyond the picture where the network does not pad it itself."""
     (rows, columns), (height, width) = tile.read, plan.size
     if not plan.geometry.margin:
         return read(slice(rows.start, min(rows.stop, height)), slice(columns.start, min(columns.stop, width)))
@@ -90,7 +90,7 @@ def show(read: ReadWindow, tile: Tile, plan: TilePlan) -> NDArray[np.uint8]:
 
 
 def mirrored(window: slice, size: int) -> NDArray[np.int64]:
-    """Name the pixel that stands at each place of a window, as a mirror at the border pixels shows them."""
+    """Give the index of the pixel at each place of a window, mirrored at the border pixels."""
     turn = max(1, 2 * (size - 1))
     place = np.arange(window.start, window.stop) % turn
     nearest: NDArray[np.int64] = np.minimum(np.minimum(place, turn - place), size - 1)

@@ -1,4 +1,4 @@
-"""How well a model does: its predictions beside what is annotated, picture by picture and over the set."""
+"""Scoring a model: comparing its predictions with annotations, per picture and over a set of pictures."""
 
 from pixelwise.scoring.evaluation import Evaluation as Evaluation
 from pixelwise.scoring.judge import Judge as Judge

@@ -1,4 +1,4 @@
-"""What scoring a model on a set of pictures comes to, whatever was scored."""
+"""The result of scoring a model on a set of pictures, whether pixels or objects were scored."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Evaluation:
 
     Args:
         headline: the figure that models are compared by.
-        figures: all others, the most telling first.
-        classes: a row for each class.
-        pictures: a row for each picture, in the order given; the first column is ``id``.
-        measure: the column of ``pictures`` that ranks them, and what people call it.
-        ranking: rows of ``pictures`` from the worst to the best; those without anything to score have no place.
-        rule: how all of it is counted, in a sentence.
+        figures: all other figures, the most important first.
+        classes: one row per class.
+        pictures: one row per picture, in the order given; the first column is ``id``.
+        measure: the column of ``pictures`` that ranks them, and its name for people.
+        ranking: rows of ``pictures`` from the worst to the best, without those that have nothing to score.
+        rule: the definition of the scores, in a sentence.
         pixels: the scores of the classes of pixels, where these were scored.
         objects: the scores of objects, where these were scored.
     """
@@ -47,5 +47,5 @@ class Evaluation:
         return (self.pixels.to_dict() if self.pixels else {}) | (self.objects.to_dict() if self.objects else {})
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a row for each picture; see :meth:`pixelwise.scoring.tables.ScoreTable.write_csv`."""
+        """Write one row per picture; see :meth:`pixelwise.scoring.tables.ScoreTable.write_csv`."""
         self.pictures.write_csv(path)

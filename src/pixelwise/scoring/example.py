@@ -14,7 +14,7 @@ EXAMPLE_SIDE = 640
 """Longer side in pixels that larger pictures are reduced to."""
 
 WRONG_COLOR: Color = (229, 57, 53)
-"""Colour of wrongly labelled pixels and of predicted objects that are none."""
+"""Colour of wrongly labelled pixels and of predicted objects that match no annotated object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Example:
         image: the picture.
         truth: the annotation painted over it.
         prediction: what was predicted painted over it.
-        errors: the picture in grey, with what is wrong in the colours of ``key``.
+        errors: the picture in grey, with errors in the colours of ``key``.
         key: what the colours of ``errors`` mean.
     """
 
@@ -43,13 +43,13 @@ class Example:
 
 
 def pale(image: NDArray[np.uint8], weight: float) -> NDArray[np.uint8]:
-    """Show a picture (H, W, 3) in grey with ``weight`` of its strength, the rest being white."""
+    """Turn a picture (H, W, 3) to grey and mix it with white, where ``weight`` is the share of the picture."""
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.addWeighted(grey, weight, np.full_like(grey, 255), 1 - weight, 0), np.uint8)
 
 
 def reduced_size(size: tuple[int, int], longest: int = EXAMPLE_SIDE) -> tuple[int, int] | None:
-    """Height and width of a picture whose longer side is reduced to ``longest``; None where it is no longer."""
+    """Height and width of a picture reduced to a longer side of ``longest``; None if it is not longer than that."""
     height, width = size
     factor = longest / max(height, width)
     return None if factor >= 1 else (max(1, round(height * factor)), max(1, round(width * factor)))

@@ -1,4 +1,4 @@
-"""Scoring a model: what a judge is, and how pictures come before it."""
+"""Scoring a model: the interface of judges, and applying a judge to pictures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ComparedT = TypeVar("ComparedT")
 
 
 class Judge(Protocol[ReadingT, ComparedT]):
-    """Says how well a predictor does on pictures, by what is annotated on them."""
+    """Scores a predictor on annotated pictures."""
 
     rule: ObjectRule
     """What counts as an object."""
 
     def read(self, pair: Pair) -> ReadingT:
-        """Read a picture with its annotation; is called on threads.
+        """Read a picture with its annotation; this is called on threads.
 
         Raises:
             DataError: a file is missing or cannot be used.
@@ -41,7 +41,7 @@ class Judge(Protocol[ReadingT, ComparedT]):
         ...
 
     def settled(self, compared: Sequence[ComparedT]) -> Judge[ReadingT, ComparedT]:
-        """Give a judge that counts what these pictures say is best counted as an object; itself where none are."""
+        """Give a judge whose rule of what counts as an object scores best on these pictures; itself for pixels."""
         ...
 
     def summarise(self, compared: Sequence[ComparedT]) -> Evaluation:
@@ -49,18 +49,18 @@ class Judge(Protocol[ReadingT, ComparedT]):
         ...
 
     def draw(self, pair: Pair, compared: ComparedT, *, group: str) -> Example:
-        """Show a picture beside its truth, its prediction and what is wrong with it."""
+        """Draw a picture beside its annotation, its prediction and the errors."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Judged(Generic[ReadingT, ComparedT]):
-    """Pictures that a judge has seen.
+    """Pictures that a judge has compared with their annotations.
 
     Args:
-        judge: who saw them.
+        judge: the judge.
         pairs: the pictures.
-        compared: what the judge made of each.
+        compared: the comparison of each picture.
     """
 
     judge: Judge[ReadingT, ComparedT]
@@ -68,7 +68,7 @@ class Judged(Generic[ReadingT, ComparedT]):
     compared: Sequence[ComparedT]
 
     def settled(self) -> Judged[ReadingT, ComparedT]:
-        """Let the pictures say what counts as an object; see :meth:`Judge.settled`."""
+        """Choose what counts as an object on these pictures; see :meth:`Judge.settled`."""
         return Judged(self.judge.settled(self.compared), self.pairs, self.compared)
 
     def evaluation(self) -> Evaluation:
@@ -76,7 +76,7 @@ class Judged(Generic[ReadingT, ComparedT]):
         return self.judge.summarise(self.compared)
 
     def examples(self, evaluation: Evaluation, *, each: int = 2) -> tuple[Example, ...]:
-        """Show the worst, the median and the best pictures of the set, ``each`` of them, none twice."""
+        """Draw the worst, the median and the best pictures of the set, ``each`` of every group, none twice."""
         return tuple(
             self.judge.draw(self.pairs[place], self.compared[place], group=group)
             for group, places in choose_ends_and_middle(evaluation.ranking, each)
@@ -85,7 +85,7 @@ class Judged(Generic[ReadingT, ComparedT]):
 
 
 def choose_ends_and_middle(ranking: Sequence[int], each: int) -> list[tuple[str, Sequence[int]]]:
-    """Take pictures from both ends and the middle of a ranking, none twice; with the headings they stand under."""
+    """Take pictures from both ends and the middle of a ranking, none twice, with the headings of their groups."""
     if len(ranking) <= 3 * each:
         return [("All pictures, from the worst to the best", ranking)]
     middle = (len(ranking) - each) // 2
@@ -95,7 +95,7 @@ def choose_ends_and_middle(ranking: Sequence[int], each: int) -> list[tuple[str,
 def judge_for(
     predictor: Predictor, pairs: Sequence[Pair], label_space: LabelSpace, *, rule: ObjectRule | None = None
 ) -> Judge[Any, Any]:
-    """Choose who judges: objects are judged where some are annotated, pixels elsewhere.
+    """Choose the judge: the one for objects where objects are annotated, and otherwise the one for pixels.
 
     Args:
         predictor: the model.
@@ -117,7 +117,7 @@ def judge_for(
 def judge_pictures(
     judge: Judge[ReadingT, ComparedT], pairs: Sequence[Pair], *, progress: Progress | None = None
 ) -> Judged[ReadingT, ComparedT]:
-    """Let a judge see pictures, each at its own size, a few in memory at a time.
+    """Let a judge compare pictures, each at its own size, with a few in memory at a time.
 
     Raises:
         DataError: a picture or its annotation is missing or cannot be used.
@@ -138,7 +138,7 @@ def evaluate(
     rule: ObjectRule | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score a model on pictures with masks or objects, whichever is annotated.
+    """Score a model on pictures that are annotated with masks or with objects.
 
     Args:
         predictor: the model.

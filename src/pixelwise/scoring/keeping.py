@@ -1,4 +1,4 @@
-"""Predictions kept until it is known which pictures are shown, within a budget of memory."""
+"""Keeping predictions, within a memory budget, until it is known which pictures are drawn."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pixelwise.instances import Instances
 
 MOST_KEPT_BYTES = 2**28
-"""Memory for the predictions of a set; pictures beyond it are predicted again when they are shown."""
+"""Memory for the predictions of a set; pictures beyond it are predicted again when they are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
 class PackedLabels:
-    """Labels (H, W) in the memory that their regions need, not their pixels."""
+    """Labels (H, W) packed so that memory grows with their regions and not with their pixels."""
 
     packed: bytes
     dtype: np.dtype[Any]
@@ -29,12 +29,12 @@ class PackedLabels:
         return cls(zlib.compress(np.ascontiguousarray(labels).tobytes(), 1), labels.dtype, labels.shape)
 
     def unpack(self) -> NDArray[Any]:
-        """Give the labels back."""
+        """Unpack the labels."""
         return np.frombuffer(zlib.decompress(self.packed), self.dtype).reshape(self.shape)
 
 
 class Budget:
-    """What is left of the memory for predictions.
+    """The remaining memory for predictions.
 
     Args:
         room: bytes at the beginning.

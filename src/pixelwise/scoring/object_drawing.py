@@ -1,4 +1,4 @@
-"""A picture beside its annotated and its predicted objects, and which of them were found, missed or made up."""
+"""Drawing a picture beside its annotated and predicted objects, and which were found, missed or wrong."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def draw_objects(
     caption: str = "",
     group: str = "",
 ) -> Example:
-    """Paint a picture with its objects.
+    """Draw a picture with its objects.
 
     Args:
-        id: what to call the picture.
+        id: the name of the picture.
         image: uint8 (H, W, 3), RGB.
         truth: its annotated objects.
-        prediction: the predicted ones; those with a lower score than the threshold are not shown.
+        prediction: the predicted objects; those with a score below the threshold are not drawn.
         label_space: classes of the objects, without background.
-        threshold: as said.
+        threshold: the least score of a predicted object that is drawn.
         caption: figures to print below.
         group: heading that it stands under.
     """
@@ -54,10 +54,10 @@ def draw_objects(
 
 
 def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instances, match: Match) -> NDArray[np.uint8]:
-    """Paint what became of each object over a picture in grey, uint8 (H, W, 3).
+    """Paint the outcome of each object over a picture in grey, uint8 (H, W, 3).
 
-    Predictions that are an object are outlined in green, those that are none are red, missed objects are blue. Crowds
-    and what was found in them are grey: they count for nothing.
+    Predictions that match an object are outlined in green, predictions that match none are red, and missed objects are
+    blue. Crowds and predictions inside them are grey, because they do not count.
 
     Args:
         image: uint8 (H, W, 3), RGB.

@@ -1,4 +1,4 @@
-"""Judging objects: AP and its relatives, whether a network finds objects or gives every pixel a class."""
+"""The judge for objects: AP and related scores, for networks that find objects or give every pixel a class."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
 from pixelwise.types import LabelSpace, object_space
 
 COCO_DETECTIONS = 100
-"""Predictions of a class on a picture that AP counts at least, as COCO does; all, where a picture has more."""
+"""The predictions per class and picture that AP counts, as COCO does; all of them, where a picture has more."""
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectComparison:
-    """Predicted objects of one picture beside its annotated ones, whatever counts as an object.
+    """The predicted and the annotated objects of one picture, compared before it is decided what counts as an object.
 
     Args:
         id: the picture's path relative to its data set.
         size: height and width in pixels.
-        objects: how they compare.
+        objects: their comparison.
         pixels: int64 (K, K), classes of the pixels by ``[target, prediction]``, where these are known of both.
-        found: what was predicted, if it was kept.
+        found: the prediction, if it was kept.
     """
 
     id: str
@@ -56,7 +56,7 @@ class ObjectComparison:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPicture:
-    """A picture uint8 (C, H, W), as a model sees it, with its objects."""
+    """A picture uint8 (C, H, W) in the form that a model takes, with its objects."""
 
     id: str
     image: NDArray[np.uint8]
@@ -66,8 +66,8 @@ class AnnotatedPicture:
 class ObjectJudge:
     """Compares objects with annotated ones; see :class:`pixelwise.scoring.judge.Judge`.
 
-    The connected parts of the classes are the objects of a network that gives every pixel a class; its classes are
-    scored besides.
+    The objects of a network that gives every pixel a class are the connected parts of its classes; its classes are
+    scored as well.
 
     Args:
         predictor: the model.
@@ -127,11 +127,11 @@ class ObjectJudge:
         )
 
     def settled(self, compared: Sequence[ObjectComparison]) -> ObjectJudge:
-        """Give a judge that counts what these pictures say is best; see :mod:`pixelwise.metrics.choice`."""
+        """Give a judge with the rule that scores best on these pictures; see :mod:`pixelwise.metrics.choice`."""
         objects = [picture.objects for picture in compared]
         if self.predictor.finds_objects:
             rule = replace(self.rule, score=choose_score(objects, self.rule.score))
-        else:  # parts of classes are told apart by their area
+        else:  # objects that are parts of classes are chosen by their area
             rule = replace(self.rule, min_area=choose_min_area(objects, self.rule.min_area))
         return ObjectJudge(self.predictor, self.label_space, rule=rule)
 
@@ -145,7 +145,7 @@ class ObjectJudge:
             [picture.objects for picture in compared], self.object_space, max_detections=most, rule=self.rule
         )
         counts = [picture.pixels for picture in compared if picture.pixels is not None]
-        # Pictures of which only boxes are known have no classes of pixels, and then those of the set have no meaning.
+        # Pictures with boxes only have no classes of pixels, and then scores of the set's pixels have no meaning.
         known = len(counts) == len(compared)
         pixels = self._score_pixels(counts, compared) if known else None
         alone = tuple(
@@ -161,7 +161,7 @@ class ObjectJudge:
         return object_evaluation(scores, alone, self.object_space, pixels)
 
     def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
-        """Show a picture beside its annotated objects, those predicted, and what became of each."""
+        """Draw a picture beside its annotated objects, its predicted objects, and the outcome of each."""
         reading = self.read(pair)
         found = self._predict(reading.image).every_object() if compared.found is None else compared.found
         match = match_compared(compared.objects.without_small(self.rule.min_area), threshold=self.rule.score)
@@ -178,7 +178,7 @@ class ObjectJudge:
         )
 
     def _predict(self, image: NDArray[np.uint8]) -> Prediction:
-        """Predict an image (C, H, W) with what ranks its objects: parts of classes get scores from probabilities."""
+        """Predict an image (C, H, W) with scores for its objects: those of parts of classes come from probabilities."""
         return self.predictor(image.transpose(1, 2, 0), probabilities=not self.predictor.finds_objects)
 
     def _score_pixels(self, counts: Sequence[NDArray[np.int64]], compared: Sequence[ObjectComparison]) -> Scores:

@@ -1,4 +1,4 @@
-"""Scores of objects as figures and tables."""
+"""Putting scores of objects into figures and tables."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pixelwise.types import LabelSpace
 
 @dataclass(frozen=True)
 class PictureObjects:
-    """Objects of one picture found, made up and missed, by the rules of the whole set's figures at IoU 0.5.
+    """The objects of one picture that were found, wrong and missed, by the rules of the set's figures at IoU 0.5.
 
     Args:
         id: the picture's path relative to its data set.
         size: height and width in pixels.
         objects: how many annotated objects it has, without crowds.
         tp: objects found.
-        fp: predictions that are no object.
+        fp: predictions that match no object.
         fn: objects missed.
         mean_iou: the mean IoU of the objects found; NaN where there are none.
         miou: mean IoU of the classes of pixels; NaN for a network that finds objects.
@@ -42,14 +42,14 @@ class PictureObjects:
 
     @classmethod
     def of(cls, id: str, size: Size, compared: Compared, match: Match, miou: float) -> PictureObjects:
-        """Count what became of the objects of a picture."""
+        """Count the outcomes of the objects of a picture."""
         tp, fp, fn = len(match.found), len(match.wrong), len(match.missed)
         mean_iou = float(match.ious.mean()) if tp else math.nan
         return cls(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou)
 
     @property
     def score(self) -> float:
-        """TP / (TP + FP + FN); NaN where nothing is there and nothing was predicted."""
+        """TP / (TP + FP + FN); NaN where nothing is annotated and nothing was predicted."""
         counted = self.tp + self.fp + self.fn
         return self.tp / counted if counted else math.nan
 
@@ -66,7 +66,7 @@ def object_evaluation(
         pixels: the scores of the classes of pixels, for a network that gives these.
     """
     ranking = [place for place, picture in enumerate(pictures) if not math.isnan(picture.score)]
-    # The picture with more mistakes is the worse of those that score the same.
+    # Of pictures with the same score, the one with more mistakes is the worse one.
     ranking.sort(key=lambda at: (pictures[at].score, -pictures[at].fp - pictures[at].fn, pictures[at].id))
     return Evaluation(
         headline=Figure("mask AP" if scores.overlap == "mask" else "box AP", scores.ap),
@@ -82,7 +82,7 @@ def object_evaluation(
 
 
 def _figures(scores: ObjectScores, pixels: Scores | None) -> tuple[Figure, ...]:
-    """Name the figures beside the headline; those that are not defined are left out."""
+    """Give the figures beside the headline, without undefined ones."""
     ratios = {
         "TP / (TP + FP + FN)": scores.ap50_tp_fp_fn,
         "AP50": scores.ap50,

@@ -1,4 +1,4 @@
-"""A picture beside its mask, its labels, and where the two differ."""
+"""Drawing a picture beside its mask, its labels, and the pixels where the two differ."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def draw_pixels(
     group: str = "",
     longest: int = EXAMPLE_SIDE,
 ) -> Example:
-    """Paint a picture with its mask and its labels.
+    """Draw a picture with its mask and its labels.
 
     Args:
-        id: what to call the picture.
+        id: the name of the picture.
         image: uint8 (H, W, 3), RGB.
         mask: (H, W) true class indices and ignore values.
         labels: (H, W) predicted class indices.
@@ -59,7 +59,7 @@ def draw_pixels(
 def _reduced(
     image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], longest: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
-    """Bring all three to the size they are shown at, before outlines are drawn, so that these stay visible."""
+    """Reduce all three to the size of the drawing before outlines are drawn, so that the outlines stay visible."""
     height, width = image.shape[:2]
     size = reduced_size((height, width), longest)
     if size is None:

@@ -1,4 +1,4 @@
-"""Judging classes of pixels: mIoU and its relatives over the set, and of each picture alone."""
+"""The judge for pixels: mIoU and related scores over the set and per picture."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from pixelwise.types import LabelSpace, Sample
 
 @dataclass(frozen=True, eq=False)
 class PixelComparison:
-    """Labels of one picture beside its mask.
+    """The comparison of one picture's labels with its mask.
 
     Args:
         id: the picture's path relative to its data set.
         size: height and width in pixels.
         counts: int64 (K, K), pixels by ``[target, prediction]``.
-        labels: what was predicted, if it was kept.
+        labels: the predicted labels, if they were kept.
     """
 
     id: str
@@ -67,7 +67,7 @@ class PixelJudge:
         self._budget = Budget()
 
     def read(self, pair: Pair) -> Sample:
-        """Read a picture with its mask, as a model sees them; raises as :func:`read_pair`."""
+        """Read a picture with its mask in the form that a model takes; raises as :func:`read_pair`."""
         return read_pair(pair, self.label_space, self.predictor.preprocessing)
 
     def compare(self, reading: Sample) -> PixelComparison:
@@ -79,7 +79,7 @@ class PixelJudge:
         )
 
     def settled(self, compared: Sequence[PixelComparison]) -> PixelJudge:
-        """Give the judge itself: pixels count whatever objects are."""
+        """Give the judge itself: counts of pixels do not depend on what counts as an object."""
         return self
 
     def summarise(self, compared: Sequence[PixelComparison]) -> Evaluation:
@@ -92,7 +92,7 @@ class PixelJudge:
         return pixel_evaluation(scores, compared, self.label_space)
 
     def draw(self, pair: Pair, compared: PixelComparison, *, group: str) -> Example:
-        """Show a picture beside its mask, its labels, and where the two differ."""
+        """Draw a picture beside its mask, its labels, and the pixels where the two differ."""
         sample = self.read(pair)
         assert sample.mask is not None
         labels = self._label(sample) if compared.labels is None else compared.labels.unpack()
@@ -107,7 +107,7 @@ class PixelJudge:
 
 
 def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing) -> Sample:
-    """Read a picture with its mask, as a model sees them.
+    """Read a picture with its mask in the form that a model takes.
 
     Raises:
         DataError: a file is missing or cannot be read, the sizes differ, or the mask holds an unknown value.

@@ -19,7 +19,7 @@ class Figure:
     """One number that an evaluation states.
 
     Args:
-        name: what people call it, such as ``"mIoU"``.
+        name: its usual name, such as ``"mIoU"``.
         value: a ratio 0 .. 1, NaN where it is not defined, or a count.
     """
 
@@ -28,7 +28,7 @@ class Figure:
 
     @property
     def defined(self) -> bool:
-        """Whether the number means anything."""
+        """Whether the number is defined."""
         return not math.isnan(self.value)
 
 
@@ -37,9 +37,9 @@ class Column:
     """A column of a table.
 
     Args:
-        name: heads it for people, and in CSV files.
+        name: its heading, also in CSV files.
         kind: what its cells are: text, counts, ratios 0 .. 1, or shares of a whole 0 .. 1. Undefined ratios are NaN.
-        brief: whether the terminal has room for it.
+        brief: whether the terminal shows it.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Row:
     """A row of a table.
 
     Args:
-        cells: one for each column.
-        color: what stands for it in pictures, such as the colour of a class.
-        absent: whether there was nothing to score it by.
+        cells: one per column.
+        color: its colour in pictures, such as that of a class.
+        absent: whether there was nothing to score.
     """
 
     cells: tuple[Cell, ...]
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Rows under columns; the first column names the row, the second one holds what it is judged by first.
+    """Rows and columns; the first column names the row, the second one holds its most important figure.
 
     Args:
         columns: the names of the columns, the same for all rows.
@@ -88,7 +88,7 @@ class ScoreTable:
         return [row.cells[self._places[name]] for row in self.rows]
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a line for each row under the names of the columns; what is not defined is an empty cell.
+        """Write one line per row under the names of the columns; undefined values are empty cells.
 
         The file appears whole or not at all. Texts are made :func:`~pixelwise.io.csv_table.harmless`.
 

@@ -1,1 +1,1 @@
-"""Labels and objects as pictures to look at."""
+"""Drawing labels and objects as pictures."""

@@ -1,4 +1,4 @@
-"""Objects painted over a picture, each in a tone of its own with its outline and its number."""
+"""Painting objects over a picture, each in its own tone with its outline and its number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pixelwise.instances import Instances
 from pixelwise.types import Color, LabelSpace
 
 OBJECT_TONES = ((0.0, 1.0), (0.06, 1.35), (-0.06, 0.8), (0.11, 1.15), (-0.11, 0.9), (0.03, 0.75))
-"""Turn of the hue and factor on the brightness of the first, second ... object of a class, over and over."""
+"""Shift of the hue and factor on the brightness for the first, second ... object of a class, repeated in turn."""
 
 LEAST_NUMBER_HEIGHT = 9
-"""Height in pixels of a number at least; objects that it would hide have none."""
+"""The least height of a number in pixels; objects that it would hide have no number."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 21  # of a digit at scale 1, in pixels
@@ -30,10 +30,10 @@ def overlay_objects(
     alpha: float = 0.5,
     numbers: bool = True,
 ) -> NDArray[np.uint8]:
-    """Paint objects over a picture: each in a tone of the colour of its class, with an outline and its number.
+    """Paint objects over a picture, each in a tone of the colour of its class, with an outline and its number.
 
-    Numbers count from 1 in the order of the objects, as the object table and the GeoJSON of objects do. A number stands
-    where its object is widest. It is left out where it would hide the object, or another number.
+    Numbers count from 1 in the order of the objects, as in the object table and the GeoJSON of objects. A number is
+    placed where its object is widest. It is left out where it would hide the object, or another number.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -63,7 +63,7 @@ def overlay_objects(
 
 
 def _tone(label_space: LabelSpace, instances: Instances, number: int) -> Color:
-    """The colour of the class, turned and lightened a little by the number of the object."""
+    """The colour of the class, with hue and brightness changed a little by the number of the object."""
     turn, factor = OBJECT_TONES[number % len(OBJECT_TONES)]
     red, green, blue = label_space.colors[int(instances.labels[number])]
     hue, saturation, value = colorsys.rgb_to_hsv(red / 255, green / 255, blue / 255)
@@ -99,7 +99,7 @@ def _mixed(pixels: NDArray[np.uint8], tone: Color, strength: float) -> NDArray[n
 
 
 def _write_numbers(painted: NDArray[np.uint8], instances: Instances) -> None:
-    """Write the numbers, those of large objects first; none over another, none larger than its object."""
+    """Write the numbers, those of large objects first, so that none covers another or is larger than its object."""
     taken = np.zeros(instances.size, np.bool_)
     height = max(LEAST_NUMBER_HEIGHT, round(min(instances.size) / 60))
     areas = instances.areas

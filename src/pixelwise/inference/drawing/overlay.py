@@ -1,4 +1,4 @@
-"""Labels painted over a picture, so that a person sees at a glance what was found where."""
+"""Painting labels over a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def paint(
 ) -> NDArray[np.uint8]:
     """Paint labels over a picture in the colours of their classes, with a darker outline where classes meet.
 
-    Ignored pixels, and the background class where the label space has one, show the bare picture.
+    Ignored pixels, and the background class where the label space has one, show the picture unchanged.
 
     Args:
         image: uint8 (H, W, 3), RGB.

@@ -28,8 +28,8 @@ def paint_preview(
 ) -> NDArray[np.uint8]:
     """Paint the labels of a raster over it, reduced by a whole factor.
 
-    Colours are averaged over the pixels that become one, labels are those of the pixel in the middle. Windows of about
-    2,048 pixels are read, so that memory follows the preview and not the raster.
+    Colours are averaged over the pixels that become one pixel, and labels are those of the pixel in their middle.
+    Windows of about 2,048 pixels are read, so that memory grows with the preview and not with the raster.
 
     Args:
         source: the raster.
@@ -46,7 +46,7 @@ def paint_preview(
     small = (-(-height // factor), -(-width // factor))
     image = np.empty((*small, 3), np.uint8)
     chosen = np.empty(small, label_space.dtype)
-    step = max(1, _WINDOW_SIDE // factor)  # pixels of the preview that a window becomes
+    step = max(1, _WINDOW_SIDE // factor)  # side of a window in pixels of the preview
     for top in range(0, small[0], step):
         for left in range(0, small[1], step):
             rows = slice(top * factor, min((top + step) * factor, height))
@@ -62,7 +62,7 @@ def paint_preview(
 
 
 def _shrink(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Average squares of (h, w, 3); those at the bottom and the right may be cut, and are continued by their edge."""
+    """Average squares of (h, w, 3); squares that are cut at the bottom or the right are continued by their edge."""
     if factor == 1:
         return pixels
     height, width = pixels.shape[:2]
@@ -73,7 +73,7 @@ def _shrink(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 
 
 def _middles(window: slice, factor: int) -> NDArray[np.int64]:
-    """Number the pixels of a window whose labels are kept, counted from its start."""
+    """Give the indices, from the start of a window, of the pixels whose labels are kept."""
     length = window.stop - window.start
     middles: NDArray[np.int64] = np.minimum(np.arange(0, length, factor) + factor // 2, length - 1)
     return middles

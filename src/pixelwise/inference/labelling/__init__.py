@@ -1,1 +1,1 @@
-"""One picture in, its files or bytes out."""
+"""Labelling pictures and writing the results to files or bytes."""

@@ -1,4 +1,4 @@
-"""What a job over many pictures has finished, so that a stopped one does not begin again at the first."""
+"""The record of finished pictures of a job, so that a stopped job does not begin again at the first picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelwise.io.atomic import cannot_write
 from pixelwise.io.journal import Damaged, Seal, entries
 
 RECORD_FILE = ".pixelwise-predict.jsonl"
-"""Name of the record in the output folder; it goes once the job has been through all its pictures."""
+"""Name of the record in the output folder; it is removed when the job has labelled all its pictures."""
 
 
 class Finished:
@@ -48,11 +48,11 @@ class Finished:
             record.truncate(whole)
 
     def holds(self, picture: str) -> bool:
-        """Whether a picture, named with its time and length, is finished and its files are all there."""
+        """Whether a picture, identified by name, time and length, is finished and all its files exist."""
         return picture in self._files and all(Path(file).exists() for file in self._files[picture])
 
     def add(self, picture: str, files: Iterable[Path]) -> None:
-        """Note a picture with the files that were written for it.
+        """Record a picture with the files that were written for it.
 
         Raises:
             PixelwiseError: the record cannot be written.
@@ -69,5 +69,5 @@ class Finished:
             raise cannot_write(self._path, error) from error
 
     def remove(self) -> None:
-        """Forget all: the job is done."""
+        """Remove the record: the job is done."""
         self._path.unlink(missing_ok=True)

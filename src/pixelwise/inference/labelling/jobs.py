@@ -1,4 +1,4 @@
-"""The pictures of a job, and how each is labelled: in memory, or from file to file."""
+"""The pictures of a job, and whether each is labelled in memory or from file to file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
 
 RASTER_SUFFIXES = (".npy", ".zarr")
-"""Suffixes that patterns match besides those of pictures; in a folder, .npy files may hold anything."""
+"""Suffixes that patterns match besides those of pictures; folders are not searched for .npy files, which may hold
+anything."""
 
 _ZARR_FILES = ("zarr.json", ".zarray", ".zgroup")
 
@@ -43,8 +44,8 @@ class Options:
 
     Args:
         kinds: what is wanted; see :data:`pixelwise.inference.labelling.outputs.OUTPUT_KINDS`.
-        crf: whether labels follow the colours of their pictures.
-        resume: whether to go on with rasters that a stopped job has begun.
+        crf: whether a conditional random field aligns labels with the colours of their pictures.
+        resume: whether to continue rasters that a stopped job has begun.
     """
 
     kinds: tuple[str, ...]
@@ -55,7 +56,7 @@ class Options:
 def is_raster(path: Path) -> bool:
     """Whether a file is labelled by windows.
 
-    These are Zarr, .npy, TIFF with a place on the Earth or no-data areas, formats of GDAL, and large pictures.
+    These are Zarr, .npy, TIFF with a georeference or no-data areas, formats of GDAL, and large pictures.
 
     Raises:
         DataError: the file cannot be read.
@@ -75,10 +76,10 @@ def is_raster(path: Path) -> bool:
 
 
 def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:
-    """Find the pictures that files, folders and patterns stand for; each once, in the order given.
+    """Find the pictures that files, folders and patterns stand for, each of them once, in the order given.
 
     Results keep the sub-folders of a folder or a pattern, below the folder's own name where several are given. Where
-    two pictures differ by suffix only, their results keep it.
+    two pictures differ by suffix only, the names of their results include the suffix.
 
     Args:
         inputs: files, Zarr stores, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
@@ -124,13 +125,13 @@ def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, Pure
     else:
         raise DataError(f"{text}: there is no such file or folder")
     written = out.resolve()
-    has_written = root.resolve() in written.parents  # results of an earlier run, below what is searched
+    has_written = root.resolve() in written.parents  # results of an earlier run, inside the searched folder
     stores = {candidate for candidate in candidates if is_zarr(candidate)}
     pictures = [
         candidate
         for candidate in candidates
         if (candidate in stores or (candidate.suffix.lower() in suffixes and candidate.is_file()))
-        and stores.isdisjoint(candidate.parents)  # groups and pieces of a store
+        and stores.isdisjoint(candidate.parents)  # groups and chunks of a store
         and not any(part.startswith(".") for part in candidate.relative_to(root).parts)
         and not (has_written and written in candidate.resolve().parents)
     ]

@@ -1,4 +1,4 @@
-"""Labelling one picture of a job: in memory where it fits, else from file to file."""
+"""Labelling one picture of a job, in memory where it fits and otherwise from file to file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ from pixelwise.tiling import TilePlan
 from pixelwise.words import counted
 
 MOST_SCORED_PROBABILITIES = 2**29
-"""Up to so many numbers, pixels times classes, the parts of classes are scored: that takes all probabilities."""
+"""The parts of classes have scores up to this many numbers (pixels times classes), because scores need all
+probabilities."""
 
 NOT_STREAMED = ("probabilities",)
-"""What is not written for rasters: K numbers per pixel would take more room than anything else here."""
+"""The outputs that are not written for rasters: K numbers per pixel would take more room than all others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one picture.
+    """The outcome for one picture.
 
     Args:
         job: the picture.
-        labelled: what was found.
-        exact: whether it is what the network gives for the whole picture at once.
-        seam_error: how far off the seams of tiles are, where that was measured.
+        labelled: its labels and objects.
+        exact: whether these are what the network gives for the whole picture at once.
+        seam_error: the error at the seams of tiles, where it was measured.
     """
 
     job: Job
@@ -52,7 +53,7 @@ class Outcome:
 
 
 def read_job(job: Job, predictor: Predictor) -> NDArray[np.uint8] | None:
-    """Read the picture of a job (C, H, W), as the network takes it; None for a raster, which is read by windows.
+    """Read the picture of a job (C, H, W) in the form that the network takes; None for a raster, read by windows.
 
     Raises:
         DataError: the picture cannot be read.
@@ -73,10 +74,10 @@ def size_of(job: Job, image: NDArray[np.uint8] | None) -> Size:
 
 
 def check_possible(predictor: Predictor, options: Options) -> None:
-    """Make sure that the model gives what is wanted.
+    """Make sure that the model gives the outputs that are wanted.
 
     Raises:
-        SettingError: it does not.
+        SettingError: the model does not give one of them.
     """
     if not predictor.finds_objects:
         return
@@ -101,7 +102,7 @@ def label_one(
     image: NDArray[np.uint8] | None = None,
     listener: Listener,
 ) -> Outcome:
-    """Label a picture and write what is wanted of it.
+    """Label a picture and write the outputs that are wanted.
 
     Args:
         predictor: the model.
@@ -128,7 +129,7 @@ def label_one(
 def _predict(
     predictor: Predictor, job: Job, options: Options, image: NDArray[np.uint8], listener: Listener
 ) -> Prediction:
-    """Label a picture (C, H, W) that is in memory, and say how where it needs tiles."""
+    """Label a picture (C, H, W) that is in memory; if it needs tiles, report how it is computed."""
     plan = predictor.plan((image.shape[1], image.shape[2]))
     pixels = image.transpose(1, 2, 0)  # (H, W, C)
     scored = options.crf or "probabilities" in options.kinds or _scores_parts(predictor, plan.size, options.kinds)
@@ -142,7 +143,7 @@ def _predict(
         listener.say(f"{job.picture}: {seams}")
     if not options.crf:
         return prediction
-    from pixelwise.inference.crf import refine_by_crf  # imported here, because it brings torch
+    from pixelwise.inference.crf import refine_by_crf  # imported here, because it imports torch
 
     return refine_by_crf(prediction)
 
@@ -186,7 +187,7 @@ def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, 
 
 
 def describe_plan(plan: TilePlan) -> str:
-    """Say in a line how a picture is computed, what it costs and why."""
+    """Say in one line how a picture is computed, at what cost and why."""
     height, width = plan.resized_from or plan.size
     size = f"{height}x{width} pixels (height x width)"
     if plan.resized_from is not None:
@@ -199,7 +200,7 @@ def describe_plan(plan: TilePlan) -> str:
 
 
 def describe_seams(exact: bool, error: float | None, *, objects: bool = False) -> str:
-    """Say in a line whether the result is that of the whole picture, and if not, how far off the seams are."""
+    """Say in one line whether the result is that of the whole picture, and if not, the error at the seams."""
     if exact:
         return "exact, as if computed whole"
     if objects and error is None:

@@ -1,4 +1,4 @@
-"""What was found in a picture: one form, whether the labels lie in memory or on disk."""
+"""The labels and objects of a picture in one form, whether the labels are in memory or on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
 DRAWN_PIXELS = 2**24
-"""Rasters of up to so many pixels are drawn as pictures in memory are; of larger ones a small picture is made."""
+"""Rasters of up to this many pixels are drawn like pictures in memory; larger rasters are drawn as a small preview."""
 
 
 class Labelled(Protocol):
@@ -40,17 +40,17 @@ class Labelled(Protocol):
 
     @property
     def accepted(self) -> Instances | None:
-        """The objects that the network found and that count; None where it gives every pixel a class."""
+        """The objects that the network found and that count; None for a network that gives every pixel a class."""
         ...
 
     @property
     def probabilities(self) -> NDArray[np.float32] | None:
-        """The softmax (K, H, W), where it is known."""
+        """The softmax (K, H, W), if it was kept."""
         ...
 
     @property
     def labels_file(self) -> Path | None:
-        """The file that holds the labels already, if one does."""
+        """The file that already holds the labels, if there is one."""
         ...
 
     def labels(self) -> AbstractContextManager[RasterSource]:
@@ -58,11 +58,11 @@ class Labelled(Protocol):
         ...
 
     def records(self) -> Iterator[ObjectRecord]:
-        """Give the objects as files list them, those of low scores included."""
+        """Give the objects in the form that files list them, including those of low scores."""
         ...
 
     def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
-        """Paint what was found over the picture, (h, w, 3); objects with their numbers, if these stand in a file."""
+        """Paint the result over the picture, (h, w, 3); objects have numbers if a file lists them."""
         ...
 
     def save_labels(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class Labelled(Protocol):
 
 
 class LabelledInMemory:
-    """A prediction as :class:`Labelled`.
+    """A :class:`Labelled` picture whose labels are a prediction in memory.
 
     Args:
         prediction: with its picture, for the overlay.
@@ -111,14 +111,14 @@ class LabelledInMemory:
 
 
 class LabelledOnDisk:
-    """A raster whose labels are a file, as :class:`Labelled`; memory does not grow with it.
+    """A :class:`Labelled` raster whose labels are a file; memory does not grow with the raster.
 
     Args:
         picture: the raster.
         labels_file: the file of its labels.
-        result: how these came about.
-        label_space: what they mean.
-        preprocessing: how the network takes pictures.
+        result: how it was labelled.
+        label_space: what the labels mean.
+        preprocessing: how pictures are converted for the network.
         rule: what counts as an object.
     """
 
@@ -158,11 +158,11 @@ class LabelledOnDisk:
                 yield from RegionFinder(labels, self.label_space, min_area=self.rule.min_area).records()
 
     def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
-        """See :class:`Labelled`; larger rasters than :data:`DRAWN_PIXELS` are reduced, and show classes alone."""
+        """See :class:`Labelled`; rasters larger than :data:`DRAWN_PIXELS` are reduced and show only classes."""
         with open_source(self._picture) as source, self.labels() as labels:
             if self.size[0] * self.size[1] > DRAWN_PIXELS:
                 painted = paint_preview(source, labels, self.label_space, self._preprocessing)
-                self._watch.check()  # what is shown is what was labelled
+                self._watch.check()  # the picture that is drawn must be the one that was labelled
                 return painted
             channels, value_range = self._preprocessing.channels, self._preprocessing.value_range
             whole = (slice(0, self.size[0]), slice(0, self.size[1]))

@@ -1,4 +1,4 @@
-"""The objects of a job over many pictures: listed picture by picture, and put into one file at the end."""
+"""The objects of a job over many pictures, listed picture by picture and written to one file at the end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pixelwise.io.shapes.records import ObjectRecord, PictureRecord, read_pictur
 from pixelwise.types import LabelSpace
 
 LISTS_FOLDER = ".pixelwise-objects"
-"""Where the lists wait in the output folder; it goes with the end of the job."""
+"""The folder for the lists in the output folder; it is removed at the end of the job."""
 
 
 class ObjectLists:
-    """Keeps the objects of finished pictures on the disk, so that a stopped job can go on, and memory does not grow.
+    """Keeps the objects of finished pictures on disk, so that a stopped job can be resumed and memory does not grow.
 
     Args:
         out: the output folder.
@@ -37,7 +37,7 @@ class ObjectLists:
         return self.out / LISTS_FOLDER / f"{hashlib.sha256(os.fsencode(job.name.as_posix())).hexdigest()[:24]}.jsonl"
 
     def add(self, job: Job, size: Size, records: Callable[[], Iterable[ObjectRecord]]) -> None:
-        """List the objects of a picture, if the job wants them; only then they are found.
+        """List the objects of a picture if the job wants them; otherwise they are not computed.
 
         Raises:
             PixelwiseError: the list cannot be written.
@@ -47,7 +47,7 @@ class ObjectLists:
             write_records(self.path_of(job), PictureRecord(listed_name(job), *size), records())
 
     def drop(self, job: Job) -> None:
-        """Forget what an earlier job listed of a picture."""
+        """Remove what an earlier job listed for a picture."""
         self.path_of(job).unlink(missing_ok=True)
 
     def write(
@@ -60,7 +60,7 @@ class ObjectLists:
         Args:
             jobs: the pictures; those without a list are passed over.
             label_space: classes of the objects, without background.
-            score: objects of a lower score stand in the COCO file, which is there to be scored, but not in the table.
+            score: objects of a lower score are in the COCO file, which is meant for scoring, but not in the table.
             like: ids of pictures and categories for the COCO file.
 
         Raises:
@@ -89,5 +89,5 @@ class ObjectLists:
 
 
 def listed_name(job: Job) -> str:
-    """What files of objects call a picture: its path below the folder that was given."""
+    """The name of a picture in files of objects: its path below the given folder."""
     return job.name.with_name(job.picture.name).as_posix()

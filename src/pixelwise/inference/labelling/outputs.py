@@ -1,4 +1,4 @@
-"""What can be written of a labelled picture: each output once, whatever form the labels have."""
+"""The outputs that can be written for a labelled picture, whether its labels are in memory or on disk."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ PICTURE_ENDINGS = {
     "probabilities": "_probabilities.npy",
     "geojson": ".geojson",
 }
-"""What can be saved for each picture -> the ending of its file, after the name of the picture."""
+"""Output per picture -> ending of its file, after the name of the picture."""
 
 JOB_FILES = {"coco": "predictions.json", "table": "objects.csv"}
-"""What is written for all pictures of a job together -> its file in the output folder."""
+"""Output for all pictures of a job together -> its file in the output folder."""
 
 OUTPUT_KINDS = (*PICTURE_ENDINGS, *JOB_FILES)
-"""All that can be asked for."""
+"""All outputs that can be asked for."""
 
 RASTER_LABELS_ENDING = ".tif"
-"""Ending of the file of labels of a raster, which is always written."""
+"""Ending of the label file of a raster, which is always written."""
 
 
 def parse_kinds(words: Sequence[str]) -> tuple[str, ...]:
-    """Check what is to be saved.
+    """Check the outputs that are to be saved.
 
     Raises:
-        SettingError: nothing, or something that cannot be saved.
+        SettingError: there are none, or one that does not exist.
     """
     for word in words:
         if word not in OUTPUT_KINDS:
@@ -52,7 +52,7 @@ def parse_kinds(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def results_of(name: Path) -> list[Path]:
-    """Name all files that a picture may leave."""
+    """Name all files that may be written for a picture."""
     sink = FolderSink(name)
     return [sink.path(ending) for ending in (*PICTURE_ENDINGS.values(), RASTER_LABELS_ENDING)]
 
@@ -61,7 +61,7 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
     """Make sure that no result takes the place of a picture that is to be labelled.
 
     Raises:
-        SettingError: one would.
+        SettingError: a result would overwrite a picture.
     """
     pictures = {job.picture.resolve() for job in jobs}
     for job in jobs:
@@ -81,12 +81,12 @@ class Sink(Protocol):
     """Where the files of a picture go."""
 
     def path(self, ending: str) -> Path:
-        """Name the file of an ending; whoever asks writes it, whole or not at all."""
+        """Name the file with an ending; the caller writes it, whole or not at all."""
         ...
 
 
 class FolderSink:
-    """Files beside each other that begin with one name.
+    """Files in one folder whose names begin alike.
 
     Args:
         name: path without suffix; its folder exists.
@@ -101,7 +101,7 @@ class FolderSink:
 
 
 class BytesSink:
-    """Files that are wanted as bytes; use it as a context manager, and read :meth:`files` inside it."""
+    """Files whose bytes are wanted; use it as a context manager, and call :meth:`files` inside it."""
 
     def __enter__(self) -> BytesSink:
         self._folder = tempfile.TemporaryDirectory(prefix="pixelwise-")
@@ -122,13 +122,13 @@ class BytesSink:
 
 
 def write(labelled: Labelled, sink: Sink, kinds: Sequence[str]) -> None:
-    """Write what is wanted of a labelled picture, each file whole or not at all.
+    """Write the wanted outputs of a labelled picture, each file whole or not at all.
 
     Args:
-        labelled: with probabilities, where these are wanted.
+        labelled: the labels, with probabilities where these are wanted.
         sink: where files go.
-        kinds: keys of :data:`PICTURE_ENDINGS`; others are passed over, but where files of objects are written, the
-            overlay shows the numbers of these objects.
+        kinds: keys of :data:`PICTURE_ENDINGS`. Other words are ignored here, except that the overlay shows the numbers
+            of the objects if files of objects are written.
 
     Raises:
         PixelwiseError: a file cannot be written.
@@ -154,6 +154,6 @@ def _write_geojson(labelled: Labelled, path: Path) -> None:
             write_object_polygons(path, accepted, space, georeference=labels.georeference)
             return
         keep = None
-        if labelled.rule.min_area > 1:  # a region stands where its object does
+        if labelled.rule.min_area > 1:  # a region comes at the place of its object
             keep = RegionFinder(labels, labelled.label_space, min_area=labelled.rule.min_area).seeds()
         write_polygons(path, labels, labelled.label_space, keep=keep)

@@ -1,4 +1,4 @@
-"""Objects as files list them, with their masks run-length encoded one after the other."""
+"""Converting objects to the form that files list, with run-length encoded masks, one object at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixelwise.io.shapes.records import ObjectRecord, describe
 
 
 def object_records(instances: Instances) -> Iterator[ObjectRecord]:
-    """Give the numbers and the encoded mask of each object; memory is that of one of them."""
+    """Give the numbers and the encoded mask of each object, with one encoded object in memory at a time."""
     # Imported here, so that importing the predictor does not wait for torch.
     from pixelwise.ops.rle import encode_rle
 

@@ -1,7 +1,7 @@
-"""The connected parts of classes as objects, found in labels of any size that are read by bands.
+"""Finding the connected parts of classes as objects, in labels of any size that are read by bands.
 
-What comes out is what :func:`pixelwise.inference.components.objects_of` finds in labels that lie in memory, in the same
-order, with the same lines of background filled.
+The result is what :func:`pixelwise.inference.components.objects_of` finds in labels in memory, in the same order, with
+the same lines of background filled.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from pixelwise.types import LabelSpace
 Ids = NDArray[np.int32]
 
 GAP_FILLING_ROWS = 2
-"""Rows above and below that filling the lines between objects looks at."""
+"""The rows above and below a row that filling the lines between objects depends on."""
 
 BAND_PIXELS = 2**22
-"""Pixels that are read at a time."""
+"""The pixels that are read at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """The parts of a raster of labels, of which only numbers are kept.
+    """The numbers that are kept per part of a raster of labels.
 
     Args:
         labels: class of each part, counted without background.
-        areas: pixels of each, with what was filled.
+        areas: pixels of each part, including filled ones.
         boxes: (N, 4) first row, first column, last row, last column.
-        seeds: (N, 2) row and column of the first pixel of each before anything was filled; that is how an outline of
-            the labels is known to belong to it.
+        seeds: (N, 2) row and column of the first pixel of each part before anything was filled; they tell which outline
+            of the labels belongs to which part.
     """
 
     labels: NDArray[np.int64]
@@ -53,10 +53,10 @@ class Regions:
 
 
 class RegionFinder:
-    """Finds the parts of every class but the background in labels that are read by bands, again for every question.
+    """Finds the parts of every class except the background in labels; each query reads the labels again by bands.
 
-    Memory follows the number of parts (some 60 bytes each), the runs of those that cross the present rows, and the box
-    of the largest one; never the number of pixels.
+    Memory grows with the number of parts (some 60 bytes each), the runs of those that cross the current rows, and the
+    box of the largest part, but not with the number of pixels.
 
     Args:
         labels: one channel of class indices.
@@ -79,18 +79,20 @@ class RegionFinder:
         kept = np.flatnonzero(self.regions.areas >= max(1, min_area))
         tops, lefts = self.regions.boxes[kept, 0], self.regions.boxes[kept, 1]
         self.order = kept[np.lexsort((kept, self.regions.labels[kept], lefts, tops))]
-        """The parts that are kept, by their first row, then column, then class."""
+        """The parts that are kept, sorted by first row, then column, then class."""
 
     def seeds(self) -> set[tuple[int, int]]:
         """Row and column of the first pixel, before lines were filled, of every part that is kept."""
         return {(int(row), int(column)) for row, column in self.regions.seeds[self.order]}
 
     def records(self) -> Iterator[ObjectRecord]:
-        """Give the parts that are kept as files list them, numbered from 1 in their order."""
+        """Give the parts that are kept in the form that files list them, numbered from 1 in their order."""
         places = np.full(len(self.regions.areas), -1, np.int64)
         places[self.order] = np.arange(len(self.order))
         offsets = np.zeros(len(self.order), np.int64)
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:  # parts end in another order than they begin
+        with tempfile.TemporaryFile(
+            "w+", encoding="utf-8"
+        ) as waiting:  # parts end in a different order than they begin
             for part, mask in self._masks(places):
                 (record,) = object_records(Instances.of_masks(mask.size, [mask], self.regions.labels[part : part + 1]))
                 offsets[places[part]] = waiting.tell()
@@ -101,7 +103,7 @@ class RegionFinder:
                 yield ObjectRecord(**{**values, "box": tuple(values["box"]), "centroid": tuple(values["centroid"])})
 
     def _bands(self) -> Iterator[NDArray[np.int32]]:
-        """Read classes from the top downwards; ignored pixels lie outside."""
+        """Read classes from the top downwards; ignored pixels belong to no region."""
         return label_bands(self._labels, self._label_space, True, pixels=self._band_pixels)
 
     def _pieces(self) -> Iterator[tuple[NDArray[np.int32], Ids]]:
@@ -122,7 +124,7 @@ class RegionFinder:
         """Join the pieces of bands that touch.
 
         Returns:
-            The part that each piece belongs to, which has the number of its first piece; and the class of each piece.
+            The part that each piece belongs to, numbered by its first piece; and the class of each piece.
         """
         parents, of_class = [0], [NO_REGION]
 
@@ -149,10 +151,10 @@ class RegionFinder:
         return np.array([root(piece) for piece in range(len(parents))], np.int32), np.array(of_class, np.int32)
 
     def _parts(self) -> Iterator[tuple[int, Ids, Ids]]:
-        """Give bands of part numbers (rows, W), as the labels have them and with lines between objects filled.
+        """Give bands of part numbers (rows, W), once as in the labels and once with lines between objects filled.
 
         Yields:
-            The first row, the parts, and the parts with what was filled.
+            The first row, the parts, and the parts with filled lines.
         """
         above = np.zeros((0, self._labels.size[1]), np.int32)
         waiting: tuple[NDArray[np.int32], Ids] | None = None
@@ -168,7 +170,7 @@ class RegionFinder:
             waiting = classes, parts
 
     def _fill(self, classes: NDArray[np.int32], parts: Ids, above: Ids, below: Ids) -> Ids:
-        """Give the pixels of background between two parts to the one they touch, as in memory."""
+        """Give the pixels of background between two parts to the one they touch, as for labels in memory."""
         background = self._label_space.background
         if background is None:
             return parts
@@ -183,7 +185,7 @@ class RegionFinder:
         return filled
 
     def _measure(self) -> Regions:
-        """Count the pixels of every part and see how far it reaches."""
+        """Count the pixels of every part and find its extent."""
         number = len(self._roots)
         areas = np.zeros(number, np.int64)
         boxes = np.tile(np.array([2**62, 2**62, -1, -1], np.int64), (number, 1))
@@ -206,7 +208,7 @@ class RegionFinder:
         return Regions(labels, areas, boxes, seeds)
 
     def _masks(self, places: NDArray[np.int64]) -> Iterator[tuple[int, BoxMask]]:
-        """Cut out the parts that have a place, each as soon as its last row has been read."""
+        """Cut out the parts with a place in the order, each as soon as its last row has been read."""
         open_parts: dict[int, list[NDArray[np.int64]]] = {}
         for top, _, filled in self._parts():
             ids, rows, starts, stops = runs(filled)

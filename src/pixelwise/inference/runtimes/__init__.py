@@ -1,1 +1,1 @@
-"""What computes for a predictor: torch, alone or averaged."""
+"""Runtimes, which compute for a predictor: torch, with one model or several averaged."""

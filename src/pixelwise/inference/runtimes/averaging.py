@@ -27,12 +27,12 @@ from pixelwise.tiling import PixelCost, Window
 class AveragingRuntime(Runtime):
     """Averages the softmax of every model on every view, with equal weights.
 
-    Views and models are computed one after the other, so that only the sum of the probabilities of a window, K float32
-    a pixel, comes to the memory of a single model.
+    Views and models are computed one after the other, so that the memory is that of a single model plus the sum of the
+    probabilities of a window, K float32 numbers per pixel.
 
     Args:
-        members: the models. Their classes, channels and ranges of values agree; all else may differ.
-        views: what each model is shown.
+        members: the models. Their classes, channels and ranges of values agree; everything else may differ.
+        views: the views of the picture that each model computes.
 
     Raises:
         ModelError: the models do not agree.
@@ -45,7 +45,7 @@ class AveragingRuntime(Runtime):
         self.members = tuple(members)
         self.views = tuple(views)
         self.aligned = all(view.plain for view in views)
-        # Each network borders what it is shown by itself, so that one tile serves them all.
+        # Each network adds its own border to its input, so that one tile serves them all.
         unbordered = [_count_border_as_padding(member.card.geometry) for member in members]
         self.border = max(member.card.geometry.margin for member in members)
         zoom, least = max(view.zoom for view in views), min(view.zoom for view in views)
@@ -54,7 +54,7 @@ class AveragingRuntime(Runtime):
             geometry=reduce(Geometry.join, unbordered),
             fast_halo=math.ceil(max(member.card.fast_halo for member in members) / min(1.0, least)),
         )
-        # Members compute all of what they are shown, for each view reads it back in another way.
+        # Members compute all of their input, because each view maps it back differently.
         computing = max(member.cost.bytes for member in members) * max(1.0, zoom) ** 2
         self.cost = PixelCost.even(computing + len(self.card.label_space) * self._itemsize)
 
@@ -64,7 +64,7 @@ class AveragingRuntime(Runtime):
 
     @property
     def fingerprint(self) -> str:
-        """Those of all models, and the views."""
+        """The fingerprints of all models, and the views."""
         views = " ".join(
             f"{'t' * view.transposed}{'d' * view.down}{'a' * view.along}{view.zoom:g}" for view in self.views
         )
@@ -85,7 +85,7 @@ class AveragingRuntime(Runtime):
 
     @contextmanager
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
-        """Within it, what the networks average over the picture comes from these windows of it, (C, h, w) each."""
+        """Inside the context, the networks' averages over the picture come from these windows of it, (C, h, w) each."""
         images = list(images)
         with ExitStack() as entered:
             for member in self.members:
@@ -119,7 +119,7 @@ def _add_softmax(total: Tensor, coarse: Coarse, weight: float) -> None:
 
 
 def _count_border_as_padding(geometry: Geometry) -> Geometry:
-    """Describe a network of unpadded convolutions together with the mirrored border that its model adds."""
+    """Describe a network with unpadded convolutions together with the mirrored border that its model adds."""
     margin = geometry.margin
     return Geometry.identity().pad(margin, margin).then(geometry).same_size() if margin else geometry
 

@@ -1,4 +1,4 @@
-"""What a runtime is: something that computes pieces of pictures, whatever library does it."""
+"""The interface of runtimes, which compute pieces of pictures with some library."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from pixelwise.tiling import PixelCost, Window
 
 
 class Runtime(ABC):
-    """Takes uint8 images (C, H, W) and a window of their output that is wanted; gives numpy arrays of the window.
+    """Takes uint8 images (C, H, W) and the wanted window of their output; gives numpy arrays of that window.
 
     A runtime may be used from several threads at once.
     """
 
     card: ModelCard
-    """The card of the model that it computes; one that averages several has a card for all of them together."""
+    """The card of the model that it computes; a runtime that averages several has one card for all of them."""
     cost: PixelCost
-    """What computing takes for a pixel."""
+    """The memory and arithmetic per pixel."""
     border: int = 0
-    """Pixels that the runtime itself adds at each side of what it is shown, and computes as well."""
+    """The pixels that the runtime adds at each side of its input and computes as well."""
     aligned: bool = True
-    """Whether tiles that begin on the period and carry all that is read equal the whole; not so for turned views."""
+    """Whether tiles that begin on the period and hold all pixels that are read equal the whole; not for turned
+    views."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Tells models and precisions apart: the same text means the same labels."""
+        """Identifies the model and the precision: the same text means the same labels."""
 
     @abstractmethod
     def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer[Any]]:
@@ -53,33 +54,33 @@ class Runtime(ABC):
         return count_labels(mask, self.labels(image, window), self.card.label_space)
 
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> AbstractContextManager[None]:
-        """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each.
+        """Inside the context, the network's averages over the picture come from these windows of it, (C, h, w) each.
 
-        The windows count by their pixels. Networks that average nothing do not look at them.
+        Windows are weighted by their pixels. Networks that average nothing ignore them.
         """
         return nullcontext()
 
 
 class ObjectRuntime(ABC):
-    """Takes images (C, H, W) and gives their objects; it may be used from several threads at once."""
+    """Takes images (C, H, W) and gives their objects; several threads may use it at once."""
 
     card: ModelCard
     bytes_per_pixel: float
-    """Memory that computing takes for each pixel that is shown."""
+    """The memory that computing takes per input pixel."""
     bytes_more: float
-    """Memory that computing takes besides, whatever is shown."""
+    """The memory that computing takes whatever the input."""
     largest: float
-    """Side in pixels of the largest objects that the network was made for."""
+    """The side in pixels of the largest objects that the network was made for."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Tells models and precisions apart: the same text means the same objects."""
+        """Identifies the model and the precision: the same text means the same objects."""
 
     @abstractmethod
     def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
         """Find the objects of an image (C, H, W) on the scale 0 .. 255, with scores, the best first.
 
-        It has the scale that the preprocessing names already. Where it is a resized picture, ``size`` is the height and
-        width of the picture itself, on which the objects then lie.
+        The image already has the size that the preprocessing asks for. If it is a resized picture, ``size`` is the
+        height and width of the original, and the objects are in pixels of the original.
         """

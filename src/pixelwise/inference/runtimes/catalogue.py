@@ -1,4 +1,4 @@
-"""The table of runtimes: each is imported when it is opened, so that nobody waits for a library that is not used."""
+"""The table of runtimes; each is imported when it is opened, so that unused libraries are not loaded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _torch() -> Opener:
 
 
 RUNTIMES: dict[str, Callable[[], Opener]] = {"torch": _torch}
-"""Name -> what imports the opener."""
+"""Name -> function that imports the opener."""
 
 
 def opener_of(runtime: str) -> Opener:

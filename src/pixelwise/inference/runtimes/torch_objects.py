@@ -23,7 +23,8 @@ from pixelwise.models.prepare import prepare
 from pixelwise.nn.tracing.memory import peak_bytes
 
 COSTED_SIDES = (256, 512)
-"""Pixels of the sides of the pictures on which memory is counted: a part of it grows with the picture, a part not."""
+"""Sides in pixels of the pictures on which memory is counted: one part of it grows with the picture, another does
+not."""
 
 
 class TorchObjectRuntime(ObjectRuntime):
@@ -55,7 +56,7 @@ class TorchObjectRuntime(ObjectRuntime):
         pixels, more_pixels = (side**2 for side in COSTED_SIDES)
         rising = max((large - small) / (more_pixels - pixels), 0.0)
         # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded; a
-        # resized one is floats from the beginning.
+        # resized picture is in floats from the beginning.
         held = 2 * (1 if self.card.preprocessing.resize is None else 4)
         self.bytes_per_pixel = rising + channels * (held + 3 * dtype.itemsize)
         self.bytes_more = max(small - rising * pixels, 0.0)
@@ -66,7 +67,7 @@ class TorchObjectRuntime(ObjectRuntime):
         return fingerprint_of(self.model, self.computing)
 
     def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
-        """Find the objects of an image (C, H, W), the best score first; they lie on a picture of ``size`` if given."""
+        """Find the objects of an image (C, H, W), the best score first, in pixels of a picture of ``size`` if given."""
         seen = (image.shape[1], image.shape[2])
         size = seen if size is None else size
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""From models to the torch runtime that computes them."""
+"""Opening the torch runtime of models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pixelwise.models import DetectionModel, Model, SegmentationModel, load_mode
 def open_torch(
     models: Sequence[Model | str | Path], views: Sequence[View], *, device: str, precision: str
 ) -> Runtime | ObjectRuntime:
-    """Make what computes a model, or several that are averaged.
+    """Make the runtime of a model, or of several models that are averaged.
 
     Args:
         models: models, model files or run folders.
-        views: what each is shown.
+        views: the views of the picture that each computes.
         device: ``"auto"``, or a torch device.
         precision: see :func:`pixelwise.inference.runtimes.torch_parts.choose_precision`.
 

@@ -1,4 +1,4 @@
-"""What both torch runtimes share: devices, precisions, how pictures are normalised, what tells models apart."""
+"""What both torch runtimes share: devices, precisions, normalisation of pictures, fingerprints of models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRECISIONS = {
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Turn a precision into the type to compute in: bfloat16 for ``"auto"`` where the device computes in it.
+    """Turn the name of a precision into a type: bfloat16 for ``"auto"`` where the device computes in it.
 
     Raises:
         SettingError: there is no such precision.
@@ -38,7 +38,7 @@ def choose_device(device: str) -> torch.device:
     """Turn a device name into a torch device that exists.
 
     Raises:
-        SettingError: the name means nothing, or the machine has no such device.
+        SettingError: the name is unknown, or the machine has no such device.
     """
     if device == "auto":
         found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -46,7 +46,7 @@ def choose_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError):  # torch asserts where it was built without CUDA
+    except (RuntimeError, AssertionError):  # torch raises AssertionError if it was built without CUDA
         raise SettingError(f"there is no device '{device}' here; choose auto, cpu, cuda, cuda:1 or mps") from None
     return chosen
 
@@ -60,7 +60,7 @@ def normalisation(preprocessing: Preprocessing, device: torch.device, dtype: tor
 
 
 def fingerprint_of(model: Model, computing: torch.dtype) -> str:
-    """Tell a model and its precision apart from others: name, digest of all that results depend on, precision."""
+    """Identify a model and its precision: name, digest of everything that results depend on, precision."""
     card = model.card.to_dict()
     described = {key: card[key] for key in ("options", "preprocessing", "edge")}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())

@@ -29,7 +29,7 @@ from pixelwise.ops.tail.reference import bands, upsample_band
 from pixelwise.tiling import PixelCost, Window
 
 COSTED_SIDE = 1024
-"""Pixels of the side of the picture on which memory is counted; what a pixel needs does not depend on it."""
+"""Side in pixels of the picture on which memory is counted; the memory per pixel does not depend on it."""
 
 BAND_ROWS = 64
 """Rows of a picture that are normalised at a time."""
@@ -59,7 +59,7 @@ class TorchRuntime(Runtime):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What is computed in where a number must be precise."""
+        """The type for computations that must be precise."""
         return torch.float64 if self.computing == torch.float64 else torch.float32
 
     @cached_property
@@ -104,7 +104,7 @@ class TorchRuntime(Runtime):
             yield
 
     def _means(self, parts: Sequence[ImageMean], images: Iterable[NDArray[np.uint8]]) -> dict[ImageMean, Tensor]:
-        """Average what each part gives for images (C, h, w)."""
+        """Average the result of each part for images (C, h, w)."""
         means: list[list[Tensor]] = []
         pixels: list[int] = []
         for image in images:
@@ -119,15 +119,15 @@ class TorchRuntime(Runtime):
         }
 
     def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> Coarse:
-        """Compute coarse logits of an image (C, H, W), to which the model gives the border that it needs.
+        """Compute coarse logits of an image (C, H, W), to which the model adds the border that it needs.
 
-        Where a window is given, logits are only good for it.
+        If a window is given, the logits are valid only for it.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.computing == torch.bfloat16):
             return self.model.coarse(self._normalised(image), window)
 
     def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
-        """Compute coarse logits of what a tile is shown, laid on the pixels of a window alone."""
+        """Compute coarse logits of the input of a tile, aligned with the pixels of a window only."""
         if self.model.border != "mirror":
             whole = window == everything((image.shape[1], image.shape[2]))
             return on_window(self.coarse(image, None if whole else window), window)
@@ -140,7 +140,7 @@ class TorchRuntime(Runtime):
         channels, height, width = image.shape
         normalised = torch.empty((height, width * channels), dtype=self.computing, device=self.device)
         mean, std = self._mean.repeat(width), self._std.repeat(width)  # (W * C,)
-        # Rows by rows, because floats of all pixels would take more memory than some of the network's own maps.
+        # Band by band, because floats of all pixels would take more memory than some of the network's own maps.
         for top in range(0, height, BAND_ROWS):
             rows = np.array(image[:, top : top + BAND_ROWS].transpose(1, 2, 0), order="C")  # (rows of the band, W, C)
             pixels = torch.from_numpy(rows).to(self.device).flatten(1)  # (rows of the band, W * C)
@@ -172,7 +172,7 @@ class TorchRuntime(Runtime):
 
 
 def on_window(coarse: Coarse, window: Window) -> Coarse:
-    """Lay coarse logits on the pixels of a window (rows and columns) of the picture alone."""
+    """Align coarse logits with the pixels of a window (rows and columns) of the picture only."""
     rows, columns = window
     scale, offset = _both(coarse.scale), _both(coarse.offset)
     shifted = (offset[0] + rows.start * scale[0], offset[1] + columns.start * scale[1])

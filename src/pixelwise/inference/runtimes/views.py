@@ -1,4 +1,4 @@
-"""Views of a picture for test-time augmentation: flipped, turned by quarters, zoomed; and their scores read back."""
+"""Views of a picture for test-time augmentation: flipped, turned by quarters and zoomed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _VIEW_NAMES = ("hflip", "vflip", "rotations")
 
 @dataclass(frozen=True)
 class View:
-    """One way to show a picture to a network: transposed, then flipped, then zoomed.
+    """One view of a picture: transposed, then flipped, then zoomed.
 
-    Transposing and flipping alone make all eight symmetries of a square: a quarter turn is a transposition followed by
+    Transposing and flipping suffice for all eight symmetries of a square: a quarter turn is a transposition followed by
     one flip.
 
     Args:
@@ -43,7 +43,7 @@ class View:
 
     @property
     def plain(self) -> bool:
-        """Whether the picture is shown as it is."""
+        """Whether the view is the picture itself."""
         return self == View()
 
     def show(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -60,13 +60,13 @@ class View:
         return np.stack(zoomed).astype(np.uint8, copy=False)  # (C, h, w)
 
     def read_back(self, coarse: Coarse, size: tuple[int, int]) -> Coarse:
-        """Lay the scores of a view on the pixels of the picture.
+        """Align the scores of a view with the pixels of the picture.
 
         Only the coarse map is flipped and transposed; zooming changes the grid alone, so nothing is resampled twice.
 
         Args:
             coarse: logits (1, K, h, w) of the view, its size that of the view.
-            size: height and width of the picture as it is.
+            size: height and width of the picture.
 
         Returns:
             The logits with a scale and an offset for each axis of the picture.
@@ -91,7 +91,7 @@ class View:
 
 
 def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
-    """Turn the words of ``--tta`` into views: every combination, each once, the plain one first.
+    """Turn the words of ``--tta`` into views: every combination once, the plain view first.
 
     Args:
         wanted: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns) and zooms as numbers; 1 is always among them.
