@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; told before 
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ from torch.nn import functional as F
 from pixelwise.models import SegmentationModel, build_model, save_model
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
+
+_CACHE = tempfile.TemporaryDirectory(prefix="pixelwise-cache-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name  # not the cache of whoever runs the tests
 
 PICTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 

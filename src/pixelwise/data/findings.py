@@ -64,6 +64,31 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "all_background": FindingKind(
         "note", "Pictures of background alone", "They teach what is nothing; too many slow learning."
     ),
+    "class_rare": FindingKind(
+        "note", "A class of few pixels", "It is learnt last; half of the crops seek rare classes."
+    ),
+    "turned_picture": FindingKind(
+        "warning",
+        "A picture with an EXIF rotation that its mask lacks",
+        "The mask may fit the picture as it was stored.",
+    ),
+    "touching_objects": FindingKind("note", "Objects that touch", "Networks of pixels learn a line between them."),
+    "repeated_object": FindingKind(
+        "warning", "An object that is annotated twice", "It counts twice, and one is never found."
+    ),
+    "tiny_objects": FindingKind(
+        "note", "Objects of few pixels", "They are easily missed, and lost where pictures shrink."
+    ),
+    "no_objects": FindingKind("note", "Pictures without objects", "They teach what is nothing, or were forgotten."),
+    "outside_picture": FindingKind(
+        "warning", "Outlines beyond the picture", "They are cut; the picture may have been, too."
+    ),
+    "crossing_outline": FindingKind(
+        "warning", "Outlines that cross themselves", "What lies inside of them is a guess."
+    ),
+    "not_looked_at": FindingKind(
+        "note", "Pictures that were not looked at", "There was no time; reading checks them later."
+    ),
     "small_split": FindingKind("note", "A split of few pictures", "Its scores change much with a single picture."),
     "picture_not_used": FindingKind(
         "note", "Pictures that are not used", "They may lack an annotation, or have another name than it."

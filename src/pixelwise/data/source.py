@@ -73,6 +73,10 @@ class DataSource:
             return self
         return replace(self, label_space=semantic_space(self.label_space))
 
+    def without(self, ids: frozenset[str], findings: tuple[Finding, ...]) -> DataSource:
+        """Give the same data without some pictures, and with other findings."""
+        return replace(self, splits=_without(self.splits, ids), findings=findings)
+
     def split(self, name: str) -> tuple[Pair, ...]:
         """Give the pairs of one split.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.file_cache import FileCache, stamp
 from pixelwise.errors import DataError
 from pixelwise.io.ahead import ItemT
 from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_and_gaps
@@ -70,6 +72,9 @@ class Survey:
         )
 
 
+_FORM = 1  # changes whenever the same files give other counts; what was kept in another form is not read
+
+
 @dataclass(frozen=True)
 class _Counts:
     path: Path
@@ -89,7 +94,7 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
     """
     survey = Survey()
     palette_from: dict[int, Path] = {}
-    for counts in in_threads(_count, masks):
+    for counts in _count_all(masks):
         if survey.masks and counts.by_color != survey.by_color:
             raise DataError(
                 f"{counts.path}: this mask holds {'RGB colours' if counts.by_color else 'one number per pixel'} but "
@@ -116,6 +121,29 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
                     survey.clash = (palette_from[value], counts.path, value)
                 palette_from.setdefault(value, counts.path)
     return survey
+
+
+def _count_all(masks: Sequence[Path]) -> list[_Counts]:
+    """Count what each mask holds; those that are as they were at an earlier look are not read again."""
+    with FileCache() as cache:
+        keys = {path: json.dumps(["mask", _FORM, stamp(path)]) for path in masks if path.exists()}
+        kept = cache.find(keys.values())
+        fresh = [path for path in masks if keys.get(path) not in kept]
+        counted = dict(zip(fresh, in_threads(_count, fresh), strict=True))
+        cache.keep({keys[path]: _to_bytes(counts) for path, counts in counted.items() if path in keys})
+    return [counted[path] if path in counted else _from_bytes(path, kept[keys[path]]) for path in masks]
+
+
+def _to_bytes(counts: _Counts) -> bytes:
+    numbers = [part.tolist() for part in (counts.values, counts.pixels, counts.flat)]
+    return json.dumps([*numbers, counts.by_color, counts.palette, counts.gaps]).encode()
+
+
+def _from_bytes(path: Path, content: bytes) -> _Counts:
+    *numbers, by_color, palette, gaps = json.loads(content)
+    values, pixels, flat = (np.array(part, np.int64) for part in numbers)
+    colors = None if palette is None else tuple((red, green, blue) for red, green, blue in palette)
+    return _Counts(path, values, pixels, flat, by_color, colors, gaps)
 
 
 def _count(path: Path) -> _Counts:

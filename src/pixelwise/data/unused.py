@@ -20,10 +20,10 @@ UNREAD_SUFFIXES = frozenset(" ".join(_UNREAD_SUFFIX_LISTS).split())
 
 
 @runtime_checkable
-class ReadsMasks(Protocol):
-    """Reads objects from picture files."""
+class ReadsFiles(Protocol):
+    """Reads objects from files that are known."""
 
-    def mask_files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
         ...
 
@@ -40,8 +40,9 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     images = {pair.image.absolute() for pair in pairs}
     masks = {pair.mask.absolute() for pair in pairs if pair.mask is not None}
     for pair in pairs:
-        if isinstance(pair.objects, ReadsMasks):
-            masks.update(path.absolute() for path in pair.objects.mask_files())
+        if isinstance(pair.objects, ReadsFiles):
+            annotating = (path for path in pair.objects.files() if path.suffix.lower() in IMAGE_SUFFIXES)
+            masks.update(path.absolute() for path in annotating)
     picture_folders = {path.parent for path in images}
     mask_folders = {path.parent for path in masks} - picture_folders
     pictures: list[str] = []

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelwise.data.source import DataSource, open_data
+from pixelwise.data.doctor.diagnosis import diagnose
+from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
 from pixelwise.runs.finish import Run, finish
@@ -15,6 +16,9 @@ from pixelwise.training.catalogue import default_model
 from pixelwise.training.fit import fit
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import check_names
+
+LOOKING_SHARE = 0.1
+"""Share of the minutes of a run that looking at every picture may take; reading them for training checks the rest."""
 
 
 def train(
@@ -35,7 +39,8 @@ def train(
     """Train a network on pictures and masks or objects, score it, and write the report.
 
     Args:
-        data: a folder, a ``dataset.yaml``, or what :func:`pixelwise.open_data` gave.
+        data: a folder or a ``dataset.yaml``, every picture of which is looked at first, or what
+            :func:`pixelwise.open_data` gave.
         out: the run folder; ``runs/DATA-MODEL`` by default.
         minutes: time for the whole run; or None.
         epochs: instead of a time, how often every pixel is seen on average; or None.
@@ -60,7 +65,9 @@ def train(
     if isinstance(data, DataSource):
         source = data
     else:
-        source = open_data(data, seed=int(fixed.get("seed", 0)), skip_bad=skip_bad)
+        seconds = None if minutes is None else LOOKING_SHARE * 60 * minutes
+        diagnosis = diagnose(data, seed=int(fixed.get("seed", 0)), seconds=seconds, listener=listener)
+        source = diagnosis.usable_source(skip_bad=skip_bad)
     for note in source.notes:
         listener.say(note)
     if source.left_out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import pytest
 from PIL import Image
 
 from pixelwise.cli import main
+from pixelwise.data.doctor import diagnosis as diagnosis_module
 from pixelwise.data.doctor.diagnosis import Diagnosis, diagnose
+from pixelwise.data.doctor.facts import Facts, gather
+from pixelwise.data.pairs import Pair
+from pixelwise.errors import DataError
+from pixelwise.runs.train import train
+from pixelwise.types import LabelSpace
 
 
 @pytest.fixture
@@ -111,3 +118,114 @@ def test_a_set_without_any_usable_pair_is_refused_by_its_first_fault(data: Path)
     assert not diagnosis.opened
     assert "no mask" in diagnosis.findings[0].what
     assert "each class has a file of its own" in diagnosis.findings[0].what
+
+
+def coco_set(root: Path) -> Path:
+    """Twenty-four pictures of noise with two squares each, as COCO JSON."""
+    rng = np.random.default_rng(0)
+    (root / "images").mkdir(parents=True)
+    pictures, annotations = [], []
+    for number in range(24):
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 48), Image.Resampling.BICUBIC)
+        coarse.save(root / f"images/{number}.png")
+        pictures.append({"id": number, "file_name": f"{number}.png", "width": 64, "height": 48})
+        for left in (4, 36):
+            square = [left, 8, left + 20, 8, left + 20, 28, left, 28]
+            annotations.append({"id": len(annotations), "image_id": number, "category_id": 1, "segmentation": [square]})
+    content = {"images": pictures, "annotations": annotations, "categories": [{"id": 1, "name": "square"}]}
+    (root / "annotations.json").write_text(json.dumps(content))
+    return root
+
+
+def test_sound_objects_are_sound(tmp_path: Path) -> None:
+    diagnosis = diagnose(coco_set(tmp_path / "set"))
+    assert diagnosis.usable
+    assert {one.kind for one in diagnosis.findings} == {"recognised", "small_split"}
+    assert diagnosis.summary["objects"] == 48
+    assert diagnosis.summary["areas"] == [400] * 5
+
+
+@pytest.mark.parametrize(
+    ("polygon", "kind"),
+    [
+        ([4, 8, 24, 8, 24, 28, 4, 28], "repeated_object"),
+        ([24, 10, 34, 10, 34, 20, 24, 20], "touching_objects"),
+        ([1, 40, 3, 40, 3, 43, 1, 43], "tiny_objects"),
+        ([50, 40, 90, 40, 90, 46, 50, 46], "outside_picture"),
+        ([2, 32, 30, 46, 30, 32, 2, 46], "crossing_outline"),
+    ],
+)
+def test_faulty_objects_are_found(tmp_path: Path, polygon: list[int], kind: str) -> None:
+    root = coco_set(tmp_path / "set")
+    content = json.loads((root / "annotations.json").read_text())
+    extra = {"id": 1000, "image_id": 7, "category_id": 1, "segmentation": [polygon]}
+    content["annotations"].append(extra)
+    (root / "annotations.json").write_text(json.dumps(content))
+    found = {one.kind: one for one in diagnose(root).findings}
+    assert set(found) - {"recognised", "small_split"} == {kind}
+    assert found[kind].files == ("images/7.png",)
+    assert found[kind].what.startswith(("1 of 49 objects", "2 of 49 objects"))
+
+
+def test_pictures_without_objects_are_counted(tmp_path: Path) -> None:
+    root = coco_set(tmp_path / "set")
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] not in (3, 4)]
+    (root / "annotations.json").write_text(json.dumps(content))
+    found = {one.kind: one for one in diagnose(root).findings}
+    assert set(found["no_objects"].files) == {"images/3.png", "images/4.png"}
+
+
+@pytest.mark.parametrize(
+    ("orientation", "side", "found"), [(3, 64, True), (6, 48, True), (6, 64, False), (1, 64, False)]
+)
+def test_rotations_that_masks_lack_are_warned_of(data: Path, orientation: int, side: int, found: bool) -> None:
+    """Where sizes cannot tell: upside down, or square."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    noise = np.random.default_rng(9).integers(0, 256, (48, side, 3), np.uint8)
+    (data / "images/train/0.png").unlink()
+    Image.fromarray(noise).save(data / "images/train/0.jpg", exif=exif)
+    shown = (48, side) if orientation < 5 else (side, 48)
+    Image.fromarray(np.indices(shown).sum(0).astype(np.uint8) % 2).save(data / "masks/train/0.png")
+    diagnosis = diagnose(data)
+    assert diagnosis.usable
+    turned = [one.files for one in diagnosis.findings if one.kind == "turned_picture"]
+    assert turned == ([("images/train/0.jpg",)] if found else [])
+
+
+def test_a_second_look_reads_only_what_changed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = diagnose(data)
+    read: list[str] = []
+
+    def watched(pair: Pair, label_space: LabelSpace | None) -> Facts:
+        read.append(pair.id)
+        return gather(pair, label_space)
+
+    monkeypatch.setattr(diagnosis_module, "gather", watched)
+    assert diagnose(data).to_dict() == first.to_dict()
+    assert read == []
+    mask = data / "masks/train/5.png"
+    Image.fromarray(np.full((32, 48), 255, np.uint8)).save(mask)
+    os.utime(mask, (1, 1))
+    assert "all_ignored" in {one.kind for one in diagnose(data).findings}
+    # Whether 255 occurs in the masks changes what numbers mean, so every mask is read again.
+    assert "images/train/5.png" in read
+
+
+def test_what_there_was_no_time_for_is_said(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis_module, "_KEPT_AT_ONCE", 10)
+    (finding,) = (one for one in diagnose(data, seconds=0).findings if one.kind == "not_looked_at")
+    assert finding.what.startswith("14 of 24 pictures were not looked at")
+    assert not [one for one in diagnose(data).findings if one.kind == "not_looked_at"]
+
+
+def test_training_refuses_what_the_doctor_calls_an_error(data: Path, tmp_path: Path) -> None:
+    picture = data / "images/train/3.png"
+    picture.write_bytes(picture.read_bytes()[:200])
+    shutil.copy(data / "images/train/1.png", data / "images/val/13.png")
+    with pytest.raises(DataError, match=r"2 faults:(?s:.*)images/train/3\.png(?s:.*)images/val/13\.png"):
+        train(data, out=tmp_path / "run", epochs=1)
+    source = diagnose(data).usable_source(skip_bad=True)
+    assert source.left_out == ("images/train/3.png", "images/val/13.png")
+    assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 11, "val": 11}

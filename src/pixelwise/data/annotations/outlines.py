@@ -76,6 +76,14 @@ class OutlinedObjects:
         """Height and width as the annotation states them."""
         return self.stated
 
+    def files(self) -> tuple[Path, ...]:
+        """The file that holds the annotation."""
+        return (self.origin,)
+
+    def outlines_in_pixels(self, size: Size) -> tuple[Outline, ...]:
+        """The outlines on a picture of height and width ``size``."""
+        return tuple(_in_pixels(outline, size) for outline in self.outlines)
+
     def read(self) -> Instances:
         """Make the masks; see :func:`draw`."""
         return draw(self.outlines, self.stated or image_info(self.image).size, self.origin, masks=self.masks)
@@ -99,6 +107,14 @@ class AnnotationFile:
     names: tuple[str, ...]
     parse: Callable[[Path, tuple[str, ...]], tuple[tuple[Outline, ...], Size | None]]
     masks: bool = True
+
+    def files(self) -> tuple[Path, ...]:
+        """The file that holds the annotation."""
+        return (self.path,)
+
+    def outlines_in_pixels(self, size: Size) -> tuple[Outline, ...]:
+        """The outlines on a picture of height and width ``size``."""
+        return tuple(_in_pixels(outline, size) for outline in self.parse(self.path, self.names)[0])
 
     def read(self) -> Instances:
         """Read the file and make the masks; see :func:`draw`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,12 @@ import numpy as np
 
 from pixelwise.data.doctor.copies import find_copies
 from pixelwise.data.doctor.facts import Facts, gather
+from pixelwise.data.doctor.facts_cache import from_bytes, key_of, to_bytes
+from pixelwise.data.doctor.object_findings import find_objects
+from pixelwise.data.doctor.picture_findings import find_broken, find_classes, find_mixtures
+from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, listed
+from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
@@ -22,6 +28,8 @@ from pixelwise.words import counted
 
 FEW_PICTURES = 10
 """Pictures of a split below which its scores say little."""
+_KEPT_AT_ONCE = 64
+"""Facts that are put into the cache together; a stop loses no more."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +38,38 @@ class Diagnosis:
 
     Args:
         findings: all that was noticed, the gravest first.
-        opened: whether a layout fits at all.
+        source: the data without the pictures that cannot be used; None where no layout fits.
         summary: the data in plain JSON types.
     """
 
     findings: tuple[Finding, ...]
-    opened: bool
+    source: DataSource | None
     summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def opened(self) -> bool:
+        """Whether a layout fits at all."""
+        return self.source is not None
 
     @property
     def usable(self) -> bool:
         """Whether training would take the data as they are."""
         return self.opened and not any(finding.gravity == "error" for finding in self.findings)
+
+    def usable_source(self, *, skip_bad: bool = False) -> DataSource:
+        """Give the data to learn from, with all findings.
+
+        Args:
+            skip_bad: whether to do without the pictures that cannot be used.
+
+        Raises:
+            DataError: there are errors, a line each; with ``skip_bad`` only those that leaving pictures out does not
+                mend.
+        """
+        findings = Findings(list(self.findings))
+        findings.refuse(skip_bad=skip_bad)
+        assert self.source is not None
+        return self.source.without(findings.unusable(), tuple(self.findings))
 
     def to_dict(self) -> dict[str, Any]:
         """Describe it in plain JSON types."""
@@ -62,41 +90,80 @@ class Diagnosis:
         }
 
 
-def diagnose(path: str | os.PathLike[str], *, listener: Listener | None = None) -> Diagnosis:
+def diagnose(
+    path: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    seconds: float | None = None,
+    cache: FileCache | None = None,
+    listener: Listener | None = None,
+) -> Diagnosis:
     """Look at a data set: how it is read, every picture and mask, copies, classes, and what is not used.
+
+    What pictures are like is kept in the user's cache folder, so that a second look at the same files is quick.
 
     Args:
         path: the folder, or its ``dataset.yaml``.
+        seed: decides which pictures validate where the data do not say.
+        seconds: after so long no further picture is looked at; None for no limit.
+        cache: where facts are kept; in the user's cache folder by default.
         listener: told how far the looking is.
     """
     listener = Silent() if listener is None else listener
     findings = Findings()
     try:
-        source = open_data(path, skip_bad=True)
+        source = open_data(path, seed=seed, skip_bad=True)
     except DataError as error:
         findings.add("not_understood", str(error))
-        return Diagnosis(tuple(findings), False)
+        return Diagnosis(tuple(findings), None)
     findings.made.extend(source.findings)
-    pairs = {pair.id: pair for pair in source.pairs}
-    split_of = {pair.id: name for name, split in source.splits.items() for pair in split}
     _find_shared(source, findings)
-    space = None if source.has_objects else source.label_space
-    facts: list[Facts] = []
-    with listener.progress("looking at pictures", len(pairs)) as progress:
-        for one in in_threads(partial(gather, label_space=space), list(pairs.values())):
-            facts.append(one)
-            progress(len(facts), len(pairs))
-    broken = [one for one in facts if one.error]
-    if broken:
-        what = f"{counted(len(broken), 'picture', of=len(facts))} cannot be used: {broken[0].error}"
-        ids = [one.id for one in broken]
-        findings.add("unreadable", what, files=ids, pairs=ids)
+    facts = _look(source, findings, seconds, FileCache() if cache is None else cache, listener)
+    find_broken(facts, findings)
     good = [one for one in facts if not one.error]
+    split_of = {pair.id: name for name, split in source.splits.items() for pair in split}
     find_copies(good, split_of, findings)
-    _find_mixtures(good, findings)
-    _find_classes(source, good, split_of, findings)
+    find_mixtures(good, findings)
+    find_classes(source, good, split_of, findings)
+    find_objects(source, good, split_of, findings)
     ranked = sorted(findings, key=lambda one: GRAVITIES.index(one.gravity))
-    return Diagnosis(tuple(ranked), True, _summary(source, good))
+    return Diagnosis(tuple(ranked), source, _summary(source, good))
+
+
+def _look(
+    source: DataSource, findings: Findings, seconds: float | None, cache: FileCache, listener: Listener
+) -> list[Facts]:
+    """Gather the facts of all pictures, from the cache where their files are as they were."""
+    space = None if source.has_objects else source.label_space
+    pairs = {pair.id: pair for pair in source.pairs}
+    facts: dict[str, Facts] = {}
+    until = None if seconds is None else time.monotonic() + seconds
+    with cache, listener.progress("looking at pictures", len(pairs)) as progress:
+        keys = {id: key_of(pair, space) for id, pair in pairs.items()}
+        kept = cache.find(key for key in keys.values() if key is not None)
+        facts = {id: from_bytes(kept[key]) for id, key in keys.items() if key in kept}
+        progress(len(facts), len(pairs))
+        fresh: dict[str, bytes] = {}
+        for some in _parts([pair for id, pair in pairs.items() if id not in facts], _KEPT_AT_ONCE):
+            for one in in_threads(partial(gather, label_space=space), some):
+                facts[one.id] = one
+                key = keys[one.id]
+                if key is not None:
+                    fresh[key] = to_bytes(one)
+                progress(len(facts), len(pairs))
+            cache.keep(fresh)
+            fresh.clear()
+            if until is not None and time.monotonic() > until:
+                break
+    unseen = [id for id in pairs if id not in facts]
+    if unseen:
+        what = f"{counted(len(unseen), 'picture', 'was', of=len(pairs))} not looked at for lack of time"
+        findings.add("not_looked_at", what, mend="`pixelwise doctor` looks at all", files=unseen)
+    return [facts[id] for id in pairs if id in facts]
+
+
+def _parts(pairs: Sequence[Pair], length: int) -> list[Sequence[Pair]]:
+    return [pairs[start : start + length] for start in range(0, len(pairs), length)]
 
 
 def _find_shared(source: DataSource, findings: Findings) -> None:
@@ -114,48 +181,6 @@ def _find_shared(source: DataSource, findings: Findings) -> None:
             findings.add("small_split", what, files=[pair.id for pair in pairs])
 
 
-def _find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
-    """Find sizes, channels and depths that mix."""
-    for what, values in (
-        ("channels", Counter(one.channels for one in facts)),
-        ("bits", Counter(one.bits for one in facts)),
-    ):
-        if len(values) > 1:
-            text = ", ".join(f"{value}: {counted(count, 'picture')}" for value, count in values.most_common())
-            rare = values.most_common()[-1][0]
-            files = [one.id for one in facts if getattr(one, what) == rare]
-            findings.add("mixed_pictures", f"pictures differ in {what} ({text}), {files[0]} among the few", files=files)
-
-
-def _find_classes(source: DataSource, facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:
-    """Find classes that are absent from a split, and pictures that teach nothing."""
-    masked = [one for one in facts if one.pixels is not None]
-    if not masked:
-        return
-    names = source.label_space.names
-    for split in source.splits:
-        counts = [one.pixels for one in masked if split_of[one.id] == split and one.pixels is not None]
-        if not counts:
-            continue
-        absent = [name for name, pixels in zip(names, np.sum(counts, axis=0).tolist(), strict=True) if not pixels]
-        if absent:
-            findings.add("class_absent", f"split {split} has no pixel of {listed(absent)}")
-    empty = [one.id for one in masked if one.pixels is not None and not one.pixels.any()]
-    if empty:
-        what = f"{counted(len(empty), 'mask', 'is', of=len(masked))} void everywhere, {empty[0]} among them"
-        findings.add("all_ignored", what, mend="annotate them, or leave them out", files=empty)
-    background = source.label_space.background
-    if background is not None:
-        bare = [
-            one.id
-            for one in masked
-            if one.pixels is not None and one.pixels.any() and one.pixels.sum() == one.pixels[background]
-        ]
-        if bare:
-            what = f"{counted(len(bare), 'picture', 'shows', of=len(masked))} nothing but {names[background]}"
-            findings.add("all_background", f"{what}, {bare[0]} among them", files=bare)
-
-
 def _summary(source: DataSource, facts: Sequence[Facts]) -> dict[str, Any]:
     counts = [one.pixels for one in facts if one.pixels is not None]
     total = np.sum(counts, axis=0) if counts else None
@@ -164,6 +189,8 @@ def _summary(source: DataSource, facts: Sequence[Facts]) -> dict[str, Any]:
         if total is None
         else dict(zip(source.label_space.names, (total / max(1, total.sum())).tolist(), strict=True))
     )
+    areas = [area for one in facts if one.objects is not None for area in one.objects.areas]
+    objects = {} if not source.has_objects else {"objects": len(areas), "areas": _quartiles(areas)}
     return {
         "layout": source.layout,
         "annotation": "objects" if source.has_objects else "masks",
@@ -171,4 +198,10 @@ def _summary(source: DataSource, facts: Sequence[Facts]) -> dict[str, Any]:
         "splits": {name: len(pairs) for name, pairs in source.splits.items()},
         "class_shares": shares,
         "sizes": [list(size) for size, _ in Counter(one.size for one in facts).most_common(5)],
+        **objects,
     }
+
+
+def _quartiles(areas: Sequence[int]) -> list[float]:
+    """The least area of objects in pixels, its quartiles, and the greatest."""
+    return [] if not areas else np.percentile(areas, [0, 25, 50, 75, 100]).tolist()

@@ -1,23 +1,44 @@
-"""What one picture and its mask are like, found by decoding both once."""
+"""What one picture and its annotation are like, found by decoding both once."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.doctor.outline_faults import OutlineFaults, find_outline_faults
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import read_target
+from pixelwise.data.targets import read_target, touching
 from pixelwise.errors import DataError
-from pixelwise.instances import Size
+from pixelwise.instances import Instances, Size
+from pixelwise.io.formats import read_header
 from pixelwise.io.images import image_info, read_image
 from pixelwise.types import LabelSpace
 
 THUMBNAIL_SIDE = 32
 """Side in pixels of the small grey picture that pictures are compared by."""
+
+
+@dataclass(frozen=True)
+class ObjectFacts:
+    """What the annotated objects of a picture are like.
+
+    Args:
+        labels: class of each object.
+        areas: pixels of each object; those of its box where it has no mask.
+        touching: how many objects touch another of their class.
+        repeated: how many objects are there a second time, with the same class and pixels.
+        faults: faults of their outlines.
+    """
+
+    labels: tuple[int, ...]
+    areas: tuple[int, ...]
+    touching: int = 0
+    repeated: int = 0
+    faults: OutlineFaults = field(default_factory=OutlineFaults)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +51,14 @@ class Facts:
         size: height and width in pixels.
         channels: numbers for each pixel of the picture.
         bits: of each number.
+        turned: whether the picture has an EXIF rotation that its mask has not, and their size does not tell whether the
+            mask was drawn on the picture as it is shown.
         digest: tells files of the same bytes.
         phash: 64 bits that hardly change with size, light and compression (DCT of the thumbnail, above its median).
         thumbnail: float32 (32, 32), grey, of mean 0 and length 1.
-        pixels: int64 (K,), pixels of each class, ignored ones left out; None where no mask is read.
+        pixels: (K,) pixels of each class, ignored ones left out; None where no mask is read.
         plain: whether all pixels of the picture are alike.
+        objects: what its objects are like; None where no objects are annotated.
     """
 
     id: str
@@ -42,15 +66,17 @@ class Facts:
     size: Size = (0, 0)
     channels: int = 0
     bits: int = 0
+    turned: bool = False
     digest: str = ""
     phash: int = 0
     thumbnail: NDArray[np.float32] | None = None
-    pixels: NDArray[np.int64] | None = None
+    pixels: tuple[int, ...] | None = None
     plain: bool = False
+    objects: ObjectFacts | None = None
 
 
 def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
-    """Read a picture and its mask, and say what they are like.
+    """Read a picture and its annotation, and say what they are like.
 
     Args:
         pair: the picture.
@@ -59,22 +85,71 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
     try:
         info = image_info(pair.image)
         image = read_image(pair.image, channels=1 if info.channels in (1, 3) else info.channels)
-        pixels = None
-        if label_space is not None:
-            mask = read_target(pair, label_space)
-            counts = np.bincount(mask.reshape(-1), minlength=len(label_space))[: len(label_space)]
-            pixels = counts.astype(np.int64)
-        elif pair.objects is not None:
-            pair.objects.read()
+        pixels = None if label_space is None else _class_pixels(pair, label_space)
+        objects = None if pair.objects is None else _object_facts(pair)
+        turned = _is_turned(pair)
         content = pair.image.read_bytes()
     except DataError as error:
         return Facts(pair.id, str(error))
-    plain = bool(image.min() == image.max())
     small = cv2.resize(image[0].astype(np.float32), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:8, :8]
     bits = (low > np.median(low)).reshape(-1)
-    phash = int("".join("1" if bit else "0" for bit in bits), 2)
     centred = small - small.mean()
-    thumbnail = np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
-    digest = hashlib.sha256(content).hexdigest()
-    return Facts(pair.id, "", info.size, info.channels, info.bits, digest, phash, thumbnail, pixels, plain)
+    return Facts(
+        pair.id,
+        "",
+        info.size,
+        info.channels,
+        info.bits,
+        turned,
+        hashlib.sha256(content).hexdigest(),
+        int("".join("1" if bit else "0" for bit in bits), 2),
+        np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32),
+        pixels,
+        bool(image.min() == image.max()),
+        objects,
+    )
+
+
+def _is_turned(pair: Pair) -> bool:
+    if pair.mask is None:
+        return False
+    picture, mask = read_header(pair.image), read_header(pair.mask)
+    ambiguous = picture.orientation < 5 or picture.size[0] == picture.size[1]
+    return picture.orientation > 1 and mask.orientation == 1 and ambiguous
+
+
+def _class_pixels(pair: Pair, label_space: LabelSpace) -> tuple[int, ...]:
+    mask = read_target(pair, label_space)
+    counts = np.bincount(mask.reshape(-1), minlength=len(label_space))[: len(label_space)]
+    return tuple(counts.tolist())
+
+
+def _object_facts(pair: Pair) -> ObjectFacts:
+    assert pair.objects is not None
+    found = pair.objects.read()
+    faults = find_outline_faults(pair.objects, found.size)
+    if found.masks is None:
+        sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 0)
+        areas = np.rint(sides.prod(1)).astype(np.int64)
+        return ObjectFacts(tuple(found.labels.tolist()), tuple(areas.tolist()), faults=faults)
+    single = found[~found.is_crowd]
+    areas = np.array([mask.area for mask in found.masks], np.int64)
+    return ObjectFacts(
+        tuple(found.labels.tolist()), tuple(areas.tolist()), _count_touching(single), _count_repeated(found), faults
+    )
+
+
+def _count_touching(objects: Instances) -> int:
+    ids = objects.id_map()
+    classes = np.concatenate([[-1], objects.labels])
+    return int(np.count_nonzero(np.unique(ids[touching(ids, classes)])))
+
+
+def _count_repeated(objects: Instances) -> int:
+    """Count the objects that stand in the annotation more than once, after the first."""
+    assert objects.masks is not None
+    seen = set()
+    for label, mask in zip(objects.labels.tolist(), objects.masks, strict=True):
+        seen.add((label, mask.box, hashlib.sha256(np.packbits(mask.trimmed().pixels).tobytes()).digest()))
+    return len(objects.masks) - len(seen)

@@ -30,8 +30,8 @@ class IdMask:
 
     path: Path
 
-    def mask_files(self) -> tuple[Path, ...]:
-        """The picture files that it reads."""
+    def files(self) -> tuple[Path, ...]:
+        """The file that it reads."""
         return (self.path,)
 
     def size(self) -> Size:

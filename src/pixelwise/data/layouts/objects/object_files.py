@@ -32,8 +32,8 @@ class ObjectFiles:
     paths: tuple[Path, ...]
     image: Path
 
-    def mask_files(self) -> tuple[Path, ...]:
-        """The picture files that it reads."""
+    def files(self) -> tuple[Path, ...]:
+        """The files that it reads."""
         return self.paths
 
     def size(self) -> Size | None:
