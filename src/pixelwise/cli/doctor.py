@@ -15,24 +15,36 @@ def doctor(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of a data set, or a dataset.yaml.", show_default=False)
     ],
+    fix: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write a clean copy of the data into this new folder.")
+    ] = None,
+    mapping_only: Annotated[
+        bool, typer.Option("--mapping-only", help="With --fix: write a dataset.yaml that points at DATA, and no copy.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the findings as JSON.")
     ] = None,
 ) -> None:
     """Look at every picture and mask of a data set, and say what would be misread, what is guessed, what is not used.
 
-    Exit status 0: nothing is wrong. 1: there are errors. 2: there is no such data, or no layout fits.
+    Exit status 0: nothing is wrong. 1: there are errors, mended by --fix or not. 2: there is no such data, or no layout
+    fits. The data themselves are never changed.
     """
     # Imported here, so that help and usage errors do not wait for decoders.
     from rich.markup import escape
 
     from pixelwise.cli.progress import Terminal
     from pixelwise.data.doctor.diagnosis import diagnose
+    from pixelwise.data.doctor.mending import CHANGES, write_clean_copy, write_mapping
+    from pixelwise.errors import SettingError
     from pixelwise.io.atomic import write_json
     from pixelwise.io.outputs import check_file
+    from pixelwise.words import counted
 
     if json_file is not None:
         check_file(json_file, "json")
+    if mapping_only and fix is None:
+        raise SettingError("it says what --fix writes; give --fix OUT, too", argument="mapping_only")
     console = Console(soft_wrap=True)
     diagnosis = diagnose(data, listener=Terminal(console))
     for finding in diagnosis.findings:
@@ -42,5 +54,9 @@ def doctor(
         write_json(json_file, diagnosis.to_dict())
     if not diagnosis.opened:
         raise typer.Exit(2)
+    if fix is not None:
+        listener = Terminal(console)
+        changes = write_mapping(diagnosis, fix) if mapping_only else write_clean_copy(diagnosis, fix, listener=listener)
+        listener.say(f"{fix}: {counted(len(changes), 'change')}, listed in {CHANGES}; nothing in it is an error")
     if not diagnosis.usable:
         raise typer.Exit(1)

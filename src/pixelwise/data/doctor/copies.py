@@ -27,15 +27,11 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
         split_of: id -> split.
         findings: where to put what is found.
     """
-    groups: dict[str, list[str]] = {}
-    facts = [one for one in facts if not one.plain]  # blank ones are alike without being copies
-    for one in facts:
-        groups.setdefault(one.digest, []).append(one.id)
-    same = [ids for ids in groups.values() if len(ids) > 1]
+    same = same_files(facts)
     across = [ids for ids in same if len({split_of[id] for id in ids}) > 1]
     within = [ids for ids in same if ids not in across]
     if across:
-        lost = [id for ids in across for id in ids if split_of[id] != "train"]
+        lost = [id for ids in across for id in ids if split_of[id] != _split_to_keep(ids, split_of)]
         first = ", ".join(f"{id} ({split_of[id]})" for id in across[0][:3])
         what = f"{counted(len(across), 'picture', 'is')} in several splits, byte for byte: {first}"
         files = [id for ids in across for id in ids]
@@ -43,13 +39,32 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
     if within:
         what = f"{counted(len(within), 'picture', 'is')} there several times: {', '.join(within[0][:3])}"
         findings.add("copy", what, mend="keep one of each", files=[id for ids in within for id in ids])
-    alone = [one for one in facts if len(groups[one.digest]) == 1]
+    copied = {id for ids in same for id in ids}
+    alone = [one for one in facts if one.id not in copied and not one.plain]
     near = [(a, b) for a, b in near_pairs(alone) if split_of[a] != split_of[b]]
     if near:
         first = " and ".join(f"{id} ({split_of[id]})" for id in near[0])
         what = f"{counted(len(near), 'pair')} of nearly the same pictures in different splits: {first}"
         mend = "look at them; pictures of one scene belong into one split"
         findings.add("near_copy_across_splits", what, mend=mend, files=[id for pair in near for id in pair])
+
+
+def same_files(facts: Sequence[Facts]) -> list[list[str]]:
+    """Find the pictures whose files are the same, byte for byte: the ids of each group.
+
+    Blank ones are alike without being copies.
+    """
+    groups: dict[str, list[str]] = {}
+    for one in facts:
+        if not one.plain:
+            groups.setdefault(one.digest, []).append(one.id)
+    return [ids for ids in groups.values() if len(ids) > 1]
+
+
+def _split_to_keep(ids: Sequence[str], split_of: Mapping[str, str]) -> str:
+    """The split that keeps a picture which stands in several: the one that teaches, else the first."""
+    splits = [split_of[id] for id in ids]
+    return "train" if "train" in splits else splits[0]
 
 
 def near_pairs(facts: Sequence[Facts]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelwise.data.doctor.copies import find_copies
+from pixelwise.data.doctor.copies import find_copies, same_files
 from pixelwise.data.doctor.facts import Facts, gather
 from pixelwise.data.doctor.facts_cache import from_bytes, key_of, to_bytes
 from pixelwise.data.doctor.object_findings import find_objects
@@ -40,11 +40,13 @@ class Diagnosis:
         findings: all that was noticed, the gravest first.
         source: the data without the pictures that cannot be used; None where no layout fits.
         summary: the data in plain JSON types.
+        copies: ids of pictures that are the same, byte for byte, group after group.
     """
 
     findings: tuple[Finding, ...]
     source: DataSource | None
     summary: Mapping[str, Any] = field(default_factory=dict)
+    copies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def opened(self) -> bool:
@@ -127,7 +129,7 @@ def diagnose(
     find_classes(source, good, split_of, findings)
     find_objects(source, good, split_of, findings)
     ranked = sorted(findings, key=lambda one: GRAVITIES.index(one.gravity))
-    return Diagnosis(tuple(ranked), source, _summary(source, good))
+    return Diagnosis(tuple(ranked), source, _summary(source, good), tuple(map(tuple, same_files(good))))
 
 
 def _look(
