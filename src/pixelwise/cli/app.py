@@ -75,7 +75,7 @@ def escape_what_is_no_text() -> None:
 
 
 def message_of(error: PixelwiseError) -> str:
-    """Word an error for people who typed a command: an argument is an option there, with its dashes."""
+    """Format an error for the command line, where an argument is an option with dashes."""
     if isinstance(error, SettingError) and error.argument is not None:
         return f"--{error.argument.replace('_', '-')}: {error.text}"
     return str(error)

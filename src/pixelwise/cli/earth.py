@@ -32,9 +32,10 @@ from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
 
 TRAINING_MINUTES = 2.8
-"""For getting ready, training and its validations; mapping and the report come on top."""
+"""The minutes for preparation, training and validation; mapping and the report take more time."""
 
-# What this picture calls for beyond the plan: a map has one scale and one light, and knows no up or down for lakes.
+# Settings for this picture that the plan does not choose: a map has one scale and one light, and lakes have no up or
+# down.
 MAP_SETTINGS: dict[str, Any] = {
     "crop": (384, 384),
     "scale": (0.8, 1.5),
@@ -77,7 +78,7 @@ def map_raster(predictor: Predictor, image: NDArray[np.uint8], path: Path, conso
         predictor: the model.
         image: uint8 (H, W, 3), north up, from 180 degrees west to 180 degrees east.
         path: the file to write.
-        console: says how it is done, and how long it took.
+        console: prints how it is done, and how long it took.
 
     Returns:
         The labels (H, W).
@@ -99,7 +100,7 @@ def map_raster(predictor: Predictor, image: NDArray[np.uint8], path: Path, conso
 
 
 def plate_carree(size: tuple[int, int]) -> Georeference:
-    """Lay a map (height, width) over the whole Earth: longitude and latitude of WGS 84, north up."""
+    """Georeference a map (height, width) of the whole Earth: longitude and latitude of WGS 84, north up."""
     height, width = size
     return Georeference(
         {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pixelwise.types import LabelSpace
 
 CHECKED_SIZE = (64, 96)
-"""Height and width of the picture that the written file is tried with."""
+"""Height and width of the picture with which the written file is checked."""
 
 
 def import_(
@@ -118,7 +118,7 @@ def read_labels(path: Path | None) -> LabelSpace | None:
 
 
 def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
-    """Name classes that no file names: those of Pascal VOC where torchvision has as many, else by number."""
+    """Name classes that no file names: as in Pascal VOC where torchvision has as many classes, else by number."""
     from pixelwise.data.layouts.masks.voc import VOC_CLASSES
     from pixelwise.types import LabelSpace
 
@@ -129,7 +129,7 @@ def choose_labels(imported: Imported) -> tuple[LabelSpace, str]:
 
 
 def check_written(imported: Imported, path: Path) -> None:
-    """Read the file that was written, and hold what it computes against the model.
+    """Read the file that was written, and compare what it computes with the model.
 
     Raises:
         ModelError: it does not compute the same; the file is then faulty.
@@ -141,7 +141,7 @@ def check_written(imported: Imported, path: Path) -> None:
     made, written = imported.model, load_model(path)
     images = torch.randn(1, made.preprocessing.channels, *CHECKED_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        # Networks that resize would see the probe at full size, which takes seconds and shows no more.
+        # Networks that resize would enlarge the probe to full size, which takes seconds and checks nothing more.
         outputs = [_tensors(getattr(model, "find", model)(images)) for model in (written, made)]
     same = all(torch.equal(one, other) for one, other in zip(*outputs, strict=True))
     if not same or written.preprocessing != made.preprocessing:
@@ -149,12 +149,12 @@ def check_written(imported: Imported, path: Path) -> None:
 
 
 def _tensors(output: Any) -> list[Any]:
-    """Logits as they are, or the tensors of what was detected."""
+    """The logits, or the tensors of the detections."""
     return [part for found in output for part in found if part is not None] if isinstance(output, list) else [output]
 
 
 def describe_resize(resize: Resize | None) -> str:
-    """Say at which size the network sees pictures."""
+    """Describe the size to which the network resizes pictures."""
     if resize is None:
         return "at their own size"
     return (
@@ -164,7 +164,7 @@ def describe_resize(resize: Resize | None) -> str:
 
 
 def print_summary(console: Console, imported: Imported, source: str, named_by: str) -> None:
-    """Print what was taken over, and what that rests on."""
+    """Print what was imported, and the assumptions made."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,8 +1,8 @@
-"""What the words of a command line mean."""
+"""Parsing words of the command line."""
 
 from __future__ import annotations
 
 
 def split_words(text: str) -> list[str]:
-    """Take a list with commas apart; spaces around its words, and empty ones, do not count."""
+    """Split a list at its commas; spaces around words, and empty words, are dropped."""
     return [word.strip() for word in text.split(",") if word.strip()]

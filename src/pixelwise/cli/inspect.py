@@ -22,7 +22,7 @@ DEFAULT_CLASSES = 21
 DEFAULT_SIZE = (512, 512)
 
 UNCOUNTABLE_SIDE = 2**20
-"""Sides from here on may give more values than can be counted."""
+"""Sides of this length or more may give more values than can be counted."""
 
 
 def inspect(
@@ -143,7 +143,7 @@ def find_model(name: str, *, encoder: str | None, classes: int | None, settings:
 
     Raises:
         ModelError: there is none of that name, or the file is no model file.
-        SettingError: settings that there are not; an encoder, classes or settings for a model file, which has its own.
+        SettingError: unknown settings; or an encoder, classes or settings for a model file, which has its own.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What decides how a model is built, as a person gives it on the command line: ``--set KEY=VALUE``."""
+"""Parsing options of a model on the command line: ``--set KEY=VALUE``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SET_BY_OTHER_ARGUMENTS = {
     "classes": "give --classes K",
     "crop": "give --size HxW",
 }
-"""What is not set but said otherwise."""
+"""Names that cannot be set this way -> what to do instead."""
 
 
 def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
     """Read settings of a model: those of ``train`` that decide what it is, and its own options by their names.
 
-    ``--set width=0.25`` means the same as ``--set 'model_options={width: 0.25}'``; of an option given in both ways the
-    first counts.
+    ``--set width=0.25`` means the same as ``--set 'model_options={width: 0.25}'``; if an option is given in both ways,
+    the first one counts.
 
     Args:
         name: the name of the model.
@@ -33,7 +33,7 @@ def read_model_options(name: str, assignments: list[str]) -> dict[str, Any]:
 
     Raises:
         ModelError: there is no such model.
-        SettingError: no such option or setting, one that decides nothing of a network, or a value that cannot be.
+        SettingError: no such option or setting, a setting that does not affect the network, or an invalid value.
     """
     from pixelwise.models import MODELS
     from pixelwise.models.build import option_types

@@ -1,4 +1,4 @@
-"""How a terminal shows long work: lines and tables on stdout, a bar with the time left on stderr."""
+"""Showing progress on a terminal: lines and tables on stdout, a bar with the time left on stderr."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from rich.text import Text
 from pixelwise.listener import Progress
 
 SECONDS_BETWEEN_LINES = 15.0
-"""Where there is no terminal to move a bar on, work says how far it is this often."""
+"""The seconds between two lines of progress where there is no terminal for a bar."""
 NEWEST_MARKS = 50
-"""Marks that the pace is taken from: work that became faster or slower soon shows it."""
+"""The number of newest marks that the pace is computed from, so that it follows changes of speed soon."""
 
 
 class Pace:
-    """How fast work goes, by what was done lately.
+    """The speed of work, computed from its recent progress.
 
     Args:
         clock: gives the time in seconds.
@@ -37,10 +37,10 @@ class Pace:
         self._untouched = True
 
     def mark(self, done: int) -> bool:
-        """Note what is done now.
+        """Record how much is done now.
 
-        Work that first tells of nothing begins there, whatever was made ready before. What the first mark tells was
-        done before, by work that was broken off, took no time.
+        If the first mark is 0, the work begins there, and preparations before it do not count. If it is larger, that
+        part was done by an earlier, interrupted run and took no time.
 
         Returns:
             Whether the work begins with this mark.
@@ -61,7 +61,7 @@ class Pace:
         return self._clock() - self._started
 
     def left(self, total: int) -> str:
-        """Say how long the rest takes, such as ``1:20 left``; empty while nobody can know."""
+        """Say how long the rest takes, such as ``1:20 left``; empty while that cannot be known."""
         (first, done_first), (last, done) = self._marks[0], self._marks[-1]
         if done == done_first:
             return ""
@@ -69,10 +69,10 @@ class Pace:
 
 
 class Counter:
-    """A row of a bar; call it with what is done and what there is in all.
+    """A row of a bar; call it with the amount done and the amount in all.
 
     Args:
-        bar: runs already.
+        bar: a running bar.
         doing: what is being done.
         total: how much there is to do.
     """
@@ -92,10 +92,10 @@ class Counter:
 class Terminal:
     """A :class:`pixelwise.listener.Listener` that prints lines and tables to stdout, and shows bars on stderr.
 
-    Where there is no terminal, as in a job on a cluster, progress comes as a line from time to time.
+    Where there is no terminal, as in a job on a cluster, progress is printed as a line from time to time.
 
     Args:
-        console: takes lines and tables; one on stdout by default.
+        console: prints lines and tables; one on stdout by default.
         bars: shows the bar; one on stderr by default.
         clock: gives the time in seconds.
     """
@@ -127,7 +127,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Iterator[Progress]:
-        """Show a bar while the block runs; work that tells more than a number leaves a line when it is done."""
+        """Show a bar while the block runs; work that reports more than a number leaves a line when it is done."""
         pace, spoken_at = Pace(self._clock), self._clock()
         latest = (0, total, "")
         with self._row(doing, total) as row:
@@ -153,7 +153,7 @@ class Terminal:
 
     @contextmanager
     def _row(self, doing: str, total: int) -> Iterator[Counter | None]:
-        """Give a row of the bar, whose first row brings the bar and takes it away; None where no bar can be shown."""
+        """Give a row of the bar; the first row starts and stops the bar. None where no bar can be shown."""
         if not self.bars.is_terminal or os.environ.get("CI"):
             yield None
         elif self._bar is not None:
@@ -178,7 +178,7 @@ class Terminal:
 
 
 def make_bar(console: Console) -> Bar:
-    """Make the bar of all verbs; it leaves nothing behind."""
+    """Make the bar of all verbs; it is erased at the end."""
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(),
@@ -191,7 +191,7 @@ def make_bar(console: Console) -> Bar:
 
 
 def duration(seconds: float) -> str:
-    """Show a time for people: ``1:05``, or ``2 h 07 min``."""
+    """Format a duration: ``1:05``, or ``2 h 07 min``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""What an inspection looks like on a terminal: the stages as a table, and what follows from them in words."""
+"""Printing an inspection on a terminal: the stages as a table, and what follows from them in words."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def show(inspection: Inspection, console: Console, *, every: bool = False) -> No
 
     Args:
         inspection: the inspection of a model.
-        console: where to.
-        every: whether each stage of blocks that repeat has its row.
+        console: the console to print on.
+        every: whether each of several repeated blocks has its own rows.
     """
     from pixelwise.inspection import group_rows
 
@@ -141,7 +141,7 @@ def _facts(inspection: Inspection, rows: Sequence[StageRow]) -> list[tuple[str, 
 
 
 def _range(texts: Iterable[str]) -> str:
-    """One value as it is, several from the first to the last."""
+    """Format one value, or a range from the first to the last."""
     listed = list(dict.fromkeys(texts))
     return "-".join([listed[0], listed[-1]] if len(listed) > 1 else listed)
 
@@ -151,19 +151,19 @@ def _size(size: tuple[int, ...]) -> str:
 
 
 def stride_text(stride: int | Fraction) -> str:
-    """Show a stride in whole numbers; of maps on no exact grid, about as many pixels as from one cell to the next."""
+    """Format a stride in whole numbers; for maps without an exact grid, the approximate pixels from cell to cell."""
     if isinstance(stride, int) or stride < 1:
         return str(stride)
     return f"~{round(stride)}"
 
 
 def field_text(receptive_field: int | None) -> str:
-    """Show the side of a receptive field."""
+    """Format the side of a receptive field."""
     return "whole" if receptive_field is None else str(receptive_field)
 
 
 def amount(count: int) -> str:
-    """Show a count with three digits or so, and none as nothing."""
+    """Format a count with about three digits, and 0 as an empty text."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("K", 10**3)):
         if count >= size:
             return f"{count / size:.{0 if count >= 100 * size else 1}f} {unit}"
@@ -171,6 +171,6 @@ def amount(count: int) -> str:
 
 
 def megabytes(count: int) -> str:
-    """Show bytes in MiB."""
+    """Format bytes in MiB."""
     mebibytes = count / 2**20
     return f"{mebibytes:,.{0 if mebibytes >= 100 else 1}f}"

@@ -1,4 +1,4 @@
-"""Scores as a terminal shows them."""
+"""Printing scores on a terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pixelwise.scoring.tables import Cell, Column, Figure, Row
 BAR_CELLS = 20
 
 SHOWN_CLASSES = 30
-"""Up to this many classes have a row each; of more, those that occur."""
+"""Up to this many classes have one row each; of more classes, only those that occur have rows."""
 
 FIGURES_PER_LINE = 4
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """Print a row for each class, the figures below, and the rule they follow."""
+    """Print one row per class, the figures below, and the rule they follow."""
     columns = [(place, column) for place, column in enumerate(evaluation.classes.columns) if column.brief]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for place, column in columns:
@@ -47,7 +47,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 
 def figure(value: Cell, column: Column | None = None) -> str:
-    """Show a cell: a ratio with four digits, a share in percent, a count, and what is not defined as a dash."""
+    """Format a cell: a ratio with four digits, a share in percent, a count, and undefined values as a dash."""
     if isinstance(value, str):
         return escape(value)
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""COCO's average precision over a set of pictures, by faster-coco-eval."""
+"""COCO's average precision over a set of pictures, computed by faster-coco-eval."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ IouType = Literal["mask", "box", "boundary"]
 
 @dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """COCO's figures; NaN where there is nothing to find.
+    """COCO's figures; NaN where nothing is annotated.
 
     Args:
         precision: (10, 101, K, 4), precision at each IoU 0.5, 0.55 .. 0.95, recall 0, 0.01 .. 1, class, and range of
             areas (all, small, medium, large).
-        recall: (10, K, 4, 3), recall with at most 1, 10 and ``max_detections`` predictions a class and picture.
-        max_detections: the last of these; it holds for precision, too.
+        recall: (10, K, 4, 3), recall with at most 1, 10 and ``max_detections`` predictions per class and picture.
+        max_detections: the last of these limits; it also applies to precision.
     """
 
     precision: Floats
@@ -47,7 +47,7 @@ class AveragePrecision:
 
     @property
     def by_area(self) -> dict[str, float]:
-        """``small`` below 32 x 32 pixels, ``medium`` below 96 x 96, and ``large``."""
+        """AP of ``small`` objects (below 32 x 32 pixels), ``medium`` ones (below 96 x 96) and ``large`` ones."""
         return {
             name: mean(self.precision[..., place]) for place, name in enumerate(("small", "medium", "large"), start=1)
         }
@@ -59,7 +59,7 @@ class AveragePrecision:
 
     @property
     def recalls(self) -> tuple[float, float, float]:
-        """Mean recall with at most 1, 10 and ``max_detections`` predictions a class and picture."""
+        """Mean recall with at most 1, 10 and ``max_detections`` predictions per class and picture."""
         return mean(self.recall[:, :, 0, 0]), mean(self.recall[:, :, 0, 1]), mean(self.recall[:, :, 0, 2])
 
 
@@ -68,17 +68,17 @@ def average_precision(
 ) -> AveragePrecision:
     """Score predictions as COCO does: matched at ten IoUs, precision read at 101 recalls.
 
-    The IoUs are those that were found in the objects' boxes, so that no mask is decoded here. Whether an object
-    is small or large is told as in COCO: of annotations by the area that is stated, else by pixels; of predictions by
-    pixels, or by their boxes where boxes are compared.
+    The IoUs have been computed before, within the objects' boxes, so that no mask is decoded here. The size class of an
+    object follows COCO: that of an annotation is given by its stated area, or else by its pixels; that of a prediction
+    by its pixels, or by its box where boxes are compared.
 
     Args:
         pictures: the set.
         classes: number of classes.
         kind: what is compared.
-        max_detections: the best predictions of a class on a picture that count.
+        max_detections: the number of best predictions per class and picture that count.
     """
-    numbers = range(1, len(pictures) + 1)  # 0 would mean "without a match" there
+    numbers = range(1, len(pictures) + 1)  # in COCO's code, 0 would mean "without a match"
     header = {
         "images": [{"id": number, "height": 1, "width": 1} for number in numbers],
         "categories": [{"id": index, "name": str(index)} for index in range(classes)],
@@ -102,7 +102,7 @@ def average_precision(
     ]
     evaluation = _Evaluation(_data(header, truth), _data(header, predicted), iouType="bbox", rle_iou_max_workers=1)
     evaluation.pictures, evaluation.kind = pictures, kind
-    # The three must rise; more than one of the same are the same.
+    # The three limits must rise; equal ones give the same result.
     evaluation.params.maxDets = [min(1, max_detections), min(10, max_detections), max_detections]
     evaluation.evaluate()
     evaluation.accumulate()
@@ -115,18 +115,20 @@ def average_precision(
 
 
 class _Evaluation(COCOeval_faster):  # type: ignore[misc]
-    """COCO's matching and curves on IoUs that are known already."""
+    """COCO's matching and curves on IoUs that have been computed before."""
 
     pictures: Sequence[Compared]
     kind: IouType
 
     def computeIoU(self, imgId: int, catId: int) -> Floats:
-        """Lay out the IoUs of one class on one picture: predictions by falling score, annotations in their order."""
+        """Give the IoUs of one class on one picture: predictions by falling score, annotations in their order."""
         picture = self.pictures[imgId - 1]
         of_class, true_of_class = picture.predicted == catId, picture.labels == catId
         rows, columns = np.cumsum(of_class) - 1, np.cumsum(true_of_class) - 1
         ious = np.zeros((int(of_class.sum()), int(true_of_class.sum())))
-        predicted, true = picture.overlaps.pairs[of_class[picture.overlaps.pairs[:, 0]]].T  # a pair is of one class
+        predicted, true = picture.overlaps.pairs[
+            of_class[picture.overlaps.pairs[:, 0]]
+        ].T  # both objects of a pair have the same class
         values = getattr(picture.overlaps, self.kind)[of_class[picture.overlaps.pairs[:, 0]]]
         ious[rows[predicted], columns[true]] = values
         return ious[: self.params.maxDets[-1]]
@@ -138,6 +140,6 @@ def _data(header: dict[str, Any], annotations: list[dict[str, Any]]) -> COCO:
 
 
 def mean(values: Floats) -> float:
-    """The mean over what is defined; NaN where nothing is."""
+    """The mean over the defined values; NaN where there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")

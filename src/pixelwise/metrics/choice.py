@@ -1,4 +1,4 @@
-"""What counts as an object, chosen on pictures that taught the network nothing."""
+"""Choosing what counts as an object, on pictures that the network was not trained on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelwise.metrics.matching import match_compared
 from pixelwise.metrics.overlaps import Floats
 
 FEWEST_CHOOSING_OBJECTS = 50
-"""Annotated objects that a choice takes: fewer would choose by chance."""
+"""The fewest annotated objects for a choice, because with fewer it would depend on chance."""
 TRIED_SCORES = np.linspace(0.05, 0.95, 91)
 
 
@@ -21,7 +21,7 @@ def choose_score(pictures: Sequence[Compared], default: float) -> float:
 
     Args:
         pictures: with all predictions, those of low scores included.
-        default: what is taken of equally good ones, and where pictures hold too few objects to choose.
+        default: the value that is preferred among equally good ones, and taken where pictures hold too few objects.
 
     Returns:
         0.05 .. 0.95 in hundredths, or the default.
@@ -30,7 +30,7 @@ def choose_score(pictures: Sequence[Compared], default: float) -> float:
 
 
 def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
-    """Choose the least pixels of a prediction that is an object, in the same way; predictions do not overlap.
+    """Choose the least pixels of a prediction that counts as an object, in the same way; predictions do not overlap.
 
     Returns:
         At most the median area of the annotated objects.
@@ -43,7 +43,7 @@ def choose_min_area(pictures: Sequence[Compared], default: int) -> int:
 
 
 def _choose(pictures: Sequence[Compared], values: Sequence[Floats], candidates: Floats, default: float) -> float:
-    """Choose what a value has to reach. A match does not depend on predictions that come after it, so one will do."""
+    """Choose the threshold of a value. A match does not depend on later predictions, so one matching suffices."""
     objects = sum(int((~picture.crowd).sum()) for picture in pictures)
     if objects < FEWEST_CHOOSING_OBJECTS:
         return default

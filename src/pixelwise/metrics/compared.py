@@ -1,4 +1,4 @@
-"""The predictions and annotations of one picture as figures see them: without their masks."""
+"""The predictions and annotations of one picture in the form that scores need, without their masks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pixelwise.metrics.overlaps import Floats, Overlaps, has_masks, overlaps
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What the figures of a set need to know of one picture; masks are not kept.
+    """The data of one picture that the scores of a set need; masks are not kept.
 
     Predictions are in the order of falling scores, which COCO's evaluation needs.
 
     Args:
         labels: int64 (N,) classes of the annotations.
-        areas: (N,) what the annotation states, else their pixels, else the areas of their boxes.
-        crowd: bool (N,), which of them stand for groups.
+        areas: (N,) the areas that the annotations state, else their pixels, else the areas of their boxes.
+        crowd: bool (N,), whether an annotation stands for a group.
         predicted: int64 (M,) classes of the predictions.
         scores: (M,); 1 where predictions have no scores.
         mask_areas: (M,) their pixels, or the areas of their boxes.
         box_areas: (M,) the areas of their boxes.
-        order: int64 (M,) their numbers before they were ordered.
-        overlaps: how they lie on each other.
+        order: int64 (M,) the numbers of the predictions before sorting.
+        overlaps: how much objects overlap.
     """
 
     labels: NDArray[np.int64]
@@ -68,7 +68,7 @@ def compare_objects(truth: Instances, prediction: Instances, classes: int) -> Co
 
     Args:
         truth: the annotated objects.
-        prediction: the predicted ones; without scores they count as sure.
+        prediction: the predicted objects; their scores are 1 where there are none.
         classes: number of classes, without background.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Confusion counts as a torchmetrics metric: added up over batches and over processes, scored once."""
+"""Confusion counts as a torchmetrics metric, added up over batches and processes and scored once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ConfusionMatrix", "Scores"]
 class ConfusionMatrix(Metric):
     """Pixels counted by ``[target, prediction]`` over everything seen; integers, summed across processes.
 
-    Pixels whose target is ``ignore_index`` are dropped, whatever is predicted there.
+    Pixels whose target is ``ignore_index`` are left out, whatever the prediction.
 
     Args:
         classes: the label space, or just the number of classes.
@@ -62,8 +62,8 @@ class ConfusionMatrix(Metric):
             prediction: labels, integers (N, H, W) or (H, W); or logits, floats (N, K, h, w) of any h and w, which are
                 upsampled on the fly without ever existing at full size.
             target: mask, integers (N, H, W), or (H, W) with labels of that shape.
-            scale: for logits, how their cells lie on the picture; see :func:`pixelwise.ops.upsample_confusion`.
-            offset: for logits, where their first cell lies.
+            scale: for logits, cells per pixel of the picture; see :func:`pixelwise.ops.upsample_confusion`.
+            offset: for logits, the cell coordinate of the first pixel; see the same.
         """
         if prediction.is_floating_point():
             counts = upsample_confusion(prediction, target, scale=scale, offset=offset, ignore_index=self.ignore_index)
@@ -76,7 +76,7 @@ class ConfusionMatrix(Metric):
         )
 
     def update_counts(self, counts: Tensor, *, images: int, ignored_pixels: int = 0) -> None:
-        """Add counts that were made elsewhere: int64 (K, K), ``[target, prediction]``."""
+        """Add counts from elsewhere: int64 (K, K), ``[target, prediction]``."""
         if counts.shape != self.counts.shape:
             raise SettingError(f"expected counts {tuple(self.counts.shape)}, got {tuple(counts.shape)}")
         self.counts += counts.to(self.counts.device)
@@ -88,7 +88,7 @@ class ConfusionMatrix(Metric):
         return torch.tensor(self._scores().miou)
 
     def scores(self) -> Scores:
-        """Score all that was counted, by all processes together; each of them has to call this."""
+        """Score everything that was counted by all processes together; each of them has to call this."""
         with self.sync_context(dist_sync_fn=self.dist_sync_fn):
             return self._scores()
 

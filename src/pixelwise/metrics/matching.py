@@ -1,4 +1,4 @@
-"""Which predicted object is which annotated one: the objects of one picture, matched one to one."""
+"""Matching the predicted objects of one picture one to one with the annotated ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ObjectNumbers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """Objects of one picture that were found, missed and made up.
+    """The found, missed and wrong objects of one picture.
 
     Args:
-        found: int64 (T, 2), numbers of an annotation and of the prediction that is it.
-        ious: (T,) how well they agree.
-        missed: int64, annotations that no prediction is; crowds are never missed.
-        wrong: int64, predictions that are no annotation.
+        found: int64 (T, 2), numbers of an annotation and of the prediction that matches it.
+        ious: (T,) the IoU of each match.
+        missed: int64, annotations that no prediction matches; crowds are never missed.
+        wrong: int64, predictions that match no annotation.
         ignored: int64, predictions without a match that lie in crowds of their class.
     """
 
@@ -33,7 +33,7 @@ class Match:
 
     @property
     def score(self) -> float:
-        """TP / (TP + FP + FN); NaN where nothing is there and nothing was predicted."""
+        """TP / (TP + FP + FN); NaN where nothing is annotated and nothing was predicted."""
         counted = len(self.found) + len(self.wrong) + len(self.missed)
         return len(self.found) / counted if counted else float("nan")
 
@@ -43,15 +43,16 @@ def match_objects(
 ) -> Match:
     """Match the objects of one picture, class by class.
 
-    Each prediction, the best score first, takes the annotation of true class that it agrees with most among those not
-    taken, if their IoU is greater than ``iou``. From 0.5 on, and where masks do not overlap among themselves, no two
-    can want the same one, and the order does not matter. Masks are compared, or boxes where one side has no masks. A
-    prediction without a match more than half of which lies in crowds of true class is ignored.
+    Each prediction, the best score first, matches the annotation of the same class with which it has the largest IoU
+    among those not yet matched, if that IoU is greater than ``iou``. If ``iou`` is at least 0.5 and masks do not
+    overlap among themselves, no two predictions can match the same annotation, and the order does not matter. Masks are
+    compared, or boxes where one side has no masks. A prediction without a match is ignored if more than half of it lies
+    in crowds of the same class.
 
     Args:
         truth: annotated objects.
         prediction: predicted objects; without scores all count, in the order given.
-        iou: what a match must be better than.
+        iou: the IoU that a match must exceed.
         threshold: predictions with a lower score are left out.
 
     Raises:
@@ -66,9 +67,9 @@ def match_objects(
 
 
 def match_compared(compared: Compared, iou: float = 0.5, *, threshold: float = ACCEPTED_SCORE) -> Match:
-    """Match the objects of one picture that were compared; numbers of predictions count them by falling score.
+    """Match the objects of one picture that were compared; predictions are numbered by falling score.
 
-    See :func:`match_objects`. Those that are left out by a threshold change nothing for those before them.
+    See :func:`match_objects`. Predictions that a threshold leaves out do not affect those before them.
     """
     overlaps = compared.overlaps
     overlap = overlaps.box if overlaps.mask is None else overlaps.mask

@@ -19,7 +19,7 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
-"""What matches have to be better than, 0.5 .. 0.95."""
+"""The IoUs that matches have to exceed, 0.5 .. 0.95."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,18 +28,17 @@ class ObjectScores:
 
     Args:
         names: class names of the objects, in index order.
-        overlap: what the headline figures compare, ``"mask"``, or ``"box"`` where one side has boxes only.
+        overlap: what the headline figures compare: ``"mask"``, or ``"box"`` where one side has boxes only.
         images: how many pictures were scored.
         objects: how many annotated objects there are, without crowds.
-        detections: how many predicted ones.
+        detections: how many predicted objects there are.
         counted: which predictions count for TP, FP and FN, and in panoptic quality.
         headline: AP by masks (or by boxes, see ``overlap``).
         box: AP by boxes.
         boundary: AP by the lesser IoU of masks and outlines; None where there are boxes only.
         counts: int64 (10, K, 3), TP, FP and FN at IoU 0.5, 0.55 .. 0.95, by class, over all pictures.
-        iou_sums: (K,) IoU of the matches at 0.5, added up.
-        by_picture: (10,) TP / (TP + FP + FN) of each picture alone, averaged over the pictures that have objects or
-            predictions.
+        iou_sums: (K,) sum of the IoU of the matches at 0.5.
+        by_picture: (10,) TP / (TP + FP + FN) per picture, averaged over the pictures that have objects or predictions.
     """
 
     names: tuple[str, ...]
@@ -67,7 +66,7 @@ class ObjectScores:
 
     @property
     def max_detections(self) -> int:
-        """The best predictions of a class on a picture that AP counts."""
+        """The number of best predictions per class and picture that AP counts."""
         return self.headline.max_detections
 
     @property
@@ -77,7 +76,7 @@ class ObjectScores:
 
     @property
     def fp(self) -> int:
-        """Predictions that are no object at IoU 0.5."""
+        """Predictions that match no object at IoU 0.5."""
         return int(self.counts[0, :, 1].sum())
 
     @property
@@ -208,15 +207,15 @@ def score_objects(
 
     Args:
         truths: annotated objects of each picture.
-        predictions: predicted objects of each picture, all of them: AP needs those with low scores, too.
+        predictions: all predicted objects of each picture; AP needs those with low scores as well.
         label_space: the classes of the objects, without background.
-        max_detections: the best predictions of a class on a picture that AP counts. COCO's 100 caps AP where pictures
-            hold more objects.
-        rule: predictions with a lower score are left out of TP, FP, FN and PQ, those with fewer pixels of all figures;
-            predictions without scores are sure.
+        max_detections: the number of best predictions per class and picture that AP counts. COCO's 100 limits AP where
+            pictures hold more objects.
+        rule: predictions with a lower score are left out of TP, FP, FN and PQ; predictions with fewer pixels are left
+            out of all figures. Predictions without scores always count.
 
     Raises:
-        SettingError: there is not one prediction a picture, or a label is no class.
+        SettingError: there is not one prediction per picture, or a label is no class.
     """
     if len(truths) != len(predictions):
         raise SettingError(

@@ -1,4 +1,4 @@
-"""How far the objects of one picture lie on each other: by mask, by box and along their outlines."""
+"""The overlaps of objects of one picture: of masks, of boxes and of outlines."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Overlaps:
-    """Predictions and annotations of one class that share pixels, or whose boxes do; all others have IoU 0.
+    """Pairs of a prediction and an annotation of the same class whose pixels or boxes overlap; other pairs have IoU 0.
 
-    The IoU with a crowd is the share of the prediction that lies in it, as COCO has it.
+    The IoU with a crowd is the share of the prediction that lies in the crowd, as in COCO.
 
     Args:
         pairs: int64 (P, 2), numbers of the prediction and of the annotation.
         box: (P,) IoU of the boxes.
         mask: (P,) IoU of the masks; None where one side has boxes only.
-        boundary: (P,) the lesser of the IoU of the masks and of their outlines; of crowds the former. None where
-            ``mask`` is.
+        boundary: (P,) the smaller of the IoU of the masks and that of their outlines; for crowds, the IoU of the masks.
+            None where ``mask`` is None.
     """
 
     pairs: NDArray[np.int64]
@@ -38,7 +38,7 @@ class Overlaps:
 
 
 def overlaps(truth: Instances, prediction: Instances) -> Overlaps:
-    """Compare every prediction with the annotations of its class, in their boxes alone.
+    """Compare every prediction with the annotations of its class, using only the pixels in their boxes.
 
     Raises:
         SettingError: the two are not of one picture.
@@ -59,7 +59,7 @@ def overlaps(truth: Instances, prediction: Instances) -> Overlaps:
         return Overlaps(pairs, box, None, None)
     mask = _mask_iou(prediction.masks or (), truth.masks or (), pairs, crowd)
     width = boundary_width(truth.size)
-    # Outlines are found for objects that meet another; the rest has IoU 0 whatever its outline.
+    # Outlines are computed for objects that overlap another; others have IoU 0 whatever their outlines.
     predicted, true = (
         {number: boundary(objects[number], width) for number in set(pairs[:, side].tolist())}
         for side, objects in enumerate((prediction.masks or (), truth.masks or ()))
@@ -69,7 +69,7 @@ def overlaps(truth: Instances, prediction: Instances) -> Overlaps:
 
 
 def has_masks(objects: Instances) -> bool:
-    """Whether the pixels of all objects are known; of none, they are."""
+    """Whether the pixels of all objects are known, which is true if there are no objects."""
     return objects.masks is not None or not len(objects)
 
 
@@ -81,7 +81,8 @@ def boundary_width(size: Size, *, share: float = BOUNDARY_SHARE) -> int:
 def boundary(mask: BoxMask, width: int) -> BoxMask:
     """Keep the pixels of a mask that lie within ``width`` pixels of its outside, diagonals counting as one step.
 
-    What lies beyond the picture is outside. Eroding ``width`` times by 3x3 and taking the rest away gives the same.
+    Everything beyond the picture is outside. Eroding ``width`` times by 3x3 and removing the rest gives the same
+    result.
     """
     if 0 in mask.pixels.shape:
         return mask
@@ -117,7 +118,7 @@ def _boxes(objects: Instances) -> Floats:
 
 
 def _windows(objects: Instances) -> Floats:
-    """Boxes (N, 4) of what is stored of each mask; they may be larger than the object."""
+    """Boxes (N, 4) of the stored pixels of each mask; they may be larger than the object."""
     corners = [
         (mask.left, mask.top, mask.left + mask.pixels.shape[1], mask.top + mask.pixels.shape[0])
         for mask in objects.masks or ()

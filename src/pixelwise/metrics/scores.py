@@ -1,4 +1,4 @@
-"""What confusion counts say: mIoU and its relatives, after the definitions of Long, Shelhamer and Darrell (2015)."""
+"""Scores from confusion counts: mIoU and related ones, as defined by Long, Shelhamer and Darrell (2015)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Scores:
     """Scores of a set of pictures, all computed from one table of counts over the whole set.
 
     With ``t`` pixels of a class in the target, ``p`` in the prediction and ``c`` in both: IoU is ``c / (t + p - c)``,
-    Dice ``2 c / (t + p)``, accuracy ``c / t``. A class that occurs in neither has no IoU and enters no mean. A mean
-    over nothing, as in a set without counted pixels, is NaN.
+    Dice ``2 c / (t + p)``, accuracy ``c / t``. A class that occurs in neither has no IoU and is left out of means. A
+    mean over no classes, as in a set without counted pixels, is NaN.
 
     Args:
         counts: int64 (K, K), pixels by ``[target, prediction]``; pixels whose target is ignored are not in it.
@@ -29,7 +29,7 @@ class Scores:
         ignored_pixels: pixels that were left out because their target is the ignore value.
 
     Raises:
-        SettingError: the counts are no square table of non-negative integers, one row a name.
+        SettingError: the counts are no square table of non-negative integers with one row per name.
     """
 
     counts: NDArray[np.int64]
@@ -95,7 +95,7 @@ class Scores:
 
     @property
     def class_accuracy(self) -> NDArray[np.float64]:
-        """Share of each class's target pixels that are found (recall): float64 (K,), NaN where it is in no target."""
+        """Share of each class's target pixels that are found (recall): float64 (K,), NaN where there are none."""
         return _ratio(self.counts.diagonal(), self.target_pixels)
 
     @property
@@ -128,7 +128,7 @@ class Scores:
 
     @property
     def mean_accuracy(self) -> float:
-        """Mean over the classes that occur in the target of the share of their pixels that is found."""
+        """Mean accuracy: the share of a class's pixels that is found, averaged over the classes in the target."""
         return _mean(self.class_accuracy)
 
     @property
@@ -177,7 +177,7 @@ class Scores:
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide counts; NaN where the whole is nothing."""
+    """Divide counts; NaN where the whole is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     ratio: NDArray[np.float64] = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     np.divide(part, whole, out=ratio, where=whole > 0)
@@ -185,6 +185,6 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """Average what is defined; NaN where nothing is."""
+    """Average the defined values; NaN where there are none."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if defined.size else math.nan

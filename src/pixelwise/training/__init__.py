@@ -1,1 +1,1 @@
-"""Training: a plan made from the data, a task for Lightning, and a run folder that survives interruption."""
+"""Training: planning settings from the data, a task for Lightning, and a run folder that survives interruption."""

@@ -1,4 +1,4 @@
-"""How long a step and a validation take here, measured on copies so that the run itself starts untouched."""
+"""Measuring the time of a step and of a validation, on copies, so that the run itself starts unchanged."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WARM_STEPS = 3
 TIMED_STEPS = 8
 TIMED_PICTURES = 6
 MOST_TIMING_SECONDS = 25.0
-"""Steps so slow that timing all of them would take longer are timed only so long, but twice at least."""
+"""The most seconds that are spent on timing steps; at least two steps are timed."""
 BOOKKEEPING_FACTOR = 1.06
-"""What averaging, logging and the trainer add to a step; seen on CamVid on two cores."""
+"""The factor that averaging, logging and the trainer add to the time of a step; measured on CamVid on two cores."""
 MEASURED_STEPS = WARM_STEPS + TIMED_STEPS
-"""Steps that a stream must hold for the pace to be measured."""
+"""The steps that a stream must have for the measurement."""
 
 
 def measure_pace(
@@ -31,13 +31,13 @@ def measure_pace(
 ) -> tuple[float, float]:
     """Measure seconds per step and seconds per whole validation.
 
-    The median step counts, so that one hiccup of the machine does not stretch or shrink the run.
+    The median of the steps is taken, so that one slow step does not change the length of the run.
 
     Args:
-        task: what a step does; it is copied with its model.
-        stream: what it reads, at least :data:`MEASURED_STEPS` steps long.
+        task: defines what a step does; it is copied with its model.
+        stream: the data that steps read, at least :data:`MEASURED_STEPS` steps long.
         device: where to measure.
-        listener: hears how far the measuring is.
+        listener: is told how far the measurement is.
     """
     settings = stream.settings
     trial = copy.deepcopy(task).to(device)

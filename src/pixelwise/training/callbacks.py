@@ -1,4 +1,4 @@
-"""Keeping work: the best model, the newest state, and a gentle stop."""
+"""Callbacks that save the best model and the newest state, and that stop a run in an orderly way."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pixelwise.training.task_parts import ScoringTask
 class KeepBest(pl.Callback):
     """Save the model whenever its validation score is the best so far; the file appears whole or not at all.
 
-    Must come before the averaging callback in the list, so that validation ends while the averaged weights, which
-    were just scored, are still in the model.
+    This callback must come before the averaging callback in the list: when validation ends, the averaged weights that
+    were scored must still be in the model.
 
     Args:
         run: where to save.
@@ -30,14 +30,14 @@ class KeepBest(pl.Callback):
         self.run = run
         self.best = -1.0
         self.name = ""
-        """What the score is called; empty before the first."""
+        """The name of the score; empty before the first score."""
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the model if no earlier one scored better."""
+        """Save the model unless an earlier one scored better."""
         task = cast(ScoringTask, pl_module)
-        score = task.score()  # callbacks come before the task, which logs the same figure
+        score = task.score()  # callbacks run before the task, which logs the same figure
         self.name = score.name
-        # With nothing to be found there is no score; the newest weights are then as good as any.
+        # Where nothing is annotated there is no score; the newest weights are then as good as any.
         if not score.value < self.best:
             self.best = max(score.value, self.best)
             if trainer.is_global_zero:
@@ -48,18 +48,19 @@ class KeepBest(pl.Callback):
         return {"best": self.best, "name": self.name}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best score of the run so far."""
+        """Restore the best score of the run so far."""
         self.best, self.name = state_dict["best"], state_dict.get("name", "mIoU")
 
 
 class KeepState(pl.Callback):
     """Save the state of training at intervals and after each validation, whole or not at all.
 
-    Must come after the averaging callback in the list, so that the state of a step holds the average of that step.
+    This callback must come after the averaging callback in the list, so that the state of a step holds the average of
+    that step.
 
     Args:
         run: where to save.
-        every_seconds: the longest time between two saved states; a killed run loses no more.
+        every_seconds: the longest time between two saved states, which is the most that a killed run loses.
     """
 
     def __init__(self, run: RunFolder, *, every_seconds: float = 120.0) -> None:
@@ -70,7 +71,7 @@ class KeepState(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save when it is time; all processes agree on the moment."""
+        """Save when the interval is over; all processes save at the same step."""
         due = time.monotonic() - self._saved_at > self.every_seconds
         if trainer.world_size > 1:
             due = trainer.strategy.broadcast(due)
@@ -78,7 +79,7 @@ class KeepState(pl.Callback):
             self.save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save what now knows the score."""
+        """Save the state again, which now includes the score."""
         self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
@@ -94,8 +95,8 @@ class KeepState(pl.Callback):
 class StopGently(pl.Callback):
     """End training after the current step on the first Ctrl-C (or SIGTERM), with everything saved.
 
-    A second Ctrl-C ends at once; what the last checkpoint holds is still there. Must come after the averaging
-    callback, like :class:`KeepState`, which it saves by.
+    A second Ctrl-C ends at once; the last checkpoint remains. This callback must come after the averaging callback,
+    like :class:`KeepState`, which it uses for saving.
     """
 
     def __init__(self, keep: KeepState) -> None:
@@ -104,7 +105,7 @@ class StopGently(pl.Callback):
         self._former: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signals."""
+        """Install the signal handlers."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._former[number] = signal.signal(number, self._ask)
@@ -117,7 +118,7 @@ class StopGently(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop if anybody asked, on all processes at the same step."""
+        """Stop if a stop was asked for, on all processes at the same step."""
         asked = self.asked
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
@@ -125,11 +126,11 @@ class StopGently(pl.Callback):
             self.asked = True
             self.keep.save(trainer)
             trainer.should_stop = True
-            # Lightning would still validate at the end of the epoch that it thinks has come.
+            # Otherwise Lightning would still validate, because it takes this for the end of an epoch.
             trainer.limit_val_batches = 0
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         for number, former in self._former.items():
             signal.signal(number, former)
         self._former.clear()

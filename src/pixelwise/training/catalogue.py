@@ -1,4 +1,4 @@
-"""The courses that there are, and which one a run takes."""
+"""The table of courses, and choosing the one that a run follows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelwise.training.planning.pixel_plan import DEFAULT_MODEL
 
 
 def default_model(source: DataSource) -> str:
-    """Choose the model to train where none is asked for, by what is annotated.
+    """Choose the model to train by what is annotated, where no model is asked for.
 
     Raises:
         DataError: the first annotation of objects cannot be read.
@@ -26,7 +26,7 @@ def default_model(source: DataSource) -> str:
 
 
 def course_for(model: str) -> Course[Model]:
-    """Choose the course that trains a model, by what the model is for.
+    """Choose the course that trains a model, by the kind of the model.
 
     Raises:
         ModelError: there is no model of that name.

@@ -1,4 +1,4 @@
-"""What one kind of training consists of; :mod:`pixelwise.training.fit` follows it without asking which kind it is."""
+"""The interface of courses, one per kind of training; :mod:`pixelwise.training.fit` follows any of them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ ModelT_co = TypeVar("ModelT_co", bound=Model, covariant=True)
 
 
 class Course(ABC, Generic[ModelT_co]):
-    """How networks of one kind are trained: what they learn from data, by which settings, with which parts."""
+    """Defines how networks of one kind are trained: what they learn from data, with which settings and which parts."""
 
     figures: ClassVar[tuple[str, ...]]
-    """What a validation logs, each as ``val/NAME``; columns of ``metrics.csv``."""
+    """The names of the figures that a validation logs as ``val/NAME``; they are columns of ``metrics.csv``."""
 
     @abstractmethod
     def view(self, source: DataSource) -> DataSource:
-        """Give the data as networks of this kind learn from it.
+        """Give the data in the form that networks of this kind learn from.
 
         Raises:
-            DataError: they cannot.
+            DataError: they cannot learn from it.
         """
 
     @abstractmethod
@@ -46,12 +46,12 @@ class Course(ABC, Generic[ModelT_co]):
 
         Args:
             source: as :meth:`view` gives it.
-            machine: what will train.
-            fixed: settings that were given by hand; they win and steer the others.
+            machine: the machine that will train.
+            fixed: settings that were given by hand; they take precedence, and the other settings follow from them.
             listener: hears how far the measuring is.
 
         Raises:
-            PixelwiseError: the data cannot be read or learnt from, or what is fixed names no model or encoder.
+            PixelwiseError: the data cannot be read or learnt from, or a fixed setting names no model or encoder.
         """
 
     @abstractmethod
@@ -60,15 +60,15 @@ class Course(ABC, Generic[ModelT_co]):
 
         Args:
             source: as :meth:`view` gives it; splits "train" and "val" are used.
-            settings: the settings of the run; those of length may still change.
+            settings: the settings of the run; the number of steps may still change.
         """
 
 
 class Setup(ABC, Generic[ModelT_co]):
-    """A model and the pictures it learns from: what stays the same from the first timed step to the last of the run.
+    """A model and the pictures it learns from, which stay the same from the first timed step to the last of the run.
 
     Args:
-        model: what is trained.
+        model: the model that is trained.
         caches: training and validation pictures.
     """
 
@@ -101,7 +101,7 @@ class Setup(ABC, Generic[ModelT_co]):
 
     @abstractmethod
     def stream(self, settings: Settings) -> pl.LightningDataModule:
-        """Say what the steps and validations of a run read."""
+        """Build the stream of data that the steps and validations of a run read."""
 
 
 class Cache(Protocol):
@@ -110,7 +110,7 @@ class Cache(Protocol):
     def __len__(self) -> int: ...
 
     def warm(self, progress: Callable[[int, int], Any] | None = None) -> None:
-        """Decode what fits; ``progress`` is called with what is done and what there is in all."""
+        """Decode the pictures that fit; ``progress`` is called with the number done and the number in all."""
         ...
 
 
@@ -119,7 +119,7 @@ def fresh_model(label_space: LabelSpace, settings: Settings) -> Model:
 
     Raises:
         PixelwiseError: as :func:`~pixelwise.models.build_model`.
-        SettingError: pictures are to go on beyond their edge as those of the model do not.
+        SettingError: the setting for pixels beyond the edge of pictures is one that the model does not support.
     """
     model = build_model(
         settings.model,
@@ -146,7 +146,7 @@ def shares_of_memory(settings: Settings, source: DataSource) -> tuple[int, int]:
 
 
 def make_augmentation(settings: Settings) -> Augmentation:
-    """How the crops of a run vary."""
+    """The augmentation of the crops of a run."""
     return Augmentation(
         crop=settings.crop,
         scale=settings.scale,

@@ -35,17 +35,17 @@ from pixelwise.words import counted
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
 FINAL_TIME_SHARE = 0.02
-"""Share of a time budget kept for scoring, the report and the unexpected."""
+"""Share of a time budget that is kept for scoring, the report and unexpected delays."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What :func:`fit` comes back with."""
+    """The result of :func:`fit`."""
 
     run: RunFolder
     settings: Settings
     finished: bool
-    """False when training was stopped on the way; the run can be resumed."""
+    """False if training was stopped early; the run can then be resumed."""
     first: bool
     """Whether this is the process that scores and reports; the only one unless several devices train."""
 
@@ -61,19 +61,19 @@ def fit(
     started: float | None = None,
     listener: Listener | None = None,
 ) -> Fitted:
-    """Train a network; everything it leaves behind is in the run folder.
+    """Train a network; all results are in the run folder.
 
     On several devices every process calls this; the first one plans, the others read its settings.
 
     Args:
         source: the data; splits "train" and "val" are used.
-        run: where to work.
+        run: the run folder.
         fixed: settings given by hand; the plan fills in the others.
         minutes: time for the whole run, measured from ``started``; or None.
         epochs: instead of a time, how often every pixel is seen on average; or None.
-        resume: go on with the unfinished run in the folder; its saved settings hold.
+        resume: continue the unfinished run in the folder; its saved settings apply.
         started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
-        listener: hears what is decided and how far the run is; nobody by default.
+        listener: is told what is decided and how far the run is; nobody by default.
 
     Raises:
         PixelwiseError: the folder, a setting, the model or the data cannot be used.
@@ -105,8 +105,8 @@ def fit(
     every = max(1, min(50, settings.steps // 100))
     metrics = MetricsFile(run, every=every, figures=course_for(settings.model).figures)
     with listener.progress("training", settings.steps) as progress, _quiet_libraries():
-        # The order matters: the best model is saved before averaging puts the raw weights back after a validation,
-        # and a state is saved after averaging has taken in the step.
+        # The order matters: the best model is saved before averaging restores the raw weights after a validation, and a
+        # state is saved after averaging has included the step.
         trainer = _make_trainer(run, settings, [best, average, state, stop, metrics, ShowProgress(progress, best)])
         trainer.fit(
             setup.task(settings),
@@ -213,7 +213,7 @@ def _step_of(checkpoint: Path) -> int:
 
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep Lightning's remarks on choices that are made on purpose from the screen; errors still show."""
+    """Hide Lightning's remarks on choices that are made on purpose; errors are still printed."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The weights that a run starts from, and those that it leaves as they are."""
+"""The weights that a run starts from, and the parameters that it does not train."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def fill_weights(model: Model, weights: str, listener: Listener, *, partial: boo
     """Give a model the weights a run starts from, and say where they come from.
 
     Args:
-        model: with fresh weights.
-        weights: ``auto`` for ImageNet weights if they are at hand, ``none``, or a model file, of which every tensor
+        model: the model with fresh weights.
+        weights: ``auto`` for ImageNet weights if they are available, ``none``, or a model file, from which every tensor
             of the same name and shape is taken.
-        listener: hears where they come from.
+        listener: is told where they come from.
         partial: whether a file may fill less than half of the tensors.
 
     Raises:
@@ -43,7 +43,7 @@ def fill_weights(model: Model, weights: str, listener: Listener, *, partial: boo
 
 
 def _fill_from_file(model: Model, weights: str, *, partial: bool) -> str:
-    """Take what fits from a model file, and say how much that is and what begins afresh."""
+    """Take the tensors that fit from a model file, and say how many these are and which start afresh."""
     trained, wanted = load_model(Path(weights)), model.state_dict()
     there = trained.state_dict()
     taken = {name: there[name] for name in wanted if name in there and there[name].shape == wanted[name].shape}
@@ -87,12 +87,12 @@ def _what_differs(wanted: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> 
 def leave_out_unread(model: Model, listener: Listener) -> None:
     """Take the parameters that no output of a model reads out of training, and say so; they keep their values.
 
-    Some encoders make maps that some decoders do not look at. What would never get a gradient is better known before:
-    processes that train together wait for the gradients of all that learns.
+    Some encoders make maps that some decoders do not use. Parameters that never get a gradient must be known
+    beforehand, because processes that train together wait for the gradients of all trained parameters.
 
     Args:
-        model: about to be trained.
-        listener: hears how many there are.
+        model: the model that is about to be trained.
+        listener: is told how many there are.
     """
     side = model.geometry.input_size(model.geometry.smallest)
     unread = unread_parameters(model.network, (2, model.preprocessing.channels, side, side))

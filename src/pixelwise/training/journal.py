@@ -1,4 +1,4 @@
-"""What a run says of itself: a file of figures over the steps, and to those who wait how far it is."""
+"""Records of a run: a file of figures over the steps, and progress for a listener."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pixelwise.training.callbacks import KeepBest
 from pixelwise.training.run_folder import RunFolder
 
 SECONDS_BETWEEN_NOTES = 0.5
-"""A listener is not told of steps that follow each other faster."""
+"""The least seconds between two reports of a step to a listener."""
 
 
 class MetricsFile(pl.Callback):
-    """Append loss, learning rate and scores to ``metrics.csv``, one row every few steps and one a validation.
+    """Append loss, learning rate and scores to ``metrics.csv``, one row every few steps and one per validation.
 
-    After a resume the rows of steps that are done again are dropped, so the file reads like that of an unbroken run.
+    After a resume, the rows of steps that are repeated are dropped, so that the file is like that of an unbroken run.
 
     Args:
-        run: where the file lies.
+        run: the run folder, which holds the file.
         every: steps from one row to the next.
-        figures: what a validation logs, each as ``val/NAME``.
+        figures: the names of the figures that a validation logs as ``val/NAME``.
     """
 
     def __init__(self, run: RunFolder, *, every: int, figures: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ class MetricsFile(pl.Callback):
         self._resumed_at = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep the rows up to the step that training goes on from."""
+        """Keep the rows up to the step that training continues from."""
         self._resumed_at = time.monotonic()
         if not trainer.is_global_zero:
             return
@@ -56,7 +56,7 @@ class MetricsFile(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect the loss; write its mean when the interval is full."""
-        self._losses.append(outputs["loss"].detach())  # read later: asking a GPU for a number makes it wait
+        self._losses.append(outputs["loss"].detach())  # read later, because reading a number from a GPU makes it wait
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             loss = float(torch.stack(self._losses).mean())
             rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
@@ -79,16 +79,16 @@ class MetricsFile(pl.Callback):
         return self.seconds + time.monotonic() - self._resumed_at
 
     def state_dict(self) -> dict[str, Any]:
-        """Remember the time trained so far."""
+        """Save the time trained so far."""
         return {"seconds": self._elapsed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on from the time trained so far."""
+        """Restore the time trained so far."""
         self.seconds = state_dict["seconds"]
 
 
 def read_metrics(run: RunFolder) -> list[dict[str, str]]:
-    """Rows of ``metrics.csv``; empty where there is none yet."""
+    """The rows of ``metrics.csv``; empty where there is no file yet."""
     if not run.metrics_file.is_file():
         return []
     with run.metrics_file.open(newline="") as opened:
@@ -99,8 +99,8 @@ class ShowProgress(pl.Callback):
     """Tell a listener which step a run is at, with the loss of the step and the best score so far.
 
     Args:
-        progress: the listener's, for a run of these steps.
-        best: knows the score.
+        progress: the progress of the listener, for a run of these steps.
+        best: holds the best score.
     """
 
     def __init__(self, progress: Progress, best: KeepBest) -> None:
@@ -110,19 +110,19 @@ class ShowProgress(pl.Callback):
         self._loss: Tensor | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell the step that training begins with, or goes on from."""
+        """Report the step that training begins at or continues from."""
         self.progress(trainer.global_step, trainer.max_steps)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell the step; not every one of quick steps, because asking a GPU for its loss makes it wait."""
+        """Report the step; some of quick steps are skipped, because reading the loss from a GPU makes it wait."""
         self._loss = outputs["loss"].detach()
         if trainer.global_step == trainer.max_steps or time.monotonic() - self._told_at > SECONDS_BETWEEN_NOTES:
             self._tell(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell a score that may be better now."""
+        """Report the best score, which may have changed."""
         self._tell(trainer)
 
     def _tell(self, trainer: pl.Trainer) -> None:

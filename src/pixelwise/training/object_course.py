@@ -1,4 +1,4 @@
-"""Training of networks that find objects: Faster and Mask R-CNN, on objects that are annotated one by one."""
+"""The course for networks that find objects (Faster and Mask R-CNN), on objects that are annotated one by one."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 
 SURVEYED_PICTURES = 20
-"""Pictures that tell how many objects there are."""
+"""The number of pictures from which the number of objects is estimated."""
 DETECTIONS_PER_OBJECT = 2.0
-"""Detections of a trained network for each object of a picture; those with low scores are counted, too."""
+"""The detections of a trained network per object of a picture, including those with low scores."""
 
 ObjectCrop = tuple[Tensor, ObjectTarget]
-"""Image uint8 (C, h, w) and the objects that it shows."""
+"""Image uint8 (C, h, w) and the objects in it."""
 ObjectBatch = tuple[Tensor, list[ObjectTarget]]
-"""Images uint8 (N, C, h, w), one target each."""
+"""Images uint8 (N, C, h, w), and one target per image."""
 ImageAndObjects = tuple[Tensor, Instances]
 """Image uint8 (C, H, W) of any size and its objects."""
 
 
 class ObjectCourse(Course[DetectionModel]):
-    """The losses of a detection network, settings from the sizes and numbers of objects, AP for validation."""
+    """Trains with the losses of a detection network, plans from sizes and numbers of objects, validates by AP."""
 
     figures: ClassVar[tuple[str, ...]] = ("ap", "ap50", "ap50_tp_fp_fn")
 
     def view(self, source: DataSource) -> DataSource:
-        """Give the data as they are.
+        """Give the data unchanged.
 
         Raises:
             DataError: they have no objects.
@@ -70,7 +70,8 @@ class ObjectCourse(Course[DetectionModel]):
         """Measure the pictures and their objects, and plan from them.
 
         Raises:
-            DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or masks are to be learnt from boxes.
+            DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or a model of masks is asked for where
+                only boxes are annotated.
         """
         train = source.split("train")
         with listener.progress("reading training pictures", len(train)) as progress:
@@ -114,7 +115,7 @@ class ObjectSetup(Setup[DetectionModel]):
         self.val = val
 
     def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
-        """Time steps, and validation with as many detections as a trained network gives."""
+        """Measure the time of steps, and of validation with as many detections as a trained network gives."""
         return measure_pace(self.task(settings), self.stream(settings), device, listener)
 
     def task(self, settings: Settings) -> DetectionTask:
@@ -122,7 +123,7 @@ class ObjectSetup(Setup[DetectionModel]):
         return DetectionTask(self.model, settings)
 
     def stream(self, settings: Settings) -> Stream[ObjectCrop, ObjectBatch, ImageAndObjects]:
-        """Crops with the objects that they show; beyond pictures lies the colour that the model pads with."""
+        """Crops with the objects in them; beyond the pictures they have the colour that the model pads with."""
         crops = ObjectCrops(
             self.train,
             make_augmentation(settings),
@@ -141,7 +142,7 @@ class DetectionTask(pl.LightningModule):
 
     Args:
         model: what is trained.
-        settings: how.
+        settings: the settings of the run.
     """
 
     def __init__(self, model: DetectionModel, settings: Settings) -> None:
@@ -153,7 +154,7 @@ class DetectionTask(pl.LightningModule):
         self._scores: ObjectScores | None = None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move images and targets; annotated objects stay where they are compared, on the CPU."""
+        """Move images and targets; annotated objects stay on the CPU, where they are compared."""
         if batch is None:
             return None
         images, objects = batch
@@ -171,7 +172,7 @@ class DetectionTask(pl.LightningModule):
         return torch.stack(list(self.losses(batch).values())).sum()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Let the draw of anchors and proposals depend on the step alone, so that a resumed run draws the same."""
+        """Let the sampling of anchors and proposals depend on the step only, so that a resumed run samples the same."""
         torch.manual_seed(self.settings.seed + self.global_step)
 
     def training_step(self, batch: ObjectBatch, batch_idx: int) -> Tensor:
@@ -183,7 +184,7 @@ class DetectionTask(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: ImageAndObjects | None, batch_idx: int) -> None:
-        """Compare what is found in one picture with its objects; None is no picture."""
+        """Compare the detections in one picture with its objects; None stands for no picture."""
         if batch is None:
             return
         image, truth = batch
@@ -192,10 +193,10 @@ class DetectionTask(pl.LightningModule):
         self._compared.append(compare_objects(truth, found, len(self.model.label_space)))
 
     def simulate_trained_output(self, pictures: Items[ImageAndObjects]) -> None:
-        """Bound the detections by some for each object: a fresh network takes every region for an object.
+        """Limit the detections per object, because a fresh network takes every region for an object.
 
         Args:
-            pictures: the validation set, of which a few are looked at.
+            pictures: the validation set, of which a few pictures are read.
         """
         looked_at = range(min(SURVEYED_PICTURES, len(pictures)))
         objects = sum(len(pictures[number][1]) for number in looked_at) / len(looked_at)

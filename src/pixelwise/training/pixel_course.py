@@ -1,4 +1,4 @@
-"""Training of networks that label pixels: on masks, or on the classes of annotated objects."""
+"""The course for networks that label pixels, on masks or on the classes of annotated objects."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 
 PixelBatch = tuple[Tensor, ...]
-"""Images uint8 (N, C, h, w), masks (N, h, w), and weights of gaps (N, h, w) where touching objects are kept apart."""
+"""Images uint8 (N, C, h, w), masks (N, h, w) and, where touching objects are kept apart, weights of gaps (N, h, w)."""
 ImageAndMask = tuple[Tensor, Tensor]
 """Image uint8 (C, H, W) and mask (H, W) of any size."""
 
 
 class PixelCourse(Course[SegmentationModel]):
-    """Cross-entropy on every pixel, settings from the classes of the pixels, mIoU for validation."""
+    """Trains with cross-entropy on every pixel, plans from the classes of the pixels, and validates by mIoU."""
 
     figures: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy")
 
     def view(self, source: DataSource) -> DataSource:
-        """Give masks as they are, and annotated objects as classes on a background."""
+        """Give masks unchanged, and annotated objects as classes on a background."""
         return source.semantic()
 
     def plan(
@@ -82,7 +82,7 @@ class PixelSetup(Setup[SegmentationModel]):
         self.val = val
 
     def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
-        """Time steps and the scoring of whole pictures."""
+        """Measure the time of steps and of scoring whole pictures."""
         return measure_pace(self.task(settings), self.stream(settings), device, listener)
 
     def task(self, settings: Settings) -> SegmentationTask:
@@ -128,9 +128,10 @@ class SegmentationTask(pl.LightningModule):
         self.register_buffer("class_weights", torch.tensor(settings.class_weights), persistent=False)
 
     def loss(self, coarse: Coarse, target: Tensor, gaps: Tensor | None = None) -> Tensor:
-        """Loss of coarse logits against a mask (N, H, W); auxiliary logits count two fifths.
+        """Loss of coarse logits against a mask (N, H, W); auxiliary logits have a weight of 0.4.
 
-        With ``gaps`` (N, H, W) a pixel weighs what its class weighs and its gap on top (U-Net, equation 2).
+        With ``gaps`` (N, H, W), the weight of a pixel is the weight of its class plus that of its gap (U-Net, equation
+        2).
         """
         pixel_weights = None if gaps is None else self._weights_of(target) + gaps
         loss = self._cross_entropy(coarse.logits, target, pixel_weights, scale=coarse.scale, offset=coarse.offset)
@@ -139,7 +140,7 @@ class SegmentationTask(pl.LightningModule):
         return loss
 
     def _weights_of(self, target: Tensor) -> Tensor:
-        """Weight of the class of each pixel (N, H, W); that of ignored pixels does not count."""
+        """Weight of the class of each pixel (N, H, W); the values at ignored pixels have no effect."""
         return self.class_weights[target.long().clamp(max=len(self.class_weights) - 1)]
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None, **grid: Any) -> Tensor:
@@ -154,7 +155,7 @@ class SegmentationTask(pl.LightningModule):
         )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Let dropout depend on the step alone, so that a resumed run drops what the unbroken one would."""
+        """Let dropout depend on the step only, so that a resumed run drops the same as an unbroken run."""
         torch.manual_seed(self.settings.seed + self.global_step)
 
     def training_step(self, batch: PixelBatch, batch_idx: int) -> Tensor:
@@ -169,7 +170,7 @@ class SegmentationTask(pl.LightningModule):
         return self.loss(self.model.coarse(self.normalise(images)), target, *gaps)
 
     def validation_step(self, batch: ImageAndMask | None, batch_idx: int) -> None:
-        """Count labels against one picture at its own size; None is no picture."""
+        """Count the labels of one picture at its own size against its mask; None stands for no picture."""
         if batch is None:
             return
         image, target = (item[None] for item in batch)

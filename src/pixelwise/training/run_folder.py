@@ -1,4 +1,4 @@
-"""The run folder: what a run leaves behind, and what it needs to go on."""
+"""The run folder: the results of a run, and what is needed to resume it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RunFolder:
 
     @property
     def settings_file(self) -> Path:
-        """What was decided, with reasons."""
+        """The settings, with reasons."""
         return self.path / "settings.yaml"
 
     @property
     def splits_file(self) -> Path:
-        """Which pictures were trained on and which validated, with the label space they were read by."""
+        """The pictures for training and for validation, with the label space by which they were read."""
         return self.path / "splits.json"
 
     @property
@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def model_file(self) -> Path:
-        """The best model so far, ready for use."""
+        """The best model so far."""
         return self.path / MODEL_FILE
 
     @property
@@ -54,11 +54,11 @@ class RunFolder:
 
     @property
     def report_file(self) -> Path:
-        """The report for people."""
+        """The report page."""
         return self.path / "report.html"
 
     def open(self, *, resume: bool) -> None:
-        """Make the folder ready to begin, or make sure that it can go on.
+        """Prepare the folder for a new run, or make sure that its run can be resumed.
 
         Raises:
             SettingError: a finished run; an unfinished one without ``resume``; nothing to resume; not writable.
@@ -92,7 +92,7 @@ class RunFolder:
         return Settings.load(self.settings_file)
 
     def save_splits(self, source: DataSource) -> None:
-        """Write down which pictures belong to which split."""
+        """Save which pictures belong to which split."""
         described = {
             "data": str(source.root.resolve()),
             "label_space": source.label_space.to_dict(),

@@ -18,16 +18,16 @@ SHARE = Field(ge=0, le=1)
 
 
 class Settings(BaseModel):
-    """Everything that decides how a run goes; :mod:`pixelwise.training.planning` fills in what people leave open."""
+    """All settings of a run; :mod:`pixelwise.training.planning` chooses those that are not given."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     model: str
     encoder: str | None = None
-    """What the network is built on; None where it has a trunk of its own."""
+    """The encoder of the network; None where it has a trunk of its own."""
     model_options: dict[str, Any] = {}
     weights: str
-    """``auto`` (ImageNet if at hand), ``none``, or a pixelwise model file to start from."""
+    """``auto`` (ImageNet weights if available), ``none``, or a pixelwise model file to start from."""
     partial: bool = False
     """Whether a model file to start from may fill less than half of the network's tensors."""
     in_channels: int = POSITIVE
@@ -37,12 +37,13 @@ class Settings(BaseModel):
     crop: tuple[int, int]
     """Height and width in pixels of a training crop."""
     shorter: int = Field(default=0, ge=0)
-    """Most pixels by which the crops of a step are lower and narrower than that. The model continues them to whole
-    periods, so that networks which label pixels learn what lies beyond the right and the bottom edge of pictures."""
+    """The most pixels by which the crops of a step are lower and narrower than ``crop_size``. The model continues them
+    to whole periods, so that networks which label pixels learn what lies beyond the right and the bottom edge of
+    pictures."""
     edge: Literal["zeros", "mirror"] = "zeros"
-    """How pictures go on there; runs that say nothing are older than the choice."""
+    """What lies beyond these edges; runs without this setting are older than the setting."""
     batch: int = POSITIVE
-    """Crops a step, over all devices together."""
+    """Crops per step, over all devices together."""
     scale: tuple[float, float] = (0.5, 2.0)
     """Range of the random zoom."""
     rotation: float = Field(default=0.0, ge=0, le=180)
@@ -54,15 +55,16 @@ class Settings(BaseModel):
     elastic: float = Field(default=0.0, ge=0)
     """Deviation in pixels of the displacements that bend a crop; 0 for none."""
     rare_class_probability: float = SHARE
-    """Share of crops that are centred on a pixel, or an object, of a class drawn with favour for rare ones."""
+    """Share of crops that are centred on a pixel, or an object, of a class that is drawn with preference for rare
+    classes."""
 
     class_weights: tuple[float, ...] = ()
     """Weight of each class in the loss of networks that label pixels."""
     regions: int = Field(default=512, gt=0)
-    """Proposals of a crop that a network which finds objects learns from in a step."""
+    """Proposals per crop that a network which finds objects learns from in a step."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     border_weight: float = Field(default=0.0, ge=0)
-    """What a pixel between two touching objects weighs beside its class (w0 of U-Net); 0 for no such weights."""
+    """The weight of a pixel between two touching objects in addition to that of its class (w0 of U-Net); 0 for none."""
 
     learning_rate: float = POSITIVE
     encoder_rate: float = Field(ge=0)
@@ -84,7 +86,7 @@ class Settings(BaseModel):
     workers: int = Field(ge=0)
     """Processes that prepare crops beside the training process."""
     cache_bytes: int = Field(ge=0)
-    """Memory for decoded pictures; border weights may take half as much again."""
+    """Memory for decoded pictures; border weights may take half as much in addition."""
     seed: int = Field(default=0, ge=0)
     devices: int = POSITIVE
     nodes: int = POSITIVE
@@ -154,7 +156,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any]:
-    """Collect what a person fixed by hand: a YAML file first, then ``key=value`` on the command line.
+    """Collect the settings given by hand, first from a YAML file, then from ``key=value`` on the command line.
 
     Raises:
         SettingError: an unknown setting, or an assignment without "=".
@@ -167,10 +169,10 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
 
 
 def check_names(overrides: Mapping[str, Any]) -> None:
-    """Make sure that all names are those of settings.
+    """Make sure that all names are names of settings.
 
     Raises:
-        SettingError: one is not.
+        SettingError: a name is not that of a setting.
     """
     for key in overrides:
         if key not in Settings.model_fields:
@@ -181,7 +183,7 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
     """Read ``key=value`` as given on the command line; values are YAML, such as ``0.1``, ``true`` or ``{width: 0.5}``.
 
     Args:
-        assignments: what was given.
+        assignments: the assignments.
         example: an example of one, for the message.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run reads: crops in an order that follows from the step, so that a broken run goes on where it was."""
+"""The data that a run reads: crops in an order that follows from the step, so that a resumed run reads the same."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Items(Protocol[ItemT_co]):
 class StepSampler(Sampler[list[int]]):
     """Batches of item numbers: step ``s`` takes items ``s * batch`` to ``(s + 1) * batch - 1`` of an endless stream.
 
-    Each of ``replicas`` processes takes its share of every batch, so that the number of devices changes nothing in
-    what a step sees. The length is that of the whole run, also when iteration starts later.
+    Each of ``replicas`` processes takes its share of every batch, so that the data of a step do not depend on the
+    number of devices. The length is that of the whole run, also when iteration starts later.
 
     Args:
         steps: steps of the whole run.
         batch: items per step, over all processes.
-        start: first step that is still to be done.
+        start: the first step that remains to be done.
         rank: number of this process.
         replicas: number of processes; must divide ``batch``.
     """
@@ -50,10 +50,10 @@ class StepSampler(Sampler[list[int]]):
 
 
 class StepLoader(DataLoader[CropT]):
-    """A loader over a :class:`StepSampler`, which Lightning may resume in the middle of.
+    """A loader over a :class:`StepSampler`, in the middle of which Lightning may resume.
 
-    The place in the stream follows from the step that the run is at, so there is no state to keep; the two methods
-    tell Lightning that this is known and meant.
+    The position in the stream follows from the step that the run is at, so that there is no state to keep. The two
+    methods tell Lightning that this is intended.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class StepLoader(DataLoader[CropT]):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: the step says it all."""
+        """Return nothing, because the state follows from the step."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Accept nothing: the step says it all."""
+        """Accept nothing, because the state follows from the step."""
 
 
 class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
@@ -107,7 +107,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
         self.collate = collate
 
     def batch(self, numbers: Sequence[int]) -> BatchT:
-        """Make a batch of the crops of these numbers, outside of any order."""
+        """Make a batch of the crops with these numbers, independently of the order of the run."""
         return self.collate([self.crops[number] for number in numbers])
 
     def train_dataloader(self) -> StepLoader[CropT]:
@@ -124,9 +124,10 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
         return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
     def val_dataloader(self) -> DataLoader[PictureT | None]:
-        """Whole pictures one by one, each process its share; none is scored twice.
+        """Whole pictures one by one; each process gets its share, and none is scored twice.
 
-        All processes add up their counts at the end of a validation; one without a picture is given None to take part.
+        All processes add up their counts at the end of a validation; a process without a picture gets None, so that it
+        takes part.
         """
         assert self.trainer is not None
         share = range(self.trainer.global_rank, len(self.pictures), self.trainer.world_size)

@@ -1,4 +1,4 @@
-"""What training tasks of all kinds share: the form they have, normalising, and the optimiser."""
+"""What training tasks of all kinds share: their interface, normalisation and the optimiser."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PictureT_contra = TypeVar("PictureT_contra", contravariant=True)
 
 
 class Score(NamedTuple):
-    """The number that decides which weights of a run are the best, and what people call it."""
+    """The number that decides which weights of a run are the best, and its name."""
 
     name: str
     value: float
 
 
 class ScoringTask(Protocol):
-    """What keeping the best weights asks of a task."""
+    """The interface of tasks for keeping the best weights."""
 
     @property
     def model(self) -> Model:
@@ -38,7 +38,7 @@ class ScoringTask(Protocol):
 
 
 class Task(Protocol[BatchT_contra, PictureT_contra]):
-    """What timing asks of a task, which is a LightningModule: to take steps and to validate.
+    """The interface of tasks for timing, all of which are LightningModules: taking steps and validating.
 
     ``BatchT_contra`` is what the task learns from in a step, and ``PictureT_contra`` is what it is validated on. Both
     are as a :class:`~pixelwise.training.stream.Stream` gives them.
@@ -58,15 +58,15 @@ class Task(Protocol[BatchT_contra, PictureT_contra]):
         ...
 
     def simulate_trained_output(self, pictures: Items[PictureT_contra]) -> None:
-        """Let a fresh model take about as long for the pictures of the validation set as one that has learnt."""
+        """Make a fresh model take about as long for the pictures of the validation set as a trained model."""
         ...
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch or a picture to a device; Lightning knows it by this name and without types."""
+        """Move a batch or a picture to a device; Lightning calls it by this name, without types."""
         ...
 
     def to(self, device: torch.device) -> Self:
-        """Move the model and all else to a device."""
+        """Move the model and everything else to a device."""
         ...
 
     def train(self) -> Self:
@@ -79,7 +79,7 @@ class Task(Protocol[BatchT_contra, PictureT_contra]):
 
 
 class Normalise(nn.Module):
-    """Turns uint8 images (N, C, H, W) into what a model takes, in the memory order it computes fastest.
+    """Normalises uint8 images (N, C, H, W) for a model, in the memory order in which it computes fastest.
 
     Args:
         preprocessing: the preprocessing of the model.

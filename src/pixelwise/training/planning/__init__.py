@@ -1,1 +1,1 @@
-"""From data and machine to settings, each with its reason."""
+"""Planning settings from the data and the machine, each with its reason."""

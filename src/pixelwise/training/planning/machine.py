@@ -1,4 +1,4 @@
-"""What the machine offers: devices, memory, and whether it computes in bfloat16 natively."""
+"""The devices and the memory of the machine, and whether it computes in bfloat16 natively."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Machine:
 
     @classmethod
     def detect(cls) -> Machine:
-        """Look at this machine; the best device wins."""
+        """Examine this machine and choose its best device."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         main_memory = psutil.virtual_memory().available
         if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Settings of networks that find objects, each with its reason: anchors and bounds from the objects themselves."""
+"""Planning settings of networks that find objects, with reasons: anchors and limits follow from the objects."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from pixelwise.words import counted
 CPU_CROP_PIXEL_RANGE, GPU_CROP_PIXEL_RANGE = (256**2, 512**2), (640**2, 1024**2)
 """Least and most pixels of a crop."""
 OBJECT_SIDES_PER_CROP = 2.5
-"""Sides of a large object for a side of a crop: a smaller crop would mostly show parts of objects."""
+"""The side of a crop in sides of a large object: a smaller crop would mostly show parts of objects."""
 CPU_OBJECT_BATCH, GPU_OBJECT_BATCH = 2, 8
 CPU_REGIONS, GPU_REGIONS = 128, 512
 """Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
 
 PYRAMID_LEVELS = 5
-"""Maps of a feature pyramid, strides 4 to 64: each has anchors twice as large as the one before."""
+"""The number of maps of a feature pyramid, of strides 4 to 64: each has anchors twice as large as the one before."""
 LEAST_ANCHOR, PAPER_ANCHOR, LARGEST_ANCHOR = 8, 32, 64
-"""The smallest anchors are no smaller than two cells of stride 4, and no larger than those of the paper, unless large
-objects would be out of reach; then up to twice as large."""
+"""The smallest anchors are no smaller than two cells of stride 4 and no larger than those of the paper. If large
+objects would otherwise be out of reach, they may be twice as large as in the paper."""
 MOST_DETECTIONS_PER_OBJECT = 1.3
-"""Detections for each object of the most crowded picture: others may be more crowded, and some detections are wrong."""
+"""The detections per object of the most crowded picture: other pictures may be more crowded, and some detections are
+wrong."""
 FEWEST_DETECTIONS = 100
-"""COCO's bound, which AP has everywhere unless pictures hold more."""
+"""COCO's limit on detections, which AP uses unless pictures hold more objects."""
 
 
 def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
@@ -116,22 +117,22 @@ def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:
 
 
 def object_model(*, masks: bool) -> str:
-    """Choose the network by what is annotated of objects: their masks, or their boxes alone."""
+    """Choose the network by whether masks or only boxes of objects are annotated."""
     return "mask_rcnn" if masks else "faster_rcnn"
 
 
 def plan_detections(survey: ObjectSurvey) -> int:
-    """Choose the most detections of a picture, which is also the bound of AP: a multiple of 50, 100 at least."""
+    """Choose the most detections per picture, which is also the limit of AP: a multiple of 50, at least 100."""
     return max(FEWEST_DETECTIONS, 50 * math.ceil(MOST_DETECTIONS_PER_OBJECT * survey.per_image_max / 50))
 
 
 def plan_suppression(survey: ObjectSurvey) -> tuple[float, str]:
-    """Choose the IoU above which the worse of two detections of a class is dropped, by how far objects overlap.
+    """Choose the IoU above which the worse of two detections of a class is dropped, by how much objects overlap.
 
-    Where boxes of objects hardly lie on each other, two detections that do are one object found twice.
+    Where the boxes of objects hardly overlap, two detections that overlap are one object found twice.
 
     Returns:
-        From 0.3, for two views of an object may differ that much, to the paper's 0.5; and the reason.
+        A value from 0.3, because two detections of one object may differ that much, to the paper's 0.5; and the reason.
     """
     usual = survey.overlaps[SPREAD_PERCENTILES.index(99)]
     reason = f"99 of 100 boxes have an IoU below {usual:.2g} with all others of their class"
@@ -139,14 +140,14 @@ def plan_suppression(survey: ObjectSurvey) -> tuple[float, str]:
 
 
 def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
-    """Choose one size of anchors a map, each twice the one before, so that most objects are near one of them.
+    """Choose one size of anchors per map, each twice the one before, so that most objects are near one of them.
 
-    An object is within reach of an anchor up to 1.4 times larger or smaller: boxes of one shape and place then have an
-    IoU of a half at least. The finest anchors reach down to the smallest twentieth of the objects, unless the largest
+    An anchor reaches objects that are up to 1.4 times larger or smaller: boxes of the same shape and position then have
+    an IoU of at least 0.5. The finest anchors reach down to the smallest twentieth of the objects, unless the largest
     would then be out of reach.
 
     Returns:
-        Sizes, and the reason.
+        The sizes, and the reason.
     """
     small, large = (survey.sizes[SPREAD_PERCENTILES.index(percentile)] for percentile in (5, 95))
     reach = math.sqrt(2)
@@ -157,7 +158,7 @@ def plan_anchors(survey: ObjectSurvey) -> tuple[list[list[int]], str]:
 
 
 def plan_ratios(survey: ObjectSurvey) -> tuple[list[float], str]:
-    """Choose height over width of the anchors: those of the paper, and longer ones where a tenth of the objects is."""
+    """Choose height over width of anchors: the paper's, and longer ones if a tenth of the objects needs them."""
     flat, tall = (survey.aspects[SPREAD_PERCENTILES.index(percentile)] for percentile in (5, 95))
     ratios = [0.5, 1.0, 2.0]
     ratios = [0.25, *ratios] if flat < 0.35 else ratios

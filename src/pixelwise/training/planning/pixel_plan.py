@@ -1,4 +1,4 @@
-"""Settings of networks that label pixels, each with its reason: from the pictures, the classes and the machine."""
+"""Planning settings of networks that label pixels, with reasons, from the pictures, the classes and the machine."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ CPU_CROP_PIXELS = 288 * 384
 GPU_CROP_PIXELS = 512 * 512
 CPU_PIXEL_BATCH = 8
 CPU_STEP_MULTIPLY_ADDS = 1e11
-"""Forward multiply-adds of a step that a CPU core with native bfloat16 is asked for, half of it without. Together with
-the backward pass that is a step of a few seconds."""
+"""The forward multiply-adds per step and CPU core with native bfloat16, and half as many without it. Together with the
+backward pass, such a step takes a few seconds."""
 LEAST_BATCH = 4
-"""Crops a step below which batch statistics become too rough; networks without norms may see a single crop."""
+"""The least crops per step for which batch statistics are good enough; networks without norms may see a single crop."""
 CPU_PLAIN_BATCH = 2
-"""Crops a step of networks without norms, which have no statistics to estimate; their papers take 1, or some 20."""
+"""The crops per step of networks without norms, which have no statistics to estimate; their papers use 1, or about
+20."""
 GPU_PIXEL_BATCH = 16
 GPU_BYTES_PER_PIXEL = 6_000
-"""Assumed need of one crop pixel in training on a GPU, meant to be generous."""
+"""The memory assumed per crop pixel in training on a GPU, chosen generously."""
 
 BORDER_WEIGHT = 10.0
-"""Weight of a gap between annotated objects, as U-Net's paper has it."""
+"""Weight of a gap between annotated objects, as in U-Net's paper."""
 
 
 def plan_pixels(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
@@ -113,12 +114,12 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
 
 
 def _choose_edge(draft: Draft, profile: NetworkProfile) -> None:
-    """Choose how pictures go on beyond their edge, and how much crops lack of whole periods, as pictures do."""
+    """Choose what lies beyond the edge of pictures, and by how much crops are smaller than whole periods."""
     draft.set("edge", "mirror", "fewest wrong labels at the edge; see benchmarks/edges.md")
     if profile.continued < 2:
         draft.set("shorter", 0, "the network computes on pictures of any size")
         return
-    # A quarter at most, or small crops would show more of what lies beyond than they need to.
+    # A quarter at most, because small crops would otherwise show more beyond the edge than necessary.
     most = min(profile.continued - 1, int(min(draft.values["crop"])) // 4)
     draft.set("shorter", most, f"pictures are continued to multiples of {profile.continued}, so crops are, too")
 
@@ -131,7 +132,7 @@ def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
     draft.set("color", 0.3, "brightness, contrast and saturation vary with the light")
     elastic = MODELS[draft.values["model"]].recipe.get("elastic", 0.0)
     if elastic:
-        # The paper bends crops of some 400 pixels; smaller ones would be torn.
+        # The paper bends crops of about 400 pixels; smaller ones would be distorted too much.
         side = min(draft.values["crop"])
         draft.set("elastic", min(elastic, round(side / 32, 1)), "tissue deforms, as the network's paper has it")
     else:
@@ -167,7 +168,7 @@ def class_weights(pixels: np.ndarray[Any, np.dtype[np.int64]], *, limit: float =
     """Square root of median frequency over frequency, scaled so that an average pixel weighs 1.
 
     The full ratio (Eigen and Fergus 2015, as SegNet used it) trades much precision for recall of rare classes; its
-    root is a middle way. Classes without a pixel weigh 1 before scaling.
+    square root is a compromise. Classes without a pixel weigh 1 before scaling.
 
     Args:
         pixels: pixels of each class in the training masks.

@@ -1,4 +1,4 @@
-"""What plans of all kinds share: settings in the making, and the choices that do not depend on what is learnt."""
+"""What plans of all kinds share: drafts of settings, and choices that do not depend on what is learnt."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CROP_UNIT = 32
 """Crop sides are multiples of the period of the encoders, so that no step computes on padding."""
 
 SAVING_SECONDS = 1.0
-"""Rough time to write the state and the model after a validation."""
+"""Approximate seconds to write the state and the model after a validation."""
 
 
 class Draft:
-    """Settings in the making: the first value given to a name stays, so what people fixed by hand comes first."""
+    """A draft of settings in which the first value given to a name stays, so that settings fixed by hand come first."""
 
     def __init__(self, fixed: Mapping[str, Any]) -> None:
         self.values: dict[str, Any] = dict(fixed)
         self.reasons: dict[str, str] = dict.fromkeys(fixed, "set by hand")
 
     def set(self, name: str, value: Any, reason: str) -> Any:
-        """Give a setting its value unless it has one; return the value that holds."""
+        """Give a setting its value unless it already has one; return its value."""
         if name not in self.values:
             self.values[name] = value
             self.reasons[name] = reason
@@ -35,7 +35,7 @@ class Draft:
 
 
 def choose_encoder(draft: Draft) -> None:
-    """Choose what a model is built on, and the weights it starts from."""
+    """Choose the encoder of a model, and the weights it starts from."""
     entry = MODELS[draft.values["model"]]
     if entry.encoder is None:
         draft.set("encoder", None, "the network has a trunk of its own")
@@ -47,7 +47,7 @@ def choose_encoder(draft: Draft) -> None:
 
 
 def choose_channels(draft: Draft, fingerprint: Fingerprint) -> None:
-    """Choose how pictures are read: their channels, and the range of values of deep ones."""
+    """Choose how pictures are read: their channels, and the range of values of pictures deeper than 8 bits."""
     channels = fingerprint.channels
     if channels in (1, 3) and MODELS[draft.values["model"]].encoder is not None:
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
@@ -69,7 +69,7 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
         limit: most pixels a crop may have.
     """
     shrink = min(1.0, (limit / (height * width)) ** 0.5)
-    shrink = max(shrink, min(1.0, 96 / min(height, width)))  # very long pictures still get crops with some height
+    shrink = max(shrink, min(1.0, 96 / min(height, width)))  # very long pictures still get crops of some height
     sides = [max(2, round(shrink * side / CROP_UNIT)) * CROP_UNIT for side in (height, width)]
     while sides[0] * sides[1] > 1.15 * limit and max(sides) > 2 * CROP_UNIT:
         sides[int(np.argmax(sides))] -= CROP_UNIT
@@ -77,7 +77,7 @@ def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
 
 
 def choose_vertical_flips(draft: Draft, fingerprint: Fingerprint) -> None:
-    """Choose whether crops are mirrored top to bottom: not where the data have an up and a down."""
+    """Choose whether crops are mirrored top to bottom, which they are not if the data have an up and a down."""
     if fingerprint.upright:
         draft.set("vflip", False, "up and down usually matter")
     else:
@@ -127,7 +127,7 @@ def plan_steps(
     interval = -(-steps // min(validations, steps))
     steps = draft.set("steps", interval * -(-steps // interval), reason)
     interval = min(interval, steps)
-    while steps % interval:  # steps set by hand: the nearest interval above that ends on the last step
+    while steps % interval:  # steps set by hand: the next larger interval that ends on the last step
         interval += 1
     draft.set("validate_every", interval, f"{validation_seconds:.1f} s each; about a twentieth of the time at most")
     decay = min(0.9995, max(0.5, 1 - 40 / steps))

@@ -1,4 +1,4 @@
-"""What a network that labels pixels is like, as far as planning its training cares; found by looking, not by name."""
+"""The properties of a network that planning its training needs, found from the network itself and not by name."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _NORM_TYPES = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 class NetworkProfile:
-    """What a network is made of and what it costs; it needs no values for that.
+    """The structure and the cost of a network, found without values of its weights.
 
     Args:
-        model: on any device; only shapes are looked at.
+        model: the model, on any device; only shapes are used.
     """
 
     def __init__(self, model: SegmentationModel) -> None:
         self.model = model
         self.has_encoder = model.encoder is not None
-        """Whether a part of it may start from ImageNet weights."""
+        """Whether a part of the network may start from ImageNet weights."""
         self.normalised = any(isinstance(part, _NORM_TYPES) for part in model.modules())
-        """Whether norms keep its signals and gradients in bounds."""
+        """Whether the network has normalisation layers, which keep signals and gradients in bounds."""
         self._multiply_adds: dict[tuple[int, int], int] = {}
 
     @property
     def continued(self) -> int:
-        """What pictures are continued to multiples of at the bottom and the right; 1 where they are not."""
+        """The period to whose multiples pictures are continued at the bottom and the right; 1 where they are not."""
         apart = self.model.border == "mirror" or self.model.stretch == "half_pixel"
         return 1 if apart else self.model.geometry.period
 
     def legal_crop(self, crop: tuple[int, int]) -> tuple[int, int]:
-        """The next crop whose scores an unpadded network computes without any left over; others as they are."""
+        """The next larger crop that an unpadded network computes without a remainder; for others, the crop itself."""
         if self.model.border != "mirror":
             return crop
         geometry = self.model.geometry
@@ -60,12 +60,12 @@ class NetworkProfile:
 def profile_network(
     name: str, *, classes: int, encoder: str | None, in_channels: int, options: Mapping[str, Any]
 ) -> NetworkProfile:
-    """Look at a network that is about to be trained, without giving it memory.
+    """Examine a network that is about to be trained, without allocating memory for it.
 
     Args:
         name: a key of ``MODELS``.
         classes: number of classes.
-        encoder: what it is built on; None for its own.
+        encoder: the encoder it is built on; None for its own.
         in_channels: channels of the pictures.
         options: options of the model.
 
