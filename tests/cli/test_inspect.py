@@ -223,7 +223,7 @@ def test_the_field_of_labels_is_told_as_the_drawing_shows_it(capsys: pytest.Capt
         ["width=0.25", "last_up_channels=128"],
         ["model_options={width: 0.25, last_up_channels: 128}"],
         ["model_options={width: 2, last_up_channels: 128}", "width=0.25"],
-        ["width=2.5e-1", "model_options={last_up_channels: 128}"],
+        ["width=25e-2", "model_options={last_up_channels: 128}"],
     ],
 )
 def test_options_are_set_as_in_training(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,10 +257,10 @@ def test_settings_of_training_that_shape_a_network_are_taken(capsys: pytest.Capt
         ("width=", "option 'width' of model 'unet2015' cannot be None"),
         ("width=-1", "cannot be -1"),
         ("width=.nan", "cannot be nan"),
-        ("width=0", "above 0"),
+        ("width=0", "greater than 0"),
         ("last_up_channels=1.5", "cannot be 1.5"),
-        ("in_channels=0", "at least 1 channel"),
-        ("in_channels=many", "setting 'in_channels' cannot be 'many'"),
+        ("in_channels=0", "greater than or equal to 1"),
+        ("in_channels=many", "option 'in_channels' of model 'unet2015' cannot be 'many'"),
         ("width=1.0e12", "width=1.0e12"),
         ("learning_rate=0.1", "how a network is trained"),
         ("model=unet", "the NAME"),

@@ -44,7 +44,7 @@ def test_upsampling_is_chosen_and_saved(bars: Path, tmp_path: Path, capsys: pyte
 
 
 def test_upsampling_that_a_model_does_not_have(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for model, offered in (("fcn", "choose nearest, bilinear, transposed"), ("deeplabv3plus", "option")):
+    for model, offered in (("fcn", "should be 'nearest', 'bilinear' or 'transposed'"), ("deeplabv3plus", "option")):
         with pytest.raises(SystemExit) as ended:
             main(train(bars, tmp_path / "run", "--model", model, "--upsampling", "unpool"))
         assert ended.value.code == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -270,7 +269,7 @@ class LastMap(nn.Module):
 @pytest.mark.parametrize("name", ["fcn8s", "unet2015", "deeplabv1", "fcn", "deeplabv3plus"])
 def test_the_stages_of_models(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {} if MODELS[name].encoder is None else {"encoder": "test_resnet"}
-    if "width" in inspect.signature(MODELS[name].build).parameters:
+    if "width" in MODELS[name].options.names():
         options["width"] = 1 / 64
     model = build_model(name, classes=2, **options)
     least, step = model.geometry.legal_sizes if model.border == "mirror" else (32, 32)

@@ -125,7 +125,9 @@ def test_wrong_names_offer_near_ones() -> None:
         build_model("unet", classes=2, encoder="resnet-18")
     with pytest.raises(SettingError, match="decoder_channels"):
         build_model("unet", classes=2, encoder=ENCODER, decoder_chanels=(8,))
-    with pytest.raises(SettingError, match="width is 0; a factor on the channels of 'fcn8s' is above 0"):
+    with pytest.raises(
+        SettingError, match="option 'width' of model 'fcn8s' cannot be 0: input should be greater than 0"
+    ):
         build_model("fcn8s", classes=2, width=0)
     with pytest.raises(SettingError, match="at least 1"):
         build_model("unet", classes=0, encoder=ENCODER)

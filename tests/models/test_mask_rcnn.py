@@ -242,12 +242,12 @@ def test_c4_refuses_encoders_that_cannot_be_cut(encoder: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"roi": "crop"}, "pool, warp, align"),
-        ({"reduce": "sum"}, "avg, max"),
-        ({"neck": "pan"}, "fpn or c4"),
-        ({"norm": "group"}, "frozen or batch"),
-        ({"detections": 0}, "detections is 0"),
-        ({"score": 2.0}, "between 0 and 1"),
+        ({"roi": "crop"}, "'pool', 'warp' or 'align'"),
+        ({"reduce": "sum"}, "'avg' or 'max'"),
+        ({"neck": "pan"}, "'fpn' or 'c4'"),
+        ({"norm": "group"}, "'frozen' or 'batch'"),
+        ({"detections": 0}, "option 'detections' of model 'mask_rcnn' cannot be 0"),
+        ({"score": 2.0}, "cannot be 2.0: input should be less than or equal to 1"),
         ({"anchor_sizes": ((32,),)}, "sizes for 1 map, but the network has 5"),
         ({"anchor_sizes": ((32,), (64,), (128,), (256,), (512, 600))}, "as many sizes"),
         ({"anchor_ratios": (0.0,)}, "above 0"),

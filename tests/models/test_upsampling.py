@@ -124,7 +124,7 @@ def test_up_convolutions_halve_the_channels() -> None:
 
 
 def test_wrong_ways_are_named() -> None:
-    with pytest.raises(SettingError, match="nearest, bilinear, transposed"):
+    with pytest.raises(SettingError, match="'nearest', 'bilinear' or 'transposed'"):
         build("fcn", "unpool")
     with pytest.raises(SettingError, match="cubic"):
         build("unet", "cubic")  # type: ignore[arg-type]

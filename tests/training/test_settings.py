@@ -21,6 +21,16 @@ def test_values_are_yaml() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "+1e-3", "1.e-3", "1.0e-3", "0.001"])
+def test_numbers_with_an_exponent_are_numbers(text: str, tmp_path: Path) -> None:
+    expected = {"learning_rate": 0.001, "model_options": {"nms": 0.001}}
+    given = {"learning_rate": text, "model_options": f"{{nms: {text}}}"}
+    assert read_assignments([f"{key}={value}" for key, value in given.items()]) == expected
+    (tmp_path / "settings.yaml").write_text("".join(f"{key}: {value}\n" for key, value in given.items()))
+    assert read_overrides(tmp_path / "settings.yaml", []) == expected
+    assert read_assignments(["model=1e", "encoder=e3"]) == {"model": "1e", "encoder": "e3"}
+
+
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("batch: 2\nseed: 3\nreasons: {batch: why}\n")

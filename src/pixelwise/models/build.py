@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from functools import partial
+from typing import Any
 
 from pixelwise.card import ModelCard, UntracedCard
 from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
 from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
-from pixelwise.models.deeplab_v1_v2 import deeplabv1, deeplabv2
-from pixelwise.models.deeplab_v3 import deeplabv3, fcn_dilated
-from pixelwise.models.deeplab_v3plus import deeplabv3plus
-from pixelwise.models.fcn import fcn
-from pixelwise.models.fcn2015 import fcn8s, fcn8s_at_once, fcn16s, fcn32s, fcn_alexnet
-from pixelwise.models.mask_rcnn import DetectionModel, faster_rcnn, mask_rcnn
+from pixelwise.models.deeplab_v1_v2 import DeepLabV2Options, deeplabv1, deeplabv2
+from pixelwise.models.deeplab_v3 import DeepLabV3Options, FCNDilatedOptions, deeplabv3, fcn_dilated
+from pixelwise.models.deeplab_v3plus import DeepLabV3PlusOptions, deeplabv3plus
+from pixelwise.models.fcn import FCNOptions, fcn
+from pixelwise.models.fcn2015 import FCN2015Options, fcn_alexnet, fcn_vgg16
+from pixelwise.models.mask_rcnn import DetectionModel, FasterRCNNOptions, MaskRCNNOptions, faster_rcnn, mask_rcnn
+from pixelwise.models.options import EncoderOptions, ModelOptions, PaperOptions, PictureOptions
 from pixelwise.models.segnet import segnet, segnet_basic
-from pixelwise.models.unet import unet
-from pixelwise.models.unet2015 import unet2015
+from pixelwise.models.unet import UNetOptions, unet
+from pixelwise.models.unet2015 import UNet2015Options, unet2015
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
@@ -35,8 +36,10 @@ Model = SegmentationModel | DetectionModel
 class ModelEntry:
     """What the table knows about a model before it is built."""
 
-    build: Callable[..., Any]
-    """Called with encoder (if it takes one), label space, preprocessing, and options of the model by keyword."""
+    build: Callable[..., Model]
+    """Called with encoder (if it takes one), label space, preprocessing and options."""
+    options: type[ModelOptions]
+    """The dataclass of its options. A variant with other defaults has a subclass that states these alone."""
     summary: str
     paper: str
     """Who wrote it."""
@@ -54,39 +57,77 @@ class ModelEntry:
 
 MODELS: dict[str, ModelEntry] = {
     "unet": ModelEntry(
-        unet, "U-Net on a pretrained encoder: fine outlines, small objects", paper="Ronneberger et al.", year=2015
+        unet,
+        UNetOptions,
+        "U-Net on a pretrained encoder: fine outlines, small objects",
+        paper="Ronneberger et al.",
+        year=2015,
     ),
     "deeplabv3plus": ModelEntry(
         deeplabv3plus,
+        DeepLabV3PlusOptions,
         "DeepLabv3+ on a pretrained encoder: context at several rates, fast",
         paper="Chen et al.",
         year=2018,
         output_stride=16,
     ),
     "fcn": ModelEntry(
-        fcn, "FCN-8s on a pretrained encoder: the plain baseline, fastest", paper="Long et al.", year=2015
+        fcn, FCNOptions, "FCN-8s on a pretrained encoder: the plain baseline, fastest", paper="Long et al.", year=2015
     ),
     "fcn32s": ModelEntry(
-        fcn32s, "FCN-32s on VGG16 as published: one step of upsampling", paper="Long et al.", year=2015, encoder=None
+        partial(fcn_vgg16, skips=0),
+        FCN2015Options,
+        "FCN-32s on VGG16 as published: one step of upsampling",
+        paper="Long et al.",
+        year=2015,
+        encoder=None,
     ),
     "fcn16s": ModelEntry(
-        fcn16s, "FCN-16s on VGG16 as published: refined by pool4", paper="Long et al.", year=2015, encoder=None
+        partial(fcn_vgg16, skips=1),
+        FCN2015Options,
+        "FCN-16s on VGG16 as published: refined by pool4",
+        paper="Long et al.",
+        year=2015,
+        encoder=None,
     ),
     "fcn8s": ModelEntry(
-        fcn8s, "FCN-8s on VGG16 as published: refined by pool4 and pool3", paper="Long et al.", year=2015, encoder=None
+        partial(fcn_vgg16, skips=2),
+        FCN2015Options,
+        "FCN-8s on VGG16 as published: refined by pool4 and pool3",
+        paper="Long et al.",
+        year=2015,
+        encoder=None,
     ),
     "fcn8s_at_once": ModelEntry(
-        fcn8s_at_once, "FCN-8s with scaled skips, to train in one go", paper="Long et al.", year=2015, encoder=None
+        partial(fcn_vgg16, skips=2, skip_scales=(1e-2, 1e-4)),
+        FCN2015Options,
+        "FCN-8s with scaled skips, to train in one go",
+        paper="Long et al.",
+        year=2015,
+        encoder=None,
     ),
-    "fcn_alexnet": ModelEntry(fcn_alexnet, "FCN on AlexNet as published", paper="Long et al.", year=2015, encoder=None),
+    "fcn_alexnet": ModelEntry(
+        fcn_alexnet, FCN2015Options, "FCN on AlexNet as published", paper="Long et al.", year=2015, encoder=None
+    ),
     "fcn_dilated": ModelEntry(
-        fcn_dilated, "FCN on a dilated ResNet, as in torchvision", paper="Long et al.", year=2015, encoder=None
+        fcn_dilated,
+        FCNDilatedOptions,
+        "FCN on a dilated ResNet, as in torchvision",
+        paper="Long et al.",
+        year=2015,
+        encoder=None,
     ),
     "deeplabv1": ModelEntry(
-        deeplabv1, "DeepLab-LargeFOV as published: atrous VGG16", paper="Chen et al.", year=2015, encoder=None
+        deeplabv1,
+        PaperOptions,
+        "DeepLab-LargeFOV as published: atrous VGG16",
+        paper="Chen et al.",
+        year=2015,
+        encoder=None,
     ),
     "deeplabv2": ModelEntry(
         deeplabv2,
+        DeepLabV2Options,
         "DeepLabv2 as published: summed atrous branches on ResNet-101 or VGG16",
         paper="Chen et al.",
         year=2018,
@@ -94,6 +135,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "deeplabv3": ModelEntry(
         deeplabv3,
+        DeepLabV3Options,
         "DeepLabv3 as published, or in torchvision's form: atrous pyramid with image pooling",
         paper="Chen et al.",
         year=2017,
@@ -101,6 +143,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "unet2015": ModelEntry(
         unet2015,
+        UNet2015Options,
         "U-Net as published: valid convolutions, mirrored borders",
         paper="Ronneberger et al.",
         year=2015,
@@ -109,6 +152,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "segnet": ModelEntry(
         segnet,
+        PaperOptions,
         "SegNet as published: VGG16 and its mirror image, unpooling by indices",
         paper="Badrinarayanan et al.",
         year=2017,
@@ -116,6 +160,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "segnet_basic": ModelEntry(
         segnet_basic,
+        PaperOptions,
         "SegNet-Basic as published: four 7x7 convolutions down and up",
         paper="Badrinarayanan et al.",
         year=2017,
@@ -123,6 +168,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "faster_rcnn": ModelEntry(
         faster_rcnn,
+        FasterRCNNOptions,
         "Faster R-CNN on a pretrained encoder with a feature pyramid: a box for every object",
         paper="Ren et al.",
         year=2015,
@@ -130,16 +176,13 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "mask_rcnn": ModelEntry(
         mask_rcnn,
+        MaskRCNNOptions,
         "Mask R-CNN on a pretrained encoder with a feature pyramid: a mask for every object",
         paper="He et al.",
         year=2017,
         objects=True,
     ),
 }
-
-
-SHARED_OPTIONS = ("encoder", "in_channels")
-"""Options of a card that are arguments of :func:`build_model`, not of a model's builder."""
 
 
 def build_model(
@@ -169,13 +212,13 @@ def build_model(
 
     Raises:
         ModelError: no such model or encoder, or weights that cannot be had.
-        SettingError: an option the model does not have, or fewer than one class or channel.
+        SettingError: an option that the model does not have or that cannot have this value, or fewer than one class or
+            channel.
     """
-    _check_options(name, {"in_channels": in_channels, **options}, preprocessing)
-    entry = MODELS[name]
+    entry = find_entry(name)
     if entry.encoder is None:
         if encoder is not None:
-            if "trunk" not in option_types(name):
+            if "trunk" not in entry.options.names():
                 raise SettingError(f"model '{name}' has a trunk of its own and takes no encoder, got '{encoder}'")
             options.setdefault("trunk", encoder)
         if pretrained:
@@ -184,8 +227,8 @@ def build_model(
         options["encoder"] = encoder or entry.encoder
         if entry.objects and pretrained:
             options.setdefault("norm", "frozen")
-    options = {"in_channels": in_channels, **options}
-    model = _assemble(name, LabelSpace.of(classes), preprocessing, options, pretrained=pretrained)
+    given = {"in_channels": in_channels, **options}
+    model = _assemble(name, LabelSpace.of(classes), preprocessing, given, pretrained=pretrained)
     _ = model.geometry  # a network that cannot be traced is refused here, not at the first picture
     return model
 
@@ -197,9 +240,8 @@ def build_from_card(card: UntracedCard) -> Model:
 
     Raises:
         ModelError: there is no such model or encoder, or the card contradicts the network.
-        SettingError: options that make no sense.
+        SettingError: options that the model does not have or that make no sense.
     """
-    _check_options(card.name, card.options, card.preprocessing)
     traced = card if isinstance(card, ModelCard) else None
     exact = None if traced is None else traced.exact_maps
     model = _assemble(card.name, card.label_space, card.preprocessing, card.options, exact_maps=exact)
@@ -228,58 +270,72 @@ def _assemble(
         pretrained: whether to fill the encoder with ImageNet weights.
         exact_maps: whether the encoder's maps are exact fractions of pictures, where that is known.
     """
-    entry = MODELS[name]
-    own = {key: value for key, value in options.items() if key not in SHARED_OPTIONS}
-    channels = options.get("in_channels", 3)
-    model: Model
-    if entry.encoder is None:
-        model = entry.build(label_space, preprocessing or default_preprocessing(None, channels), **own)
-    else:
-        trunk = build_encoder(
-            options.get("encoder", entry.encoder),
-            in_channels=channels,
-            output_stride=entry.output_stride,
-            exact=exact_maps,
+    entry = find_entry(name)
+    shared, own = read_options(name, options)
+    channels = shared.in_channels
+    if preprocessing is not None:
+        _check_preprocessing(name, preprocessing, channels)
+    if isinstance(shared, EncoderOptions):
+        encoder = build_encoder(
+            shared.encoder, in_channels=channels, output_stride=entry.output_stride, exact=exact_maps
         )
         if pretrained:
-            load_encoder_weights(trunk)
-        model = entry.build(trunk, label_space, preprocessing or default_preprocessing(trunk, channels), **own)
+            load_encoder_weights(encoder)
+        model = entry.build(encoder, label_space, preprocessing or default_preprocessing(encoder, channels), own)
+    else:
+        model = entry.build(label_space, preprocessing or default_preprocessing(None, channels), own)
     model.change_card(name=name, options=dict(options))
     return model
 
 
-def _check_options(name: str, options: Mapping[str, Any], preprocessing: Preprocessing | None) -> None:
-    """Make sure that there is a model, that it has these options, and that pictures are prepared as it takes them.
+def find_entry(name: str) -> ModelEntry:
+    """Find a model of the table.
 
     Raises:
-        ModelError: no such model.
-        SettingError: an option that the model does not have, a width that is no factor, fewer than one channel, or a
-            preprocessing for other pictures.
+        ModelError: there is none of that name; the message offers near ones.
     """
     if name not in MODELS:
         raise ModelError(unknown_name("model", name, MODELS))
-    known = option_types(name)
-    for option in options:
-        if option not in known and option not in SHARED_OPTIONS:
-            raise SettingError(unknown_name(f"option of model '{name}'", option, known))
-    if not options.get("width", 1) > 0:
-        raise SettingError(f"width is {options['width']}; a factor on the channels of '{name}' is above 0")
-    channels = options.get("in_channels", 3)
-    if channels < 1:
-        raise SettingError(f"in_channels is {channels}; a picture has at least 1 channel", argument="in_channels")
-    if preprocessing is not None and preprocessing.channels != channels:
+    return MODELS[name]
+
+
+def read_options(name: str, options: Mapping[str, Any]) -> tuple[PictureOptions, ModelOptions]:
+    """Check all that a card says of how a model was built.
+
+    No other argument of :func:`build_model` may stand there: ``pretrained`` would ask the network for weights.
+
+    Args:
+        name: the name of the model.
+        options: name -> value: ``in_channels``, ``encoder`` where the model takes one, and its own options.
+
+    Returns:
+        The first two, and its own options.
+
+    Raises:
+        ModelError: there is no such model.
+        SettingError: it has no such option, or an option cannot have its value.
+    """
+    entry = find_entry(name)
+    if entry.encoder is not None:
+        options = {"encoder": entry.encoder, **options}
+    kind = PictureOptions if entry.encoder is None else EncoderOptions
+    shared = {key: value for key, value in options.items() if key in kind.names()}
+    own = {key: value for key, value in options.items() if key not in shared}
+    return kind.read(shared, model=name), entry.options.read(own, model=name)
+
+
+def _check_preprocessing(name: str, preprocessing: Preprocessing, channels: int) -> None:
+    """Make sure that pictures are prepared as the model takes them.
+
+    Raises:
+        SettingError: the preprocessing is for other pictures.
+    """
+    if preprocessing.channels != channels:
         raise SettingError(
             f"preprocessing is for {counted(preprocessing.channels, 'channel')}, but in_channels is {channels}"
         )
-    if preprocessing is not None and preprocessing.resize is not None and not MODELS[name].objects:
+    if preprocessing.resize is not None and not MODELS[name].objects:
         raise SettingError(f"model '{name}' labels pixels and sees pictures as they are; leave resize out")
-
-
-def option_types(name: str) -> dict[str, Any]:
-    """The options of a model of the table, each with the type that it expects."""
-    build = MODELS[name].build
-    types = get_type_hints(build)
-    return {p.name: types[p.name] for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
 def default_preprocessing(encoder: Encoder | None, channels: int) -> Preprocessing:

@@ -7,9 +7,11 @@ papers sharpen the labels with a dense random field afterwards; see :func:`pixel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,6 +19,7 @@ from pixelwise.encoders.resnet import ResNet
 from pixelwise.encoders.vgg import VGG16
 from pixelwise.errors import SettingError
 from pixelwise.models.base import SegmentationModel
+from pixelwise.models.options import Count, PaperOptions, Several
 from pixelwise.nn.aspp import SummedASPP
 from pixelwise.nn.blocks import initialise
 from pixelwise.preprocessing import Preprocessing
@@ -27,6 +30,9 @@ STRIDE = 8
 
 HIDDEN = 1024
 """Channels of fc6 and fc7."""
+
+DeepLabV2Trunk = Literal["resnet101", "vgg16"]
+"""What a DeepLabv2 stands on."""
 
 LARGEST_SCALE = 4
 """Times the picture's own size, at which it is looked at at most; memory grows with the square."""
@@ -108,7 +114,7 @@ class DeepLabV2(nn.Module):
         self,
         classes: int,
         *,
-        trunk: Literal["resnet101", "vgg16"] = "resnet101",
+        trunk: DeepLabV2Trunk = "resnet101",
         in_channels: int = 3,
         atrous_rates: Sequence[int] = (6, 12, 18, 24),
         scales: Sequence[float] = (1.0,),
@@ -170,55 +176,49 @@ def _scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
-def deeplabv1(label_space: LabelSpace, preprocessing: Preprocessing, *, width: float = 1.0) -> SegmentationModel:
-    """Build a DeepLab-LargeFOV; see :class:`DeepLabV1`.
-
-    Args:
-        label_space: the classes.
-        preprocessing: how pictures are normalised.
-        width: factor on all channels.
-    """
-    network = DeepLabV1(len(label_space), in_channels=preprocessing.channels, width=width)
+def deeplabv1(label_space: LabelSpace, preprocessing: Preprocessing, options: PaperOptions) -> SegmentationModel:
+    """Build a DeepLab-LargeFOV; see :class:`DeepLabV1`."""
+    network = DeepLabV1(len(label_space), in_channels=preprocessing.channels, width=options.width)
     return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=STRIDE, first=0)
 
 
-def deeplabv2(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    trunk: str = "resnet101",
-    atrous_rates: Sequence[int] = (6, 12, 18, 24),
-    scales: Sequence[float] = (1.0,),
-    width: float = 1.0,
-) -> SegmentationModel:
+@dataclass(frozen=True, kw_only=True)
+class DeepLabV2Options(PaperOptions):
+    """Options of :func:`deeplabv2`, beside those of :class:`PaperOptions`.
+
+    Args:
+        trunk: what gives the features.
+        atrous_rates: dilation of each branch; 6, 12, 18, 24 is the paper's ASPP-L, 2, 4, 8, 12 its ASPP-S.
+        scales: sizes at which the picture is looked at, relative to its own; the first is 1, and none is above 4. The
+            paper's are 1, 0.75, 0.5.
+    """
+
+    trunk: DeepLabV2Trunk = "resnet101"
+    atrous_rates: Annotated[Several[Count], Field(min_length=1)] = (6, 12, 18, 24)
+    scales: Several[float] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if not self.scales or self.scales[0] != 1 or min(self.scales) <= 0 or max(self.scales) > LARGEST_SCALE:
+            raise SettingError(
+                f"scales are {self.scales}; they begin with 1, and all lie above 0 and up to {LARGEST_SCALE}, such as "
+                "1, 0.75, 0.5"
+            )
+
+
+def deeplabv2(label_space: LabelSpace, preprocessing: Preprocessing, options: DeepLabV2Options) -> SegmentationModel:
     """Build a DeepLabv2; see :class:`DeepLabV2`.
 
     Args:
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        trunk: ``"resnet101"`` or ``"vgg16"``.
-        atrous_rates: dilation of each branch; 6, 12, 18, 24 is the paper's ASPP-L, 2, 4, 8, 12 its ASPP-S.
-        scales: sizes at which the picture is looked at; the paper's are 1, 0.75, 0.5.
-        width: factor on all channels.
-
-    Raises:
-        SettingError: another trunk, no rates, or scales that do not begin with 1, or are beyond 4.
+        options: the details.
     """
-    if trunk not in ("resnet101", "vgg16"):
-        raise SettingError(f"deeplabv2 has no trunk '{trunk}'; choose resnet101 or vgg16")
-    if not atrous_rates or min(atrous_rates) < 1:
-        raise SettingError(f"atrous_rates are {tuple(atrous_rates)}; give at least one, of at least 1")
-    if not scales or scales[0] != 1 or min(scales) <= 0 or max(scales) > LARGEST_SCALE:
-        raise SettingError(
-            f"scales are {tuple(scales)}; they begin with 1, and all lie above 0 and up to {LARGEST_SCALE}, such as "
-            "1, 0.75, 0.5"
-        )
     network = DeepLabV2(
         len(label_space),
-        trunk=trunk,  # type: ignore[arg-type]
+        trunk=options.trunk,
         in_channels=preprocessing.channels,
-        atrous_rates=atrous_rates,
-        scales=scales,
-        width=width,
+        atrous_rates=options.atrous_rates,
+        scales=options.scales,
+        width=options.width,
     )
     return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=STRIDE, first=0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from pixelwise.encoders import Encoder
@@ -13,6 +12,7 @@ from pixelwise.encoders.mobilenet import DilatedMobileNetV3
 from pixelwise.encoders.resnet import BLOCKS, ResNet
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
+from pixelwise.models.options import Count, PaperOptions, Several
 from pixelwise.nn.aspp import ASPP
 from pixelwise.nn.blocks import conv_norm_relu, initialise
 from pixelwise.preprocessing import Preprocessing
@@ -22,8 +22,7 @@ MOBILENET = "mobilenetv3_large_100"
 """The trunk without width of its own that torchvision offers beside its ResNets."""
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """Where published DeepLabv3 networks differ."""
 
     output_stride: int
@@ -41,7 +40,10 @@ class Variant:
     stretch: Literal["half_pixel", "corners"] | None
 
 
-VARIANTS = {
+DeepLabV3Form = Literal["paper", "torchvision", "smp"]
+"""Names of the forms."""
+
+VARIANTS: dict[DeepLabV3Form, Variant] = {
     "paper": Variant(16, (6, 12, 18), 16, 0.1, False, "stage", (1, 2, 4), 0, None),
     "torchvision": Variant(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
     "smp": Variant(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
@@ -103,17 +105,26 @@ class FCNHead(nn.Sequential):
         initialise(self)
 
 
-def deeplabv3(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    trunk: str = "resnet101",
-    form: str = "paper",
-    output_stride: int | None = None,
-    atrous_rates: Sequence[int] | None = None,
-    auxiliary: bool = False,
-    width: float = 1.0,
-) -> SegmentationModel:
+@dataclass(frozen=True, kw_only=True)
+class DeepLabV3Options(PaperOptions):
+    """Options of :func:`deeplabv3`, beside those of :class:`PaperOptions`.
+
+    Args:
+        trunk: ``"resnet18"`` to ``"resnet152"``, or ``"mobilenetv3_large_100"`` as in torchvision.
+        form: the details; see :func:`deeplabv3`.
+        output_stride: 8 or 16; by default as the form has it.
+        atrous_rates: dilations of the pyramid; by default as the form has them.
+        auxiliary: whether an FCN head on the map before the deepest stage is trained too.
+    """
+
+    trunk: str = "resnet101"
+    form: DeepLabV3Form = "paper"
+    output_stride: int | None = None
+    atrous_rates: Several[Count] | None = None
+    auxiliary: bool = False
+
+
+def deeplabv3(label_space: LabelSpace, preprocessing: Preprocessing, options: DeepLabV3Options) -> SegmentationModel:
     """Build a DeepLabv3.
 
     Forms: ``paper`` has multi-grid (1, 2, 4), output stride 16 with rates 6, 12, 18, or 8 with twice these, and cells
@@ -126,42 +137,45 @@ def deeplabv3(
     Args:
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        trunk: ``"resnet18"`` to ``"resnet152"``, or ``"mobilenetv3_large_100"`` as in torchvision.
-        form: ``"paper"``, ``"torchvision"`` or ``"smp"``.
-        output_stride: 8 or 16; by default as the form has it.
-        atrous_rates: dilations of the pyramid; by default as the form has them.
-        auxiliary: whether an FCN head on the map before the deepest stage is trained too.
-        width: factor on all channels, for tests and small machines.
+        options: the details.
 
     Raises:
-        SettingError: no such form, or an output stride that the trunk does not have.
+        SettingError: an output stride that the trunk does not have.
         ModelError: no such trunk.
     """
-    if form not in VARIANTS:
-        raise SettingError(unknown_name("form of model 'deeplabv3'", form, VARIANTS))
-    chosen = VARIANTS[form]
-    encoder = _dilated_trunk(trunk, chosen, output_stride, in_channels=preprocessing.channels, width=width)
+    chosen, atrous_rates = VARIANTS[options.form], options.atrous_rates
+    encoder = _dilated_trunk(
+        options.trunk, chosen, options.output_stride, in_channels=preprocessing.channels, width=options.width
+    )
     if atrous_rates is None:
         factor = 1 if chosen.rates_at is None else chosen.rates_at // encoder.strides[-1]
         atrous_rates = tuple(rate * factor for rate in chosen.atrous_rates)
-    channels = max(1, round(256 * width))
+    channels = max(1, round(256 * options.width))
     pyramid = ASPP(encoder.channels[-1], channels, atrous_rates=atrous_rates, dropout=chosen.dropout)
     refine = [conv_norm_relu(channels, channels)] if chosen.refine else []
     decoder = nn.Sequential(pyramid, *refine)
     initialise(decoder)
     head = nn.Conv2d(channels, len(label_space), 1)
-    return _assemble(encoder, decoder, head, auxiliary, chosen, label_space, preprocessing)
+    return _assemble(encoder, decoder, head, options.auxiliary, chosen, label_space, preprocessing)
 
 
-def fcn_dilated(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    trunk: str = "resnet50",
-    stretch: bool = False,
-    auxiliary: bool = False,
-    width: float = 1.0,
-) -> SegmentationModel:
+@dataclass(frozen=True, kw_only=True)
+class FCNDilatedOptions(PaperOptions):
+    """Options of :func:`fcn_dilated`, beside those of :class:`PaperOptions`.
+
+    Args:
+        trunk: ``"resnet18"`` to ``"resnet152"``, or ``"mobilenetv3_large_100"``.
+        stretch: whether pictures are fed as they are and the map is stretched over them, as torchvision does, instead
+            of padding to an exact grid; both give the same where the sides are multiples of 8.
+        auxiliary: whether a classifier of the same form on the map before the deepest stage is trained too.
+    """
+
+    trunk: str = "resnet50"
+    stretch: bool = False
+    auxiliary: bool = False
+
+
+def fcn_dilated(label_space: LabelSpace, preprocessing: Preprocessing, options: FCNDilatedOptions) -> SegmentationModel:
     """Build torchvision's FCN: a ResNet dilated to output stride 8 and a small convolutional classifier.
 
     Parameters at 21 classes: 32,957,013 and 51,949,141 on ResNet-50 and 101; 35,322,218 and 54,314,346 with the
@@ -170,19 +184,15 @@ def fcn_dilated(
     Args:
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        trunk: ``"resnet18"`` to ``"resnet152"``.
-        stretch: whether pictures are fed as they are and the map is stretched over them, as torchvision does, instead
-            of padding to an exact grid; both give the same where the sides are multiples of 8.
-        auxiliary: whether a classifier of the same form on the map before the deepest stage is trained too.
-        width: factor on all channels, for tests and small machines.
+        options: the details.
 
     Raises:
         ModelError: no such trunk.
     """
-    form = Variant(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if stretch else None)
-    encoder = _dilated_trunk(trunk, form, None, in_channels=preprocessing.channels, width=width)
+    form = Variant(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if options.stretch else None)
+    encoder = _dilated_trunk(options.trunk, form, None, in_channels=preprocessing.channels, width=options.width)
     head = FCNHead(encoder.channels[-1], len(label_space))
-    return _assemble(encoder, nn.Identity(), head, auxiliary, form, label_space, preprocessing)
+    return _assemble(encoder, nn.Identity(), head, options.auxiliary, form, label_space, preprocessing)
 
 
 def _dilated_trunk(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders import Encoder
-from pixelwise.errors import ModelError, SettingError, unknown_name
+from pixelwise.errors import ModelError
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
+from pixelwise.models.options import Count, ModelOptions, Several
 from pixelwise.nn.aspp import ASPP, atrous_conv
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves, separable_conv_norm_relu
 from pixelwise.nn.fused.windows import crop, everything, widen
@@ -24,8 +25,7 @@ from pixelwise.types import LabelSpace
 LOW_LEVEL_STRIDE = 4
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """Where DeepLabv3+ networks differ."""
 
     atrous_rates: tuple[int, ...]
@@ -41,7 +41,10 @@ class Variant:
     fourth pixel from 0 on, or stretched from corner to corner."""
 
 
-VARIANTS = {
+DeepLabV3PlusForm = Literal["practical", "paper", "smp"]
+"""Names of the forms."""
+
+VARIANTS: dict[DeepLabV3PlusForm, Variant] = {
     "practical": Variant((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
     "paper": Variant((6, 12, 18), 0.1, True, False, 2, "aligned"),
     "smp": Variant((12, 24, 36), 0.5, False, True, 1, "corners"),
@@ -138,15 +141,25 @@ class DeepLabV3PlusDecoder(nn.Module):
         return widen(window, (1 + len(self.refine)) * LOW_LEVEL_STRIDE, LOW_LEVEL_STRIDE, size)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeepLabV3PlusOptions(ModelOptions):
+    """Options of :func:`deeplabv3plus`.
+
+    Args:
+        form: the details; see :func:`deeplabv3plus`.
+        decoder_channels: channels of the pyramid and the decoder.
+        atrous_rates: dilations of the pyramid; by default as the form has them.
+        separable: whether the 3x3 convolutions of pyramid and decoder are depthwise separable.
+    """
+
+    form: DeepLabV3PlusForm = "practical"
+    decoder_channels: Count = 256
+    atrous_rates: Several[Count] | None = None
+    separable: bool = True
+
+
 def deeplabv3plus(
-    encoder: Encoder,
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    form: str = "practical",
-    decoder_channels: int = 256,
-    atrous_rates: Sequence[int] | None = None,
-    separable: bool = True,
+    encoder: Encoder, label_space: LabelSpace, preprocessing: Preprocessing, options: DeepLabV3PlusOptions
 ) -> SegmentationModel:
     """Build a DeepLabv3+ on an encoder, normally one of output stride 16; its logits have stride 4.
 
@@ -160,40 +173,34 @@ def deeplabv3plus(
         encoder: gives the feature maps, one of them at stride 4.
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        form: ``"practical"``, ``"paper"`` or ``"smp"``.
-        decoder_channels: channels of the pyramid and the decoder.
-        atrous_rates: dilations of the pyramid; by default as the form has them.
-        separable: whether the 3x3 convolutions of pyramid and decoder are depthwise separable.
+        options: the details.
 
     Raises:
-        SettingError: no such form.
         ModelError: the encoder has no map of stride 4, or its maps do not fit the grid of the form.
     """
-    if form not in VARIANTS:
-        raise SettingError(unknown_name("form of model 'deeplabv3plus'", form, VARIANTS))
     if LOW_LEVEL_STRIDE not in encoder.strides:
         strides = ", ".join(map(str, encoder.strides))
         raise ModelError(f"deeplabv3plus needs an encoder with a map of stride 4; '{encoder.name}' has {strides}")
-    resize = VARIANTS[form].resize
-    if resize != "half_pixel" and not encoder.exact:
+    form = VARIANTS[options.form]
+    if form.resize != "half_pixel" and not encoder.exact:
         raise ModelError(
-            f"form '{form}' of deeplabv3plus needs maps that are exact fractions of the picture; those of "
+            f"form '{options.form}' of deeplabv3plus needs maps that are exact fractions of the picture; those of "
             f"'{encoder.name}' are smaller: choose another encoder, or form 'practical'"
         )
     decoder = DeepLabV3PlusDecoder(
         encoder.channels,
         encoder.strides,
-        form=VARIANTS[form],
-        out_channels=decoder_channels,
-        atrous_rates=atrous_rates,
-        separable=separable,
+        form=form,
+        out_channels=options.decoder_channels,
+        atrous_rates=options.atrous_rates,
+        separable=options.separable,
     )
-    head = nn.Conv2d(decoder_channels, len(label_space), 1)
+    head = nn.Conv2d(options.decoder_channels, len(label_space), 1)
     return SegmentationModel(
         EncoderDecoder(encoder, decoder, head),
         label_space=label_space,
         preprocessing=preprocessing,
         stride=LOW_LEVEL_STRIDE,
-        first=0 if resize == "aligned" else None,
-        stretch="corners" if resize == "corners" else None,
+        first=0 if form.resize == "aligned" else None,
+        stretch="corners" if form.resize == "corners" else None,
     )

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
+from pixelwise.models.options import Count, ModelOptions
 from pixelwise.nn.blocks import conv_norm_relu, initialise
-from pixelwise.nn.upsampling import BilinearTransposed, Upsampling, check_upsampling
+from pixelwise.nn.upsampling import BilinearTransposed
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
 FINEST_STRIDE = 8
+
+FCNUpsampling = Literal["nearest", "bilinear", "transposed"]
+"""How scores are carried to the next finer map; learnt kernels start bilinear."""
 
 
 class FCNDecoder(nn.Module):
@@ -42,7 +48,7 @@ class FCNDecoder(nn.Module):
         *,
         hidden_channels: int = 512,
         dropout: float = 0.1,
-        upsampling: Upsampling = "bilinear",
+        upsampling: FCNUpsampling = "bilinear",
     ) -> None:
         super().__init__()
         self.upsampling = upsampling
@@ -85,13 +91,21 @@ class FCNDecoder(nn.Module):
         return F.interpolate(scores, (height, width), mode="bilinear", align_corners=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FCNOptions(ModelOptions):
+    """Options of :func:`fcn`.
+
+    Args:
+        hidden_channels: channels of the convolution before the deepest scores.
+        upsampling: how scores are carried to the next finer map.
+    """
+
+    hidden_channels: Count = 512
+    upsampling: FCNUpsampling = "bilinear"
+
+
 def fcn(
-    encoder: Encoder,
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    hidden_channels: int = 512,
-    upsampling: Upsampling = "bilinear",
+    encoder: Encoder, label_space: LabelSpace, preprocessing: Preprocessing, options: FCNOptions
 ) -> SegmentationModel:
     """Build an FCN-8s on an encoder; its logits have stride 8.
 
@@ -99,14 +113,11 @@ def fcn(
         encoder: gives the feature maps, one of them at stride 8.
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        hidden_channels: channels of the convolution before the deepest scores.
-        upsampling: how scores are carried to the next finer map: ``"bilinear"``, ``"nearest"`` or ``"transposed"``.
+        options: the details.
 
     Raises:
         ModelError: the encoder has no map of stride 8.
-        SettingError: a way of upsampling that an FCN does not have.
     """
-    check_upsampling(upsampling, "fcn", ("nearest", "bilinear", "transposed"))
     if FINEST_STRIDE not in encoder.strides:
         strides = ", ".join(map(str, encoder.strides))
         raise ModelError(f"fcn needs an encoder with a map of stride 8; '{encoder.name}' has {strides}")
@@ -114,8 +125,8 @@ def fcn(
         encoder.channels,
         encoder.strides,
         len(label_space),
-        hidden_channels=hidden_channels,
-        upsampling=upsampling,
+        hidden_channels=options.hidden_channels,
+        upsampling=options.upsampling,
     )
     return SegmentationModel(
         EncoderDecoder(encoder, decoder, nn.Identity()),

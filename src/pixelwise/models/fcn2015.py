@@ -7,14 +7,16 @@ from fractions import Fraction
 from typing import Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.encoders.alexnet import AlexNet
 from pixelwise.encoders.vgg import VGG16, vgg16_from_torchvision
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.models.base import SegmentationModel
+from pixelwise.models.options import PaperOptions
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.upsampling import BilinearTransposed
 from pixelwise.preprocessing import Preprocessing
@@ -52,9 +54,6 @@ class FCN2015(nn.Module):
         learnt: which upsampling kernels train.
         full_kernels: whether learnt kernels mix classes, K*K kernels that start at zero off the diagonal, as in the
             Caffe models, or stay one per class.
-
-    Raises:
-        SettingError: an unknown ``learnt``.
     """
 
     def __init__(
@@ -71,8 +70,6 @@ class FCN2015(nn.Module):
         full_kernels: bool = False,
     ) -> None:
         super().__init__()
-        if learnt not in ("fixed", "inner", "all"):
-            raise SettingError(f"learnt is '{learnt}'; choose fixed, inner or all")
         self.trunk = trunk
         self.fc6 = nn.Conv2d(trunk.channels[-1], hidden_channels, classifier_size)
         self.fc7 = nn.Conv2d(hidden_channels, hidden_channels, 1)
@@ -199,110 +196,66 @@ def _zero(score: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
-def _on_vgg16(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    width: float,
-    learnt: Learnt,
-    full_kernels: bool,
-    *,
-    skips: int,
-    skip_scales: Sequence[float] = (1.0, 1.0),
-) -> SegmentationModel:
-    network = FCN2015(
-        VGG16(in_channels=preprocessing.channels, width=width, first_padding=FIRST_PADDING, ceil_pools=True),
-        len(label_space),
-        skips=skips,
-        skip_scales=skip_scales,
-        hidden_channels=max(1, round(4096 * width)),
-        learnt=learnt,
-        full_kernels=full_kernels,
-    )
-    return _model(network, label_space, preprocessing)
-
-
-def _model(network: FCN2015, label_space: LabelSpace, preprocessing: Preprocessing) -> SegmentationModel:
-    return SegmentationModel(
-        network, label_space=label_space, preprocessing=preprocessing, stride=network.stride, first=network.first
-    )
-
-
-def fcn32s(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    width: float = 1.0,
-    learnt: Learnt = "fixed",
-    full_kernels: bool = False,
-) -> SegmentationModel:
-    """Build FCN-32s on VGG16: scores of stride 32, enlarged in one step; 134,346,581 parameters at 21 classes.
+@dataclass(frozen=True, kw_only=True)
+class FCN2015Options(PaperOptions):
+    """Options of the fully convolutional networks, on VGG16 and on AlexNet, beside those of :class:`PaperOptions`.
 
     Args:
-        label_space: the classes.
-        preprocessing: how pictures are normalised.
-        width: factor on all channels; 1.0 is the paper's.
         learnt: which upsampling kernels train: ``"fixed"`` none, as in the Caffe models; ``"inner"`` all but the last,
             as in the paper; ``"all"``, which costs full-size logits.
         full_kernels: whether learnt kernels mix classes, as in the Caffe models.
     """
-    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=0)
+
+    learnt: Learnt = "fixed"
+    full_kernels: bool = False
 
 
-def fcn16s(
+def fcn_vgg16(
     label_space: LabelSpace,
     preprocessing: Preprocessing,
+    options: FCN2015Options,
     *,
-    width: float = 1.0,
-    learnt: Learnt = "fixed",
-    full_kernels: bool = False,
+    skips: int,
+    skip_scales: Sequence[float] = (1.0, 1.0),
 ) -> SegmentationModel:
-    """Build FCN-16s, refined by pool4; 134,357,354 parameters at 21 classes. Arguments as of :func:`fcn32s`."""
-    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=1)
+    """Build an FCN on VGG16.
 
+    Without skips it is FCN-32s, whose scores of stride 32 are enlarged in one step; a skip from pool4 makes it
+    FCN-16s, and one more from pool3 FCN-8s. At 21 classes they have 134,346,581, 134,357,354 and 134,362,751
+    parameters. The paper trains 32s first, then 16s from it, then 8s: see :func:`start_from_coarser`; on the command
+    line ``--weights`` takes the coarser network's run folder.
 
-def fcn8s(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    width: float = 1.0,
-    learnt: Learnt = "fixed",
-    full_kernels: bool = False,
-) -> SegmentationModel:
-    """Build FCN-8s, refined by pool4 and pool3; 134,362,751 parameters at 21 classes. Arguments as of :func:`fcn32s`.
-
-    The paper trains 32s first, then 16s from it, then 8s: see :func:`start_from_coarser`; on the command line
-    ``--weights`` takes the coarser network's run folder.
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        options: the details.
+        skips: how many pools refine the scores: 0, 1 or 2.
+        skip_scales: factors on the maps of pool4 and pool3 before they are scored; 0.01 and 0.0001 for training in one
+            go.
     """
-    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=2)
+    network = FCN2015(
+        VGG16(in_channels=preprocessing.channels, width=options.width, first_padding=FIRST_PADDING, ceil_pools=True),
+        len(label_space),
+        skips=skips,
+        skip_scales=skip_scales,
+        hidden_channels=max(1, round(4096 * options.width)),
+        learnt=options.learnt,
+        full_kernels=options.full_kernels,
+    )
+    return _model(network, label_space, preprocessing)
 
 
-def fcn8s_at_once(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    width: float = 1.0,
-    learnt: Learnt = "fixed",
-    full_kernels: bool = False,
-) -> SegmentationModel:
-    """Build FCN-8s for training in one go: pool4 is scaled by 0.01 and pool3 by 0.0001 before they are scored.
+def fcn_alexnet(label_space: LabelSpace, preprocessing: Preprocessing, options: FCN2015Options) -> SegmentationModel:
+    """Build the FCN on AlexNet, of stride 32; 56,954,261 parameters at 21 classes.
 
-    Arguments as of :func:`fcn32s`.
+    Args:
+        label_space: the classes.
+        preprocessing: how pictures are normalised.
+        options: the details.
     """
-    return _on_vgg16(label_space, preprocessing, width, learnt, full_kernels, skips=2, skip_scales=(1e-2, 1e-4))
-
-
-def fcn_alexnet(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    width: float = 1.0,
-    learnt: Learnt = "fixed",
-    full_kernels: bool = False,
-) -> SegmentationModel:
-    """Build the FCN on AlexNet, of stride 32; 56,954,261 parameters at 21 classes. Arguments as of :func:`fcn32s`."""
     trunk = AlexNet(
         in_channels=preprocessing.channels,
-        width=width,
+        width=options.width,
         form="caffe",
         first_padding=FIRST_PADDING,
         pool_padding=0,
@@ -313,8 +266,14 @@ def fcn_alexnet(
         len(label_space),
         classifier_size=6,
         last_kernel=63,
-        hidden_channels=max(1, round(4096 * width)),
-        learnt=learnt,
-        full_kernels=full_kernels,
+        hidden_channels=max(1, round(4096 * options.width)),
+        learnt=options.learnt,
+        full_kernels=options.full_kernels,
     )
     return _model(network, label_space, preprocessing)
+
+
+def _model(network: FCN2015, label_space: LabelSpace, preprocessing: Preprocessing) -> SegmentationModel:
+    return SegmentationModel(
+        network, label_space=label_space, preprocessing=preprocessing, stride=network.stride, first=network.first
+    )

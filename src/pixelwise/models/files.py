@@ -6,7 +6,6 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from torch import Tensor
 
 from pixelwise import __version__
 from pixelwise.card import UntracedCard
-from pixelwise.errors import ModelError, quoted
+from pixelwise.errors import ModelError, SettingError, quoted
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.text_name import TextName
-from pixelwise.models.build import Model, build_from_card
+from pixelwise.models.build import Model, build_from_card, read_options
 from pixelwise.models.description import Described, parse_card
-from pixelwise.models.options import checked_options
 from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
 
 MODEL_FILE = "model.safetensors"
@@ -104,8 +102,11 @@ def _describe(opened: Any) -> Described:
     if "pixelwise" not in metadata:
         raise ModelError("holds weights without pixelwise's description; write models with save_model()")
     described = parse_card(metadata["pixelwise"])
-    card = described.card
-    return replace(described, card=replace(card, options=checked_options(card.name, card.options)))
+    try:
+        read_options(described.card.name, described.card.options)
+    except SettingError as error:
+        raise ModelError(str(error)) from None
+    return described
 
 
 @contextmanager

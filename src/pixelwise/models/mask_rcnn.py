@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,10 +22,11 @@ from pixelwise.detection.roi import Operation, Reduce, RegionReader
 from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.detection.trunk import C4Trunk, FpnTrunk
 from pixelwise.encoders import Encoder, fitting
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
 from pixelwise.models.carded import CardedModel
+from pixelwise.models.options import Count, ModelOptions, Several, Share
 from pixelwise.nn.freezing import freeze_batch_norm, hold_frozen
 from pixelwise.ops.object_targets import ObjectTarget
 from pixelwise.preprocessing import Preprocessing
@@ -202,44 +204,19 @@ class DetectionModel(CardedModel):
         )
 
 
-def mask_rcnn(
-    encoder: Encoder,
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    masks: bool = True,
-    neck: Literal["fpn", "c4"] = "fpn",
-    form: Literal["exact", "torchvision"] = "exact",
-    roi: Operation = "align",
-    reduce: Reduce = "avg",
-    samples: int = 2,
-    anchor_sizes: Sequence[Sequence[float]] | None = None,
-    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-    proposals: int | None = None,
-    detections: int = 100,
-    nms: float = 0.5,
-    score: float = 0.05,
-    channels: int = 256,
-    head: int = 1024,
-    mask_head: int = 256,
-    norm: Literal["frozen", "batch"] = "batch",
-    norm_eps: float | None = None,
-) -> DetectionModel:
-    """Build Mask R-CNN.
+@dataclass(frozen=True, kw_only=True)
+class FasterRCNNOptions(ModelOptions):
+    """Options of :func:`faster_rcnn`.
 
     Args:
-        encoder: gives the feature maps.
-        label_space: the classes of objects, without background.
-        preprocessing: how pictures are normalised.
-        masks: whether it gives masks beside boxes.
         neck: ``"fpn"`` builds a pyramid of maps; ``"c4"`` reads regions off the map of stride 16 and lets the
             encoder's last stage go over each.
         form: ``"exact"`` has anchors at multiples of each stride and cells between their edges; ``"torchvision"``
             computes what networks that were trained there expect: anchors step by quotients of sizes, cells lie half
             a cell off.
-        roi: how regions are read: ``"pool"``, ``"warp"`` or ``"align"``; see :mod:`pixelwise.detection.roi`.
-        reduce: what becomes of the samples of a bin, ``"avg"`` or ``"max"``.
-        samples: points along a side of a bin.
+        roi: how regions are read; see :mod:`pixelwise.detection.roi`.
+        reduce: what becomes of the samples of a bin.
+        samples: points along a side of a bin, up to 64.
         anchor_sizes: for each map, square roots of the anchors' areas in pixels; by default 8 times its stride (32 to
             512 for a pyramid), and all of 32 to 512 for ``"c4"``.
         anchor_ratios: height over width.
@@ -250,110 +227,121 @@ def mask_rcnn(
         score: least confidence of a detection.
         channels: the number of channels of the pyramid's maps.
         head: values of the hidden layers of the box head on a pyramid.
-        mask_head: channels of the mask head on a pyramid.
         norm: ``"frozen"`` keeps the encoder's batch norms as they are, for batches of few pictures on pretrained
             weights; ``"batch"`` trains them.
         norm_eps: what is added to the variances of the encoder's batch norms; its own by default. torchvision's
             networks with its first COCO weights have 0.
+    """
+
+    neck: Literal["fpn", "c4"] = "fpn"
+    form: Literal["exact", "torchvision"] = "exact"
+    roi: Operation = "align"
+    reduce: Reduce = "avg"
+    samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 2
+    anchor_sizes: Several[Several[float]] | None = None
+    anchor_ratios: Several[float] = (0.5, 1.0, 2.0)
+    proposals: Count | None = None
+    detections: Count = 100
+    nms: Share = 0.5
+    score: Share = 0.05
+    channels: Count = 256
+    head: Count = 1024
+    norm: Literal["frozen", "batch"] = "batch"
+    norm_eps: Annotated[float, Field(ge=0)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskRCNNOptions(FasterRCNNOptions):
+    """Options of :func:`mask_rcnn`: those of :class:`FasterRCNNOptions`, and of its masks.
+
+    Args:
+        masks: whether it gives masks beside boxes.
+        mask_head: channels of the mask head on a pyramid.
+    """
+
+    masks: bool = True
+    mask_head: Count = 256
+
+
+def mask_rcnn(
+    encoder: Encoder, label_space: LabelSpace, preprocessing: Preprocessing, options: MaskRCNNOptions
+) -> DetectionModel:
+    """Build Mask R-CNN.
+
+    Args:
+        encoder: gives the feature maps.
+        label_space: the classes of objects, without background.
+        preprocessing: how pictures are normalised.
+        options: the details.
 
     Raises:
         ModelError: the encoder does not fit the neck.
-        SettingError: an option that makes no sense.
+        SettingError: anchors that do not fit the maps.
     """
-    fpn, exact, classes = neck == "fpn", form == "exact", len(label_space)
-    proposals = (1000 if fpn else 300) if proposals is None else proposals
-    _check_options(locals())
-    if norm_eps is not None:
+    mask_head = options.mask_head if options.masks else None
+    return _detector(encoder, label_space, preprocessing, options, mask_head=mask_head)
+
+
+def faster_rcnn(
+    encoder: Encoder, label_space: LabelSpace, preprocessing: Preprocessing, options: FasterRCNNOptions
+) -> DetectionModel:
+    """Build Faster R-CNN: :func:`mask_rcnn` without masks."""
+    return _detector(encoder, label_space, preprocessing, options, mask_head=None)
+
+
+def _detector(
+    encoder: Encoder,
+    label_space: LabelSpace,
+    preprocessing: Preprocessing,
+    options: FasterRCNNOptions,
+    *,
+    mask_head: int | None,
+) -> DetectionModel:
+    """Build either network; ``mask_head`` is None where it gives no masks."""
+    fpn, exact, classes = options.neck == "fpn", options.form == "exact", len(label_space)
+    if options.norm_eps is not None:
         for part in encoder.modules():
             if isinstance(part, nn.BatchNorm2d):
-                part.eps = norm_eps
-    if norm == "frozen":
+                part.eps = options.norm_eps
+    if options.norm == "frozen":
         freeze_batch_norm(encoder)  # type: ignore[arg-type]
-    trunk = FpnTrunk(encoder, channels=channels) if fpn else C4Trunk(encoder)
-    if anchor_sizes is None:
-        anchor_sizes = tuple((8 * s,) for s in trunk.strides) if fpn else ((32, 64, 128, 256, 512),)
-    anchors = AnchorGrid(anchor_sizes, anchor_ratios, trunk.strides, rule="exact" if exact else "torchvision")
+    trunk = FpnTrunk(encoder, channels=options.channels) if fpn else C4Trunk(encoder)
+    sizes = options.anchor_sizes
+    if sizes is None:
+        sizes = tuple((8 * stride,) for stride in trunk.strides) if fpn else ((32, 64, 128, 256, 512),)
+    anchors = AnchorGrid(sizes, options.anchor_ratios, trunk.strides, rule="exact" if exact else "torchvision")
+    proposals = options.proposals or (1000 if fpn else 300)
     rpn = ProposalNetwork(trunk.channels, anchors, before=max(1000, proposals), after=proposals)
 
     def reader(cells: int) -> RegionReader:
         return RegionReader(
-            cells, trunk.region_strides, operation=roi, reduce=reduce, samples=samples, half_pixel=exact
+            cells,
+            trunk.region_strides,
+            operation=options.roi,
+            reduce=options.reduce,
+            samples=options.samples,
+            half_pixel=exact,
         )
 
-    shape: dict[str, Any] = {"convolutions": (mask_head,) * 4, "width": mask_head} if fpn else {"convolutions": ()}
     heads = RegionHeads(
-        BoxHead(trunk.region_channels, BOX_CELLS, classes, width=head if fpn else None),
-        MaskHead(trunk.region_channels, classes, **shape) if masks else None,
+        BoxHead(trunk.region_channels, BOX_CELLS, classes, width=options.head if fpn else None),
+        None if mask_head is None else _mask_head(trunk.region_channels, classes, mask_head if fpn else None),
         box_reader=reader(BOX_CELLS if fpn else MASK_CELLS),
         mask_reader=reader(MASK_CELLS),
         finish=trunk.finish,
-        score=score,
-        overlap=nms,
-        detections=detections,
+        score=options.score,
+        overlap=options.nms,
+        detections=options.detections,
         batch=512 if fpn else 64,
     )
     return DetectionModel(RegionNetwork(trunk, rpn, heads), label_space=label_space, preprocessing=preprocessing)
 
 
-def faster_rcnn(
-    encoder: Encoder,
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    neck: Literal["fpn", "c4"] = "fpn",
-    form: Literal["exact", "torchvision"] = "exact",
-    roi: Operation = "align",
-    reduce: Reduce = "avg",
-    samples: int = 2,
-    anchor_sizes: Sequence[Sequence[float]] | None = None,
-    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-    proposals: int | None = None,
-    detections: int = 100,
-    nms: float = 0.5,
-    score: float = 0.05,
-    channels: int = 256,
-    head: int = 1024,
-    norm: Literal["frozen", "batch"] = "batch",
-    norm_eps: float | None = None,
-) -> DetectionModel:
-    """Build Faster R-CNN: :func:`mask_rcnn` without masks, with the same options."""
-    return mask_rcnn(
-        encoder,
-        label_space,
-        preprocessing,
-        masks=False,
-        neck=neck,
-        form=form,
-        roi=roi,
-        reduce=reduce,
-        samples=samples,
-        anchor_sizes=anchor_sizes,
-        anchor_ratios=anchor_ratios,
-        proposals=proposals,
-        detections=detections,
-        nms=nms,
-        score=score,
-        channels=channels,
-        head=head,
-        norm=norm,
-        norm_eps=norm_eps,
-    )
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    for name, known in (("neck", ("fpn", "c4")), ("form", ("exact", "torchvision")), ("norm", ("frozen", "batch"))):
-        if options[name] not in known:
-            raise SettingError(f"{name} is '{options[name]}'; choose {' or '.join(known)}")
-    for name in ("samples", "proposals", "detections", "channels", "head", "mask_head"):
-        if options[name] < 1:
-            raise SettingError(f"{name} is {options[name]}; it must be at least 1")
-    if options["samples"] > MOST_SAMPLES:
-        raise SettingError(f"samples is {options['samples']}; {MOST_SAMPLES} points along a side of a bin are the most")
-    if options["norm_eps"] is not None and not 0 <= options["norm_eps"] < math.inf:
-        raise SettingError(f"norm_eps is {options['norm_eps']}; it must be 0 or above")
-    for name in ("nms", "score"):
-        if not 0 <= options[name] <= 1:
-            raise SettingError(f"{name} is {options[name]}; it must lie between 0 and 1")
+def _mask_head(in_channels: int, classes: int, width: int | None) -> MaskHead:
+    """Build the mask head: four convolutions of a width on a pyramid, none behind a stage of the encoder."""
+    if width is None:
+        return MaskHead(in_channels, classes, convolutions=())
+    return MaskHead(in_channels, classes, convolutions=(width,) * 4, width=width)
 
 
 def _without_slivers(target: ObjectTarget) -> ObjectTarget:

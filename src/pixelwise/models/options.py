@@ -1,58 +1,101 @@
-"""Options that come with a file: only those that the model has, each of the type that its builder declares."""
+"""What the options of all models have in common: how they are checked, and the types that several of them use."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any, get_type_hints
+from dataclasses import fields
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import ConfigDict, Field, Strict, ValidationError
+from pydantic.dataclasses import dataclass
 
-from pixelwise.errors import ModelError, unknown_name
-from pixelwise.models.build import MODELS
-from pixelwise.models.description import explain
+from pixelwise.errors import SettingError, quoted, unknown_name
+
+T = TypeVar("T")
+
+Several = Annotated[tuple[T, ...], Strict(False)]
+"""Values of one type in a row; a list, as JSON and YAML have it, becomes a tuple."""
+
+Count = Annotated[int, Field(ge=1)]
+"""Such as channels, dilations or proposals."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""Such as a probability."""
+
+Factor = Annotated[float, Field(gt=0)]
+"""What something is multiplied with."""
 
 
-def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the options that a file gives for a model, the encoder and the channels of pictures among them.
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, allow_inf_nan=False))
+class ModelOptions:
+    """Options of a model, each of its declared type, however they are made: nothing is converted but lists to tuples.
 
-    No other argument of :func:`pixelwise.models.build_model` may come from a file: ``pretrained`` would ask the
-    network for weights.
+    An integer will do for a float; ``True`` is no number, and the word ``"2"`` neither. Subclasses are decorated with
+    pydantic's ``dataclass``, frozen, and may check in ``__post_init__`` what one type cannot say, by a SettingError.
+    """
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of the options."""
+        return tuple(field.name for field in fields(cls))
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], *, model: str) -> Self:
+        """Make options from what a person or a file gives.
+
+        Args:
+            given: name -> value; those left out are as by default.
+            model: the name of the model, for the message.
+
+        Raises:
+            SettingError: there is no such option, or it cannot have this value.
+        """
+        for name in given:
+            if name not in cls.names():
+                raise SettingError(unknown_name(f"option of model '{model}'", name, cls.names()))
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            told = first.get("ctx", {}).get("error")
+            if isinstance(told, SettingError):
+                raise told from None
+            option, reason = first["loc"][0], first["msg"]
+            raise SettingError(
+                f"option '{option}' of model '{model}' cannot be {quoted(given[str(option)])}: "
+                f"{reason[:1].lower()}{reason[1:]}"
+            ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(ModelOptions):
+    """What every model is told of its pictures.
 
     Args:
-        name: the name of the model.
-        options: name -> value, in plain JSON types.
-
-    Raises:
-        ModelError: there is no such model, or it has no such option, or an option has a value of another type.
+        in_channels: channels of the pictures.
     """
-    if name not in MODELS:
-        raise ModelError(unknown_name("model", name, MODELS))
-    known = _options_of(name)
-    for option in options:
-        if option not in known.model_fields:
-            raise ModelError(unknown_name(f"option of model '{name}'", option, known.model_fields))
-    try:
-        known.model_validate(dict(options))
-    except ValidationError as error:
-        raise ModelError(explain(error, f"what it says of model '{name}'")) from None
-    return dict(options)
+
+    in_channels: Count = 3
 
 
-@functools.cache
-def _options_of(name: str) -> type[BaseModel]:
-    """Make the form that the options of a model have, from the signature of its builder."""
-    entry = MODELS[name]
-    types = get_type_hints(entry.build)
-    fields: dict[str, Any] = {
-        parameter.name: (types[parameter.name], parameter.default)
-        for parameter in inspect.signature(entry.build).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    fields["in_channels"] = (Annotated[int, Field(ge=1)], 3)
-    if entry.encoder is not None:
-        fields["encoder"] = (str, entry.encoder)
-    strict = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-    made: type[BaseModel] = create_model(f"Options of {name}", __config__=strict, **fields)
-    return made
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(PictureOptions):
+    """What a model on an encoder is told beside that.
+
+    Args:
+        encoder: the name of the encoder.
+    """
+
+    encoder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperOptions(ModelOptions):
+    """What all networks of the papers take.
+
+    Args:
+        width: factor on all channels but those of pictures and classes; 1.0 is the paper's, less is for tests and
+            small machines.
+    """
+
+    width: Factor = 1.0

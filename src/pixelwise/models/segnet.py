@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from pixelwise.errors import ModelError
 from pixelwise.models.base import SegmentationModel
+from pixelwise.models.options import PaperOptions
 from pixelwise.nn.blocks import BatchNorm2d
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
@@ -127,27 +128,15 @@ def segnet_basic_network(in_channels: int, classes: int, *, width: float = 1.0) 
     return SegNet(down, up, nn.Conv2d(channels, classes, 1), stem=stem)
 
 
-def segnet(label_space: LabelSpace, preprocessing: Preprocessing, *, width: float = 1.0) -> SegmentationModel:
-    """Build SegNet; see :func:`segnet_network`.
-
-    Args:
-        label_space: the classes.
-        preprocessing: how pictures are normalised.
-        width: factor of all channel counts inside.
-    """
-    network = segnet_network(preprocessing.channels, len(label_space), width=width)
+def segnet(label_space: LabelSpace, preprocessing: Preprocessing, options: PaperOptions) -> SegmentationModel:
+    """Build SegNet; see :func:`segnet_network`."""
+    network = segnet_network(preprocessing.channels, len(label_space), width=options.width)
     return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1)
 
 
-def segnet_basic(label_space: LabelSpace, preprocessing: Preprocessing, *, width: float = 1.0) -> SegmentationModel:
-    """Build SegNet-Basic; see :func:`segnet_basic_network`.
-
-    Args:
-        label_space: the classes.
-        preprocessing: how pictures are normalised.
-        width: factor of all channel counts inside.
-    """
-    network = segnet_basic_network(preprocessing.channels, len(label_space), width=width)
+def segnet_basic(label_space: LabelSpace, preprocessing: Preprocessing, options: PaperOptions) -> SegmentationModel:
+    """Build SegNet-Basic; see :func:`segnet_basic_network`."""
+    network = segnet_basic_network(preprocessing.channels, len(label_space), width=options.width)
     return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1)
 
 

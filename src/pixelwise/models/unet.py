@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from pixelwise.encoders import Encoder
 from pixelwise.models.base import EncoderDecoder, SegmentationModel
+from pixelwise.models.options import Count, ModelOptions, Several
 from pixelwise.nn.blocks import conv_norm_relu, initialise, leaves
 from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.windows import cells_of, crop, everything, widen
-from pixelwise.nn.upsampling import Doubling, Upsampling, check_upsampling
+from pixelwise.nn.upsampling import Doubling, Upsampling
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace
@@ -146,13 +150,21 @@ class UNetDecoder(nn.Module):
                 first[0] = UpsampledConv2d(first[0], doubling.out_channels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UNetOptions(ModelOptions):
+    """Options of :func:`unet`.
+
+    Args:
+        decoder_channels: channels after each doubling, deepest first; the last is repeated or the list cut as needed.
+        upsampling: how the decoder doubles its maps, see :class:`pixelwise.nn.upsampling.Doubling`.
+    """
+
+    decoder_channels: Annotated[Several[Count], Field(min_length=1)] = (256, 128, 64, 32, 16)
+    upsampling: Upsampling = "nearest"
+
+
 def unet(
-    encoder: Encoder,
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    decoder_channels: Sequence[int] = (256, 128, 64, 32, 16),
-    upsampling: Upsampling = "nearest",
+    encoder: Encoder, label_space: LabelSpace, preprocessing: Preprocessing, options: UNetOptions
 ) -> SegmentationModel:
     """Build a U-Net on an encoder; its logits have the stride of the picture, 1.
 
@@ -160,15 +172,9 @@ def unet(
         encoder: gives the feature maps.
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        decoder_channels: channels after each doubling, deepest first.
-        upsampling: how the decoder doubles its maps: ``"nearest"``, ``"bilinear"``, ``"transposed"`` or ``"unpool"``,
-            see :class:`pixelwise.nn.upsampling.Doubling`.
-
-    Raises:
-        SettingError: an unknown way of upsampling.
+        options: the details.
     """
-    check_upsampling(upsampling, "unet", ("nearest", "bilinear", "transposed", "unpool"))
-    decoder = UNetDecoder(encoder.channels, encoder.strides, decoder_channels, upsampling=upsampling)
+    decoder = UNetDecoder(encoder.channels, encoder.strides, options.decoder_channels, upsampling=options.upsampling)
     head = nn.Conv2d(decoder.out_channels, len(label_space), 3, padding=1)
     return SegmentationModel(
         EncoderDecoder(encoder, decoder, head),

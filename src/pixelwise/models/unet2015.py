@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelwise.models.base import SegmentationModel
+from pixelwise.models.options import Count, PaperOptions, Share
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
@@ -106,26 +108,34 @@ def _crop(skip: Tensor, like: Tensor) -> Tensor:
     return skip[:, :, top : top + height, left : left + width]
 
 
-def unet2015(
-    label_space: LabelSpace,
-    preprocessing: Preprocessing,
-    *,
-    width: float = 1.0,
-    last_up_channels: int = CHANNELS[0],
-    dropout: float = 0.5,
-) -> SegmentationModel:
+@dataclass(frozen=True, kw_only=True)
+class UNet2015Options(PaperOptions):
+    """Options of :func:`unet2015`, beside those of :class:`PaperOptions`.
+
+    Args:
+        last_up_channels: channels of the finest up-convolution; 128 in the released network. ``width`` scales it too.
+        dropout: probability of dropping a value in training.
+    """
+
+    last_up_channels: Count = CHANNELS[0]
+    dropout: Share = 0.5
+
+
+def unet2015(label_space: LabelSpace, preprocessing: Preprocessing, options: UNet2015Options) -> SegmentationModel:
     """Build the U-Net of 2015 for pictures of any size, which are mirrored outwards by the 92 pixels it loses and more.
 
-    ``valid(images)`` runs the network of the paper, 572 -> 388. See :class:`UNet2015` for the options.
+    ``valid(images)`` runs the network of the paper, 572 -> 388; see :class:`UNet2015`.
 
     Args:
         label_space: the classes.
         preprocessing: how pictures are normalised.
-        width: factor of all channel counts inside.
-        last_up_channels: channels of the finest up-convolution; 128 in the released network.
-        dropout: probability of dropping a value in training.
+        options: the details.
     """
     network = UNet2015(
-        preprocessing.channels, len(label_space), width=width, last_up_channels=last_up_channels, dropout=dropout
+        preprocessing.channels,
+        len(label_space),
+        width=options.width,
+        last_up_channels=options.last_up_channels,
+        dropout=options.dropout,
     )
     return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=1, border="mirror")

@@ -183,13 +183,3 @@ def _fit(features: Tensor, like: Tensor) -> Tensor:
     if features.shape[2:] == like.shape[2:]:
         return features
     return F.interpolate(features, like.shape[2:], mode="nearest")
-
-
-def check_upsampling(upsampling: str, model: str, known: tuple[str, ...]) -> None:
-    """Refuse a way of upsampling that a model does not have.
-
-    Raises:
-        SettingError: naming those that it has.
-    """
-    if upsampling not in known:
-        raise SettingError(f"model '{model}' has no upsampling '{upsampling}'; choose {', '.join(known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pixelwise.errors import SettingError, quoted, unknown_name
 from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
+
+
+class _SettingsLoader(yaml.SafeLoader):
+    """Reads ``1e-3`` as the number that it is in YAML 1.2; in YAML 1.1 it is a word."""
+
+
+_SettingsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), [*"-+0123456789"]
+)
 
 POSITIVE = Field(gt=0)
 SHARE = Field(ge=0, le=1)
@@ -145,7 +155,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingError: no such file, no YAML, or no mapping.
     """
     try:
-        values = load_yaml(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"), _SettingsLoader)
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -195,7 +205,7 @@ def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.
         if not equals or not key.strip():
             raise SettingError(f"{assignment}: expected KEY=VALUE, such as {example}", argument="set")
         try:
-            values[key.strip()] = load_yaml(value)
+            values[key.strip()] = load_yaml(value, _SettingsLoader)
         except yaml.YAMLError as error:
             reason = quoted(" ".join(str(error).split()))
             raise SettingError(f"{quoted(assignment)}: is no YAML ({reason})", argument="set") from None

@@ -199,7 +199,7 @@ def _build(
                 preprocessing=Preprocessing(mean, std, resize=resize),
                 **{**recipe.options, **options},
             )
-        except (TypeError, AttributeError, RuntimeError) as error:
+        except (TypeError, RuntimeError) as error:
             if not options:
                 raise
             given = ", ".join(f"{key}={value!r}" for key, value in options.items())
