@@ -169,14 +169,14 @@ class Geometry:
         return Geometry._of(Fraction(self.stride), phases, whole=any(branch.whole for branch in branches))
 
     def conv(self, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> Geometry:
-        """Follow with a convolution; ``padding`` at either side."""
+        """Append a convolution with ``padding`` at both sides."""
         span = dilation * (kernel - 1)
         return self.then(_rational(stride, 1, -padding, span - padding, span - 2 * padding))
 
     def pool(
         self, kernel: int, *, stride: int | None = None, padding: int = 0, dilation: int = 1, ceil: bool = False
     ) -> Geometry:
-        """Follow with pooling; ``ceil`` keeps a last window that is only partly inside, as Caffe does."""
+        """Append pooling; ``ceil`` keeps a last window that is only partly inside, as Caffe does."""
         stride = kernel if stride is None else stride
         span = dilation * (kernel - 1)
         needs = span - 2 * padding
@@ -187,17 +187,17 @@ class Geometry:
     def transposed(
         self, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1, output_padding: int = 0
     ) -> Geometry:
-        """Follow with a transposed convolution, whose input ``i`` reaches outputs ``stride * i - padding + tap``."""
+        """Append a transposed convolution, whose input ``i`` reaches outputs ``stride * i - padding + tap``."""
         span = dilation * (kernel - 1)
         needs = 2 * padding - span - output_padding + stride - 1
         return self.then(_rational(1, stride, padding - span + stride - 1, padding, needs))
 
     def nearest(self, factor: int) -> Geometry:
-        """Follow with nearest-neighbour upsampling, or unpooling, by a whole factor."""
+        """Append nearest-neighbour upsampling, or unpooling, by a whole factor."""
         return self.then(_rational(1, factor, 0, 0, 0))
 
     def bilinear(self, factor: int, *, first: float | Fraction | None = None) -> Geometry:
-        """Follow with bilinear upsampling by a whole factor.
+        """Append bilinear upsampling by a whole factor.
 
         Args:
             factor: outputs from one cell to the next.
@@ -208,11 +208,11 @@ class Geometry:
         return self.then(_rational(2, 2 * factor, -twice, 2 * factor - 1 - twice, 0))
 
     def pad(self, before: int, after: int) -> Geometry:
-        """Follow with padding, or with a crop where the numbers are negative."""
+        """Append padding, or a crop where the numbers are negative."""
         return self.then(_rational(1, 1, -before, -before, -before - after))
 
     def same_size(self) -> Geometry:
-        """The same reads, where outputs exist wherever the picture does, as after a crop to its size."""
+        """The same geometry with outputs for all pixels of the picture, as after a crop to its size."""
         phases = [Phase(p.first, p.last, math.ceil(self.stride * i)) for i, p in enumerate(self.phases)]
         return Geometry._of(Fraction(self.stride), phases, whole=self.whole)
 
@@ -225,10 +225,10 @@ class Geometry:
 
     @property
     def center(self) -> Fraction:
-        """The pixel in the middle of what output 0 reads, as the average over a period tells.
+        """The middle of the pixels that output 0 reads, averaged over a period.
 
-        Two maps of equal stride lie on each other once the one is shifted by the difference of their centers over the
-        stride; FCN's crop offsets are such differences.
+        Two maps of equal stride are aligned by shifting one of them by the difference of their centers over the stride;
+        FCN's crop offsets are such differences.
         """
         total = sum(
             (Fraction(p.first + p.last, 2) - Fraction(self.stride) * i for i, p in enumerate(self.phases)), Fraction(0)
@@ -253,7 +253,7 @@ class Geometry:
 
     @property
     def halo(self) -> int | None:
-        """The context in whole periods: what a tile carries at each side to equal the whole picture."""
+        """The context in whole periods: the pixels that a tile adds at each side to equal the whole picture."""
         return None if self.context is None else -(-self.context // self.period) * self.period
 
     def output_size(self, size: int) -> int:
@@ -266,9 +266,9 @@ class Geometry:
 
     @property
     def legal_sizes(self) -> tuple[int, int]:
-        """The least size that gives an output, and the step to the next size of which no pixel is left over.
+        """The least size that gives an output, and the step to the next size without leftover pixels.
 
-        (188, 16) for the U-Net of 2015, whose legal sizes are 188, 204, 220, ...; (1, 1) where any size will do.
+        (188, 16) for the U-Net of 2015, whose legal sizes are 188, 204, 220, ...; (1, 1) where every size is legal.
         """
         least = self.input_size(1)
         return least, self.input_size(self.output_size(least) + 1) - least
@@ -278,7 +278,7 @@ class Geometry:
         """The least side that a network computes on: a multiple of the period, and at least two periods.
 
         Two periods leave more than one value per channel on the coarsest map, which batch normalisation needs when it
-        trains on a single small picture. Networks whose unpadded convolutions would leave less name a larger side.
+        trains on a single small picture. Networks with unpadded convolutions that would leave less state a larger side.
         """
         return max(2, -(-self.least // self.period)) * self.period
 

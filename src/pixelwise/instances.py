@@ -1,4 +1,4 @@
-"""Objects of a picture: what they are, where they are, and masks no larger than their boxes. Numpy only."""
+"""Objects of a picture: their classes, boxes, and masks that are no larger than their boxes; based on numpy only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge in pixels."""
 
 ACCEPTED_SCORE = 0.5
-"""Predictions of at least this score count where a decision is needed and none was chosen from data."""
+"""Predictions of at least this score count where a threshold is needed and none was chosen from data."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoxMask:
-    """A binary mask that is stored only where it is: everything outside its box is 0.
+    """A binary mask of which only the box is stored: everything outside the box is 0.
 
     Args:
         pixels: bool (h, w), the pixels of the box.
@@ -123,7 +123,8 @@ class Instances:
         boxes: float (N, 4), left, top, right and bottom edge in pixels; pixel ``i`` reaches from ``i`` to ``i + 1``.
         masks: one per box, or None where only boxes are known.
         scores: (N,) confidence 0 .. 1 of predictions; None for annotations.
-        crowd: (N,) whether an annotation stands for a group; found or not, it counts for nothing. None means no.
+        crowd: (N,) whether an annotation stands for a group, which does not count whether it is found or not. None
+            means no.
         stated_areas: (N,) the areas that an annotation states, by which COCO tells small objects from large; NaN where
             it does not. None means that it states none.
 
@@ -180,7 +181,7 @@ class Instances:
 
     @classmethod
     def of_ids(cls, ids: NDArray[Any], labels: NDArray[Any] | Sequence[int] | None = None) -> Instances:
-        """Take apart a map of object ids (H, W), 0 being background; ids may have gaps.
+        """Split a map of object ids (H, W), in which 0 is background, into objects; ids may have gaps.
 
         Args:
             ids: integers of any type.

@@ -1,8 +1,8 @@
-"""Cutting a picture into tiles that together equal the whole. Numbers only.
+"""Cutting a picture into tiles that together equal the whole; this module computes only positions.
 
-A network whose reach is known gives the same output for a pixel whether it is shown the whole picture or only what
-that output reads, if the piece begins at a multiple of the network's period: then every stage samples the same cells.
-What U-Net's overlap-tile strategy does for unpadded convolutions therefore works for padded ones as well.
+A network whose receptive field is known gives the same output for a pixel, whether its input is the whole picture or
+only the pixels that the output reads, if the piece begins at a multiple of the network's period: every stage then
+samples the same cells. U-Net's overlap-tile strategy for unpadded convolutions therefore works for padded ones as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.words import counted
 
 WHOLE_PICTURE_REASON = "the picture fits into one tile"
-"""The reason of a plan that needs no other."""
+"""The reason that a plan states where the whole picture is one tile."""
 
 Window = tuple[slice, slice]
 """Rows and columns of a picture, with start and stop."""
@@ -25,22 +25,22 @@ Window = tuple[slice, slice]
 Mode = Literal["auto", "exact", "fast"]
 
 FAST_HALO = 96
-"""Pixels that a tile of fast mode sees around what it writes, up to the period, where nothing else was measured."""
+"""The halo in pixels of tiles in fast mode, rounded up to the period, where no other halo was measured."""
 
 MOST_EXACT_COST = 1.5
-"""Exact tiles are taken by themselves where they cost less than this, in arithmetic over that of the whole picture."""
+"""The mode ``auto`` takes exact tiles if their arithmetic is less than this many times that of the whole picture."""
 
 
 @dataclass(frozen=True)
 class PixelCost:
-    """What computing takes for a pixel, where it is computed to the end and where it lies in the halo.
+    """The memory and arithmetic per pixel, for pixels computed to the end and for pixels of the halo.
 
-    Decoders that can leave out what is not wanted compute of the halo little more than the encoder's part.
+    Decoders that can leave out unwanted pixels compute little more than the encoder for pixels of the halo.
 
     Args:
-        bytes: memory for each pixel that is computed to the end.
-        bytes_around: memory for each pixel of the halo while the encoder computes.
-        bytes_held: memory for each pixel of the halo while the rest is computed.
+        bytes: memory per pixel that is computed to the end.
+        bytes_around: memory per pixel of the halo while the encoder computes.
+        bytes_held: memory per pixel of the halo while the rest is computed.
         share_around: arithmetic for a pixel of the halo over that for one that is computed to the end.
     """
 
@@ -64,10 +64,11 @@ class Tile(NamedTuple):
     """One piece of work."""
 
     read: Window
-    """What the network is shown. It may begin before the picture or end behind it: mirror the picture there for a
-    network of unpadded convolutions (``geometry.margin > 0``), else the network's own padding stands for it."""
+    """The pixels that the network reads. They may begin before the picture or end beyond it. There, the picture is
+    mirrored for a network with unpadded convolutions (``geometry.margin > 0``), and for other networks the network's
+    own padding takes their place."""
     write: Window
-    """What is kept of the answer."""
+    """The part of the output that is kept."""
 
 
 def plan_tiles(
@@ -80,8 +81,8 @@ def plan_tiles(
         tile: side in pixels of the windows that are written, or height and width; those at the bottom and the right
             are smaller. They are disjoint and cover the picture.
         geometry: the geometry of the network's full-size output.
-        halo: pixels to read around a window; None reads all that the network reads, which makes tiles equal the whole.
-            Networks of unpadded convolutions always read all.
+        halo: pixels to read around a window; None takes all pixels that the network reads, which makes tiles equal the
+            whole. Networks with unpadded convolutions always read all of them.
 
     Raises:
         SettingError: a size, tile or halo that is not positive, or no halo for a network that sees the whole picture,
@@ -106,7 +107,7 @@ def _cut(size: int, tile: int, geometry: Geometry, halo: int | None) -> list[tup
 
 
 def read_window(write: slice, size: int, geometry: Geometry, halo: int | None) -> slice:
-    """Find what the network is shown, along one axis, for a window that is written.
+    """Find the pixels that the network reads, along one axis, for a window that is written.
 
     Args:
         write: the window, in pixels.
@@ -126,13 +127,13 @@ def read_window(write: slice, size: int, geometry: Geometry, halo: int | None) -
     else:
         first, last = write.start - halo, write.stop - 1 + halo
     start, stop = first // period * period, -(-(last + 1) // period) * period
-    # A piece near the end keeps what the network computes on at least, as the whole picture does.
+    # A piece near the end keeps at least the smallest size that the network computes on, as the whole picture does.
     return slice(max(0, min(start, padded - geometry.smallest)), min(padded, stop))
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How a picture is computed.
+    """The plan by which a picture is computed.
 
     Args:
         size: height and width of the picture in pixels.
@@ -141,7 +142,7 @@ class TilePlan:
         halo: as for :func:`plan_tiles`.
         exact: whether the result is that of the whole picture at once.
         cost: arithmetic over that of the whole picture.
-        reason: why this was chosen, for people to read.
+        reason: why this plan was chosen, in words.
         resized_from: height and width of the picture as it is stored, where it is resized to ``size`` before.
     """
 
@@ -167,7 +168,7 @@ class TilePlan:
 
     @property
     def plain(self) -> bool:
-        """Whether there is nothing to tell of it: one tile that keeps to the memory and shows the picture as it is."""
+        """Whether there is nothing to report: one tile that fits into the memory, the picture at its own size."""
         return self.whole and self.reason == WHOLE_PICTURE_REASON and self.resized_from is None
 
 
@@ -192,14 +193,15 @@ def choose_tiles(
     Args:
         size: height and width of the picture in pixels.
         geometry: the geometry of the network's full-size output.
-        cost: what the network takes for a pixel.
+        cost: memory and arithmetic of the network per pixel.
         mode: ``"auto"``, ``"exact"`` or ``"fast"``.
         tile: side in pixels of the windows that are written; None fits them into the memory.
         memory: bytes that computing a tile may take.
-        border: pixels that are added at each side of what the network is shown, which take memory as well.
-        fast_halo: pixels that a tile of fast mode sees around what it writes, up to the period.
+        border: pixels that are added at each side of the network's input, which take memory as well.
+        fast_halo: halo in pixels of tiles in fast mode, rounded up to the period.
 
-    Where not even the smallest fast tile fits, it is taken all the same, and the reason says by how much it exceeds.
+    If not even the smallest fast tile fits, it is taken nevertheless, and the reason says by how much it exceeds the
+    memory.
 
     Raises:
         SettingError: exact tiles are asked for and the network sees the whole picture, or they do not fit into the
@@ -259,7 +261,7 @@ def choose_tiles(
 
 @dataclass(frozen=True)
 class _Room:
-    """What fits into a memory."""
+    """The sizes of tiles that fit into a memory."""
 
     geometry: Geometry
     cost: PixelCost
@@ -267,14 +269,14 @@ class _Room:
     border: int
 
     def needed(self, side: int, halo: int) -> float:
-        """Bytes for tiles of a side that carry a halo."""
-        # Reads begin and end at periods, which may add most of one at each side, and so may what decoders compute.
+        """The bytes of tiles with a side and a halo."""
+        # Reads begin and end at multiples of the period, which may add almost a period at each side, as may decoders.
         period = self.geometry.period
         seen = side + 2 * (-(-halo // period) * period + self.border)
         return self.cost.memory(seen, min(seen, side + 2 * (period + self.border)))
 
     def side(self, halo: int) -> int | None:
-        """The largest side of square tiles which, with the halo around, fit; None where none do."""
+        """The largest side of square tiles that fit with their halo; None where none fit."""
         period = self.geometry.period
         least = min(self.cost.bytes, self.cost.bytes_around)
         largest = int(math.sqrt(self.memory / least)) // period * period

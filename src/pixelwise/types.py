@@ -1,4 +1,4 @@
-"""The few types that travel through the whole house: frozen, checked when made, numpy only."""
+"""The types that all rooms use: frozen, checked when made, and based on numpy only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LabelArray = NDArray[np.unsignedinteger[Any]]
 
 
 def default_colors(count: int) -> tuple[Color, ...]:
-    """Give ``count`` colours that are easy to tell apart and not too loud over a picture, the same ones every time."""
+    """Give ``count`` colours that are easy to tell apart and not too bright over a picture, always the same."""
     colors = []
     for index in range(count):
         hue = (index * 0.618033988749895 + 0.58) % 1.0  # steps by the golden ratio keep far from all earlier hues
@@ -75,7 +75,7 @@ class LabelSpace:
 
     Args:
         names: class names in index order; class ``k`` of a network is ``names[k]``.
-        colors: one RGB colour (0 to 255) a class; a default palette when left empty.
+        colors: one RGB colour (0 to 255) per class; a default palette when left empty.
         ignore_index: the value of pixels that no class is known for; outside 0 .. K-1.
         background: index of the class that means "nothing", if the data has one.
         mapping: stored mask value (a number, or an RGB colour) -> class index or ``ignore_index``. Empty means that
@@ -150,7 +150,7 @@ class LabelSpace:
         return cls(tuple(f"class {index}" for index in range(classes)), ignore_index=ignore_index)
 
     def with_void(self, value: int) -> LabelSpace:
-        """Give the label space of masks in which a stored number, whatever it means here, stands for no class."""
+        """Give the same label space with one stored number, whatever its meaning so far, standing for no class."""
         if self.by_color:
             return self
         known = self.mapping or {number: number for number in (*range(len(self)), self.ignore_index)}
@@ -257,7 +257,7 @@ class LabelSpace:
 
 
 BACKGROUND_NAME = "background"
-"""Name of what is no object, in the label space that objects are painted in."""
+"""The name of the class of everything that is no object, in the label space that objects are painted in."""
 
 
 def semantic_space(objects: LabelSpace) -> LabelSpace:

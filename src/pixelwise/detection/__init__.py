@@ -1,4 +1,4 @@
-"""What finds objects: proposals, the operation that reads a region off feature maps, heads, and their losses."""
+"""Parts of networks that find objects: proposals, reading regions from feature maps, heads, and their losses."""
 
 from pixelwise.detection.result import Detections, to_instances
 

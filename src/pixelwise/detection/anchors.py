@@ -16,7 +16,7 @@ AnchorSizes = tuple[tuple[float, ...], ...]
 
 
 class AnchorGrid:
-    """Lays anchors on feature maps; has no parameters.
+    """Places anchors on feature maps; has no parameters.
 
     Args:
         sizes: for each map, the square roots of the anchors' areas in pixels.
@@ -27,7 +27,7 @@ class AnchorGrid:
             of five maps of 800 pixels.
 
     Raises:
-        SettingError: sizes are not one tuple a map, or a size or ratio is not above 0.
+        SettingError: sizes are not one tuple per map, or a size or ratio is not above 0.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AnchorGrid:
 
     @property
     def each(self) -> tuple[int, ...]:
-        """Anchors on a cell of each map."""
+        """The number of anchors per cell of each map."""
         return tuple(self.generator.num_anchors_per_location())
 
     def __call__(self, cells: Sequence[tuple[int, int]], picture: tuple[int, int], like: Tensor) -> tuple[Tensor, ...]:
@@ -69,7 +69,7 @@ class AnchorGrid:
             like: a tensor of the type and the device that the anchors are to have.
 
         Returns:
-            (h * w * A, 4) a map, left, top, right and bottom in pixels: cell by cell, row by row.
+            One (h * w * A, 4) per map: left, top, right and bottom in pixels, cell by cell, row by row.
         """
         key = (tuple(cells), picture, like.dtype, like.device)
         if self._kept is None or self._kept[0] != key:

@@ -1,7 +1,7 @@
-"""Boxes as numbers a network can learn, and which box belongs to which object.
+"""Encoding boxes as numbers that a network can learn, and matching boxes to objects.
 
-Boxes may be integers of any size or floats of any precision: they are computed with in float32 or float64, because
-areas overflow in small integers (100 x 100 pixels in bytes) and in float16 (256 x 256).
+Boxes may be integers of any size or floats of any precision. Computations use float32 or float64, because areas
+overflow in small integers (100 x 100 pixels in bytes) and in float16 (256 x 256).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 LARGEST_LOG_STRETCH = math.log(1000 / 16)
-"""Most by which a side is stretched, as a logarithm: what a network says before it has learnt is bounded by it."""
+"""The largest logarithm of the factor by which a side is stretched, which limits the output of an untrained network."""
 
 OBJECTS_AT_A_TIME = 32
-"""Objects that are held against all anchors at a time; bounds the memory of crowded pictures."""
+"""The objects that are compared with all anchors at a time, which bounds the memory of crowded pictures."""
 
 
 def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1, 1, 1, 1)) -> Tensor:
-    """Say by how much boxes differ from those they are predicted from (Girshick et al. 2014, appendix C).
+    """Encode boxes relative to those they are predicted from (Girshick et al. 2014, appendix C).
 
     Args:
         boxes: left, top, right, bottom (P, 4), with sides above 0.
@@ -27,7 +27,7 @@ def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1
         weights: factors on the shift along x and y and on the logarithms of width and height.
 
     Returns:
-        (P, 4): shift of the centre in sides of the origin, and the logarithm of how the sides grow.
+        (P, 4): shift of the centre in sides of the origin, and the logarithm of the growth of the sides.
     """
     boxes, origins = widened(boxes, origins)
     sides, from_sides = boxes[:, 2:] - boxes[:, :2], origins[:, 2:] - origins[:, :2]
@@ -54,8 +54,9 @@ def match_boxes(
         boxes: anchors or proposals (P, 4).
         objects: boxes of the objects (M, 4); M may be 0.
         high: IoU from which a box belongs to an object.
-        low: IoU below which it belongs to the background; between the two it counts for neither.
-        best_too: whether boxes that overlap an object most of all belong to some object, however little that is.
+        low: IoU below which a box belongs to the background; a box between the two is ignored.
+        best_too: whether the boxes that overlap an object most belong to an object, even if their IoU is below
+            ``high``.
 
     Returns:
         The number of the object that each box overlaps most (P,), 0 where there is none; whether it belongs to it (P,);
@@ -97,10 +98,10 @@ def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def widened(*boxes: Tensor) -> tuple[Tensor, ...]:
-    """Bring boxes to one type that holds their sides and areas.
+    """Convert boxes to one type that holds their sides and areas.
 
-    Float32, or float64 where one is float64 or an integer that float32 may not hold; a tensor of that type comes back
-    itself.
+    The type is float32, or float64 where one is float64 or an integer that float32 may not hold. A tensor of that type
+    is returned unchanged.
     """
     small = (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.int16)
     dtype = torch.float32 if all(side.dtype in small for side in boxes) else torch.float64
@@ -108,16 +109,16 @@ def widened(*boxes: Tensor) -> tuple[Tensor, ...]:
 
 
 def sample(positive: Tensor, negative: Tensor, *, count: int, share: float) -> tuple[Tensor, Tensor]:
-    """Draw boxes to learn from, of which at most a ``share`` is positive; the rest is negative.
+    """Sample boxes to learn from: at most a ``share`` of them are positive, and the rest are negative.
 
     Args:
         positive: (P,) bool.
         negative: (P,) bool.
-        count: how many to draw.
+        count: how many to sample.
         share: the largest share of positive ones.
 
     Returns:
-        Numbers of the positive and of the negative boxes drawn.
+        The numbers of the positive and of the negative boxes in the sample.
     """
     numbers = torch.where(positive)[0], torch.where(negative)[0]
     wanted = min(int(count * share), len(numbers[0]))

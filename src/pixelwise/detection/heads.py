@@ -1,4 +1,4 @@
-"""What is computed for each region: a class and a box, and a mask for every class."""
+"""Heads, which compute a class and a box per region, and a mask per class."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MASK_CHANNELS = 256
 class BoxHead(nn.Module):
     """Two fully connected layers, then scores and boxes: (P, C, cells, cells) -> (P, K + 1), (P, 4 * (K + 1)).
 
-    Lin et al. 2017, section 4.2. With ``width`` None the layers are left out and regions are averaged (He et al. 2016,
-    for regions that a stage of the trunk has gone over).
+    Lin et al. 2017, section 4.2. If ``width`` is None, the layers are left out and regions are averaged (He et al.
+    2016, for regions that a stage of the trunk has processed).
 
     Args:
         channels: the number of channels of the regions.
         cells: side of the regions.
-        classes: K; class 0 inside is the background.
+        classes: K; in the outputs, class 0 is the background.
         width: values of the hidden layers.
     """
 
@@ -52,7 +52,7 @@ class BoxHead(nn.Module):
         return self.cls_score(features), self.bbox_pred(features)
 
     def read_channels_last(self) -> None:
-        """Reorder the first layer so that it reads regions as they lie in memory, channels last; for prediction."""
+        """Reorder the first layer so that it reads regions in their memory order, channels last; for prediction."""
         if self.fc6 is None or self._channels_last:
             return
         weight = self.fc6.weight.detach().view(
@@ -63,14 +63,14 @@ class BoxHead(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """Convolutions, a step up, and a mask for every class: (P, C, m, m) -> (P, K + 1, 2m, 2m).
+    """Convolutions, an upsampling, and a mask per class: (P, C, m, m) -> (P, K + 1, 2m, 2m).
 
-    He et al. 2017, figure 4; masks of classes do not compete (a sigmoid each).
+    He et al. 2017, figure 4; the masks of classes are independent, with one sigmoid each.
 
     Args:
         channels: the number of channels of the regions.
-        classes: K; mask 0 is that of the background and means nothing.
-        convolutions: channels of the 3x3 convolutions before the step up.
+        classes: K; mask 0 is that of the background and has no meaning.
+        convolutions: channels of the 3x3 convolutions before the upsampling.
         width: channels after it.
     """
 
@@ -98,11 +98,11 @@ class MaskHead(nn.Module):
         return logits
 
     def of_class(self, regions: Tensor, labels: Tensor) -> Tensor:
-        """Score the cells of one class a region alone: labels (P,) with the background as 0 -> (P, 2m, 2m)."""
+        """Score only the cells of one class per region: labels (P,) with the background as 0 -> (P, 2m, 2m)."""
         features = self._convolve(regions).permute(0, 2, 3, 1)  # (P, m, m, C)
         count, side = features.shape[:2]
-        # The step up makes four cells of one, each of that one alone: a product, whose cells need not be moved before
-        # they have become a single score.
+        # The upsampling makes four cells of each cell, which depend on that cell only. It is therefore a matrix
+        # product, and cells are reordered only after each has become a single score.
         kernel = self.up.weight.permute(2, 3, 1, 0).flatten(0, 2)  # (2 * 2 * width, C)
         assert self.up.bias is not None
         assert self.logits.bias is not None

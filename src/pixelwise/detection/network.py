@@ -1,4 +1,4 @@
-"""The network that Faster and Mask R-CNN are: trunk, proposals and heads."""
+"""The network of Faster and Mask R-CNN: trunk, proposals and heads."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class RegionNetwork(nn.Module):
         return self.trunk.encoder
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Run every layer once, on as many regions as there may be; what they are is not looked at.
+        """Run every layer once, on as many regions as there may be, whatever the values of the regions.
 
-        This is how the network is traced on shapes and its cost counted: the regions that it truly reads depend on
-        what it finds.
+        The network is traced on shapes, and its cost is counted, by this function, because the regions that it really
+        reads depend on what it finds.
 
         Args:
             images: (N, C, H, W).
 
         Returns:
             Mask logits (detections, K + 1, M, M), or class logits (proposals, K + 1, 1, 1) where there are no masks. In
-            training, all that losses look at.
+            training, all tensors that the losses use.
         """
         maps = self.trunk(images)
         looked_at = [output for outputs in self.rpn(maps) for output in outputs]
         if not self.training:
-            looked_at.clear()  # memory is counted, too, and prediction holds none of it
+            looked_at.clear()  # memory is counted as well, and prediction keeps none of this
         heads = self.heads
         regions = heads.box_reader.at_level(maps[0], on_regions(images.new_zeros(self.rpn.after, 5)), 0)
         scores, *deltas = heads.box_head(self.trunk.finish(regions))
@@ -64,7 +64,7 @@ class RegionNetwork(nn.Module):
         return (*looked_at, last) if self.training else last
 
     def anchors(self, maps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, ...]:
-        """Lay anchors on the maps of images."""
+        """Place anchors on the maps of images."""
         cells = [(features.shape[2], features.shape[3]) for features in maps]
         exact = torch.float64 if images.dtype == torch.float64 else torch.float32
         like = torch.empty(0, dtype=exact, device=images.device)

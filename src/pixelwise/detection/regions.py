@@ -1,4 +1,4 @@
-"""The second step of Faster and Mask R-CNN: proposals become objects, or are compared with them."""
+"""The second stage of Faster and Mask R-CNN: proposals become objects, or are compared with objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pixelwise.detection.rpn import SMOOTH_L1_BETA
 from pixelwise.ops.object_targets import ObjectTarget, sample_targets
 
 BOX_DELTA_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
-"""Factors on the shifts and the stretches of boxes, which are small numbers otherwise."""
+"""Factors on the shifts and stretches of boxes, which are small numbers without them."""
 
 LEAST_DETECTION_SIDE = 1e-2
 """Least side of a detection in pixels."""
@@ -26,18 +26,18 @@ FinishLogits = Callable[[Tensor], Tensor]
 
 
 class RegionHeads(nn.Module):
-    """Scores proposals, moves them onto objects and draws a mask in each.
+    """Scores proposals, moves them onto objects and predicts a mask for each.
 
     Args:
         box_head: regions -> class logits and box deltas.
-        mask_head: regions -> masks; None for boxes alone.
-        box_reader: reads the regions of boxes off the maps.
-        mask_reader: reads the regions of masks off the maps.
-        finish: what regions go through before either head.
+        mask_head: regions -> masks; None for boxes only.
+        box_reader: reads the regions of boxes from the maps.
+        mask_reader: reads the regions of masks from the maps.
+        finish: the function that is applied to regions before either head.
         score: least confidence of a detection.
         overlap: IoU above which the worse of two detections of a class is dropped.
         detections: most detections of a picture.
-        batch: proposals of a picture that the losses look at, of which a quarter may be positive.
+        batch: proposals per picture that the losses use, of which a quarter may be positive.
     """
 
     def __init__(
@@ -167,5 +167,5 @@ class RegionHeads(nn.Module):
 
 
 def _exactly(values: Tensor) -> Tensor:
-    """Boxes and losses are computed in float32 at least."""
+    """Convert to float32 unless the precision is higher: boxes and losses are computed in at least float32."""
     return values if values.dtype == torch.float64 else values.float()

@@ -10,9 +10,10 @@ from pixelwise.ops.object_targets import ObjectTarget
 
 
 def resize_images(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolate images (N, C, H, W) at another height and width; those that have the size are given back as they are.
+    """Interpolate images (N, C, H, W) to a height and width; images of that size are returned unchanged.
 
-    Bilinear, half-pixel centres, and no smoothing before shrinking: what torchvision's networks were trained on.
+    Interpolation is bilinear with half-pixel centres and without smoothing before shrinking, as torchvision's networks
+    were trained.
     """
     if tuple(images.shape[2:]) == size:
         return images
@@ -20,9 +21,9 @@ def resize_images(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resize_target(target: ObjectTarget, size: tuple[int, int], of: tuple[int, int]) -> ObjectTarget:
-    """Give the objects of a picture of height and width ``of`` as they lie on it at another size.
+    """Scale the objects of a picture of height and width ``of`` to another size of the picture.
 
-    A pixel of a mask is the nearest one above and to the left, as ``F.interpolate(mode="nearest")`` has it.
+    A pixel of a mask is the nearest one above and to the left, as in ``F.interpolate(mode="nearest")``.
     """
     if of == size:
         return target

@@ -1,4 +1,4 @@
-"""What a detection network gives for a picture, and how it becomes objects."""
+"""The result of a detection network for a picture, and turning it into objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Detections(NamedTuple):
     """(D, M, M): probability of each cell of the box to belong to the object; None where only boxes are found."""
 
     def on(self, size: Size, seen: Size) -> Detections:
-        """Lay what was found in a picture resized to ``seen`` on the picture of ``size``, height and width each."""
+        """Scale the detections in a picture resized to ``seen`` to the picture of ``size``, height and width each."""
         if size == seen:
             return self
         down, along = size[0] / seen[0], size[1] / seen[1]
@@ -41,8 +41,8 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
         threshold: a pixel belongs to the object where its probability is greater.
 
     Returns:
-        The objects in the order of the detections. One whose box lies outside of the picture is dropped, and so is one
-        of whose mask no pixel passes the threshold.
+        The objects in the order of the detections. An object is dropped if its box lies outside the picture or if no
+        pixel of its mask passes the threshold.
 
     Raises:
         SettingError: a box is not finite.
@@ -51,7 +51,7 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
     kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])).numpy()
     masks = None
     if detections.masks is not None:
-        # Masks are pasted by the box that was found: cutting it first would squeeze them.
+        # Masks are pasted into the uncut box: into a box that is cut first, they would be squeezed.
         masks = [mask.trimmed() for mask in paste_masks(detections.masks, detections.boxes, size, threshold=threshold)]
         kept &= np.array([mask.pixels.size > 0 for mask in masks], np.bool_)
     chosen = np.flatnonzero(kept)

@@ -1,4 +1,4 @@
-"""How the features inside a box become a map of a fixed size: RoI pooling, RoI warping and RoIAlign.
+"""Reading the features inside a box into a map of fixed size: RoI pooling, RoI warping and RoIAlign.
 
 A box, on a map with cells of ``stride`` pixels, is cut into ``cells`` x ``cells`` bins, and each becomes one value:
 
@@ -29,7 +29,7 @@ OPERATIONS: tuple[Operation, ...] = ("pool", "warp", "align")
 REDUCTIONS: tuple[Reduce, ...] = ("avg", "max")
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
-"""A box of 224 x 224 pixels is read off the map of stride 2**4 (Lin et al. 2017, equation 1)."""
+"""A box of 224 x 224 pixels is read from the map of stride 2**4 (Lin et al. 2017, equation 1)."""
 
 
 def read_regions(
@@ -43,7 +43,7 @@ def read_regions(
     samples: int = 2,
     half_pixel: bool = True,
 ) -> Tensor:
-    """Read boxes off a feature map.
+    """Read boxes from a feature map.
 
     Args:
         features: (N, C, h, w).
@@ -51,16 +51,16 @@ def read_regions(
         cells: side of the result, and number of bins along a side of each box.
         stride: pixels from one cell of the map to the next.
         operation: ``"pool"``, ``"warp"`` or ``"align"``; see the head of this file.
-        reduce: what becomes of the samples of a bin (of its cells, for ``"pool"``): their mean or the largest.
+        reduce: whether the samples of a bin (or its cells, for ``"pool"``) become their mean or their largest value.
         samples: points along a side of a bin where ``"warp"`` and ``"align"`` interpolate.
         half_pixel: whether cell ``i`` of the map lies from ``i`` to ``i + 1`` (``aligned`` in torchvision), or around
-            ``i``, as in networks that were trained with RoIAlign's first code; for ``"align"`` alone.
+            ``i``, as in networks that were trained with RoIAlign's first code; only for ``"align"``.
 
     Returns:
-        (P, C, cells, cells). Points outside of the map read 0 from one cell on.
+        (P, C, cells, cells). Points one cell or more outside the map read 0.
 
     Raises:
-        SettingError: there is no such operation, or a number below 1.
+        SettingError: there is no such operation, or a number is below 1.
     """
     check_operation(operation, reduce)
     if min(cells, samples) < 1 or stride <= 0:
@@ -76,13 +76,13 @@ def read_regions(
     if reduce == "avg":
         mean: Tensor = roi_align(features, rois, (cells, cells), scale, samples, half_pixel)
         return mean
-    # One sample a bin, of which there are more: each is then a value of its own.
+    # One sample per bin, with more bins, so that each sample is a separate value.
     single = roi_align(features, rois, (cells * samples,) * 2, scale, 1, half_pixel)  # (P, C, cells * s, cells * s)
     return F.max_pool2d(single, samples)
 
 
 def check_operation(operation: str, reduce: str) -> None:
-    """Refuse names that there are not.
+    """Refuse unknown names.
 
     Raises:
         SettingError: no such operation, or no such way to reduce.
@@ -94,7 +94,7 @@ def check_operation(operation: str, reduce: str) -> None:
 
 
 def _round(values: Tensor) -> Tensor:
-    """Round to the nearest, halves away from 0, as C does and RoI pooling with it."""
+    """Round to the nearest integer, halves away from 0, as C and therefore RoI pooling do."""
     return values.sign() * (values.abs() + 0.5).floor()
 
 
@@ -108,8 +108,8 @@ def _rounded(rois: Tensor, scale: float) -> Tensor:
 def _pool_mean(features: Tensor, rois: Tensor, cells: int, scale: float) -> Tensor:
     """Mean over the bins of RoI pooling, whose edges are rounded outwards to whole cells.
 
-    The mean of a rectangle comes from four sums that begin at the map's corner, in float64: their differences are
-    exact to what float32 features hold.
+    The mean of a rectangle is computed from four sums that begin at the map's corner, in float64: their differences are
+    exact to the precision of float32 features.
     """
     boxes = _rounded(rois, scale)
     sums = F.pad(features.double().cumsum(2).cumsum(3), (1, 0, 1, 0))  # (N, C, h + 1, w + 1)
@@ -135,9 +135,9 @@ def _pool_mean(features: Tensor, rois: Tensor, cells: int, scale: float) -> Tens
 
 
 def levels_of(boxes: Tensor, strides: Sequence[int]) -> Tensor:
-    """Choose the feature map that each box is read off: the larger the box, the coarser the map.
+    """Choose the feature map that each box is read from: the larger the box, the coarser the map.
 
-    A box goes to the map of stride 2**k with k = floor(4 + log2(sqrt(area) / 224)), cut to the maps that there are
+    A box is read from the map of stride 2**k with k = floor(4 + log2(sqrt(area) / 224)), limited to the existing maps
     (Lin et al. 2017, equation 1).
 
     Args:
@@ -157,7 +157,7 @@ def levels_of(boxes: Tensor, strides: Sequence[int]) -> Tensor:
 
 
 class RegionReader:
-    """Reads boxes off a pyramid of feature maps, each off the map that fits its size; has no parameters.
+    """Reads boxes from a pyramid of feature maps, each from the map that fits its size; has no parameters.
 
     Args:
         cells: side of the result.
@@ -165,8 +165,8 @@ class RegionReader:
         operation: as of :func:`read_regions`.
         reduce: how samples become one value.
         samples: points along a side of a bin.
-        half_pixel: where the cells of a map lie.
-        native: whether kernels of our own read the regions where there are some.
+        half_pixel: whether cell ``i`` of a map lies from ``i`` to ``i + 1``; see :func:`read_regions`.
+        native: whether native kernels read the regions where these exist.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class RegionReader:
         """Read the boxes of all pictures.
 
         Args:
-            maps: (N, C, h, w) each; as many as there are strides are read, from the first on.
+            maps: (N, C, h, w) each; the first ones are read, as many as there are strides.
             boxes: (P, 4) in pixels, for each of the N pictures.
 
         Returns:
@@ -219,7 +219,7 @@ class RegionReader:
         return result
 
     def _native(self, maps: Sequence[Tensor], rois: Tensor) -> bool:
-        """Whether the native kernels do what is asked."""
+        """Whether the native kernels support the arguments."""
         features = maps[0]
         if (
             not self.native
@@ -231,8 +231,8 @@ class RegionReader:
         return not rois.requires_grad and hasattr(native_for(features, rois), "align_regions_backward")
 
     def at_level(self, features: Tensor, rois: Tensor, level: int) -> Tensor:
-        """Read regions (P, 5) off one map (N, C, h, w), whatever their size: (P, C, cells, cells)."""
-        # The operations have no form in half precision on a CPU.
+        """Read regions (P, 5) from one map (N, C, h, w), whatever their size: (P, C, cells, cells)."""
+        # The operations are not implemented in half precision on a CPU.
         half = features.dtype in (torch.bfloat16, torch.float16)
         read = read_regions(
             features.float() if half else features,

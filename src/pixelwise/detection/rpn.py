@@ -1,4 +1,4 @@
-"""The region proposal network (Ren, He, Girshick and Sun 2015): where on a picture objects may be."""
+"""The region proposal network (Ren, He, Girshick and Sun 2015), which finds where objects may be."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ProposalNetwork(nn.Module):
 
     Args:
         channels: the number of channels of the feature maps.
-        anchors: what lies on them.
-        before: most anchors of a map and picture that go into non-maximum suppression; in training, twice as many.
-        after: most proposals of a picture that come out of it; in training, twice as many.
+        anchors: the anchors on the maps.
+        before: most anchors per map and picture that enter non-maximum suppression; in training, twice as many.
+        after: most proposals per picture that are kept after it; in training, twice as many.
         overlap: IoU above which the worse of two proposals of a map is dropped.
-        batch: anchors of a picture that the losses look at.
+        batch: anchors per picture that the losses use.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class ProposalNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         """Compare a sample of the anchors with the objects.
 
-        Anchors with an IoU of 0.7 or the best of an object are positive, those below 0.3 negative; of a sample, at most
-        half is positive.
+        Anchors with an IoU of at least 0.7, and the best anchors of an object, are positive; those below 0.3 are
+        negative. At most half of a sample is positive.
 
         Args:
             logits: as :meth:`forward` gives them; so are ``deltas``.
@@ -138,5 +138,5 @@ class ProposalNetwork(nn.Module):
 
 
 def _exactly(values: Tensor) -> Tensor:
-    """Boxes and losses are computed in float32 at least."""
+    """Convert to float32 unless the precision is higher: boxes and losses are computed in at least float32."""
     return values if values.dtype == torch.float64 else values.float()

@@ -1,4 +1,4 @@
-"""The part of a detection network that all regions share: an encoder, and the maps that are made of its own."""
+"""The part of a detection network that all regions share: an encoder, and the maps computed from its maps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 
 FINEST_FPN_STRIDE, C4_STRIDE = 4, 16
-"""Strides of the finest map of a pyramid, and of the only one of the form called C4."""
+"""The stride of the finest map of a pyramid, and that of the only map of the form called C4."""
 
 
 class FpnTrunk(nn.Module):
-    """A feature pyramid (Lin et al. 2017): maps of one width from an encoder's, coarse ones added to finer ones.
+    """A feature pyramid (Lin et al. 2017): maps with equal channels from an encoder's, coarse ones added to finer ones.
 
-    The maps have the strides of the encoder from 4 on, and one more twice as coarse, which proposals alone use.
+    The maps have the strides of the encoder from 4 on. One more map, twice as coarse, is used by proposals only.
 
     Args:
-        encoder: any.
+        encoder: any encoder.
         channels: the number of channels of all maps.
     """
 
@@ -37,7 +37,7 @@ class FpnTrunk(nn.Module):
             )
         self.places = tuple(places.values())
         self.region_strides = tuple(places)
-        """The strides of the maps that regions are read off."""
+        """The strides of the maps that regions are read from."""
         self.strides = (*self.region_strides, 2 * self.region_strides[-1])
         self.channels = self.region_channels = channels
         widths = [encoder.channels[place] for place in self.places]
@@ -50,17 +50,18 @@ class FpnTrunk(nn.Module):
         return list(self.fpn(maps).values())
 
     def finish(self, regions: Tensor) -> Tensor:
-        """Do what regions still need before the heads: nothing."""
+        """Return regions unchanged: they need no more layers before the heads."""
         return regions
 
 
 class C4Trunk(nn.Module):
-    """An encoder's map of stride 16; the stage above it goes over each region instead of over the picture.
+    """An encoder's map of stride 16; the stage above it processes each region instead of the picture.
 
-    Ren et al. 2015 on a ResNet, as in He et al. 2016, appendix A: 14x14 cells are read and the stage halves them.
+    Ren et al. 2015 on a ResNet, as in He et al. 2016, appendix A: regions of 14x14 cells are read, and the stage halves
+    them.
 
     Args:
-        encoder: one whose stages run one after the other.
+        encoder: an encoder whose stages run one after the other.
 
     Raises:
         ModelError: the encoder is not of that kind; the message says why.
@@ -79,7 +80,7 @@ class C4Trunk(nn.Module):
         return [self._run(images, self._first)]
 
     def finish(self, regions: Tensor) -> Tensor:
-        """Let the last stage go over regions: (P, channels, 14, 14) -> (P, region_channels, 7, 7)."""
+        """Apply the last stage to regions: (P, channels, 14, 14) -> (P, region_channels, 7, 7)."""
         return self._run(regions, self._last)
 
     def _run(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
@@ -90,7 +91,7 @@ class C4Trunk(nn.Module):
 
 
 def _fit(features: Tensor, images: Tensor, encoder: Encoder, place: int) -> Tensor:
-    """Stretch a map onto the grid of its stride, where unpadded convolutions lost cells of it."""
+    """Stretch a map onto the grid of its stride, where unpadded convolutions have removed cells."""
     stride = encoder.strides[place]
     size = (images.shape[2] // stride, images.shape[3] // stride)
     if encoder.exact or features.shape[2:] == size:

@@ -1,4 +1,4 @@
-"""The weight map that makes a network keep touching objects apart."""
+"""The weight map by which a network learns to keep touching objects apart."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ NEGLIGIBLE_WEIGHT_SHARE = 1e-4
 def border_weight_map(
     objects: ArrayLike, *, w0: float = 10.0, sigma: float = 5.0, class_balance: bool = True
 ) -> NDArray[np.float32]:
-    """Weigh each pixel by its class, and background between two objects by how narrow the gap is.
+    """Compute weights of pixels from their classes and, for background, from the width of the gap between objects.
 
     ``w = w_c + w0 * exp(-(d1 + d2)^2 / (2 sigma^2))`` with the distances d1 and d2 to the two nearest objects
-    (Ronneberger et al. 2015, eq. 2). The second part is for background, which is what the gaps consist of; where there
-    are fewer than two objects it is 0.
+    (Ronneberger et al. 2015, eq. 2). The second part applies to background, of which gaps consist; it is 0 where there
+    are fewer than two objects.
 
     Args:
         objects: object ids (H, W), any integer type; 0 is background.
         w0: weight of a gap of no width.
-        sigma: width of a gap in pixels at which the weight has fallen to 0.6 of that.
+        sigma: width of a gap in pixels at which the weight has fallen to 0.6 of ``w0``.
         class_balance: give objects and background the same total class weight, 1 per pixel on average; else 1 for each.
 
     Returns:
@@ -66,7 +66,7 @@ def _two_nearest(objects: NDArray[Any], reach: float) -> tuple[NDArray[np.float3
         )
         elsewhere = (objects[window] != identity).astype(np.uint8)
         distance = cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        # OpenCV's last bit depends on where the map lies in memory; the squares are whole numbers.
+        # OpenCV's last bit depends on the position of the map in memory; the squares are whole numbers.
         distance = np.sqrt(np.rint(distance**2))
         distance[distance > reach] = np.inf
         second[window] = np.minimum(second[window], np.maximum(nearest[window], distance))

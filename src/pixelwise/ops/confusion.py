@@ -1,4 +1,4 @@
-"""Confusion counts: how many pixels of each class were given each label."""
+"""Confusion counts: the number of pixels per pair of target class and predicted class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def confusion_counts(target: Tensor, prediction: Tensor, classes: int, *, ignore
 
     Args:
         target: classes 0 .. K-1 or ``ignore_index``, of any shape and any integer type.
-        prediction: classes 0 .. K-1, of the shape of the target; not looked at where the target is ignored.
+        prediction: classes 0 .. K-1, of the shape of the target; not read where the target is ignored.
         classes: the number of classes K.
         ignore_index: target value of pixels that do not count.
 
@@ -67,7 +67,7 @@ def _(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Te
 
 
 def count_pairs(target: Tensor, prediction: Tensor, classes: int, ignore_index: int) -> Tensor:
-    """Count in plain torch what :func:`confusion_counts` counts; the reference for the kernels."""
+    """Compute :func:`confusion_counts` in plain torch, as the reference for the kernels."""
     counts = torch.zeros(classes * classes, dtype=torch.int64, device=target.device)
     pairs = zip(
         torch.split(target.reshape(-1), PIXELS_AT_A_TIME),
@@ -84,12 +84,12 @@ def count_pairs(target: Tensor, prediction: Tensor, classes: int, ignore_index: 
 
 
 def byte_or_long(labels: Tensor) -> Tensor:
-    """Bring labels to what the native kernels read: contiguous, uint8 or int64."""
+    """Convert labels to what the native kernels read: contiguous, uint8 or int64."""
     return (labels if labels.dtype == torch.uint8 else labels.long()).contiguous()
 
 
 def is_ignored(labels: Tensor, ignore_index: int) -> Tensor:
-    """Find the pixels that hold ``ignore_index``: none where the type cannot.
+    """Find the pixels that hold ``ignore_index``: none where the type cannot hold it.
 
     A comparison would take the number modulo the range of the type, -100 for 156 in bytes.
     """
@@ -102,12 +102,14 @@ def is_ignored(labels: Tensor, ignore_index: int) -> Tensor:
 def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> None:
     """Raise DataError where labels hold anything but classes and ``ignore_index``.
 
-    On other devices than the CPU, which it would have to wait for, an assertion on the device takes its place.
+    On devices other than the CPU, the check would have to wait for the device; an assertion on the device takes its
+    place.
     """
     if labels.numel() == 0:
         return
     if labels.device.type != "cpu":
-        # What the type can hold is compared: it would take a larger number of classes modulo its range.
+        # The number of classes is limited to what the type can hold, because a comparison would take it modulo the
+        # range.
         known = (labels >= 0) & (labels <= min(classes - 1, torch.iinfo(labels.dtype).max))
         valid = known if ignore_index is None else known | is_ignored(labels, ignore_index)
         torch._assert_async(valid.all(), f"the {name} holds a value that is no class 0 .. {classes - 1}")
@@ -118,7 +120,7 @@ def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | No
 
 
 def bad_label(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> DataError:
-    """Compose the error for labels that hold something that is no class."""
+    """Make the error for labels that hold a value that is no class."""
     low, high = _bounds(labels, ignore_index)
     ignored = "" if ignore_index is None else f" nor the ignored {ignore_index}"
     mend = "map it to a class" if ignore_index is None else "map it to a class, or ignore it"

@@ -1,4 +1,4 @@
-"""Confusion counts of labels that lie in main memory as arrays."""
+"""Confusion counts of labels in main memory, as arrays."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def count_labels(
 
 
 def _as_tensor(labels: NDArray[np.integer[Any]]) -> torch.Tensor:
-    # Wider labels than uint8 go as int64: torch computes little in uint16, and a narrower type would take 2**32 for 0.
+    # Labels wider than uint8 become int64: torch computes little in uint16, and a narrower type would take 2**32 for 0.
     return torch.from_numpy(np.array(labels, np.uint8 if labels.dtype == np.uint8 else np.int64))

@@ -1,4 +1,4 @@
-"""The fully connected random field that DeepLab v1 and v2 sharpen their labels with."""
+"""The fully connected conditional random field with which DeepLab v1 and v2 sharpen their labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelwise.errors import SettingError
 from pixelwise.ops.lattice import PermutohedralLattice
 
 LEAST_PROBABILITY = 1e-5
-"""Least probability of a class; below it nothing the neighbours say could change a label."""
+"""The least probability of a class; without it, neighbours could not change a label of probability 0."""
 
 KERNEL_REACH_SIGMAS = 4
 """Standard deviations after which the smoothing kernel is cut."""
@@ -31,7 +31,7 @@ def dense_crf(
     colour_sigma: float = 3.0,
     position_sigma: float = 67.0,
 ) -> NDArray[np.float32]:
-    """Let every pixel of a picture vote on every other's class, near ones and those of like colour the most.
+    """Refine class probabilities by all pairs of pixels, of which near ones and those of similar colour count most.
 
     Mean field of the dense random field of Krähenbühl and Koltun (2011): unary costs -log p, Potts costs between all
     pairs with weight

@@ -25,9 +25,9 @@ def depthwise_conv2d(
 ) -> Tensor:
     """Convolve each channel with its own filter, as ``F.conv2d(..., groups=C)`` does.
 
-    On the CPU the gradients of float32 and bfloat16 come from a native kernel that works in channels-last memory and
-    sums in float32; they can be differentiated once. Everything else is torch's. Under autocast the convolution runs
-    in the autocast type, as torch's own does.
+    On the CPU, the gradients of float32 and bfloat16 are computed by a native kernel that works in channels-last memory
+    and sums in float32; they can be differentiated once. Everything else is computed by torch. Under autocast the
+    convolution runs in the autocast type, as torch's own does.
 
     Args:
         input: (N, C, H, W).
@@ -41,7 +41,7 @@ def depthwise_conv2d(
         (N, C, H', W').
     """
     stride, padding, dilation = _pair(stride), _pair(padding), _pair(dilation)
-    if input.device.type == "cpu" and torch.is_autocast_enabled("cpu"):  # elsewhere F.conv2d casts by itself
+    if input.device.type == "cpu" and torch.is_autocast_enabled("cpu"):  # on other devices F.conv2d casts by itself
         dtype = torch.get_autocast_dtype("cpu")
         input, weight = input.to(dtype), weight.to(dtype)
         bias = None if bias is None else bias.to(dtype)
@@ -99,7 +99,7 @@ def _(output_gradient: Tensor, input: Tensor, weight: Tensor, *_: Any) -> tuple[
 
 
 def _refuse(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
-    """Stand where the second derivative would be: without it autograd would take the gradients for constants."""
+    """Refuse the second derivative: without this, autograd would treat the gradients as constants."""
     raise UnsupportedError(
         "depthwise_conv2d can be differentiated once on a CPU, and a second derivative was asked for; use F.conv2d for "
         "it, or leave out create_graph=True where it is not needed"

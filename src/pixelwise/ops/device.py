@@ -1,4 +1,4 @@
-"""What a device computes natively."""
+"""The number formats that a device computes in natively."""
 
 from __future__ import annotations
 

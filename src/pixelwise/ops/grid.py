@@ -1,4 +1,4 @@
-"""How the pixels of a picture lie on a coarse map: the grid that every operator of the tail reads by."""
+"""The position of a picture's pixels on a coarse map: the grid by which every operator of the tail reads."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Axis:
     Args:
         cells: length of the coarse map.
         pixels: length of the picture.
-        scale: cells from one pixel to the next; 0 where all pixels read one place.
-        offset: where pixel 0 lies, in cells.
+        scale: cells from one pixel to the next; 0 where all pixels read the same place.
+        offset: position of pixel 0, in cells.
     """
 
     cells: int
@@ -33,7 +33,7 @@ class Axis:
     offset: float
 
     def taps(self, first: int, last: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Find what pixels ``first`` .. ``last - 1`` read.
+        """Find the cells that pixels ``first`` .. ``last - 1`` read.
 
         Returns:
             Three tensors (last - first,) on the CPU: the lower cell and the upper cell, both int64, and the share of
@@ -47,7 +47,7 @@ class Axis:
 
 
 class Grid(NamedTuple):
-    """How a picture lies on a coarse map."""
+    """The position of a picture on a coarse map."""
 
     rows: Axis
     columns: Axis
@@ -93,7 +93,7 @@ def resolve_grid(
 
 
 def per_axis(name: str, value: PerAxis | Sequence[float] | None) -> tuple[float, float] | None:
-    """Spell out a number for both axes as one for the rows and one for the columns; None stays None.
+    """Turn a number for both axes into one for the rows and one for the columns; None stays None.
 
     Raises:
         SettingError: a sequence does not hold two numbers; the message calls it ``name``.

@@ -15,10 +15,10 @@ class PermutohedralLattice:
 
     Points in d dimensions are spread over the d + 1 corners of the simplex they lie in, the corners are blurred along
     the lattice's d + 1 directions, and the points read their result back. Corners that no point touches are left out,
-    so that there are at most d + 1 of them a point, and far fewer where points lie close together.
+    so that there are at most d + 1 corners per point, and far fewer where points lie close together.
 
-    Weights come out to a few percent, and to a common factor that a caller has to normalise away: filter a vector of
-    ones for it.
+    Weights are correct to a few percent, except for a common factor. A caller has to normalise the result by filtering
+    a vector of ones.
 
     Args:
         features: (N, d), float; places and colours, each divided by its standard deviation.
@@ -31,7 +31,7 @@ class PermutohedralLattice:
         dimensions = features.shape[1]
         simplex = dimensions + 1
         elevated = _elevate(features.double())  # (N, d + 1), on the plane where coordinates sum to 0
-        # The nearest point of the lattice of multiples of d + 1, brought back to the plane where it left it.
+        # The nearest point of the lattice of multiples of d + 1, moved back onto the plane if it is off it.
         nearest = (elevated / simplex).round() * simplex
         excess = (nearest.sum(1, keepdim=True) / simplex).round().long()  # (N, 1)
         order = (elevated - nearest).argsort(dim=1, descending=True, stable=True)
@@ -93,7 +93,7 @@ def _elevate(features: Tensor) -> Tensor:
 
 
 def _find(keys: Tensor, wanted: Tensor) -> Tensor:
-    """Where sorted keys hold what is wanted; the number of keys where they do not."""
+    """Find the positions of wanted keys among sorted keys; the number of keys for those that are missing."""
     place = torch.searchsorted(keys, wanted)
     found = keys[place.clamp(max=len(keys) - 1)] == wanted
     return torch.where(found, place, len(keys))

@@ -1,4 +1,4 @@
-"""Masks of objects: pasted into their boxes and kept there, never as a whole picture each."""
+"""Pasting masks of objects into their boxes, where they are kept; no mask takes the size of the picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
 
     The geometry is that of torchvision's ``paste_masks_in_image``: the mask gets a border of zeros one cell wide, the
     box grows with it and is cut to whole pixels, and the mask is interpolated over it (bilinear, half-pixel centres).
-    Unlike there, no picture of probabilities exists; memory is one byte per pixel of the boxes.
+    Unlike in torchvision, there is no picture of probabilities; memory is one byte per pixel of the boxes.
 
     Args:
         masks: probabilities (N, M, M), or (N, 1, M, M) as networks give them.
@@ -52,7 +52,7 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, threshol
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of a box that lies on the picture: where it starts in the box and on the picture."""
+    """The part of a box that lies on the picture, by its start in the box and on the picture."""
 
     box_height: int
     box_width: int
@@ -65,7 +65,7 @@ class _Window:
 
     @classmethod
     def of(cls, box: tuple[int, int, int, int], size: tuple[int, int]) -> _Window:
-        left, top, right, bottom = box  # the last row and the last column belong to it
+        left, top, right, bottom = box  # the last row and the last column belong to the box
         y, x = max(top, 0), max(left, 0)
         height, width = min(bottom + 1, size[0]) - y, min(right + 1, size[1]) - x
         if height <= 0 or width <= 0:
@@ -104,5 +104,5 @@ def _paste_native(native: ModuleType, masks: Tensor, windows: list[_Window], thr
         masks.contiguous(), torch.tensor(places, dtype=torch.int64).view(-1, 6), threshold, pixels, threads()
     )
     pieces = torch.split(pixels.view(torch.bool), areas)
-    # Column by column in memory, which is the order that run-length encoding reads in.
+    # Column by column in memory, which is the order in which run-length encoding reads.
     return [piece.view(window.width, window.height).t() for piece, window in zip(pieces, windows, strict=True)]

@@ -37,7 +37,7 @@ def native_module() -> ModuleType | None:
 
 
 def require_native() -> ModuleType:
-    """Give the native kernels where :func:`native_for` has said that they are there."""
+    """Give the native kernels, after :func:`native_for` has returned them."""
     native = native_module()
     assert native is not None
     return native

@@ -1,4 +1,4 @@
-"""Objects as a network learns them: boxes, classes, and masks that share maps of ids."""
+"""Objects in the form that a network learns from: boxes, classes, and masks that share maps of ids."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torchvision.ops import roi_align
 class ObjectTarget(NamedTuple):
     """The objects of one training picture (h, w).
 
-    Masks are not kept one by one: objects that do not overlap share a layer, a map of ids, so that a crowd of them
-    takes the memory of one picture.
+    Masks are not kept one by one: objects that do not overlap share a layer, which is a map of ids, so that many of
+    them take the memory of one picture.
     """
 
     boxes: Tensor
@@ -26,13 +26,13 @@ class ObjectTarget(NamedTuple):
     layer: Tensor
     """int64 (M,): the layer of each object."""
     ids: Tensor
-    """int32 (M,): the id that each object has there."""
+    """int32 (M,): the id that each object has in its layer."""
 
 
 def sample_targets(
     target: ObjectTarget, boxes: Tensor, matched: Tensor, cells: int, *, half_pixel: bool = True
 ) -> Tensor:
-    """Draw the masks of objects as the cells of boxes: what a mask head is to answer there.
+    """Sample the masks of objects on the cells of boxes, as targets of a mask head.
 
     A cell is the mean of samples that are at most one pixel apart, each interpolated between the pixels of the
     object's mask (1 inside, 0 outside). No mask is ever larger than its box.
@@ -40,10 +40,10 @@ def sample_targets(
     Args:
         target: the objects of a picture.
         boxes: left, top, right and bottom in pixels (P, 4).
-        matched: (P,) number of the object that each box is to show.
+        matched: (P,) number of the object of each box.
         cells: side of the masks.
-        half_pixel: whether pixel ``i`` reaches from ``i`` to ``i + 1``; else samples are taken as if it lay around
-            ``i``, as torchvision's ``project_masks_on_boxes`` has it.
+        half_pixel: whether pixel ``i`` reaches from ``i`` to ``i + 1``; else samples are taken as if its centre were at
+            ``i``, as in torchvision's ``project_masks_on_boxes``.
 
     Returns:
         float32 (P, cells, cells), 0 .. 1.
@@ -52,7 +52,7 @@ def sample_targets(
     height, width = target.layers.shape[1:]
     layers, ids = target.layer[matched].tolist(), target.ids[matched].tolist()
     for number, (box, layer, identity) in enumerate(zip(boxes.tolist(), layers, ids, strict=True)):
-        # Two pixels more than the box on each side are all that its samples can read.
+        # Samples read at most two pixels beyond the box on each side.
         left, right = (min(max(0, edge), width) for edge in (math.floor(box[0]) - 2, math.ceil(box[2]) + 3))
         top, bottom = (min(max(0, edge), height) for edge in (math.floor(box[1]) - 2, math.ceil(box[3]) + 3))
         if left >= right or top >= bottom:

@@ -1,8 +1,9 @@
-"""Run-length encoding of binary masks as COCO's files hold it.
+"""Run-length encoding of binary masks as in COCO's files.
 
-A mask is read column by column; its runs alternate between 0 and 1 and start with 0. In the compressed form a run from
-the fourth on is stored as the difference to the run two before. Each number is cut into groups of five bits, lowest
-first, the last of which carries the sign; a group plus 32 if more follow is a character counted from ``"0"``.
+A mask is read column by column; its runs alternate between 0 and 1 and start with 0. In the compressed form, each run
+from the fourth on is stored as the difference from the run two before it. Each number is split into groups of five
+bits, lowest first, of which the last carries the sign. Each group, plus 32 if more groups follow, is written as a
+character counted from ``"0"``.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from pixelwise.ops.native import native_for
 from pixelwise.words import counted
 
 MOST_DECODED_PIXELS = 2**32
-"""Pixels of the largest mask that is decoded: a byte each."""
+"""The pixels of the largest mask that is decoded, at one byte per pixel."""
 
 _FIRST_CHARACTER, _CONTINUATION_BIT, _SIGN_BIT = 48, 32, 16
-_MOST_PICTURE_PIXELS = 2**48  # pixels of a picture that masks lie on; their sums and differences stay far from 64 bits
+_MOST_PICTURE_PIXELS = 2**48  # pixels of the largest picture; sums and differences of runs then stay far below 64 bits
 
 
 class Rle(TypedDict):
@@ -67,8 +68,8 @@ def decode_rle(rle: Rle) -> Tensor:
     Nothing of the mask's size is allocated before all of its runs are known to lie on it.
 
     Raises:
-        DataError: the size is none, the runs do not add up to it or are no whole numbers, the text is no run-length
-            encoding, or the mask has more than :data:`MOST_DECODED_PIXELS`.
+        DataError: the size is not valid, the runs do not add up to it or are no whole numbers, the text is no
+            run-length encoding, or the mask has more than :data:`MOST_DECODED_PIXELS`.
     """
     height, width = _size(rle)
     _check_memory(height, width)
@@ -114,13 +115,13 @@ def _is_whole(value: object) -> bool:
 
 
 def _parse(rle: Rle) -> NDArray[np.int64]:
-    """Read the run lengths; each lies on the picture, and so does every sum of the first of them."""
+    """Read the run lengths; each of them and every sum of the first ones is at most the number of pixels."""
     height, width = _size(rle)
     pixels = height * width
     counts = rle.get("counts")
     runs = _decompress(counts, pixels) if isinstance(counts, str | bytes) else _whole_runs(counts, pixels)
     total = np.cumsum(runs)
-    # A sum that leaves the picture has not wrapped around yet, for what came before lies on it, and so does each run.
+    # The first sum beyond the picture has not wrapped around, because the sum before it and each run lie within it.
     if (total > pixels).any() or (total[-1] if len(total) else 0) != pixels:
         found = sum(runs.tolist())
         raise DataError(
@@ -159,7 +160,7 @@ def _runs(columns: NDArray[np.uint8], top: int, left: int, height: int, width: i
     column, row = np.nonzero(edges)
     changes = (left + column) * height + top + row
     if local_height == height:
-        # Ones that go on from the foot of a column to the head of the next are one run.
+        # Ones at the bottom of a column and at the top of the next column are one run.
         joined = changes[1:] == changes[:-1]
         keep = np.ones(len(changes), bool)
         keep[1:] &= ~joined
@@ -189,7 +190,7 @@ def _compress(runs: NDArray[np.int64]) -> str:
 
 
 def _decompress(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
-    """Read compressed run lengths of a picture of so many pixels; each lies in 0 .. ``pixels``."""
+    """Read compressed run lengths of a picture of ``pixels`` pixels; each lies in 0 .. ``pixels``."""
     text = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
     groups = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST_CHARACTER
     last = groups & _CONTINUATION_BIT == 0
@@ -210,7 +211,7 @@ def _decompress(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
     runs = runs - np.where(groups[ends] & _SIGN_BIT, np.int64(1) << (5 * lengths), 0)
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])
-    # As with their sum, the first one that is not on the picture has not wrapped around yet.
+    # As with their sum, the first run beyond the picture has not wrapped around yet.
     astray = np.flatnonzero((runs < 0) | (runs > pixels))
     if len(astray):
         raise DataError(

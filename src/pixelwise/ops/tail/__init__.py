@@ -1,1 +1,1 @@
-"""The fused tail: labels, loss and counts straight from coarse logits."""
+"""The fused tail: labels, loss and counts computed directly from coarse logits."""

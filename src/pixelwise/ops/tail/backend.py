@@ -1,4 +1,4 @@
-"""What every backend of the fused tail takes and gives: plain torch, native CPU kernels, Triton kernels."""
+"""The interface of the backends of the fused tail: plain torch, native CPU kernels, Triton kernels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CrossEntropy:
 
 
 class Backend(Protocol):
-    """One implementation of the tail. Each module of a backend has these functions."""
+    """One implementation of the tail; the module of each backend has these functions."""
 
     def argmax(self, logits: Tensor, grid: Grid, dtype: torch.dtype, /) -> Tensor:
         """Find the class with the greatest upsampled logit at each pixel: (N, K, h, w) -> (N, H, W) of ``dtype``."""
@@ -54,8 +54,8 @@ class Backend(Protocol):
         Args:
             call: what to compute.
             with_gradient: whether the gradient is wanted.
-            upstream: factor () of the gradient in the accumulation type, or None for 1. Half precision is rounded to
-                after it: the gradient of a sum may lie beyond what float16 holds while that of the mean does not.
+            upstream: factor () of the gradient in the accumulation type, or None for 1. Half precision is rounded after
+                this factor: the gradient of a sum may exceed the range of float16 while that of the mean does not.
 
         Returns:
             The sum of losses and the sum of the weights of counted pixels, in the accumulation type; the gradient of
@@ -69,7 +69,7 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def sums_in_type(logits: Tensor) -> bool:
-    """Whether the gradient can wait in the type of the logits for its factor, since sums are of that type, too."""
+    """Whether the gradient can have the type of the logits before it is scaled, because sums have that type."""
     return logits.dtype == accumulation_dtype(logits.dtype)
 
 

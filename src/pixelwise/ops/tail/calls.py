@@ -6,8 +6,9 @@ or one for the rows and one for the columns; ``align_corners=True`` from (h, w) 
 ``((h - 1) / (H - 1), (w - 1) / (W - 1))`` with the offset 0 (the scale of a side of one pixel does not matter; one cell
 gives the scale 0, and is read everywhere). Without them the map is stretched over the picture as
 ``F.interpolate(mode="bilinear", align_corners=False)`` does. Logits may be float32, bfloat16, float16 or float64, of
-any memory layout; sums are in float32 (float64 for float64). The gradient of half precision is rounded once, after the
-factor that the backward pass brings (one by the sum of weights, a loss scale): whatever is finite and fits, comes out.
+any memory layout; sums are in float32 (float64 for float64). The gradient in half precision is rounded once, after
+multiplication by the factor of the backward pass (such as one over the sum of weights, or a loss scale), so that every
+value that fits is kept.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def upsample_argmax(
         offset: where pixel 0 lies, in coarse cells.
 
     Returns:
-        Labels (N, H, W), uint8 while K <= 255, else int64. Of equal scores the lower class wins.
+        Labels (N, H, W), uint8 while K <= 255, else int64. Among equal scores the lower class is taken.
 
     Raises:
         SettingError: the logits are not (N, K, h, w) floats, or the grid makes no sense.
@@ -77,8 +78,8 @@ def upsample_cross_entropy(
             pixels, ``"sum"`` does not, ``"none"`` keeps (N, H, W) with 0 at ignored pixels.
 
     Returns:
-        The loss, float32 (float64 for float64 logits). Where no pixel counts the mean is 0 with zero gradient. NaN in
-        logits that counted pixels read gives a NaN loss.
+        The loss, float32 (float64 for float64 logits). Where no pixel counts, the mean is 0 with a gradient of 0. NaN
+        in logits that counted pixels read gives a NaN loss.
 
     Raises:
         SettingError: a shape, a type or a range is wrong; ``ignore_index`` is a class.
@@ -147,7 +148,7 @@ def _check_logits(logits: Tensor) -> None:
 
 
 def _check_no_tangent(logits: Tensor) -> None:
-    """Refuse forward mode, in which torch would take the result of an operator of our own for a constant."""
+    """Refuse forward mode, in which torch would treat the result of a custom operator as a constant."""
     if torch.compiler.is_compiling():
         return
     if forward_ad.unpack_dual(logits).tangent is not None:  # type: ignore[no-untyped-call]

@@ -40,7 +40,7 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
 def cross_entropy_sums(
     call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
+    """Sum losses and weights, and compute the gradient times ``upstream``."""
     gradient = empty_gradient(call.logits.detach(), with_gradient)
     if not all(_reads_every_cell(axis) for axis in call.grid):
         gradient.zero_()
@@ -52,7 +52,7 @@ def cross_entropy_sums(
 def _cross_entropy(
     call: CrossEntropy, *, gradient: Tensor | None = None, factor: float = 1.0, losses: Tensor | None = None
 ) -> tuple[float, float]:
-    """Fill what is given, the gradient times ``factor``, and sum losses and weights."""
+    """Fill the given gradient, times ``factor``, and sum losses and weights."""
     classes = call.logits.shape[1]
     weights = torch.ones(classes) if call.class_weights is None else call.class_weights.detach().float().contiguous()
     loss, weight, valid = require_native().upsample_cross_entropy(
@@ -74,7 +74,7 @@ def _cross_entropy(
 
 
 def _reads_every_cell(axis: Axis) -> bool:
-    """Whether the kernel, which writes the cells that pixels read, surely writes all of them."""
+    """Whether the kernel, which only writes cells that pixels read, is certain to write all cells."""
     last = (axis.pixels - 1) * axis.scale + axis.offset
     return axis.scale <= 1 and axis.offset < 1 and last > axis.cells - 1.5
 

@@ -1,6 +1,6 @@
-"""The fused tail as operators that torch knows: compiled graphs may hold them, and gradients pass through them.
+"""The fused tail as registered torch operators, which compiled graphs may hold and gradients pass through.
 
-Each picks one of the backends. torch's operators take plain arguments; ``scale`` and ``offset`` are (rows, columns).
+Each operator chooses one of the backends. Arguments are of plain types; ``scale`` and ``offset`` are (rows, columns).
 """
 
 from __future__ import annotations
@@ -106,10 +106,10 @@ def cross_entropy_sums(
     label_smoothing: float,
     with_gradient: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights over all pixels; the gradient of the first sum comes along, since one pass gives both.
+    """Sum losses and weights over all pixels, and compute the gradient of the first sum in the same pass.
 
-    The gradient belongs to the backward pass, which changes it: callers take the two sums only. In half precision it is
-    not worth asking for: what it can hold depends on its factor, so the backward pass computes it.
+    The gradient belongs to the backward pass, which changes it: callers use only the two sums. In half precision the
+    backward pass computes the gradient, because its range depends on the factor.
     """
     grid = _grid(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
@@ -147,7 +147,7 @@ def _(logits: Tensor, *_: Any) -> Tensor:
 
 
 def _refuse(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Stand where the second derivative would be: without it autograd would take the gradient for a constant."""
+    """Refuse the second derivative: without this, autograd would treat the gradient as a constant."""
     raise UnsupportedError(
         "upsample_cross_entropy can be differentiated once, and a second derivative was asked for; for that, upsample "
         "by F.interpolate and use F.cross_entropy, or leave out create_graph=True where it is not needed"
@@ -174,16 +174,16 @@ cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inpu
 
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     _keep_inputs(ctx, inputs, output[0])
-    ctx.set_materialize_grads(False)  # else zeros of the size of the gradient arrive as its own upstream
-    # An output itself would hold this node, which holds it.
+    ctx.set_materialize_grads(False)  # otherwise zeros of the size of the gradient arrive as its upstream gradient
+    # Keeping the output itself would make a reference cycle with this node.
     ctx.gradient = output[2].detach() if inputs[8] else None
 
 
 def _scale_gradient(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Scale the gradient where it is, which spares one more of its size, or compute it.
+    """Scale the gradient in place, which saves a second tensor of its size, or compute it.
 
-    It is computed where it did not come along, where a backward pass has scaled it already, and for a graph of the
-    backward pass, which has to know of its inputs.
+    It is computed where the forward pass did not compute it, where a backward pass has already scaled it, and for a
+    graph of the backward pass, which has to include its inputs.
     """
     if upstream is None:
         return (None,) * 9

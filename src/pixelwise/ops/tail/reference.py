@@ -1,7 +1,7 @@
-"""The fused tail in plain torch: the reference that the kernels are tested against, and what runs without them.
+"""The fused tail in plain torch: the reference for tests of the kernels, and the form that runs without them.
 
-The upsampled logits exist for one band of rows at a time, so memory is bounded whatever the picture and the classes.
-The last four functions are a :class:`pixelwise.ops.tail.backend.Backend`.
+The upsampled logits exist for one band of rows at a time, so that memory is bounded for any picture and number of
+classes. The last four functions are a :class:`pixelwise.ops.tail.backend.Backend`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pixelwise.ops.grid import Axis, Grid
 from pixelwise.ops.tail.backend import CrossEntropy, accumulation_dtype
 
 BAND_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 24}
-"""Upsampled logits that exist at a time: 4 MiB stay in a processor's cache; a GPU wants larger pieces of work."""
+"""The number of upsampled logits at a time: 4 MiB stay in a processor's cache; a GPU needs larger pieces of work."""
 
 
 def bands(logits: Tensor, rows: Axis, columns: Axis) -> Iterator[tuple[slice, slice]]:
@@ -35,7 +35,7 @@ def bands(logits: Tensor, rows: Axis, columns: Axis) -> Iterator[tuple[slice, sl
 
 @dataclass(frozen=True)
 class _Taps:
-    """What a run of pixels reads, on the device of the logits."""
+    """The cells, and their weights, that a run of pixels reads, on the device of the logits."""
 
     first: int
     last: int
@@ -131,7 +131,7 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
 def cross_entropy_sums(
     call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
+    """Sum losses and weights, and compute the gradient times ``upstream``."""
     logits, target = call.logits, call.target
     classes = logits.shape[1]
     check_labels("target", target, classes, call.ignore_index)
@@ -160,7 +160,8 @@ def cross_entropy_sums(
             band_gradient.scatter_add_(1, labels, -sharp * own_weight[:, None])
             band_gradient = (band_gradient * importance[:, None]).where(counted[:, None], 0)
             if band.start == 0:
-                # Sums of half precision wait in float32 for the last band of their pictures; others are in place.
+                # Sums of half precision are kept in float32 until the last band of their pictures; others are made in
+                # place.
                 sums = gradient[pictures].to(dtype)
             add_band_adjoint(sums, band_gradient, *call.grid, band)
             if band.stop == call.grid.rows.pixels:

@@ -1,8 +1,8 @@
 """The fused tail by Triton kernels on CUDA; a :class:`pixelwise.ops.tail.backend.Backend`.
 
-Every kernel interpolates the four coarse cells around a pixel on the fly. What is kept a pixel is a label, or for the
-loss three floats: no tensor has both the size of the picture and the classes. The gradient is gathered cell by cell, in
-a fixed order and without atomic additions, so it is the same in every run.
+Every kernel interpolates the four coarse cells around a pixel on the fly. Memory per pixel is a label, or three floats
+for the loss: no tensor has both the size of the picture and all classes. The gradient is gathered cell by cell, in a
+fixed order and without atomic additions, so it is the same in every run.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
@@ -171,7 +171,7 @@ def _gradient_kernel(
 
 @dataclass(frozen=True)
 class _DeviceTaps:
-    """What the pixels of one axis read, and which pixels read a cell, on the device."""
+    """The cells that the pixels of one axis read, and the pixels that read each cell, on the device."""
 
     lower: Tensor
     upper: Tensor
@@ -192,7 +192,7 @@ class _DeviceTaps:
 
     @property
     def tables(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What each pixel reads."""
+        """The cells that each pixel reads."""
         return self.lower, self.upper, self.share
 
 
@@ -230,14 +230,14 @@ def cross_entropy_map(call: CrossEntropy) -> Tensor:
 def cross_entropy_sums(
     call: CrossEntropy, with_gradient: bool, upstream: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum losses and weights; the gradient, times ``upstream``, comes along."""
+    """Sum losses and weights, and compute the gradient times ``upstream``."""
     loss = _Loss(call)
     gradient = loss.gradient(upstream) if with_gradient else call.logits.new_empty(0)
     return loss.losses.sum(), loss.weights.sum(), gradient
 
 
 class _Loss:
-    """The forward pass and what the gradient needs of it."""
+    """The forward pass, and the values that the gradient needs from it."""
 
     def __init__(self, call: CrossEntropy) -> None:
         check_labels("target", call.target, call.logits.shape[1], call.ignore_index)
@@ -262,7 +262,7 @@ class _Loss:
         count, classes, cell_rows, cell_columns = self.logits.shape
         gradient = torch.empty_like(self.logits)
         if gradient.numel():
-            # Read on the device: the factor of a backward pass is not waited for.
+            # Read on the device, so that the factor of a backward pass need not be waited for.
             upstream = self.losses.new_ones(()) if upstream is None else upstream.float()
             all_weights = float(classes)
             if self.class_weights is not None and self.smoothing:
