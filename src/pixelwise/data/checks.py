@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from pixelwise.data.findings import Findings, listed
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
-from pixelwise.data.unused import nearest
+from pixelwise.data.unused import like_names
 from pixelwise.instances import Size
 from pixelwise.io.images import image_info
 from pixelwise.words import agreeing, counted
@@ -42,7 +42,7 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
         if missing:
             lacking = counted(len(missing), f"picture of split {name}", "has", of=len(pairs))
             first = next(pair for pair in pairs if not _annotated(pair))
-            candidates = nearest(root, first, [file for one in findings for file in one.files])
+            candidates = like_names(first.id, [file for one in findings for file in one.files])
             like = f" ({listed(candidates, most=3)} {agreeing(len(candidates), 'looks')} like it)" if candidates else ""
             several = (
                 "if each class has a file of its own, write them into one mask, with a number for each class; "

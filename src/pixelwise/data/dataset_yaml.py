@@ -7,6 +7,7 @@ All keys are optional::
     masks: photos_annotated      # or patterns: images: "A1/*_rgb.png" and masks: "A1/*_label.png"; splits, too
     objects: photos_ids          # in place of masks: a folder of maps of object ids
     splits: {train: train.txt, val: [a, b, c]}
+    attribute: species           # of VIA: the attribute of regions that names their class
     classes: [sky, road, tree]   # by index; or by stored value: {0: sky, 7: road}, {"#ff0000": road, "0 0 255": sky}
     merge: {ground: [road, tree], other: rest}
     ignore: [255, tree]          # stored values, colours, or names of classes
@@ -60,6 +61,7 @@ class Description(BaseModel):
     masks: str | None = None
     objects: str | None = None
     splits: dict[Literal["train", "val", "test"], str | list[NameField]] = Field(default_factory=dict)
+    attribute: NameField | None = None
     classes: list[NameField] | dict[ValueField, NameField] | None = None
     merge: dict[NameField, Literal["rest", "others"] | list[ValueField | str]] = Field(default_factory=dict)
     ignore: Annotated[list[ValueField | str], BeforeValidator(_as_list)] = Field(default_factory=list)

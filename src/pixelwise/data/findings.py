@@ -34,6 +34,7 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "recognised": FindingKind(
         "note", "What was recognised", "How the data set was read, so that a wrong guess is seen."
     ),
+    "guessed": FindingKind("warning", "A guess among several readings", "Another folder or name may hold the truth."),
     "pair_without_mask": FindingKind(
         "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
     ),

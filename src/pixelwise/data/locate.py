@@ -75,7 +75,7 @@ def locate(path: Path) -> Located:
 def _find(root: Path, description: Description, yaml_path: Path) -> Found:
     """Find pictures and masks where the description says, else as the first layout that fits."""
     if description.images is None and description.masks is None and description.objects is None:
-        found = find_layout(root)
+        found = find_layout(root, attribute=description.attribute, classes=description.names)
     else:
         found = _find_named(root, description, yaml_path)
     if not description.splits:

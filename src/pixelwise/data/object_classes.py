@@ -53,6 +53,9 @@ def object_classes(
 ) -> tuple[LabelSpace, ClassTable]:
     """Make the classes of objects, renamed, merged and coloured as a ``dataset.yaml`` says.
 
+    A list of classes that has all names of the annotation puts them in its order, and may have more; a list of other
+    names renames the classes in their order.
+
     Args:
         names: the classes that the annotation has, in index order.
         description: what the file says.
@@ -63,22 +66,39 @@ def object_classes(
     """
     if description is None or described_in is None:
         return _space(names), tuple(range(len(names)))
+    places = tuple(range(len(names)))
     if description.classes is not None:
-        if description.names is None or len(description.names) != len(names):
-            raise DataError(
-                f"{described_in}: `classes`: the objects are of {counted(len(names), 'class')} ({', '.join(names[:8])}"
-                f"{', ...' if len(names) > 8 else ''}); list as many names to rename them, or use `merge`"
-            )
-        names = description.names
+        names, places = _listed(names, description.names, described_in)
     base = replace(_space(names), mapping={index: index for index in range(len(names))})
     space = apply_description(base, description, described_in)
     kept = [index for index in range(len(space)) if index != space.background]
     if not kept:
         raise DataError(f"{described_in}: it leaves no class of objects; correct `merge`, `ignore` or `background`")
     new = {old: place for place, old in enumerate(kept)}
-    table = tuple(new.get(space.mapping[index], LEFT_OUT_CLASS) for index in range(len(names)))
+    table = tuple(new.get(space.mapping[place], LEFT_OUT_CLASS) for place in places)
     colors = tuple(space.colors[index] for index in kept)
     return replace(_space([space.names[index] for index in kept]), colors=colors), table
+
+
+def _listed(
+    names: tuple[str, ...], listed: tuple[str, ...] | None, described_in: Path
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Give the classes that a list makes of those of the annotation, and the place of each of these in it."""
+    if listed is not None and set(names) <= set(listed):
+        return listed, tuple(listed.index(name) for name in names)
+    if listed is None or len(listed) != len(names):
+        raise DataError(
+            f"{described_in}: `classes`: the objects are of {counted(len(names), 'class')} ({', '.join(names[:8])}"
+            f"{', ...' if len(names) > 8 else ''}); list as many names to rename them, or use `merge`"
+        )
+    moved = [name for name in listed if name in names and listed.index(name) != names.index(name)]
+    if moved:
+        raise DataError(
+            f"{described_in}: `classes`: '{moved[0]}' is listed at place {listed.index(moved[0])}, but the annotation "
+            f"has it at place {names.index(moved[0])} ({', '.join(names[:8])}), so it is unclear whether classes are "
+            "renamed or put in another order; list the names of the annotation, or rename with `merge`"
+        )
+    return listed, tuple(range(len(names)))
 
 
 def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> ClassTable:

@@ -34,7 +34,8 @@ MASK_ENDING = re.compile(
 )
 """What people put behind the name of a picture to name its mask."""
 
-_PICTURE_ENDING = re.compile(r"[-_](training|test|image|img|rgb|photo|leftimg8bit|original|orig)$", re.IGNORECASE)
+PICTURE_ENDING = re.compile(r"[-_](training|test|image|img|rgb|photo|leftimg8bit|original|orig)$", re.IGNORECASE)
+"""What people put behind the name of a picture to tell it from its mask."""
 
 
 class ObjectReader(Protocol):
@@ -79,6 +80,7 @@ class Found:
         named_by: what gives the names: a file, or words for a layout that has names of its own; for errors.
         colors: RGB colour in the masks -> class name, where a file of the layout says so.
         stored: number in the masks -> class name, in layouts whose numbers are no class indices; others are void.
+        guesses: where several readings were possible, which was taken, and how to choose another; for the user.
     """
 
     layout: str
@@ -89,6 +91,7 @@ class Found:
     named_by: str = ""
     colors: Mapping[Color, str] | None = None
     stored: Mapping[int, str] | None = None
+    guesses: tuple[str, ...] = ()
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -142,7 +145,7 @@ def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     with_suffix = {_normal(path.relative_to(images).as_posix()): path for path in pictures}
     without_ending: dict[str, Path] = {}
     for path in reversed(pictures):
-        without_ending[_PICTURE_ENDING.sub("", _name(path, images))] = path
+        without_ending[PICTURE_ENDING.sub("", _name(path, images))] = path
     taken: dict[Path, tuple[int, Path]] = {}
     for mask in list_pictures(masks):
         name = _name(mask, masks)

@@ -17,7 +17,7 @@ from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
 from pixelwise.data.survey import Survey, survey_masks
 from pixelwise.data.targets import semantic_space
-from pixelwise.data.unused import find_unused
+from pixelwise.data.unused import find_unused, tell_used
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
 from pixelwise.io.masks import NOT_ANNOTATED
@@ -131,6 +131,9 @@ def open_data(
     objects = any(pair.objects is not None for pair in every)
     annotation = "objects" if objects else "masks"
     findings.note([f"layout {found.layout}: {counted(len(every), 'picture')} with {annotation}", *found.notes])
+    tell_used(root, every, findings)
+    for guess in found.guesses:
+        findings.add("guessed", guess)
     splits, made = _with_val(splits, val_fraction, seed)
     findings.note(made)
     if objects:

@@ -1,13 +1,15 @@
-"""What lies in the folder of a data set and is not used, so that nothing is lost in silence."""
+"""What of the folder of a data set is used, and what lies in it and is not, so that nothing is lost in silence."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings
-from pixelwise.data.pairs import Pair, list_files
+from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, Pair, list_files
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
@@ -17,6 +19,8 @@ _UNREAD_SUFFIX_LISTS = (
 )
 UNREAD_SUFFIXES = frozenset(" ".join(_UNREAD_SUFFIX_LISTS).split())
 """Suffixes of files that hold pictures or masks and are not read here."""
+
+_MOST_NAMED_FOLDERS = 3
 
 
 @runtime_checkable
@@ -28,8 +32,29 @@ class ReadsFiles(Protocol):
         ...
 
 
+def tell_used(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
+    """Say which folders pictures and annotations are taken from, with a pair as an example.
+
+    Args:
+        root: the folder of the data.
+        pairs: all that is used.
+        findings: where to put it.
+    """
+    taken = {pair.image: files[0] for pair in pairs if (files := _annotations(pair))}
+    if not taken:
+        return
+    word = "objects" if all(pair.mask is None for pair in pairs) else "masks"
+    places = f"pictures from {_folders(root, taken)}, {word} from {_folders(root, taken.values())}"
+    image, annotation = next(iter(taken.items()))
+    example = f"{_relative(root, image)} with {_relative(root, annotation)}"
+    findings.add("recognised", f"{places}, for example {example}")
+
+
 def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
-    """Count the picture files that no pair uses, by the folders they lie in.
+    """Count the files that no pair uses, by the folders they lie in.
+
+    Pictures are counted wherever they lie; other files where they are called like pictures that are used and lie in a
+    folder of their own, because they may be another annotation.
 
     Args:
         root: the folder of the data.
@@ -38,13 +63,11 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     """
     pairs = list(pairs)
     images = {pair.image.absolute() for pair in pairs}
-    masks = {pair.mask.absolute() for pair in pairs if pair.mask is not None}
-    for pair in pairs:
-        if isinstance(pair.objects, ReadsFiles):
-            annotating = (path for path in pair.objects.files() if path.suffix.lower() in IMAGE_SUFFIXES)
-            masks.update(path.absolute() for path in annotating)
+    masks = {path.absolute() for pair in pairs for path in _annotations(pair)}
+    stems = {stem for pair in pairs for stem in _stems(pair.image)}
     picture_folders = {path.parent for path in images}
-    mask_folders = {path.parent for path in masks} - picture_folders
+    mask_folders = {path.parent for path in masks if path.suffix.lower() in IMAGE_SUFFIXES} - picture_folders
+    annotated_folders = picture_folders | {path.parent for path in masks}
     pictures: list[str] = []
     annotations: list[str] = []
     others: dict[str, list[str]] = {}
@@ -54,8 +77,11 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         name = path.relative_to(root).as_posix()
         if suffix in UNREAD_SUFFIXES:
             unread.append(name)
-        elif suffix not in IMAGE_SUFFIXES or place in images or place in masks:
+        elif place in images or place in masks:
             continue
+        elif suffix not in IMAGE_SUFFIXES:
+            if place.parent not in annotated_folders and not stems.isdisjoint(_stems(path)):
+                others.setdefault(path.parent.relative_to(root).as_posix(), []).append(name)
         elif place.parent in picture_folders:
             pictures.append(name)
         elif place.parent in mask_folders:
@@ -69,21 +95,58 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     if unread:
         _note(findings, "format_not_read", "file of a format that is not read here", unread)
     for folder, names in sorted(others.items()):
-        what = f"folder {folder}/ is not used: it holds {counted(len(names), 'picture')}"
-        findings.add("folder_not_used", f"{what}, {names[0]} among them", files=names)
+        alike = [name for name in names if not stems.isdisjoint(_stems(Path(name)))]
+        noun = "picture" if Path(names[0]).suffix.lower() in IMAGE_SUFFIXES else "file"
+        what = f"folder {folder}/ is not used: it holds {counted(len(names), noun)}, {names[0]} among them"
+        if alike:
+            what += f", and {counted(len(alike), 'name', 'is')} like those of pictures that are used"
+        findings.add("folder_not_used", what, files=names)
+
+
+def like_names(picture: str, names: Iterable[str]) -> list[str]:
+    """Find the files whose names hold that of a picture, as candidates for its mask.
+
+    Args:
+        picture: path of the picture.
+        names: paths of files, the picture itself perhaps among them.
+    """
+    others = [name for name in names if name != picture]
+    stem = Path(picture).stem.lower()
+    found = [name for name in others if stem in Path(name).stem.lower()]
+    if not found:
+        words = [word for word in re.split("[-_ ]", stem) if any(letter.isdigit() for letter in word)]
+        found = [name for name in others if words and all(word in Path(name).stem.lower() for word in words)]
+    return found
+
+
+def _annotations(pair: Pair) -> tuple[Path, ...]:
+    """The files that annotate a picture."""
+    if pair.mask is not None:
+        return (pair.mask,)
+    return pair.objects.files() if isinstance(pair.objects, ReadsFiles) else ()
+
+
+def _stems(path: Path) -> set[str]:
+    """The names that a picture and its annotation may share: without suffixes, without endings such as ``_mask``."""
+    stem = path.stem.lower()
+    if Path(stem).suffix in IMAGE_SUFFIXES:  # a.jpg.png, a.jpg.json
+        stem = Path(stem).stem
+    return {stem, MASK_ENDING.sub("", stem), PICTURE_ENDING.sub("", stem)}
+
+
+def _folders(root: Path, paths: Iterable[Path]) -> str:
+    """Name the folders that files lie in, or where there are many the one above them all."""
+    folders = list(dict.fromkeys(_relative(root, path.parent) for path in paths))
+    if len(folders) <= _MOST_NAMED_FOLDERS:
+        return ", ".join(f"{folder}/" for folder in folders)
+    above = os.path.commonpath(folders) or "."
+    return f"{counted(len(folders), 'folder')} below {above}/"
+
+
+def _relative(root: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _note(findings: Findings, kind: str, noun: str, names: list[str]) -> None:
     what = f"{counted(len(names), noun, 'is')} not used, {names[0]} among them"
     findings.add(kind, what, files=names)
-
-
-def nearest(root: Path, pair: Pair, names: Iterable[str]) -> list[str]:
-    """Find the files whose names hold that of a picture, as candidates for its mask."""
-    stem = pair.image.stem.lower()
-    found = [name for name in names if stem in Path(name).stem.lower() and root / name != pair.image]
-    if not found:
-        words = [word for word in stem.replace("-", "_").split("_") if any(letter.isdigit() for letter in word)]
-        found = [name for name in names if words and all(word in Path(name).stem.lower() for word in words)]
-        found = [name for name in found if root / name != pair.image]
-    return found

@@ -79,6 +79,8 @@ def score(
         source = data
     else:
         source = open_data(data, label_space=predictor.label_space, skip_bad=skip_bad)
+        for note in source.notes:
+            listener.say(note)
     if source.left_out:
         listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
     pairs, chosen = choose_pairs(None if isinstance(model, Predictor) else Path(model), source, split)

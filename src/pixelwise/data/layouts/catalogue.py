@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from pixelwise.data.layouts.masks import ade20k, camvid, chase_db1, cityscapes, cwfid, drive, folder, roboflow, voc
+from pixelwise.data.layouts.nearest import explain, is_lfs_pointer
 from pixelwise.data.layouts.objects import (
     coco,
     cvat,
@@ -21,7 +26,7 @@ from pixelwise.data.layouts.objects import (
 from pixelwise.data.pairs import Found
 from pixelwise.errors import DataError
 
-LAYOUTS = (
+LAYOUTS: Sequence[ModuleType] = (
     *(drive, chase_db1, cwfid, ade20k, camvid, cityscapes, roboflow, voc),
     *(supervisely, cvat, datumaro, cvppp, coco, id_masks, deepfashion2, via, labelme, yolo, object_files),
     folder,
@@ -29,20 +34,43 @@ LAYOUTS = (
 """The first that fits is taken: the most particular first, and objects before folders of masks."""
 
 
-def find_layout(root: Path) -> Found:
+def find_layout(root: Path, *, attribute: str | None = None, classes: tuple[str, ...] | None = None) -> Found:
     """Find pictures and masks as the first layout that fits.
 
+    Args:
+        root: the folder.
+        attribute: the attribute of VIA's regions that names their class, where a ``dataset.yaml`` says so.
+        classes: the classes in index order, where a ``dataset.yaml`` lists them; formats of numbers take them.
+
     Raises:
-        DataError: none fits.
+        DataError: none fits, the first file of a picture was not downloaded, or ``attribute`` fits no layout but VIA.
     """
+    told: dict[Any, dict[str, Any]] = {via: {"attribute": attribute}, yolo: {"classes": classes}}
     for layout in LAYOUTS:
-        found: Found | None = layout.find(root)
+        found: Found | None = layout.find(root, **told.get(layout, {}))
         if found is not None and any(found.splits.values()):
+            if attribute is not None and layout is not via:
+                raise DataError(f"{root}: `attribute` is for data of VIA, but the layout is {found.layout}; remove it")
+            _check_downloaded(found)
             return found
-    looked = "; ".join(layout.LOOKED_FOR for layout in LAYOUTS)
-    present = sorted(p.name + "/" * p.is_dir() for p in root.iterdir() if not p.name.startswith("."))
-    listed = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
-    raise DataError(
-        f"{root}: no layout fits. It holds {listed or 'nothing'}; looked for {looked}. Arrange the pictures in one of "
-        "these ways, or describe the folder in a dataset.yaml"
-    )
+    raise DataError(explain(root, LAYOUTS, _fitting))
+
+
+def _fitting(root: Path) -> str | None:
+    """Name the layout that a folder has, None where none fits or its files make no sense."""
+    for layout in LAYOUTS:
+        with suppress(DataError):
+            found: Found | None = layout.find(root)
+            if found is not None and any(found.splits.values()):
+                return found.layout
+    return None
+
+
+def _check_downloaded(found: Found) -> None:
+    first = next(pair for pairs in found.splits.values() for pair in pairs)
+    for path in (first.image, first.mask):
+        if path is not None and is_lfs_pointer(path):
+            raise DataError(
+                f"{path}: this is a pointer of Git LFS and not the file itself; run `git lfs pull` where the data were "
+                "cloned"
+            )

@@ -138,3 +138,38 @@ def test_a_missing_picture_and_one_annotated_twice(tmp_path: Path, write: Any, i
     write("via_2.json", via([SQUARE]))
     with pytest.raises(DataError, match=r"via_2\.json: a\.png is annotated twice"):
         open_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "guessed"), [({"type": "nut", "colour": "red"}, True), ({"type": "nut"}, False)]
+)
+def test_an_attribute_taken_among_others_is_a_guess(
+    tmp_path: Path, write: Any, image: Any, attributes: dict[str, Any], guessed: bool
+) -> None:
+    write("a.png", image)
+    write("via.json", via([{**SQUARE, "is": attributes}]))
+    source = open_data(tmp_path)
+    assert source.label_space.names == ("nut",)
+    assert [finding.kind for finding in source.findings if finding.gravity == "warning"] == ["guessed"] * guessed
+
+
+def test_a_description_says_which_attribute_names_the_class(tmp_path: Path, write: Any, image: Any) -> None:
+    write("a.png", image)
+    write("via.json", via([{**SQUARE, "is": {"type": "nut", "name": "hazel"}}]))
+    with pytest.raises(DataError, match="regions have the attributes type, name, and it is unclear"):
+        open_data(tmp_path)
+    write("dataset.yaml", "attribute: name\n")
+    source = open_data(tmp_path)
+    assert source.label_space.names == ("hazel",)
+    assert not [finding for finding in source.findings if finding.gravity == "warning"]
+    write("dataset.yaml", "attribute: nam\n")
+    with pytest.raises(DataError, match=r"`attribute`: .*'nam'.*name"):
+        open_data(tmp_path)
+
+
+def test_an_attribute_is_for_via_alone(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    write("images/a.png", image)
+    write("masks/a.png", mask)
+    write("dataset.yaml", "attribute: name\n")
+    with pytest.raises(DataError, match="`attribute` is for data of VIA, but the layout is folder"):
+        open_data(tmp_path)

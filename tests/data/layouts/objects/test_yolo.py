@@ -96,3 +96,21 @@ def test_labels_that_are_masks_are_no_yolo(tmp_path: Path, write: Any, image: An
     write("images/a.png", image)
     write("labels/a.png", mask)
     assert open_data(tmp_path).layout == "folder"
+
+
+def test_a_description_lists_the_classes_that_nothing_names_or_names_wrongly(
+    tmp_path: Path, write: Any, image: Any
+) -> None:
+    write("images/a.png", image)
+    write("labels/a.txt", "1 .1 .1 .6 .1 .6 .6\n")
+    assert any("nothing names the classes" in note for note in open_data(tmp_path).notes)
+    write("dataset.yaml", "classes: [nut, fig, pea]\n")
+    assert open_data(tmp_path).label_space.names == ("nut", "fig", "pea")
+    write("classes.txt", "wrong\nnames\n")
+    source = open_data(tmp_path)
+    assert source.label_space.names == ("nut", "fig", "pea")
+    assert source.pairs[0].objects is not None
+    assert source.pairs[0].objects.read().labels.tolist() == [1]
+    write("dataset.yaml", "classes: [nut]\n")
+    with pytest.raises(DataError, match=r"a\.txt: it holds class 1, but `classes` of the dataset\.yaml lists 1 class"):
+        open_data(tmp_path)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pixelwise.data.pairs import (
     SPLIT_NAMES,
     Found,
     Pair,
+    list_pictures,
     make_pair,
     match_stems,
     read_list,
@@ -29,12 +33,100 @@ PARTS = (
 
 
 def find(root: Path) -> Found | None:
-    """Recognise the layout in ``root``; None where it is another."""
-    images, masks = subfolder(root, IMAGE_FOLDERS), subfolder(root, MASK_FOLDERS)
-    splits = paired_splits(root, images, masks) if images and masks else splits_above(root)
-    if not splits:
+    """Recognise the layout in ``root``; None where it is another.
+
+    Where several folders hold files that belong to the pictures, the one with most of them is taken, the first of
+    :data:`MASK_FOLDERS` among equals, and the guess is said.
+    """
+    chosen = _at_root(root, MASK_FOLDERS)
+    parts = [chosen] if chosen is not None else _by_split(root, MASK_FOLDERS)
+    if not parts:
         return None
-    return Found("folder", splits, read_names(root / "classes.txt"))
+    splits = {name: pairs for part in parts for name, pairs in part.splits.items()}
+    return Found("folder", splits, read_names(root / "classes.txt"), guesses=_guesses(root, parts))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Pictures, the folder that their masks were taken from, and others that hold masks of them."""
+
+    splits: dict[str, tuple[Pair, ...]]
+    images: Path
+    masks: Path | None
+    others: tuple[Path, ...] = ()
+
+
+def _choose(images: Path, folders: Sequence[Path], pairing: Callable[[Path], dict[str, tuple[Pair, ...]]]) -> _Chosen:
+    """Pair pictures with the folder that holds masks of the most of them."""
+    paired: list[tuple[int, Path, dict[str, tuple[Pair, ...]]]] = []
+    ambiguous: DataError | None = None
+    for masks in folders:
+        try:
+            splits = pairing(masks)
+        except DataError as error:
+            ambiguous = ambiguous or error
+            continue
+        paired.append((sum(pair.mask is not None for pairs in splits.values() for pair in pairs), masks, splits))
+    if ambiguous is not None and not any(count for count, _, _ in paired):
+        raise ambiguous
+    _, masks, splits = max(paired, key=lambda one: one[0])
+    return _Chosen(splits, images, masks, tuple(other for count, other, _ in paired if count and other != masks))
+
+
+def _at_root(root: Path, mask_folders: tuple[str, ...]) -> _Chosen | None:
+    images, folders = subfolder(root, IMAGE_FOLDERS), _present(root, mask_folders)
+    if images is None or not folders:
+        return None
+    return _choose(images, folders, lambda masks: paired_splits(root, images, masks))
+
+
+def _by_split(root: Path, mask_folders: tuple[str, ...]) -> list[_Chosen]:
+    """Pair the two folders within each of the folders ``train``, ``val`` and ``test``; some may have no masks."""
+    parts: list[_Chosen] = []
+    for folder in sorted(root.iterdir()):
+        name = SPLIT_NAMES.get(folder.name.lower())
+        images = subfolder(folder, IMAGE_FOLDERS) if name is not None and folder.is_dir() else None
+        if name is None or images is None:
+            continue
+        folders = _present(folder, mask_folders)
+        if folders:
+            parts.append(_choose(images, folders, partial(_one_split, root, name, images)))
+        else:
+            parts.append(
+                _Chosen({name: tuple(make_pair(root, image, None) for image in list_pictures(images))}, images, None)
+            )
+    return parts if any(part.masks is not None for part in parts) else []
+
+
+def _one_split(root: Path, name: str, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:
+    return {name: match_stems(root, images, masks)}
+
+
+def _present(base: Path, names: tuple[str, ...]) -> list[Path]:
+    """List the folders of these names, in their order."""
+    found = (subfolder(base, (name,)) for name in names)
+    return [folder for folder in found if folder is not None]
+
+
+def _guesses(root: Path, parts: Sequence[_Chosen]) -> tuple[str, ...]:
+    """Say where another folder might have been meant."""
+    guesses = []
+    for part in parts:
+        for other in part.others:
+            taken, left, images = (_named(root, folder) for folder in (part.masks, other, part.images))
+            guesses.append(
+                f"masks are taken from {taken}/, but {left}/ holds files of the same pictures too; if these are the "
+                f"truth, write `images: {images}` and `masks: {left}` into a dataset.yaml"
+            )
+    names = {part.masks.name.lower(): part.masks for part in parts if part.masks is not None}
+    if len(names) > 1:
+        listed = " and ".join(f"{_named(root, folder)}/" for folder in names.values())
+        guesses.append(f"masks are taken from {listed}, which are called differently; see that both hold the same")
+    return tuple(guesses)
+
+
+def _named(root: Path, folder: Path | None) -> str:
+    return "" if folder is None else folder.relative_to(root).as_posix()
 
 
 def pair_folders(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair, ...]]:
@@ -90,13 +182,5 @@ def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: 
 
 
 def splits_above(root: Path, mask_folders: tuple[str, ...] = MASK_FOLDERS) -> dict[str, tuple[Pair, ...]]:
-    """Pair the two folders within each of the folders ``train``, ``val`` and ``test``."""
-    splits: dict[str, tuple[Pair, ...]] = {}
-    for folder in sorted(root.iterdir()):
-        name = SPLIT_NAMES.get(folder.name.lower())
-        if name is None or not folder.is_dir():
-            continue
-        images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, mask_folders)
-        if images is not None and masks is not None:
-            splits[name] = match_stems(root, images, masks)
-    return splits
+    """Pair the two folders within each of the folders ``train``, ``val`` and ``test``; some may have no masks."""
+    return {name: pairs for part in _by_split(root, mask_folders) for name, pairs in part.splits.items()}

@@ -102,7 +102,7 @@ def _pairs(root: Path, base: Path) -> tuple[Pair, ...]:
             continue  # a folder of many pictures, each of which has a mask
         inside = subfolder(below, folder.IMAGE_FOLDERS)
         pictures = list_pictures(inside) if inside is not None else []
-        if len(pictures) == 1:
+        if len(pictures) == 1 and pictures[0].stem == below.name:  # else a data set of one picture, a folder too high
             pairs.append(_pair(root, pictures[0], subfolder(below, folder.MASK_FOLDERS)))
     return tuple(pairs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.layouts.objects.id_masks import UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found
-from pixelwise.errors import DataError, quoted
+from pixelwise.errors import DataError, quoted, unknown_name
 from pixelwise.words import counted
 
 LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test/"
@@ -31,32 +32,39 @@ _CLASS_KEYS = ("class", "label", "category", "name", "type", "object", "species"
 _NO_SPLIT = "all"
 
 
-def find(root: Path) -> Found | None:
+def find(root: Path, attribute: str | None = None) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
 
-    The class of a region is its attribute called ``class``, ``label``, ``category``, ``name`` or ``type``, else the
-    only attribute there is; without attributes all objects are of one class.
+    The class of a region is the attribute that is asked for, else the one called ``class``, else the only one called
+    ``label``, ``category``, ``name``, ``type``, ``object`` or ``species``, else the only attribute there is; without
+    attributes all objects are of one class.
+
+    Args:
+        root: the folder.
+        attribute: the attribute of regions that names their class, where a ``dataset.yaml`` says so.
 
     Raises:
-        DataError: a file is damaged, a region makes no sense or has no class, or a picture is missing.
+        DataError: a file is damaged, a region makes no sense or has no class, it is unclear which attribute names the
+            classes, or a picture is missing.
     """
     folders = [(_NO_SPLIT, root), (_NO_SPLIT, root / "annotations"), (_NO_SPLIT, root / "images")]
     for below in sorted(path for path in root.iterdir() if path.is_dir()):
         if below.name.lower() in SPLIT_NAMES:
             folders.append((SPLIT_NAMES[below.name.lower()], below))
     splits: dict[str, list[Annotated]] = {}
+    guesses: dict[str, None] = {}
     for split, folder in folders:
         for path in json_files(folder):
             pictures = None if beside_its_picture(path) else _pictures(path)
             if pictures:
-                splits.setdefault(split, []).extend(_read(root, path, split, pictures))
+                splits.setdefault(split, []).extend(_read(root, path, split, pictures, attribute, guesses))
     for split, annotated in splits.items():
         seen: set[Path] = set()
         for one in annotated:
             if one.image in seen:
                 raise DataError(f"{one.origin}: {one.image.name} is annotated twice in split {split}; remove one")
             seen.add(one.image)
-    return named_outlines.found("via", root, splits) if splits else None
+    return replace(named_outlines.found("via", root, splits), guesses=tuple(guesses)) if splits else None
 
 
 def _pictures(path: Path) -> list[dict[str, Any]] | None:
@@ -69,8 +77,20 @@ def _pictures(path: Path) -> list[dict[str, Any]] | None:
     return entries if fits else None
 
 
-def _read(root: Path, path: Path, split: str, pictures: Sequence[Mapping[str, Any]]) -> list[Annotated]:
-    key = _class_key(path, pictures)
+def _read(
+    root: Path,
+    path: Path,
+    split: str,
+    pictures: Sequence[Mapping[str, Any]],
+    attribute: str | None,
+    guesses: dict[str, None],
+) -> list[Annotated]:
+    key, others = _class_key(path, pictures, attribute)
+    if others:
+        guesses[
+            f"the class of a region is its attribute '{key}', and not {' or '.join(others)}; if it is another, write "
+            "`attribute:` and its name into a dataset.yaml"
+        ] = None
     places = PicturePlaces(root, path, split)
     annotated = []
     for entry in pictures:
@@ -100,22 +120,31 @@ def _regions(entry: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
     return listed
 
 
-def _class_key(path: Path, pictures: Sequence[Mapping[str, Any]]) -> str | None:
-    """Find the attribute of regions that names their class; None where regions have no attributes."""
+def _class_key(
+    path: Path, pictures: Sequence[Mapping[str, Any]], attribute: str | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Find the attribute of regions that names their class, and others that might have been meant.
+
+    Without attributes it is None. What is asked for, is called ``class`` or stands alone is no guess.
+    """
     keys: dict[str, None] = {}
     for entry in pictures:
         for region in _regions(entry, path):
             keys |= dict.fromkeys(region.get("region_attributes", {}))
+    if attribute is not None:
+        if keys and attribute not in keys:
+            raise DataError(f"{path}: `attribute`: {unknown_name('attribute of regions', attribute, keys)}")
+        return (attribute if keys else None), ()
     by_lower = {key.lower(): key for key in keys}
-    for known in _CLASS_KEYS:
-        if known in by_lower:
-            return by_lower[known]
-    if len(keys) > 1:
+    known = [by_lower[name] for name in _CLASS_KEYS if name in by_lower]
+    if "class" in by_lower or len(keys) == 1:
+        return by_lower.get("class", next(iter(keys))), ()
+    if len(known) > 1 or (keys and not known):
         raise DataError(
             f"{path}: regions have the attributes {', '.join(keys)}, and it is unclear which names the class; call it "
-            "'class'"
+            "'class', or write `attribute:` and its name into a dataset.yaml"
         )
-    return next(iter(keys), None)
+    return (known[0], tuple(key for key in keys if key != known[0])) if known else (None, ())
 
 
 def _object(region: Mapping[str, Any], key: str | None, name: str, path: Path) -> Named:

@@ -32,7 +32,7 @@ _MOST_CLASSES = 10**5  # a class beyond it is no class
 _LARGEST_COORDINATE_SHARE = 1.5  # shares beyond it are pixels that nobody divided by the size
 
 
-def find(root: Path, described: Path | None = None) -> Found | None:
+def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | None = None) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
 
     Ultralytics' description of a data set, under whatever name, says where the splits are and names the classes. Where
@@ -41,6 +41,7 @@ def find(root: Path, described: Path | None = None) -> Found | None:
     Args:
         root: the folder.
         described: the description, if it is known.
+        classes: the classes in index order, where a ``dataset.yaml`` lists them; they win.
 
     Raises:
         DataError: the description or a line of a label file makes no sense.
@@ -57,15 +58,28 @@ def find(root: Path, described: Path | None = None) -> Found | None:
     files = [path for pictures in labelled.values() for _, path in pictures if path.is_file()]
     if not files:
         return None
-    if described is not None:
+    names: tuple[str, ...] | None
+    if classes is not None:
+        names = classes
+    elif described is not None:
         names = _names(described)
     else:  # beside the folders, or where LabelImg writes it
         names = read_names(root / "classes.txt") or read_names(root / "labels" / "classes.txt")
     peeks = list(in_threads(_peek, files))
+    highest = max((highest for highest, _, _ in peeks), default=0)
+    unnamed = names is None
     if names is None:
-        names = tuple(f"class {index}" for index in range(1 + max((highest for highest, _, _ in peeks), default=0)))
+        names = tuple(f"class {index}" for index in range(1 + highest))
+    elif classes is not None and highest >= len(classes):
+        file = next(path for path, (own, _, _) in zip(files, peeks, strict=True) if own == highest)
+        raise DataError(
+            f"{file}: it holds class {highest}, but `classes` of the dataset.yaml lists "
+            f"{counted(len(classes), 'class')}, 0 .. {len(classes) - 1}; list them all"
+        )
     masks = any(outlined for _, outlined, _ in peeks)
     notes = [] if masks else ["the labels are boxes without outlines"]
+    if unnamed:
+        notes.append("nothing names the classes; list them as `classes:` in a dataset.yaml")
     empty = sum(map(len, labelled.values())) - len(files)
     repeated = sum(count for _, _, count in peeks)
     if repeated:

@@ -1,0 +1,84 @@
+"""Which folder the masks are taken from, and what is said where it is a guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelwise.data.source import open_data
+
+
+def guesses(source: Any) -> list[str]:
+    return [finding.what for finding in source.findings if finding.kind == "guessed"]
+
+
+@pytest.mark.parametrize(("more", "taken"), [((), "masks"), (("c",), "annotations")])
+def test_of_two_folders_of_masks_the_fuller_is_taken_as_a_guess(
+    tmp_path: Path, write: Any, image: Any, mask: Any, more: Any, taken: str
+) -> None:
+    for name in ("a", "b", *more):
+        write(f"images/{name}.png", image)
+        write(f"annotations/{name}.png", mask)
+    for name in "ab":
+        write(f"masks/{name}_mask.png", mask)
+    source = open_data(tmp_path)
+    other = {"masks": "annotations", "annotations": "masks"}[taken]
+    assert {pair.mask.parent.name for pair in source.pairs if pair.mask} == {taken}
+    (guess,) = guesses(source)
+    assert f"masks are taken from {taken}/, but {other}/" in guess
+    write("dataset.yaml", guess.split("write `")[1].split("` into")[0].replace("` and `", "\n"))
+    again = open_data(tmp_path, skip_bad=True)
+    assert {pair.mask.parent.name for pair in again.pairs if pair.mask} == {other}
+    assert not guesses(again)
+
+
+def test_a_folder_that_holds_no_mask_of_a_picture_is_passed_over(
+    tmp_path: Path, write: Any, image: Any, mask: Any
+) -> None:
+    for name in "ab":
+        write(f"images/{name}.png", image)
+        write(f"annotations/{name}.png", mask)
+        write(f"masks/{name}.txt", "no mask")
+    source = open_data(tmp_path)
+    assert {pair.mask.parent.name for pair in source.pairs if pair.mask} == {"annotations"}
+    assert not guesses(source)
+
+
+def test_splits_whose_masks_lie_in_folders_of_other_names(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for split, folder in (("train", "masks"), ("val", "gt")):
+        for name in "ab":
+            write(f"{split}/images/{name}.png", image)
+            write(f"{split}/{folder}/{name}.png", mask)
+    write("test/images/c.png", image)
+    source = open_data(tmp_path)
+    assert set(source.splits) == {"train", "val"}
+    (guess,) = guesses(source)
+    assert "train/masks/ and val/gt/" in guess
+    assert any(finding.kind == "split_without_masks" for finding in source.findings)
+
+
+def test_which_folders_are_taken_is_said(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for name in "ab":
+        write(f"images/{name}.png", image)
+        write(f"masks/{name}_mask.png", mask)
+        write(f"edges/{name}_gt.png", np.zeros_like(mask))
+        write(f"notes/{name}.txt", "words")
+    write("other/z.png", image)
+    source = open_data(tmp_path)
+    said = "pictures from images/, masks from masks/, for example images/a.png with masks/a_mask.png"
+    assert said in source.notes
+    unused = {finding.files[0]: finding.what for finding in source.findings if finding.kind == "folder_not_used"}
+    assert set(unused) == {"edges/a_gt.png", "notes/a.txt", "other/z.png"}
+    assert "2 names are like those of pictures that are used" in unused["edges/a_gt.png"]
+    assert "like those" not in unused["other/z.png"]
+
+
+def test_which_file_of_objects_is_taken_is_said(tmp_path: Path, write: Any, image: Any) -> None:
+    for name in "ab":
+        write(f"images/{name}.jpg", image)
+        write(f"labels/{name}.txt", "0 .1 .1 .6 .1 .6 .6\n")
+    said = "pictures from images/, objects from labels/, for example images/a.jpg with labels/a.txt"
+    assert said in open_data(tmp_path).notes
