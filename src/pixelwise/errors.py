@@ -22,6 +22,26 @@ class DataError(PixelwiseError):
     """A picture, a mask or a data folder cannot be used as it is."""
 
 
+class NumbersError(DataError):
+    """A picture holds numbers of another type or range than a network learned from; its range, given by hand, mends it.
+
+    Args:
+        text: what was found and what was expected.
+    """
+
+    argument = "value_range"
+    """Name of the argument that mends it, as Python callers know it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(self.worded(text, self.argument))
+        self.text = text
+
+    @staticmethod
+    def worded(text: str, argument: str) -> str:
+        """Word the message, the argument being called as its reader knows it."""
+        return f"{text}; give {argument} LOW,HIGH, the stored numbers that are to become black and white"
+
+
 class ModelError(PixelwiseError):
     """A model name, a model file or an encoder cannot be used as asked."""
 

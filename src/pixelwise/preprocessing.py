@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -67,19 +67,43 @@ def _is_finite(number: object) -> bool:
         return False
 
 
+ANY_TYPE = "any"
+"""In place of the type of numbers, where a range of values holds for pictures of all types."""
+
+NUMBER_TYPES = frozenset(
+    {
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+        ANY_TYPE,
+    }
+)
+"""Types of stored numbers that a network may have learned from."""
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a stored picture becomes the numbers a network was trained on.
 
-    A picture is brought to 8 bits per channel (deeper ones by ``value_range``), scaled to 0 .. 1, then shifted and
+    A picture is brought to 8 bits per channel (by ``value_range``, if there is one), scaled to 0 .. 1, then shifted and
     scaled per channel: ``(image / 255 - mean) / std``. Networks that find objects may see it resized; what they find
     lies on the picture as it is stored.
 
     Args:
         mean: mean of each channel on the 0 .. 1 scale; its length is the number of channels, RGB order when 3.
         std: standard deviation of each channel on the same scale.
-        value_range: for pictures deeper than 8 bits, the stored values that become 0 and 255.
+        value_range: the stored values that become 0 and 255; None for all of the type, which is so for 8 bits.
         resize: the scale that pictures are brought to; None leaves them as they are.
+        dtype: the type of the stored numbers that the network learned from, one of :data:`NUMBER_TYPES`; None where
+            that is not known. See :class:`pixelwise.io.depth.Learnt` for what becomes of pictures of another type.
 
     Raises:
         SettingError: lengths differ, a number is not finite, or a standard deviation or the range is not positive, or
@@ -90,8 +114,11 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     value_range: tuple[float, float] | None = None
     resize: Resize | None = None
+    dtype: str | None = None
 
     def __post_init__(self) -> None:
+        if self.dtype is not None and self.dtype not in NUMBER_TYPES:
+            raise SettingError(f"dtype is {quoted(self.dtype)}; expected one of {', '.join(sorted(NUMBER_TYPES))}")
         if not self.mean or len(self.mean) != len(self.std):
             raise SettingError(
                 f"mean has {counted(len(self.mean), 'channel')} and std {len(self.std)}; give one of each a channel"
@@ -116,11 +143,21 @@ class Preprocessing:
         """The number of channels of a prepared picture."""
         return len(self.mean)
 
+    def with_range(self, value_range: tuple[float, float]) -> Preprocessing:
+        """Give the same preprocessing for pictures of any type of which these stored values become 0 and 255."""
+        return replace(self, value_range=(float(value_range[0]), float(value_range[1])), dtype=ANY_TYPE)
+
     def to_dict(self) -> dict[str, Any]:
         """Describe the preprocessing in plain JSON types; :meth:`from_dict` reads it back."""
         value_range = list(self.value_range) if self.value_range else None
         resize = [self.resize.shorter, self.resize.longer] if self.resize else None
-        return {"mean": list(self.mean), "std": list(self.std), "value_range": value_range, "resize": resize}
+        return {
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "value_range": value_range,
+            "resize": resize,
+            "dtype": self.dtype,
+        }
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Preprocessing:
@@ -132,4 +169,5 @@ class Preprocessing:
             tuple(described["std"]),
             tuple(value_range) if value_range else None,
             None if resize is None else Resize(*resize),
+            described.get("dtype"),  # earlier files have none
         )

@@ -18,6 +18,7 @@ from PIL import Image
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.inference import Predictor
 from pixelwise.inference.labelling.labelled import LabelledOnDisk
+from pixelwise.io.images import DecodedPicture
 from pixelwise.io.masks import read_mask
 from pixelwise.io.rasters.scratch import Scratch
 from pixelwise.models import SegmentationModel
@@ -134,7 +135,7 @@ def test_sixteen_bits_and_four_channels(wide_of: Callable[..., SegmentationModel
     tifffile.imwrite(tmp_path / "in.tif", stored, photometric="minisblack", planarconfig="contig", tile=(32, 32))
     predictor.raster(tmp_path / "in.tif", tmp_path / "out.tif")
     scaled = np.clip(np.rint((stored.astype(float) - 100) / 4095 * 255), 0, 255).astype(np.uint8)
-    expected = predictor(scaled).labels
+    expected = predictor(DecodedPicture(scaled.transpose(2, 0, 1))).labels
     assert (read_mask(tmp_path / "out.tif") == expected).mean() > 0.99  # halves are rounded in float32
     assert len(np.unique(expected)) == 3
 

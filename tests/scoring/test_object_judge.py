@@ -14,8 +14,10 @@ from PIL import Image
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference import Predictor
+from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.instances import BoxMask, Instances, ObjectRule
+from pixelwise.io.images import DecodedPicture
 from pixelwise.metrics.matching import match_objects
 from pixelwise.metrics.objects import score_objects
 from pixelwise.preprocessing import Preprocessing
@@ -46,9 +48,10 @@ class FindsObjects:
     finds_objects = True
     rule = ObjectRule()
 
-    def __call__(self, picture: np.ndarray, *, probabilities: bool = False) -> Prediction:
+    def __call__(self, picture: DecodedPicture, *, probabilities: bool = False) -> Prediction:
         assert not probabilities
-        return Prediction(None, self.label_space, image=picture, instances=self.found[int(picture[0, 0, 0])])
+        found = self.found[int(picture.image[0, 0, 0])]
+        return Prediction(None, self.label_space, image=as_rgb(picture.image), instances=found)
 
 
 def block(top: int, left: int, side: int) -> BoxMask:

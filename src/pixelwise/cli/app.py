@@ -16,12 +16,13 @@ from pixelwise.cli.demo import demo
 from pixelwise.cli.doctor import doctor
 from pixelwise.cli.evaluate import evaluate
 from pixelwise.cli.import_ import import_
+from pixelwise.cli.inputs import message_of
 from pixelwise.cli.inspect import inspect
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
 from pixelwise.cli.train import train
-from pixelwise.errors import PixelwiseError, SettingError
+from pixelwise.errors import PixelwiseError
 
 app = typer.Typer(
     name="pixelwise",
@@ -72,10 +73,3 @@ def escape_what_is_no_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def message_of(error: PixelwiseError) -> str:
-    """Format an error for the command line, where an argument is an option with dashes."""
-    if isinstance(error, SettingError) and error.argument is not None:
-        return f"--{error.argument.replace('_', '-')}: {error.text}"
-    return str(error)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pixelwise.cli.inputs import split_words
+from pixelwise.cli.inputs import parse_range, split_words
 from pixelwise.io.outputs import check_file, make_folder
 
 
@@ -40,6 +40,10 @@ def evaluate(
     tta: Annotated[
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",
+    value_range: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; as learnt unless given."),
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
@@ -69,7 +73,15 @@ def evaluate(
 
     console = Console(stderr=json_file == "-")
     terminal = Terminal(console)
-    scored = score(model, data, split=split, tta=split_words(tta), skip_bad=skip_bad, listener=terminal)
+    scored = score(
+        model,
+        data,
+        split=split,
+        tta=split_words(tta),
+        value_range=parse_range(value_range),
+        skip_bad=skip_bad,
+        listener=terminal,
+    )
     evaluation = scored.evaluation
     print_evaluation(console, evaluation)
 
@@ -83,7 +95,7 @@ def evaluate(
         from pixelwise.report import write_report
 
         command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
-        given = (("--split", split), ("--tta", tta))
+        given = (("--split", split), ("--tta", tta), ("--value-range", value_range))
         options = "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
         write_report(
             report / "report.html",

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pixelwise.cli.inputs import split_words
+from pixelwise.cli.inputs import message_of, parse_range, split_words
 from pixelwise.cli.machine import use_huge_pages
 from pixelwise.errors import DataError, SettingError
 from pixelwise.words import agreeing, counted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pixelwise.inference.labelling.jobs import Job
+    from pixelwise.io.images import DecodedPicture
     from pixelwise.tiling import Mode
 
 
@@ -60,6 +58,10 @@ def predict(
     ] = None,
     min_area: Annotated[
         int | None, typer.Option(help="Pixels that an object has at least; as the model says unless given.", min=0)
+    ] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; as learnt unless given."),
     ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
     like: Annotated[
@@ -121,6 +123,7 @@ def predict(
         score=score,
         min_area=min_area,
         tta=split_words(tta),
+        value_range=parse_range(value_range),
     )
     check_possible(predictor, options)
     ids = None if like is None else CocoIds.read(like)
@@ -135,6 +138,7 @@ def predict(
         "memory": memory,
         "rule": asdict(predictor.rule),
         "crf": crf,
+        "value_range": value_range,
     }
     finished = Finished(out, settings, resume=resume)
     lists = ObjectLists(out, options.kinds)
@@ -144,27 +148,29 @@ def predict(
     failed: list[str] = []
     skipped = 0
 
-    def read(job: Job) -> tuple[str, NDArray[np.uint8] | None]:
+    def read(job: Job) -> tuple[str, DecodedPicture | None]:
         source = str(Watch(job.picture))  # before it is read, so that a change meanwhile does not pass for finished
         return source, None if finished.holds(source) else read_job(job, predictor)
 
     with terminal.progress("predicting", len(jobs)) as progress:
         for done, (job, reading) in enumerate(zip(jobs, read_ahead(read, jobs), strict=True), 1):
             try:
-                source, image = reading.result()
+                source, decoded = reading.result()
                 if finished.holds(source):
                     skipped += 1
                     continue
                 if ids is not None:
-                    ids.entry_of_size(listed_name(job), size_of(job, image))
+                    ids.entry_of_size(listed_name(job), size_of(job, decoded))
                 make_folder((out / job.name).parent, "out")
-                outcome = label_one(predictor, job, options, FolderSink(out / job.name), image=image, listener=terminal)
+                outcome = label_one(
+                    predictor, job, options, FolderSink(out / job.name), decoded=decoded, listener=terminal
+                )
                 lists.add(job, outcome.size, outcome.labelled.records)
                 places.look(job.picture)
                 finished.add(source, filter(Path.exists, [*results_of(out / job.name), lists.path_of(job)]))
             except DataError as error:
                 lists.drop(job)
-                failed.append(str(error))
+                failed.append(message_of(error))
             progress(done, len(jobs))
     lists.write(jobs, object_space(predictor.label_space), score=predictor.rule.score, like=ids)
     finished.remove()

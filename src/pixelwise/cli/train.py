@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pixelwise.cli.inputs import parse_range
 from pixelwise.errors import SettingError
 
 COMMAND_STARTED = time.monotonic()
@@ -37,6 +38,10 @@ def train(
     minutes: Annotated[float | None, typer.Option(help="Fit the whole run into this time.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Or: how often every pixel is seen on average.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/DATA-MODEL by default.")] = None,
+    value_range: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; measured unless given."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in the folder.")] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
@@ -65,6 +70,7 @@ def train(
         "seed": seed,
         "devices": devices,
         "nodes": nodes,
+        "value_range": parse_range(value_range),
     }
     settings = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
     crop = None if size is None else parse_size(size)

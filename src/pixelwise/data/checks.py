@@ -62,18 +62,31 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
     return kept
 
 
-def check_sizes(pairs: tuple[Pair, ...], findings: Findings) -> None:
-    """Find pairs whose picture and annotation differ in size, by their headers alone.
+def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
+    """Find pairs whose picture and annotation differ in size, and masks compressed with loss, by headers alone.
 
     Raises:
         DataError: a file cannot be read.
     """
     differing: dict[str, str] = {}
+    lossy: dict[str, Path] = {}
     exchanged = False
-    for pair, (image, mask) in zip(pairs, in_threads(_sizes, pairs), strict=True):
+    for pair, (image, mask, loses) in zip(pairs, in_threads(_sizes, pairs), strict=True):
+        if loses and pair.mask is not None:
+            lossy[pair.id] = pair.mask
         if mask is not None and image != mask:
             differing[pair.id] = f"{pair.id} {_text(image)} with mask {_text(mask)}"
             exchanged |= image == mask[::-1]
+    if lossy:
+        first = next(iter(lossy.values()))
+        findings.add(
+            "mask_lossy",
+            f"{first}: {counted(len(lossy), 'mask', 'is', of=len(pairs))} compressed with loss, as JPEG, which changes "
+            "the numbers that classes are told by",
+            mend="export masks anew as PNG; saving a JPEG as PNG does not bring the numbers back",
+            files=lossy,
+            pairs=lossy,
+        )
     if not differing:
         return
     mend = "export each mask at the size of its picture"
@@ -93,14 +106,16 @@ def _annotated(pair: Pair) -> bool:
     return pair.mask is not None or pair.objects is not None
 
 
-def _sizes(pair: Pair) -> tuple[Size, Size | None]:
-    """The size of a picture, and that of its annotation where it states one."""
+def _sizes(pair: Pair) -> tuple[Size, Size | None, bool]:
+    """The size of a picture, that of its annotation where it states one, and whether its mask is lossy."""
     annotated: Size | None = None
+    lossy = False
     if pair.mask is not None:
-        annotated = image_info(pair.mask).size
+        mask = image_info(pair.mask)
+        annotated, lossy = mask.size, mask.lossy
     elif isinstance(pair.objects, StatesSize):
         annotated = pair.objects.size()
-    return image_info(pair.image).size, annotated
+    return image_info(pair.image).size, annotated, lossy
 
 
 def _text(size: Size) -> str:

@@ -101,6 +101,23 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "format_not_read": FindingKind(
         "note", "Files that cannot be read", "They are pictures or masks in a format not read here."
     ),
+    "mask_smoothed": FindingKind(
+        "error",
+        "Masks with smoothed edges",
+        "Values between two classes mean neither of them, or a third one.",
+    ),
+    "mask_lossy": FindingKind(
+        "error", "Masks compressed with loss", "JPEG changes numbers, so that a class becomes its neighbour by number."
+    ),
+    "palette_clash": FindingKind(
+        "error", "Palettes that contradict each other", "One index means different classes in different masks."
+    ),
+    "mixed_mask_forms": FindingKind(
+        "error", "Masks of numbers among masks of colours", "Nothing says which number is which colour."
+    ),
+    "mask_alpha": FindingKind(
+        "warning", "Masks whose object may lie in the transparency", "Transparency of masks is not read."
+    ),
     "size_differs": FindingKind(
         "error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."
     ),

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.data.survey import in_threads
-from pixelwise.data.targets import read_target
-from pixelwise.errors import DataError
+from pixelwise.data.targets import ignoring, read_target
+from pixelwise.errors import DataError, NumbersError
+from pixelwise.io.depth import family
 from pixelwise.io.images import image_info, read_stored
 from pixelwise.types import LabelSpace
 
@@ -33,6 +34,7 @@ class Fingerprint:
         median_size: median height and median width in pixels, after EXIF rotation.
         channels: 1 where all pictures are grey, 3 where some have colour, else the number they all have.
         bits: most bits per channel.
+        dtype: type of the stored numbers, as numpy names it; ``uint8`` for all up to 8 bits.
         value_range: for pictures deeper than 8 bits, stored values that hold all but 0.1% at either end.
         class_pixels: int64 (K,) pixels of each class.
         ignored_pixels: pixels without a class.
@@ -52,21 +54,33 @@ class Fingerprint:
     pixels: int
     objects: bool = False
     upright: bool = True
+    dtype: str = "uint8"
 
 
-def fingerprint(source: DataSource, *, progress: Callable[[int, int], Any] | None = None) -> Fingerprint:
-    """Measure the training pictures and their masks, reading each mask once and pictures only where they pass 8 bits.
+def fingerprint(
+    source: DataSource,
+    *,
+    channels: int | None = None,
+    any_type: bool = False,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Fingerprint:
+    """Measure the training pictures and their masks, reading each mask once.
+
+    Pictures are read only where they pass 8 bits, or may have pixels without data: these are ignored.
 
     Args:
         source: the data set.
+        channels: how many the network takes, if that is known; transparency may be one of them.
+        any_type: whether pictures may hold numbers of several types, because their range is given by hand.
         progress: called with (done, total) after each pair.
 
     Raises:
         DataError: there is no training split, a file cannot be read, a mask holds a value without a class, or the
             pictures differ in their numbers of channels.
+        NumbersError: they differ in the type of their numbers.
     """
     pairs = source.split("train")
-    measured = list(in_threads(lambda pair: _measure(pair, source.label_space), pairs, progress))
+    measured = list(in_threads(lambda pair: _measure(pair, source.label_space, channels), pairs, progress))
     sizes = np.array([one.size for one in measured])  # (images, 2)
     class_pixels = np.stack([one.class_pixels for one in measured])  # (images, K)
     pixels = int(sizes.prod(1, dtype=np.int64).sum())
@@ -82,6 +96,7 @@ def fingerprint(source: DataSource, *, progress: Callable[[int, int], Any] | Non
         pixels=pixels,
         objects=any(pair.objects is not None for pair in pairs),
         upright=_is_upright(np.stack([one.halves for one in measured])),
+        dtype=_common_type(measured, any_type),
     )
 
 
@@ -94,21 +109,25 @@ class _PictureTraits:
     class_pixels: NDArray[np.int64]  # (K,)
     halves: NDArray[np.float64]  # (2, K), pixels of the upper and of the lower half, over the pixels of the picture
     values: NDArray[Any] | None  # some stored values, of deep pictures
+    dtype: str
 
 
-def _measure(pair: Pair, space: LabelSpace) -> _PictureTraits:
+def _measure(pair: Pair, space: LabelSpace, channels: int | None) -> _PictureTraits:
     info = image_info(pair.image)
-    class_pixels, halves = _count_pixels(pair, space)
-    values = None
-    if info.bits > 8:
-        stored = read_stored(pair.image)[0]
-        every = max(1, stored.size // _VALUES_PER_PICTURE)
-        values = stored.ravel()[::every].astype(np.float64)
+    stored = read_stored(pair.image) if info.bits > 8 or info.marks_gaps else None
+    valid = None if stored is None else stored.valid(channels)
+    class_pixels, halves = _count_pixels(pair, space, valid)
+    values, dtype = None, "uint8"
+    if stored is not None and info.bits > 8:
+        numbers, dtype = stored.colors(channels, valid).reshape(-1), stored.pixels.dtype.name
+        values = numbers[:: max(1, numbers.size // _VALUES_PER_PICTURE)].astype(np.float64)
     shares = halves / (info.size[0] * info.size[1])
-    return _PictureTraits(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values)
+    return _PictureTraits(pair.image, info.size, info.channels, info.bits, class_pixels, shares, values, dtype)
 
 
-def _count_pixels(pair: Pair, space: LabelSpace) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _count_pixels(
+    pair: Pair, space: LabelSpace, valid: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Count the pixels of each class: (K,), and those of the upper and the lower half, (2, K)."""
     if pair.objects is not None and space.background is None:  # the classes of objects alone, which cannot be painted
         objects = pair.objects.read()
@@ -117,7 +136,7 @@ def _count_pixels(pair: Pair, space: LabelSpace) -> tuple[NDArray[np.int64], NDA
             [np.bincount(objects.labels[half], objects.areas[half], len(space)) for half in (~below, below)]
         ).astype(np.float64)
         return halves.sum(0).astype(np.int64), halves
-    mask = read_target(pair, space)
+    mask = ignoring(read_target(pair, space), valid, space)
     middle = len(mask) // 2
     parts = np.stack(
         [
@@ -144,6 +163,17 @@ def _common_channels(measured: list[_PictureTraits]) -> int:
         return max(found)
     listed = ", ".join(f"{channels} ({path})" for channels, path in sorted(found.items()))
     raise DataError(f"the pictures have different numbers of channels: {listed}; bring them to one number")
+
+
+def _common_type(measured: list[_PictureTraits], any_type: bool) -> str:
+    found = {one.dtype: one.path for one in measured}
+    if any_type or len({family(np.dtype(name)) for name in found}) == 1:
+        return next(iter(found))
+    listed = ", ".join(f"{name} ({path})" for name, path in sorted(found.items()))
+    raise NumbersError(
+        f"the pictures hold numbers of different types: {listed}, and nothing says how these correspond; bring them to "
+        "one type"
+    )
 
 
 def _robust_range(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pixelwise.data.mask_faults import edge_values
 from pixelwise.data.survey import Survey
 from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED
@@ -13,9 +14,6 @@ from pixelwise.words import counted
 
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
 """Class names, in lower case, that mean "nothing is there"."""
-
-_LEAST_FLAT_SHARE = 0.1  # below it a value lives on edges only: 2-pixel lines have 0.25 and more, smoothed edges 0.02
-_FEWEST_EDGE_VALUES = 8  # this many edge values are no accident
 
 
 def recognise(
@@ -67,8 +65,8 @@ def background_of(names: Sequence[str]) -> int | None:
 
 
 def _refuse_smoothed(survey: Survey) -> None:
-    edges = [value for value, pixels in survey.pixels.items() if survey.flat[value] < _LEAST_FLAT_SHARE * pixels]
-    if len(edges) < _FEWEST_EDGE_VALUES or 2 * len(edges) < len(survey.pixels):
+    edges = list(edge_values(survey))
+    if not edges:
         return
     path = survey.first[edges[0]]
     what = "colours" if survey.by_color else "grey values"

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.checks import check_sizes, with_masks
+from pixelwise.data.checks import check_files, with_masks
 from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
+from pixelwise.data.mask_faults import find_mask_faults
 from pixelwise.data.merging import apply_description, explicit_space, match_masks
 from pixelwise.data.object_classes import LEFT_OUT_CLASS, match_classes, object_classes, relabel
 from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
-from pixelwise.data.survey import Survey, survey_masks
+from pixelwise.data.survey import Survey, count_masks, merge
 from pixelwise.data.targets import semantic_space
 from pixelwise.data.unused import find_unused, tell_used
 from pixelwise.errors import DataError, SettingError, unknown_name
@@ -122,7 +123,8 @@ def open_data(
     findings = Findings()
     find_unused(root, _every(found.splits), findings)
     splits = with_masks(found.splits, root, findings)
-    check_sizes(_every(splits), findings)
+    check_files(_every(splits), findings)
+    looked = _look_into_masks(_every(splits), located, label_space, findings, skip_bad=skip_bad)
     findings.refuse(skip_bad=skip_bad)
     splits = _without(splits, findings.unusable())
     every = _every(splits)
@@ -139,9 +141,10 @@ def open_data(
     if objects:
         splits, label_space = _with_classes(splits, located, label_space)
     elif label_space is None:
-        label_space = _read_masks(every, located, findings)
-    elif not _has_names(located, label_space.names):
-        own = _read_masks(every, located, findings)
+        assert looked is not None
+        label_space = _understand_masks(looked, located, findings)
+    elif looked is not None:
+        own = _understand_masks(looked, located, findings)
         label_space = match_masks(own, label_space, located.named_by)
         findings.note([f"classes are matched by name with those of the model: {', '.join(own.names)}"])
     return DataSource(root, found.layout, label_space, splits, tuple(findings))
@@ -155,13 +158,55 @@ def _has_names(located: Located, names: tuple[str, ...]) -> bool:
     return located.found.names in (None, names)
 
 
-def _read_masks(every: tuple[Pair, ...], located: Located, findings: Findings) -> LabelSpace:
-    """Look into the masks and decide what they mean."""
-    masks, sampled = _for_survey(every)
-    survey = survey_masks(masks)
+@dataclass(frozen=True)
+class _Looked:
+    """What masks hold: those without faults among the ``looked_into`` of ``masks``."""
+
+    survey: Survey
+    looked_into: int
+    masks: int
+
+
+def _look_into_masks(
+    every: tuple[Pair, ...], located: Located, label_space: LabelSpace | None, findings: Findings, *, skip_bad: bool
+) -> _Looked | None:
+    """Look into masks and find those that would be misread; None where nothing is to be learnt from them.
+
+    That is so where objects are annotated, and where a model's own classes are those of the masks.
+
+    Raises:
+        DataError: a mask cannot be read.
+    """
+    unusable = findings.unusable()
+    usable = tuple(pair for pair in every if pair.id not in unusable)
+    if not any(pair.mask is not None for pair in usable) or any(pair.objects is not None for pair in usable):
+        return None
+    if label_space is not None and _has_names(located, label_space.names):
+        return None
+    masks, sampled = _for_survey(usable)
+    try:
+        counts = count_masks(masks)
+    except DataError:
+        findings.refuse(skip_bad=skip_bad)
+        raise
+    ids = {pair.mask: pair.id for pair in usable if pair.mask is not None}
+    description = located.description
+    named = description is not None and isinstance(description.classes, dict)
+    mapped = named or (located.found.stored is not None and (description is None or description.classes is None))
+    good = find_mask_faults(counts, ids, located.root, findings, mapped=mapped)
+    return _Looked(merge(good), len(masks), len(usable) if sampled else len(masks))
+
+
+def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> LabelSpace:
+    """Decide what the masks mean."""
+    survey = looked.survey
     if located.description is not None and 255 in located.description.ignore:
         survey = replace(survey, of_255=None)  # its owner says that 255 is void, whatever other masks hold
-    label_space, understood = _understand(survey, located)
+    try:
+        label_space, understood = _understand(survey, located)
+    except DataError as error:
+        hints = [finding.line for finding in findings if finding.kind == "mask_alpha"]
+        raise DataError(". ".join([str(error), *hints])) from error
     findings.note(understood)
     if survey.mixes_two_ranges and label_space.mapping.get(255) == 1:
         what = f"{survey.of_ones} holds 0 and 1, {survey.of_255} holds 0 and 255: 1 and 255 are read as one class"
@@ -169,9 +214,9 @@ def _read_masks(every: tuple[Pair, ...], located: Located, findings: Findings) -
         files = [path.relative_to(located.root).as_posix() for path in (survey.of_ones, survey.of_255) if path]
         findings.add("mixed_encodings", what, mend=mend, files=files)
     findings.note([_void_share(survey, label_space)])
-    if sampled:
-        looked = counted(len(masks), "mask", "was", of=len(every))
-        findings.note([f"{looked} looked into; training checks each as it reads it"])
+    if looked.looked_into < looked.masks:
+        shown = counted(looked.looked_into, "mask", "was", of=looked.masks)
+        findings.note([f"{shown} looked into; training checks each as it reads it"])
     if len(label_space) < 2:
         raise DataError(
             f"{located.root}: the masks are read as the one class {label_space.names[0]}, which teaches a network "

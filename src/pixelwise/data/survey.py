@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pixelwise.data.file_cache import FileCache, stamp
 from pixelwise.errors import DataError
 from pixelwise.io.ahead import ItemT
-from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_and_gaps
+from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_file
 from pixelwise.types import Color, StoredValue, pack_colors
 
 ResultT = TypeVar("ResultT")
@@ -72,33 +72,63 @@ class Survey:
         )
 
 
-_FORM = 1  # changes whenever the same files give other counts; what was kept in another form is not read
+_FORM = 2  # changes whenever the same files give other counts; what was kept in another form is not read
 
 
-@dataclass(frozen=True)
-class _Counts:
+@dataclass(frozen=True, eq=False)
+class MaskCounts:
+    """What one mask holds.
+
+    Args:
+        path: the mask.
+        values: (V,) the numbers in it, or packed colours, rising.
+        pixels: (V,) pixels that hold each.
+        flat: (V,) those whose right and lower neighbours hold it too.
+        by_color: whether it holds RGB colours.
+        palette: the colour of each index, where it has a palette.
+        gaps: whether it holds -1 or NaN.
+        in_alpha: whether its colour is the same everywhere and its transparency is not.
+        crowded: how many colours it holds, where these are more than :data:`MAX_COLORS` and not listed; else 0.
+    """
+
     path: Path
-    values: NDArray[np.int64]  # numbers, or packed colours
+    values: NDArray[np.int64]
     pixels: NDArray[np.int64]
     flat: NDArray[np.int64]
     by_color: bool
-    palette: tuple[Color, ...] | None
-    gaps: bool
+    palette: tuple[Color, ...] | None = None
+    gaps: bool = False
+    in_alpha: bool = False
+    crowded: int = 0
 
 
 def survey_masks(masks: Sequence[Path]) -> Survey:
     """Read masks, in threads, and count what they hold.
 
     Raises:
-        DataError: a mask cannot be read, or some hold numbers and others RGB colours.
+        DataError: a mask cannot be read, or as :func:`merge`.
+    """
+    return merge(count_masks(masks))
+
+
+def merge(masks: Sequence[MaskCounts]) -> Survey:
+    """Count together what masks hold.
+
+    Raises:
+        DataError: some hold numbers and others RGB colours, or one more colours than are listed.
     """
     survey = Survey()
     palette_from: dict[int, Path] = {}
-    for counts in _count_all(masks):
+    for counts in masks:
+        if counts.crowded:
+            raise DataError(
+                f"{counts.path}: the mask holds {counts.crowded} colours, so its edges are smoothed, it is a JPEG, or "
+                "it is a photo; export masks without smoothing, as PNG"
+            )
         if survey.masks and counts.by_color != survey.by_color:
             raise DataError(
                 f"{counts.path}: this mask holds {'RGB colours' if counts.by_color else 'one number per pixel'} but "
-                f"{masks[0]} does not; export all masks in one form"
+                f"{masks[0].path} does not; export all masks in one form"
             )
         survey.by_color = counts.by_color
         survey.masks += 1
@@ -123,8 +153,12 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
     return survey
 
 
-def _count_all(masks: Sequence[Path]) -> list[_Counts]:
-    """Count what each mask holds; those that are as they were at an earlier look are not read again."""
+def count_masks(masks: Sequence[Path]) -> list[MaskCounts]:
+    """Count what each mask holds, in threads; those that are as they were at an earlier look are not read again.
+
+    Raises:
+        DataError: a mask cannot be read.
+    """
     with FileCache() as cache:
         keys = {path: json.dumps(["mask", _FORM, stamp(path)]) for path in masks if path.exists()}
         kept = cache.find(keys.values())
@@ -134,51 +168,46 @@ def _count_all(masks: Sequence[Path]) -> list[_Counts]:
     return [counted[path] if path in counted else _from_bytes(path, kept[keys[path]]) for path in masks]
 
 
-def _to_bytes(counts: _Counts) -> bytes:
+def _to_bytes(counts: MaskCounts) -> bytes:
     numbers = [part.tolist() for part in (counts.values, counts.pixels, counts.flat)]
-    return json.dumps([*numbers, counts.by_color, counts.palette, counts.gaps]).encode()
+    return json.dumps(
+        [*numbers, counts.by_color, counts.palette, counts.gaps, counts.in_alpha, counts.crowded]
+    ).encode()
 
 
-def _from_bytes(path: Path, content: bytes) -> _Counts:
-    *numbers, by_color, palette, gaps = json.loads(content)
+def _from_bytes(path: Path, content: bytes) -> MaskCounts:
+    *numbers, by_color, palette, gaps, in_alpha, crowded = json.loads(content)
     values, pixels, flat = (np.array(part, np.int64) for part in numbers)
     colors = None if palette is None else tuple((red, green, blue) for red, green, blue in palette)
-    return _Counts(path, values, pixels, flat, by_color, colors, gaps)
+    return MaskCounts(path, values, pixels, flat, by_color, colors, gaps, in_alpha, crowded)
 
 
-def _count(path: Path) -> _Counts:
-    stored, gaps = read_mask_and_gaps(path)
+def _count(path: Path) -> MaskCounts:
+    mask = read_mask_file(path)
+    stored = mask.values
     by_color = stored.ndim == 3
     numbers: NDArray[Any] = pack_colors(stored) if by_color else stored
     flat = numbers[:-1, :-1][(numbers[:-1, :-1] == numbers[1:, :-1]) & (numbers[:-1, :-1] == numbers[:-1, 1:])]
     if by_color:
-        values, pixels, flats = _count_colors(numbers, flat, path)
+        values, pixels = _count_runs(numbers.ravel())
+        if len(values) > MAX_COLORS:
+            nothing = np.zeros(0, np.int64)
+            return MaskCounts(path, nothing, nothing, nothing, True, in_alpha=mask.in_alpha, crowded=len(values))
+        flats = np.zeros_like(pixels)
+        if flat.size:
+            flat_values, flat_pixels = _count_runs(flat)
+            flats[np.searchsorted(values, flat_values)] = flat_pixels
     else:
         histogram = np.bincount(numbers.ravel())
         values = np.flatnonzero(histogram)
         pixels = histogram[values]
         flats = np.bincount(flat.ravel(), minlength=len(histogram))[values]
-    return _Counts(path, values, pixels, flats, by_color, None if by_color else mask_palette(path), gaps)
-
-
-def _count_colors(
-    packed: NDArray[np.int64], flat: NDArray[np.int64], path: Path
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    # Masks are made of long runs of one colour: sorting one number per run is far less work than one per pixel.
-    values, pixels = _count_runs(packed.ravel())
-    if len(values) > MAX_COLORS:
-        raise DataError(
-            f"{path}: the mask holds {len(values)} colours, so its edges are smoothed, it is a JPEG, or it is a photo; "
-            "export masks without smoothing, as PNG"
-        )
-    flats = np.zeros_like(pixels)
-    if flat.size:
-        flat_values, flat_pixels = _count_runs(flat)
-        flats[np.searchsorted(values, flat_values)] = flat_pixels
-    return values, pixels, flats
+    palette = None if by_color else mask_palette(path)
+    return MaskCounts(path, values, pixels, flats, by_color, palette, mask.gaps, mask.in_alpha)
 
 
 def _count_runs(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # Masks are made of long runs of one colour: sorting one number per run is far less work than one per pixel.
     starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
     lengths = np.diff(starts, append=len(numbers))
     values, place = np.unique(numbers[starts], return_inverse=True)

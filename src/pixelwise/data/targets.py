@@ -40,6 +40,20 @@ def read_target(pair: Pair, label_space: LabelSpace) -> LabelArray:
     return label_space.encode(stored, source=str(pair.mask))
 
 
+def ignoring(target: LabelArray, valid: NDArray[np.bool_] | None, label_space: LabelSpace) -> LabelArray:
+    """Give a target (H, W) in which pixels are ignored where the picture holds no data.
+
+    Args:
+        target: class indices and ignore values.
+        valid: (H, W) where the picture holds data; None where all of it does. Where its size differs from that of the
+            target, the target is given back as it is, for others to refuse.
+        label_space: gives the ignore value.
+    """
+    if valid is None or valid.shape != target.shape:
+        return target
+    return np.where(valid, target, target.dtype.type(label_space.ignore_index))
+
+
 def paint_classes(instances: Instances, label_space: LabelSpace) -> LabelArray:
     """Paint objects as classes, with a line of background between those of one class that touch.
 

@@ -23,6 +23,7 @@ from pixelwise.instances import ObjectRule
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 from pixelwise.types import Sample
 
@@ -33,14 +34,16 @@ class LabelTask:
     Args:
         runtime: what computes.
         rule: which connected parts of classes are objects.
+        preprocessing: how pictures are prepared; None: as the card says.
     """
 
     finds_objects = False
 
-    def __init__(self, runtime: Runtime, *, rule: ObjectRule) -> None:
+    def __init__(self, runtime: Runtime, *, rule: ObjectRule, preprocessing: Preprocessing | None = None) -> None:
         self.rule = rule
         self.runtime = runtime
-        self.card = runtime.card
+        known = runtime.card
+        self.card = known if preprocessing is None else dataclasses.replace(known, preprocessing=preprocessing)
         self.preprocessing = self.card.preprocessing
         self.label_space = self.card.label_space
 
@@ -121,7 +124,9 @@ class LabelTask:
         progress: TileProgress | None = None,
     ) -> RasterResult:
         """Label a raster; see :func:`pixelwise.inference.raster.label_raster`."""
-        return label_raster(self.runtime, plan, source, sink, finished=finished, progress=progress)
+        return label_raster(
+            self.runtime, plan, source, sink, preprocessing=self.preprocessing, finished=finished, progress=progress
+        )
 
     def confusion(self, image: NDArray[np.uint8], mask: NDArray[np.integer[Any]], plan: TilePlan) -> NDArray[np.int64]:
         """Count the labels of an image (C, H, W) against a mask (H, W): int64 (K, K)."""

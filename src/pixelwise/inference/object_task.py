@@ -22,9 +22,11 @@ from pixelwise.inference.resizing import on_picture, read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
+from pixelwise.io.on_data import on_data
 from pixelwise.io.rasters.opening import RasterSource
 from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
+from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Mode, TilePlan, Window
 from pixelwise.types import Sample, semantic_space
 
@@ -38,14 +40,17 @@ class ObjectTask:
     Args:
         runtime: what computes.
         rule: which of the objects found are painted.
+        preprocessing: how pictures are prepared; None: as the card says.
     """
 
     finds_objects = True
 
-    def __init__(self, runtime: ObjectRuntime, *, rule: ObjectRule = DEFAULT_RULE) -> None:
+    def __init__(
+        self, runtime: ObjectRuntime, *, rule: ObjectRule = DEFAULT_RULE, preprocessing: Preprocessing | None = None
+    ) -> None:
         self.rule = rule
         self.runtime = runtime
-        self.card = runtime.card
+        self.card = runtime.card if preprocessing is None else replace(runtime.card, preprocessing=preprocessing)
         self.preprocessing = self.card.preprocessing
         self.label_space = semantic_space(self.card.label_space)
 
@@ -103,12 +108,14 @@ class ObjectTask:
     ) -> RasterResult:
         """Find the objects of a raster and paint them window by window; memory grows with the boxes of the objects.
 
-        Pixels that hold no data become the ignore value. A stopped job begins again, because only the end shows which
-        tile decides about an object; ``finished`` windows are written once more.
+        Pixels that hold no data become the ignore value, and objects on them alone are left out. A stopped job begins
+        again, because only the end shows which tile decides about an object; ``finished`` windows are written again.
         """
         del finished
         alone = Lock()
         found, error = self._find(window_reader(source, self.preprocessing, alone), plan, progress)
+        channels = self.preprocessing.channels
+        found = found[on_data(found, lambda rows, columns: source.valid(rows, columns, channels=channels))]
         near = Buckets[int]()
         accepted = self.rule.accepted(found)
         for number, box in enumerate(accepted.boxes.tolist()):
@@ -122,7 +129,7 @@ class ObjectTask:
                 )
                 here = list(near.near((left, top, columns.stop, rows.stop)))
                 labels = labels_of(_moved(accepted[np.array(here, np.int64)], rows, columns), self.label_space)
-                valid = source.valid(rows, columns)
+                valid = source.valid(rows, columns, channels=channels)
                 if valid is not None:
                     labels[~valid] = self.label_space.ignore_index
                 sink.write(top, left, labels)

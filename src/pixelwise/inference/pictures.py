@@ -6,41 +6,55 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pixelwise.errors import DataError
-from pixelwise.io.images import read_image
+from pixelwise.io.depth import Learnt
+from pixelwise.io.images import DecodedPicture, read_picture, to_uint8, with_channels
+from pixelwise.io.validity import all_of
 from pixelwise.preprocessing import Preprocessing
-from pixelwise.words import counted
 
-PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image
-"""A file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image."""
+PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image | DecodedPicture
+"""A file; an array (H, W) or (H, W, C), RGB order; a PIL image; or what :func:`decode_picture` gave."""
+
+_ARRAY = "the picture"
 
 
-def as_image(picture: PictureInput, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def decode_picture(picture: PictureInput, preprocessing: Preprocessing) -> DecodedPicture:
     """Convert a picture to uint8 (C, H, W) with the channels that ``preprocessing`` expects.
 
-    Grey becomes colour by repetition, colour becomes grey as luminance, transparency is dropped. Files and PIL images
-    are turned as their EXIF orientation says.
+    Grey becomes colour by repetition, colour becomes grey as luminance. Transparency is dropped unless the network
+    takes it as a channel; where it is 0, the pixel holds no data. Files and PIL images are turned as their EXIF
+    orientation says.
 
     Raises:
-        DataError: the file cannot be read, the array is not uint8 (H, W) or (H, W, C), or its channels cannot become
-            those that are needed.
+        DataError: the file cannot be read, the array is no picture, or its channels cannot become those needed.
+        NumbersError: the picture holds numbers of another type or range than those the network learned from.
     """
+    if isinstance(picture, DecodedPicture):
+        return picture
+    learnt = Learnt.of(preprocessing)
     if isinstance(picture, str | os.PathLike):
-        return read_image(Path(picture), channels=preprocessing.channels, value_range=preprocessing.value_range)
+        return read_picture(Path(picture), channels=preprocessing.channels, learnt=learnt)
     if isinstance(picture, Image.Image):
         picture = _from_pil(picture)
-    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.size == 0:
+    if picture.dtype.kind not in "buif" or picture.ndim not in (2, 3) or picture.size == 0:
         raise DataError(
-            f"a picture given as an array is uint8 (H, W) or (H, W, C), got {picture.dtype} {picture.shape}; scale "
-            "deeper pictures to 0 .. 255 first, or give the path of the file"
+            f"a picture given as an array is (H, W) or (H, W, C) of numbers, got {picture.dtype} {picture.shape}"
         )
     pixels = picture if picture.ndim == 3 else picture[:, :, None]  # (H, W, C)
-    return _with_channels(pixels, preprocessing.channels).transpose(2, 0, 1)  # (C, H, W)
+    channels, found = preprocessing.channels, pixels.shape[2]
+    alpha = found in (2, 4) and channels in (1, 3)
+    valid = all_of(pixels[..., -1] != 0 if alpha else None)
+    value_range = learnt.range_for(pixels.dtype, name=_ARRAY)
+    if pixels.dtype.itemsize > 1:
+        colors = pixels[..., :-1] if alpha else pixels
+        learnt.check(colors if valid is None else colors[valid], name=_ARRAY)
+    pixels = to_uint8(pixels, 8 * pixels.dtype.itemsize, value_range)
+    image = with_channels(pixels, channels, alpha=alpha, name=_ARRAY).transpose(2, 0, 1)  # (C, H, W)
+    return DecodedPicture(image, valid)
 
 
 def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -51,23 +65,11 @@ def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _from_pil(picture: Image.Image) -> NDArray[Any]:
     upright = ImageOps.exif_transpose(picture)
-    if upright.mode in ("L", "RGB") or upright.mode.startswith(("I", "F")):
-        return np.asarray(upright)  # deep pictures are refused as deep arrays are
-    return np.asarray(upright.convert("L" if upright.mode in ("1", "LA") else "RGB"))
-
-
-def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Convert (H, W, C) to the number of channels that is needed."""
-    found = pixels.shape[2]
-    if found == channels:
-        return pixels
-    if found in (2, 4) and channels in (1, 3):  # the last channel is transparency
-        return _with_channels(pixels[:, :, :-1], channels)
-    if found == 1 and channels == 3:
-        return np.repeat(pixels, 3, axis=2)
-    if found == 3 and channels == 1:
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY), np.uint8)[:, :, None]
-    raise DataError(
-        f"the picture has {counted(found, 'channel')}, but the model was trained on {channels}; give it pictures like "
-        "those it was trained on"
-    )
+    plain = upright.mode in ("L", "RGB") and "transparency" not in upright.info
+    if plain or upright.mode.startswith(("I", "F")):
+        return np.asarray(upright)
+    if upright.mode in ("LA", "La") or (upright.mode in ("1", "L") and "transparency" in upright.info):
+        return np.asarray(upright.convert("LA"))
+    if upright.mode in ("RGBA", "RGBa", "PA") or "transparency" in upright.info:
+        return np.asarray(upright.convert("RGBA"))
+    return np.asarray(upright.convert("L" if upright.mode == "1" else "RGB"))

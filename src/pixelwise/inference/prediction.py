@@ -16,6 +16,7 @@ from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.instances import DEFAULT_RULE, Instances, ObjectRule
 from pixelwise.io.masks import write_labels
+from pixelwise.io.on_data import on_data, valid_in
 from pixelwise.types import LabelSpace, object_space
 
 
@@ -36,6 +37,8 @@ class Prediction:
             whole by several tiles on which the tiles do not agree. None where the result is exact, or there was nothing
             to compare.
         instances: all objects that the network found; None for a network that gives every pixel a class.
+        valid: (H, W), False where the picture holds no data: these pixels have the ignore value among the labels, and
+            objects that the network finds on them alone are left out. None where all pixels hold data.
         rule: what counts as an object. Objects of a lower score are neither painted as labels nor shown in the overlay,
             and parts of classes with fewer pixels are no objects.
 
@@ -51,6 +54,7 @@ class Prediction:
     seam_error: float | None = None
     instances: Instances | None = None
     rule: ObjectRule = DEFAULT_RULE
+    valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.computed is None and self.instances is None:
@@ -64,6 +68,8 @@ class Prediction:
             raise SettingError(
                 f"probabilities are (K, H, W) = {(len(self.label_space), *size)}, got {self.probabilities.shape}"
             )
+        if self.valid is not None and self.valid.shape != size:
+            raise SettingError(f"where the picture holds data is (H, W) = {size}, got {self.valid.shape}")
         if self.image is not None and self.image.shape != (*size, 3):
             raise SettingError(f"the picture is (H, W, 3) = {(*size, 3)}, got {self.image.shape}")
 
@@ -77,10 +83,14 @@ class Prediction:
 
     @cached_property
     def labels(self) -> NDArray[np.unsignedinteger[Any]]:
-        """(H, W) class indices; of a network that finds objects, :func:`~pixelwise.inference.components.labels_of`."""
-        if self.computed is not None:
-            return self.computed
-        return labels_of(self.accepted, self.label_space)
+        """(H, W) class indices, and the ignore value where the picture holds no data.
+
+        Those of a network that finds objects are :func:`~pixelwise.inference.components.labels_of` them.
+        """
+        labels = labels_of(self.accepted, self.label_space) if self.computed is None else self.computed
+        if self.valid is None:
+            return labels
+        return np.where(self.valid, labels, labels.dtype.type(self.label_space.ignore_index))
 
     @property
     def accepted(self) -> Instances:
@@ -107,8 +117,13 @@ class Prediction:
     def every_object(self) -> Instances:
         """The objects that :meth:`objects` gives, and those of fewer pixels."""
         if self.instances is not None:
-            return self.instances
+            return self._on_data
         return objects_of(self.labels, self.label_space, self.probabilities)
+
+    @cached_property
+    def _on_data(self) -> Instances:
+        assert self.instances is not None
+        return self.instances if self.valid is None else self.instances[on_data(self.instances, valid_in(self.valid))]
 
     @cached_property
     def _objects(self) -> Instances:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pixelwise.card import ModelCard
 from pixelwise.errors import SettingError
 from pixelwise.inference.label_task import LabelTask
 from pixelwise.inference.object_task import ObjectTask
-from pixelwise.inference.pictures import PictureInput, as_image
+from pixelwise.inference.pictures import PictureInput, decode_picture
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import RasterResult, TileProgress
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
@@ -61,10 +62,12 @@ class Predictor:
         score: for a network that finds objects: objects of a lower score are among the objects of a prediction, but are
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
         min_area: pixels that an object has at least. None: what the model was saved with.
+        value_range: the stored numbers that become black and white, whatever their type. None: as the model learnt;
+            pictures of another type of numbers are then refused, see :class:`pixelwise.io.depth.Learnt`.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.
-        SettingError: no such device, runtime, precision, mode or view; or a score or an area out of range.
+        SettingError: no such device, runtime, precision, mode or view; or a score, an area or a range that cannot be.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Predictor:
         tta: Sequence[str | float] = (),
         score: float | None = None,
         min_area: int | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         if memory <= 0:
             raise SettingError(f"memory is {memory:g} MiB; it must be positive")
@@ -89,9 +93,15 @@ class Predictor:
         opened = opener_of(runtime)(models, parse_views(tta), device=device, precision=precision)
         known = opened.card.object_rule
         rule = ObjectRule(known.score if score is None else score, known.min_area if min_area is None else min_area)
+        prepared = opened.card.preprocessing
+        if value_range is not None:
+            prepared = prepared.with_range(value_range)
         self._task: LabelTask | ObjectTask = (
-            ObjectTask(opened, rule=rule) if isinstance(opened, ObjectRuntime) else LabelTask(opened, rule=rule)
+            ObjectTask(opened, rule=rule, preprocessing=prepared)
+            if isinstance(opened, ObjectRuntime)
+            else LabelTask(opened, rule=rule, preprocessing=prepared)
         )
+        self._value_range = value_range
         self.mode = mode
         self.tile = tile
         self.memory = memory
@@ -133,7 +143,8 @@ class Predictor:
         """Label every pixel of a picture, or find its objects.
 
         Args:
-            picture: a file; a uint8 array (H, W) or (H, W, C), RGB order; or a PIL image.
+            picture: a file; an array (H, W) or (H, W, C), RGB order; a PIL image; or a decoded picture. Where it
+                holds no data (transparent, masked out, or the no-data number), labels are the ignore value.
             probabilities: whether to keep the probability of each class, K x H x W floats.
             progress: told the tiles done and the tiles in all.
 
@@ -141,9 +152,10 @@ class Predictor:
             DataError: the picture cannot be read, or has channels that the model was not trained on.
             SettingError: probabilities of a network that finds objects.
         """
-        image = as_image(picture, self.preprocessing)
-        plan = self.plan((image.shape[1], image.shape[2]))
-        return self._task.predict(image, plan, probabilities=probabilities, progress=progress)
+        decoded = decode_picture(picture, self.preprocessing)
+        plan = self.plan(decoded.size)
+        prediction = self._task.predict(decoded.image, plan, probabilities=probabilities, progress=progress)
+        return prediction if decoded.valid is None else replace(prediction, valid=decoded.valid)
 
     def plan(self, size: tuple[int, int]) -> TilePlan:
         """The plan by which a picture of a size would be computed.
@@ -206,6 +218,8 @@ class Predictor:
                 watch.check()
                 return result
             job = f"{watch}, {self.runtime.fingerprint}, tiles {plan.tile}, halo {plan.halo}"
+            if self._value_range is not None:
+                job += f", values {tuple(self._value_range)}"
             with open_sink(
                 sink,
                 size=raster.size,
@@ -223,7 +237,8 @@ class Predictor:
 
         Args:
             picture: as for a call.
-            mask: (H, W) class indices and ignore values of the model's label space.
+            mask: (H, W) class indices and ignore values of the model's label space. Pixels of the picture that hold no
+                data are ignored, too.
 
         Returns:
             int64 (K, K), pixels by ``[target, prediction]``; ignored pixels are not counted.
@@ -232,7 +247,10 @@ class Predictor:
             DataError: as for a call, or the mask holds a value outside the label space.
             SettingError: the mask has another size than the picture.
         """
-        image = as_image(picture, self.preprocessing)
+        decoded = decode_picture(picture, self.preprocessing)
+        image = decoded.image
         if mask.shape != image.shape[1:]:
             raise SettingError(f"the mask is {mask.shape} but the picture {image.shape[1:]} (height, width)")
+        if decoded.valid is not None:
+            mask = np.where(decoded.valid, mask, np.asarray(self.label_space.ignore_index, mask.dtype))
         return self._task.confusion(image, mask, self.plan((image.shape[1], image.shape[2])))

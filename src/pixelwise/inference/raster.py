@@ -16,11 +16,15 @@ from pixelwise.inference.seams import Seams
 from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import Instances
+from pixelwise.io.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Tile, TilePlan
+
+_PLACES = 4  # places along each side of a raster whose numbers are looked at first
+_LOOKED_AT = 32  # pixels along each side of such a place
 
 TileProgress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""
@@ -52,6 +56,7 @@ def label_raster(
     source: RasterSource,
     sink: LabelSink,
     *,
+    preprocessing: Preprocessing,
     finished: Collection[FinishedWindow] = (),
     progress: TileProgress | None = None,
 ) -> RasterResult:
@@ -64,16 +69,17 @@ def label_raster(
         plan: how the raster is cut.
         source: the raster.
         sink: takes the labels; it is not finished here.
+        preprocessing: how the network takes the raster.
         finished: windows that the sink holds already.
         progress: told after every tile, and at the start where some are finished.
     """
     ignore = runtime.card.label_space.ignore_index
     alone = Lock()  # a source is read by one thread at a time; tiles are read ahead on another one
-    read = window_reader(source, runtime.card.preprocessing, alone)
+    read = window_reader(source, preprocessing, alone)
 
     def write(tile: Tile, labels: NDArray[Any]) -> None:
         with alone:
-            valid = source.valid(*tile.write)
+            valid = source.valid(*tile.write, channels=preprocessing.channels)
         if valid is not None:
             labels = np.where(valid, labels.astype(runtime.card.label_space.dtype), ignore)
         sink.write(tile.write[0].start, tile.write[1].start, labels)
@@ -100,15 +106,35 @@ def label_raster(
 
 
 def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Lock) -> ReadWindow:
-    """Read windows of a raster in the form that a network takes, by one thread at a time."""
+    """Read windows of a raster in the form that a network takes, by one thread at a time.
+
+    Raises:
+        NumbersError: the raster holds numbers of another type or range than those the network learned from.
+    """
+    value_range = Learnt.of(preprocessing).range_for(source.dtype, name=source.name)
+    _check_range(source, preprocessing)
 
     def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
         with alone:
-            return read_uint8(
-                source, rows, columns, channels=preprocessing.channels, value_range=preprocessing.value_range
-            )
+            return read_uint8(source, rows, columns, channels=preprocessing.channels, value_range=value_range)
 
     return read
+
+
+def _check_range(source: RasterSource, preprocessing: Preprocessing) -> None:
+    """Hold numbers from all over a raster against those that the network learned from."""
+    learnt = Learnt.of(preprocessing)
+    if source.dtype.itemsize == 1 or learnt.value_range is None:
+        return
+    channels, found = preprocessing.channels, []
+    height, width = source.size
+    for top in sorted({(height - 1) * part // _PLACES for part in range(_PLACES)}):
+        for left in sorted({(width - 1) * part // _PLACES for part in range(_PLACES)}):
+            place = slice(top, min(top + _LOOKED_AT, height)), slice(left, min(left + _LOOKED_AT, width))
+            numbers, valid = source.read(*place), source.valid(*place, channels=channels)
+            numbers = numbers[:-1] if source.alpha and source.channels != channels else numbers
+            found.append((numbers if valid is None else numbers[:, valid]).reshape(-1))
+    learnt.check(np.concatenate(found), name=source.name)
 
 
 def _place(tile: Tile) -> FinishedWindow:

@@ -79,7 +79,7 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
             header = within_limit(path, _header(image))
             if header.bits == 16 and header.channels > 1:  # Pillow keeps only 8 bits of these
                 image.load()  # but Pillow says why a file is damaged, where OpenCV only prints to the terminal
-                return decode_with_opencv(path), header
+                return decode_with_opencv(path)[..., : header.channels], header  # without what it makes of tRNS
             if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I"):
                 return np.asarray(image.convert("RGB")), header  # CMYK and other printing colours
             pixels = np.asarray(image)
@@ -147,6 +147,8 @@ def _header(image: ImageFile.ImageFile) -> Header:
         alpha=channels in (2, 4) and mode not in ("CMYK",),
         palette=mode in ("P", "PA"),
         orientation=orientation if orientation in range(1, 9) else 1,
+        transparent=image.info.get("transparency"),
+        lossy=isinstance(image, JpegImagePlugin.JpegImageFile),
     )
 
 

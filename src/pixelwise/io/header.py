@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.io.validity import Transparent
 
 MAX_PIXELS_VARIABLE = "PIXELWISE_MAX_PIXELS"
 """Environment variable that sets the largest picture, in pixels, that is decoded whole; 2**28 when unset."""
@@ -29,6 +30,10 @@ class Header:
         palette: whether the numbers are indices into a palette of colours.
         orientation: EXIF orientation 1 to 8; 1 where there is none.
         white_is_zero: the channels whose 0 is white and whose greatest number black, if any are.
+        transparent: the palette entries, the grey level or the colour that the file declares to be transparent.
+        nodata: the number that stands for "nothing was measured here".
+        masked: whether the file has a mask band, which says where the picture holds data.
+        lossy: whether the file's compression changes numbers, as JPEG does.
     """
 
     size: tuple[int, int]
@@ -38,11 +43,20 @@ class Header:
     palette: bool
     orientation: int
     white_is_zero: slice | None = None
+    transparent: Transparent | None = None
+    nodata: float | None = None
+    masked: bool = False
+    lossy: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
         """Height and width after the EXIF rotation."""
         return self.size if self.orientation < 5 else (self.size[1], self.size[0])
+
+    @property
+    def marks_gaps(self) -> bool:
+        """Whether the file may say of pixels that they hold no data."""
+        return self.alpha or self.masked or self.transparent is not None or self.nodata is not None
 
 
 @contextmanager

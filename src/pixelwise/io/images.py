@@ -12,12 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
+from pixelwise.io.depth import ANY_NUMBERS, Learnt
 from pixelwise.io.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
-from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header
+from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header, naming_the_file
 from pixelwise.io.photometric import flipped
+from pixelwise.io.tiff import tiff_mask
+from pixelwise.io.validity import all_of, measured, nodata_as_stored, opaque
 from pixelwise.words import counted
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS_VARIABLE", "ImageInfo", "image_info", "read_image", "read_stored"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS_VARIABLE",
+    "DecodedPicture",
+    "ImageInfo",
+    "StoredPicture",
+    "image_info",
+    "read_image",
+    "read_picture",
+    "read_stored",
+]
 
 
 @dataclass(frozen=True)
@@ -28,11 +41,15 @@ class ImageInfo:
         size: height and width, after the EXIF rotation.
         channels: numbers per pixel, transparency not counted; a palette of colours counts as 3.
         bits: bits of each number.
+        marks_gaps: whether the file may say of pixels that they hold no data.
+        lossy: whether the file's compression changes numbers, as JPEG does.
     """
 
     size: tuple[int, int]
     channels: int
     bits: int
+    marks_gaps: bool = False
+    lossy: bool = False
 
 
 def image_info(path: str | os.PathLike[str]) -> ImageInfo:
@@ -43,7 +60,54 @@ def image_info(path: str | os.PathLike[str]) -> ImageInfo:
     """
     header = read_header(Path(path))
     channels = 3 if header.palette else header.channels - header.alpha
-    return ImageInfo(header.upright_size, channels, 8 if header.palette else header.bits)
+    bits = 8 if header.palette else header.bits
+    return ImageInfo(header.upright_size, channels, bits, header.marks_gaps, header.lossy)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedPicture:
+    """A picture as networks see it, and which of its pixels hold data.
+
+    Args:
+        image: uint8 (C, H, W).
+        valid: (H, W), False where a pixel is transparent, masked out or holds the no-data number; None where all hold
+            data.
+    """
+
+    image: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[1], self.image.shape[2]
+
+
+def read_picture(path: str | os.PathLike[str], *, channels: int = 3, learnt: Learnt = ANY_NUMBERS) -> DecodedPicture:
+    """Read a picture as :func:`read_image` does, and say which of its pixels hold data.
+
+    Those do not that are fully transparent (an alpha of 0, or what PNG and GIF declare to be transparent), those where
+    the mask band of a TIFF is 0, and those whose channels all hold its no-data number. Transparency that is among the
+    channels asked for hides nothing.
+
+    Args:
+        path: the file.
+        channels: how many channels to give.
+        learnt: the numbers that a network learned from, which say how those of the picture are scaled.
+
+    Raises:
+        DataError: as :func:`read_image`.
+        NumbersError: the picture holds numbers of another type or range than those learnt.
+    """
+    path = Path(path)
+    stored = read_stored(path)
+    valid = stored.valid(channels)
+    value_range = learnt.range_for(stored.pixels.dtype, name=str(path))
+    if stored.pixels.dtype.itemsize > 1:
+        learnt.check(stored.colors(channels, valid), name=str(path))
+    pixels = to_uint8(stored.pixels, stored.header.bits, value_range)
+    image = with_channels(pixels, channels, alpha=stored.header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
+    return DecodedPicture(image, valid)
 
 
 def read_image(
@@ -53,14 +117,14 @@ def read_image(
 
     Grey becomes colour by repetition, and colour becomes grey as luminance (0.299 R + 0.587 G + 0.114 B). Palettes are
     looked up. Numbers are inverted where 0 is white. Transparency is dropped unless the channels asked for include it.
-    A picture with any other number of channels is read only if exactly that number is asked for. Numbers deeper than 8
-    bits are scaled linearly from ``value_range`` to 0 .. 255 and clipped; numbers that are not finite become 0.
+    A picture with any other number of channels is read only if exactly that number is asked for. Numbers are
+    scaled linearly from ``value_range`` to 0 .. 255 and clipped; numbers that are not finite become 0.
 
     Args:
         path: the file: JPEG, PNG, TIFF, BMP, GIF (first frame), WebP or PNM.
         channels: how many channels to give: 1 luminance, 3 RGB, any other number as stored.
-        value_range: the stored values that become 0 and 255, for pictures deeper than 8 bits. The default is the whole
-            range of an integer type, and 0 to 1 for floats.
+        value_range: the stored values that become 0 and 255. The default is the whole range of an integer type, and 0
+            to 1 for floats.
 
     Returns:
         uint8 (C, H, W). The channels of a pixel lie side by side in memory, as decoders leave them and warps need them:
@@ -70,22 +134,48 @@ def read_image(
         DataError: the file is missing, empty, no picture, damaged, larger than ``PIXELWISE_MAX_PIXELS`` (2**28 when
             unset), or its channels cannot become those asked for.
     """
-    path = Path(path)
-    stored, header = read_stored(path)
-    pixels = to_uint8(stored, header.bits, value_range)
-    return with_channels(pixels, channels, alpha=header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
+    return read_picture(path, channels=channels, learnt=Learnt(value_range=value_range)).image
 
 
-def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
+@dataclass(frozen=True, eq=False)
+class StoredPicture:
+    """The numbers a picture holds, at their own depth and upright.
+
+    Args:
+        pixels: (H, W, C), 0 being black; C counts transparency, and is 3 for a palette of colours.
+        header: what the file declares.
+        marked: (H, W), False where the file says in another way than by its alpha channel that a pixel holds no data;
+            None where it says so of none.
+    """
+
+    pixels: NDArray[Any]
+    header: Header
+    marked: NDArray[np.bool_] | None
+
+    def valid(self, channels: int | None = None) -> NDArray[np.bool_] | None:
+        """Say where the picture holds data, (H, W); None where all of it does.
+
+        Args:
+            channels: how many a network takes; if transparency is one of them, it hides nothing.
+        """
+        hides = self.header.alpha and self.pixels.shape[2] != channels
+        return all_of(self.marked, self.pixels[..., -1] != 0 if hides else None)
+
+    def colors(self, channels: int | None, valid: NDArray[np.bool_] | None) -> NDArray[Any]:
+        """Give the numbers where ``valid`` (H, W), without a transparency that is none of so many channels."""
+        hides = self.header.alpha and self.pixels.shape[2] != channels
+        colors = self.pixels[..., :-1] if hides else self.pixels
+        return colors if valid is None else colors[valid]
+
+
+def read_stored(path: Path) -> StoredPicture:
     """Read the numbers a picture holds, at their own depth and upright, palettes looked up.
-
-    Returns:
-        (H, W, C) numbers, 0 being black, and the header; C counts transparency, and is 3 for a palette.
 
     Raises:
         DataError: as :func:`read_image`.
     """
     stored, header = decode(path)
+    marked = _marked(path, stored, header)
     if header.palette:
         table = palette_of(path)
         assert table is not None
@@ -98,14 +188,32 @@ def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
         stored = stored.copy()
         white = stored[..., header.white_is_zero]
         white[...] = flipped(white, header.bits, name=str(path))
-    return (upright(stored, header.orientation) if header.orientation != 1 else stored), header
+    if header.orientation != 1:
+        stored = upright(stored, header.orientation)
+        marked = None if marked is None else upright(marked, header.orientation)
+    return StoredPicture(stored, header, marked)
+
+
+def _marked(path: Path, stored: NDArray[Any], header: Header) -> NDArray[np.bool_] | None:
+    """Say where a file marks pixels as holding no data otherwise than by an alpha channel: (H, W) as stored."""
+    nodata = nodata_as_stored(header.nodata, stored.dtype)
+    if header.transparent is None and nodata is None and not header.masked:
+        return None
+    with naming_the_file(path):
+        mask = tiff_mask(path) if header.masked else None
+    shown = None if header.transparent is None else opaque(stored, header.transparent)
+    if nodata is None:
+        return all_of(mask, shown)
+    colors = stored if stored.ndim == 3 else stored[..., None]
+    colors = colors[..., :-1] if header.alpha and colors.shape[2] > 1 else colors
+    return all_of(mask, shown, measured(colors.transpose(2, 0, 1), nodata))
 
 
 def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:
     """Scale stored (H, W, C) numbers of ``bits`` bits to 0 .. 255 as :func:`read_image` says."""
-    if stored.dtype == np.uint8:
+    if stored.dtype == np.uint8 and value_range is None:
         return stored if bits == 8 or stored.shape[2] == 3 else stored * np.uint8(255 // (2**bits - 1))
-    if stored.dtype == np.bool_:
+    if stored.dtype == np.bool_ and value_range is None:
         return stored.astype(np.uint8) * np.uint8(255)
     if value_range is None:
         if np.issubdtype(stored.dtype, np.integer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,36 @@ def read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8] | NDArray[np.ui
 
 def read_mask_and_gaps(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], bool]:
     """Read a mask as :func:`read_mask` does, and say whether its file holds -1 or NaN."""
+    mask = read_mask_file(path)
+    return mask.values, mask.gaps
+
+
+@dataclass(frozen=True, eq=False)
+class MaskFile:
+    """What a mask file holds.
+
+    Args:
+        values: (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
+        gaps: whether it holds -1 or NaN.
+        in_alpha: whether its colour is the same everywhere and its transparency, which is dropped, is not.
+    """
+
+    values: NDArray[np.uint8] | NDArray[np.uint16]
+    gaps: bool
+    in_alpha: bool
+
+
+def read_mask_file(path: str | os.PathLike[str]) -> MaskFile:
+    """Read a mask as :func:`read_mask` does, and say what else its file holds."""
     path = Path(path)
     stored, header = decode(path)
     if header.orientation != 1:
         stored = upright(stored, header.orientation)
+    in_alpha = False
     if stored.ndim == 3 and (header.alpha or header.palette):
+        alpha = stored[..., -1]
         stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
+        in_alpha = bool(header.alpha and (alpha != alpha[0, 0]).any() and (stored == stored[0, 0]).all())
     if header.white_is_zero is not None and stored.ndim == 2:
         stored = as_displayed(stored, header.bits, name=str(path))
     if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
@@ -54,7 +79,9 @@ def read_mask_and_gaps(path: str | os.PathLike[str]) -> tuple[NDArray[np.uint8] 
             f"{path}: a mask holds one number per pixel or 8-bit RGB colours, but this file has "
             f"{counted(stored.shape[2], 'channel')} of {stored.dtype}; export it as an index PNG"
         )
-    return (stored, False) if stored.dtype in (np.uint8, np.uint16) else _as_unsigned(stored, path)
+    if stored.dtype in (np.uint8, np.uint16):
+        return MaskFile(stored, False, in_alpha)
+    return MaskFile(*_as_unsigned(stored, path), in_alpha)
 
 
 def _as_unsigned(stored: NDArray[Any], path: Path) -> tuple[NDArray[np.uint16], bool]:

@@ -14,7 +14,7 @@ from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import ORIENTATION_TAG, Header, within_limit
-from pixelwise.io.tiff_pictures import TiffPicture, one_picture
+from pixelwise.io.tiff_pictures import TiffPicture, mask_page, one_picture
 
 if TYPE_CHECKING:
     import tifffile
@@ -24,6 +24,7 @@ GDAL_NODATA_TAG = 42113
 
 _ALPHA_SAMPLES = (1, 2)  # ExtraSamples: associated and unassociated alpha
 _DECODED_BITS = (1, 2, 4, 8, 16, 32, 64)  # bits that Pillow and OpenCV decode without changing the numbers
+_JPEG = (6, 7, 33003, 33005, 33007, 34712)  # compressions that are JPEG, or JPEG 2000, of one sort or another
 _PHOTOMETRIC_TAG = 262
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE = 0, 1, 3
 
@@ -62,12 +63,33 @@ def header_of(picture: TiffPicture) -> Header:
         size=(height, width),
         channels=int(np.prod(picture.shape, dtype=np.int64)) // max(height * width, 1),
         bits=page.bitspersample,
-        alpha=len(extra) == 1 and int(extra[0]) in _ALPHA_SAMPLES,
+        alpha=bool(extra) and int(extra[-1]) in _ALPHA_SAMPLES,
         palette=page.photometric == _PALETTE,
         orientation=int(orientation) if int(orientation) in range(1, 9) else 1,
         # The first sample of each page is a colour, and the others are what ExtraSamples says (TIFF 6.0, page 31).
         white_is_zero=slice(0, None, page.samplesperpixel) if page.photometric == _WHITE_IS_ZERO else None,
+        nodata=nodata_of(page),
+        masked=mask_page(page.parent, page) is not None,
+        lossy=int(page.compression) in _JPEG,
     )
+
+
+def nodata_of(page: tifffile.TiffPage) -> float | None:
+    """Read the number that GDAL notes to stand for "nothing was measured here", or None."""
+    text = page.tags.valueof(GDAL_NODATA_TAG)
+    try:
+        return None if text is None else float(str(text).strip().rstrip("\0"))
+    except ValueError:
+        return None
+
+
+def tiff_mask(path: Path) -> NDArray[np.bool_] | None:
+    """Read the mask band of a TIFF file, (H, W) as stored, True where the picture holds data; None without one."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        page = mask_page(tiff, one_picture(path, tiff).page)
+        return None if page is None else np.asarray(page.asarray()).reshape(page.imagelength, page.imagewidth) != 0
 
 
 def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:

@@ -27,6 +27,7 @@ _SLIDE_EXTRAS = frozenset(
     {"thumbnail", "label", "macro", "map", "overview"}
 )  # what slide scanners keep beside the slide
 _MOST_NAMED_PICTURES = 4
+_PAGES_SEARCHED_FOR_MASK = 16  # pages after the first among which a mask band is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +93,18 @@ def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
         return []
     if series[0].kind in _PLAIN_SERIES:
         return _by_pages(tiff)
-    own = [one for one in series if not (one.keyframe.is_reduced or one.keyframe.is_subifd or _is_beside(one))]
+    own = [one for one in series if not _is_passed_over(one)]
     return [_of_series(one) for one in own or series[:1]]
+
+
+def mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.TiffPage | None:
+    """Find the page that says which pixels of a picture hold data (NewSubfileType 4, TIFF 6.0 page 36)."""
+    for number in range(1, min(len(tiff.pages), _PAGES_SEARCHED_FOR_MASK)):
+        page = _page(tiff, number)
+        same_size = (page.imagelength, page.imagewidth) == (picture.imagelength, picture.imagewidth)
+        if page.is_mask and not page.is_reduced and same_size:
+            return page
+    return None
 
 
 def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
@@ -127,8 +138,9 @@ def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
     return picture
 
 
-def _is_beside(series: tifffile.TiffPageSeries) -> bool:
-    return series.name.lower() in _SLIDE_EXTRAS
+def _is_passed_over(series: tifffile.TiffPageSeries) -> bool:
+    page = series.keyframe
+    return page.is_reduced or page.is_mask or page.is_subifd or series.name.lower() in _SLIDE_EXTRAS
 
 
 def _of_series(series: tifffile.TiffPageSeries) -> TiffPicture:

@@ -121,6 +121,7 @@ class _Preprocessing(_Part):
     std: _Numbers
     value_range: tuple[float, float] | None
     resize: tuple[int, int] | None = None  # earlier files have none
+    dtype: Annotated[str, Field(max_length=16)] | None = None  # likewise
 
     def built(self) -> Preprocessing:
         """Give the preprocessing.
@@ -129,7 +130,7 @@ class _Preprocessing(_Part):
             SettingError: its parts do not agree.
         """
         resize = None if self.resize is None else Resize(*self.resize)
-        return Preprocessing(self.mean, self.std, self.value_range, resize)
+        return Preprocessing(self.mean, self.std, self.value_range, resize, self.dtype)
 
 
 class _ObjectRule(_Part):

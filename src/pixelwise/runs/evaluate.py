@@ -10,7 +10,7 @@ from typing import Any
 
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.predictor import Predictor
 from pixelwise.listener import Listener, Silent
 from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
@@ -43,6 +43,7 @@ def evaluate(
     *,
     split: str | None = None,
     tta: Sequence[str | float] = (),
+    value_range: tuple[float, float] | None = None,
     skip_bad: bool = False,
     listener: Listener | None = None,
 ) -> Evaluation:
@@ -54,13 +55,17 @@ def evaluate(
         split: score this split only. None: the pictures kept for validation where ``data`` is what the model was
             trained on, else all.
         tta: views to average; see :class:`pixelwise.Predictor`.
+        value_range: the stored numbers of pictures that become black and white; None: as the model learnt. A predictor
+            has its own.
         skip_bad: leave pictures out that cannot be used, instead of refusing all.
         listener: told how far the scoring is; nobody by default.
 
     Raises:
         PixelwiseError: the model or the data cannot be used, or there is no such split.
     """
-    return score(model, data, split=split, tta=tta, skip_bad=skip_bad, listener=listener).evaluation
+    return score(
+        model, data, split=split, tta=tta, value_range=value_range, skip_bad=skip_bad, listener=listener
+    ).evaluation
 
 
 def score(
@@ -69,12 +74,15 @@ def score(
     *,
     split: str | None = None,
     tta: Sequence[str | float] = (),
+    value_range: tuple[float, float] | None = None,
     skip_bad: bool = False,
     listener: Listener | None = None,
 ) -> ScoredModel:
     """Score a model as :func:`evaluate` does, and keep what is to be drawn of the pictures."""
     listener = Silent() if listener is None else listener
-    predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta)
+    if isinstance(model, Predictor) and value_range is not None:
+        raise SettingError("a predictor has a range of its own; give it to the predictor", argument="value_range")
+    predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta, value_range=value_range)
     if isinstance(data, DataSource):
         source = data
     else:

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import paint_classes
+from pixelwise.data.targets import ignoring, paint_classes
 from pixelwise.errors import DataError, SettingError
-from pixelwise.inference.pictures import as_image, as_rgb
+from pixelwise.inference.pictures import as_rgb, decode_picture
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Instances, ObjectRule, Size
+from pixelwise.io.images import DecodedPicture
+from pixelwise.io.on_data import ignoring_objects
 from pixelwise.metrics.choice import choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.matching import match_compared
@@ -56,10 +58,10 @@ class ObjectComparison:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedPicture:
-    """A picture uint8 (C, H, W) in the form that a model takes, with its objects."""
+    """A picture, in the form that a model takes, with its objects; those where it holds no data count as groups."""
 
     id: str
-    image: NDArray[np.uint8]
+    decoded: DecodedPicture
     truth: Instances
 
 
@@ -101,22 +103,22 @@ class ObjectJudge:
             raise DataError(
                 f"{pair.image}: there are no objects to score against; annotate them, or leave the picture out"
             )
-        image = as_image(Path(pair.image), self.predictor.preprocessing)
+        decoded = decode_picture(Path(pair.image), self.predictor.preprocessing)
         truth = pair.objects.read()
-        if tuple(truth.size) != image.shape[1:]:
+        if tuple(truth.size) != decoded.size:
             raise DataError(
-                f"{pair.image}: the picture is {image.shape[1]}x{image.shape[2]} but its objects lie on "
+                f"{pair.image}: the picture is {decoded.size[0]}x{decoded.size[1]} but its objects lie on "
                 f"{truth.size[0]}x{truth.size[1]} (height x width); correct the annotation"
             )
-        return AnnotatedPicture(pair.id, image, truth)
+        return AnnotatedPicture(pair.id, decoded, ignoring_objects(truth, decoded.valid))
 
     def compare(self, reading: AnnotatedPicture) -> ObjectComparison:
         """Find the objects of the picture and compare them with the annotated ones."""
-        truth, prediction = reading.truth, self._predict(reading.image)
+        truth, prediction = reading.truth, self._predict(reading.decoded)
         found = prediction.every_object()
         pixels = None
         if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
-            target = paint_classes(truth, prediction.label_space)
+            target = ignoring(paint_classes(truth, prediction.label_space), prediction.valid, prediction.label_space)
             pixels = count_labels(target, prediction.labels, prediction.label_space)
         return ObjectComparison(
             reading.id,
@@ -163,12 +165,12 @@ class ObjectJudge:
     def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
         """Draw a picture beside its annotated objects, its predicted objects, and the outcome of each."""
         reading = self.read(pair)
-        found = self._predict(reading.image).every_object() if compared.found is None else compared.found
+        found = self._predict(reading.decoded).every_object() if compared.found is None else compared.found
         match = match_compared(compared.objects.without_small(self.rule.min_area), threshold=self.rule.score)
         counted = f"{len(match.found)} found · {len(match.missed)} missed · {len(match.wrong)} wrong"
         return draw_objects(
             pair.id,
-            as_rgb(reading.image),
+            as_rgb(reading.decoded.image),
             reading.truth,
             found[found.areas >= self.rule.min_area] if self.rule.min_area else found,
             self.object_space,
@@ -177,9 +179,9 @@ class ObjectJudge:
             group=group,
         )
 
-    def _predict(self, image: NDArray[np.uint8]) -> Prediction:
-        """Predict an image (C, H, W) with scores for its objects: those of parts of classes come from probabilities."""
-        return self.predictor(image.transpose(1, 2, 0), probabilities=not self.predictor.finds_objects)
+    def _predict(self, decoded: DecodedPicture) -> Prediction:
+        """Predict a picture with scores for its objects: those of parts of classes come from probabilities."""
+        return self.predictor(decoded, probabilities=not self.predictor.finds_objects)
 
     def _score_pixels(self, counts: Sequence[NDArray[np.int64]], compared: Sequence[ObjectComparison]) -> Scores:
         total = np.sum(counts, axis=0)

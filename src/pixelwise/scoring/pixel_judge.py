@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import read_target
+from pixelwise.data.targets import ignoring, read_target
 from pixelwise.errors import SettingError
-from pixelwise.inference.pictures import as_image, as_rgb
+from pixelwise.inference.pictures import as_rgb, decode_picture
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Size
+from pixelwise.io.images import DecodedPicture
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.preprocessing import Preprocessing
@@ -103,17 +104,18 @@ class PixelJudge:
         )
 
     def _label(self, sample: Sample) -> NDArray[np.integer]:
-        return self.predictor(sample.image.transpose(1, 2, 0)).labels
+        return self.predictor(DecodedPicture(sample.image)).labels
 
 
 def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing) -> Sample:
-    """Read a picture with its mask in the form that a model takes.
+    """Read a picture with its mask in the form that a model takes; the mask is ignored where the picture holds no data.
 
     Raises:
         DataError: a file is missing or cannot be read, the sizes differ, or the mask holds an unknown value.
     """
-    mask = read_target(pair, label_space)
-    return Sample(as_image(Path(pair.image), preprocessing), mask, pair.id)
+    decoded = decode_picture(Path(pair.image), preprocessing)
+    mask = ignoring(read_target(pair, label_space), decoded.valid, label_space)
+    return Sample(decoded.image, mask, pair.id)
 
 
 def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_space: LabelSpace) -> Evaluation:

@@ -128,7 +128,9 @@ def fresh_model(label_space: LabelSpace, settings: Settings) -> Model:
         in_channels=settings.in_channels,
         **settings.model_options,
     )
-    model.change_card(preprocessing=replace(model.preprocessing, value_range=settings.value_range))
+    model.change_card(
+        preprocessing=replace(model.preprocessing, value_range=settings.value_range, dtype=settings.number_type)
+    )
     if isinstance(model, SegmentationModel):
         model.change_card(edge=settings.edge)
     elif settings.edge != model.edge or settings.shorter:

@@ -18,6 +18,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.detection import to_instances
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
+from pixelwise.io.depth import Learnt
 from pixelwise.listener import Listener
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import ObjectScores, score_pictures
@@ -75,7 +76,9 @@ class ObjectCourse(Course[DetectionModel]):
         """
         train = source.split("train")
         with listener.progress("reading training pictures", len(train)) as progress:
-            traits = fingerprint(source, progress=progress)
+            traits = fingerprint(
+                source, channels=fixed.get("in_channels"), any_type="value_range" in fixed, progress=progress
+            )
         with listener.progress("measuring objects", len(train)) as progress:
             survey = survey_objects(train, len(source.label_space), progress=progress)
         if fixed.get("model") == "mask_rcnn" and not survey.masks:
@@ -91,7 +94,7 @@ class ObjectCourse(Course[DetectionModel]):
             ObjectCache(
                 source.split(split),
                 channels=settings.in_channels,
-                value_range=settings.value_range,
+                learnt=Learnt(settings.number_type, settings.value_range),
                 budget_bytes=budget,
                 maps=split == "train",
             )

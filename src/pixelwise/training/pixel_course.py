@@ -14,6 +14,7 @@ from pixelwise.data.crops.gaps import GapWeights
 from pixelwise.data.crops.pixel_crops import Pictures, TrainingCrops, collate_crops
 from pixelwise.data.fingerprint import Fingerprint, fingerprint
 from pixelwise.data.source import DataSource
+from pixelwise.io.depth import Learnt
 from pixelwise.listener import Listener
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import Coarse, SegmentationModel
@@ -47,7 +48,9 @@ class PixelCourse(Course[SegmentationModel]):
     ) -> tuple[Fingerprint, Draft]:
         """Measure the pictures and masks, and plan from them."""
         with listener.progress("reading training pictures", len(source.split("train"))) as progress:
-            traits = fingerprint(source, progress=progress)
+            traits = fingerprint(
+                source, channels=fixed.get("in_channels"), any_type="value_range" in fixed, progress=progress
+            )
         return traits, plan_pixels(traits, machine, fixed)
 
     def set_up(self, source: DataSource, settings: Settings) -> PixelSetup:
@@ -59,7 +62,7 @@ class PixelCourse(Course[SegmentationModel]):
                 source.split(split),
                 source.label_space,
                 channels=settings.in_channels,
-                value_range=settings.value_range,
+                learnt=Learnt(settings.number_type, settings.value_range),
                 budget_bytes=budget,
             )
             for split, budget in zip(("train", "val"), shares_of_memory(settings, source), strict=True)

@@ -42,7 +42,9 @@ class Settings(BaseModel):
     """Whether a model file to start from may fill less than half of the network's tensors."""
     in_channels: int = POSITIVE
     value_range: tuple[float, float] | None = None
-    """For pictures deeper than 8 bits: the stored values that become black and white."""
+    """The stored values that become black and white; None for all of 8 bits."""
+    number_type: str | None = None
+    """Type of the stored numbers; pictures of another one are refused. ``any``: ``value_range`` holds for all types."""
 
     crop: tuple[int, int]
     """Height and width in pixels of a training crop."""

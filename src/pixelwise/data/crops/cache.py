@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import read_target
+from pixelwise.data.targets import ignoring, read_target
 from pixelwise.errors import DataError
-from pixelwise.io.images import read_image
+from pixelwise.io.depth import ANY_NUMBERS, Learnt
+from pixelwise.io.images import read_picture
 from pixelwise.types import LabelSpace, Sample
 
 POSITIONS_PER_CLASS = 1000
@@ -41,7 +42,7 @@ class PictureCache(BudgetedCache[Sample]):
         pairs: pictures and masks; every pair needs its mask.
         label_space: what the stored values of masks mean.
         channels: channels of the pictures, as :func:`~pixelwise.io.images.read_image` takes them.
-        value_range: stored values that become 0 and 255, for pictures deeper than 8 bits.
+        learnt: the numbers that the network learns from, as :func:`~pixelwise.io.images.read_picture` takes them.
         budget_bytes: memory for decoded pictures and masks. The remembered positions come on top, at most 4 kB for
             each class of a picture.
 
@@ -56,7 +57,7 @@ class PictureCache(BudgetedCache[Sample]):
         label_space: LabelSpace,
         *,
         channels: int = 3,
-        value_range: tuple[float, float] | None = None,
+        learnt: Learnt = ANY_NUMBERS,
         budget_bytes: int,
     ) -> None:
         if not pairs:
@@ -68,7 +69,7 @@ class PictureCache(BudgetedCache[Sample]):
         self.pairs = tuple(pairs)
         self.label_space = label_space
         self.channels = channels
-        self.value_range = value_range
+        self.learnt = learnt
         self._places: dict[int, ClassPlaces] = {}
 
     def class_places(self, index: int) -> ClassPlaces:
@@ -86,8 +87,9 @@ class PictureCache(BudgetedCache[Sample]):
 
     def _make(self, index: int) -> Sample:
         pair = self.pairs[index]
-        image = read_image(pair.image, channels=self.channels, value_range=self.value_range)
-        return Sample(image, read_target(pair, self.label_space), pair.id)
+        picture = read_picture(pair.image, channels=self.channels, learnt=self.learnt)
+        target = read_target(pair, self.label_space)
+        return Sample(picture.image, ignoring(target, picture.valid, self.label_space), pair.id)
 
 
 def _find_places(mask: NDArray[np.unsignedinteger[Any]], classes: int) -> ClassPlaces:

@@ -12,7 +12,9 @@ from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.images import read_image
+from pixelwise.io.depth import ANY_NUMBERS, Learnt
+from pixelwise.io.images import read_picture
+from pixelwise.io.on_data import ignoring_objects
 
 LARGEST_OBJECT_ID = 65534
 """Greatest id in a map; 65535 is left for what lies beyond a picture."""
@@ -121,7 +123,7 @@ class ObjectCache(BudgetedCache[ObjectPicture]):
     Args:
         pairs: pictures; each needs its objects.
         channels: channels of the pictures, as :func:`~pixelwise.io.images.read_image` takes them.
-        value_range: stored values that become 0 and 255, for pictures deeper than 8 bits.
+        learnt: the numbers that the network learns from, as :func:`~pixelwise.io.images.read_picture` takes them.
         budget_bytes: memory for what is decoded.
         maps: whether to paint the objects into maps of ids, which training crops are cut from.
 
@@ -135,7 +137,7 @@ class ObjectCache(BudgetedCache[ObjectPicture]):
         pairs: Sequence[Pair],
         *,
         channels: int = 3,
-        value_range: tuple[float, float] | None = None,
+        learnt: Learnt = ANY_NUMBERS,
         budget_bytes: int,
         maps: bool,
     ) -> None:
@@ -147,18 +149,19 @@ class ObjectCache(BudgetedCache[ObjectPicture]):
         super().__init__(len(pairs), budget_bytes)
         self.pairs = tuple(pairs)
         self.channels = channels
-        self.value_range = value_range
+        self.learnt = learnt
         self.maps = maps
 
     def _make(self, index: int) -> ObjectPicture:
         pair = self.pairs[index]
         assert pair.objects is not None
-        image = read_image(pair.image, channels=self.channels, value_range=self.value_range)  # (C, H, W)
-        objects = pair.objects.read()
+        picture = read_picture(pair.image, channels=self.channels, learnt=self.learnt)
+        image, objects = picture.image, pair.objects.read()  # (C, H, W)
         if image.shape[1:] != tuple(objects.size):
             raise DataError(
                 f"{pair.image}: the picture has {image.shape[1]}x{image.shape[2]} pixels, but its objects were "
                 f"annotated on {objects.size[0]}x{objects.size[1]}; annotate the picture as it is"
             )
+        objects = ignoring_objects(objects, picture.valid)
         image.setflags(write=False)
         return ObjectPicture(image, objects, ObjectMaps.paint(objects) if self.maps else None, pair.id)

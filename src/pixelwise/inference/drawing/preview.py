@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.inference.pictures import as_rgb
+from pixelwise.io.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
@@ -41,6 +42,7 @@ def paint_preview(
     Returns:
         uint8 (h, w, 3), RGB.
     """
+    value_range = Learnt.of(preprocessing).range_for(source.dtype, name=source.name)
     height, width = source.size
     factor = max(1, -(-max(height, width) // longest))
     small = (-(-height // factor), -(-width // factor))
@@ -52,9 +54,7 @@ def paint_preview(
             rows = slice(top * factor, min((top + step) * factor, height))
             columns = slice(left * factor, min((left + step) * factor, width))
             place = np.s_[top : min(top + step, small[0]), left : min(left + step, small[1])]
-            pixels = read_uint8(
-                source, rows, columns, channels=preprocessing.channels, value_range=preprocessing.value_range
-            )
+            pixels = read_uint8(source, rows, columns, channels=preprocessing.channels, value_range=value_range)
             image[place] = _shrink(as_rgb(pixels), factor)
             down, along = (_middles(window, factor) for window in (rows, columns))
             chosen[place] = labels.read(rows, columns)[0][down][:, along]

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.labelling.jobs import Job, Options, is_raster
 from pixelwise.inference.labelling.labelled import Labelled, LabelledInMemory, LabelledOnDisk
 from pixelwise.inference.labelling.outputs import JOB_FILES, RASTER_LABELS_ENDING, Sink, write
-from pixelwise.inference.pictures import as_image
+from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import Size
+from pixelwise.io.images import DecodedPicture
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.listener import Listener
 from pixelwise.tiling import TilePlan
@@ -52,23 +50,23 @@ class Outcome:
         return self.labelled.size
 
 
-def read_job(job: Job, predictor: Predictor) -> NDArray[np.uint8] | None:
-    """Read the picture of a job (C, H, W) in the form that the network takes; None for a raster, read by windows.
+def read_job(job: Job, predictor: Predictor) -> DecodedPicture | None:
+    """Read the picture of a job as the network takes it; None for a raster, which is read by windows.
 
     Raises:
         DataError: the picture cannot be read.
     """
-    return None if is_raster(job.picture) else as_image(job.picture, predictor.preprocessing)
+    return None if is_raster(job.picture) else decode_picture(job.picture, predictor.preprocessing)
 
 
-def size_of(job: Job, image: NDArray[np.uint8] | None) -> Size:
-    """Give the height and width of a picture of which :func:`read_job` made ``image``.
+def size_of(job: Job, decoded: DecodedPicture | None) -> Size:
+    """Give the height and width of a picture of which :func:`read_job` made ``decoded``.
 
     Raises:
         DataError: the picture cannot be read.
     """
-    if image is not None:
-        return image.shape[1], image.shape[2]
+    if decoded is not None:
+        return decoded.size
     with open_source(job.picture) as source:
         return source.size
 
@@ -99,7 +97,7 @@ def label_one(
     options: Options,
     sink: Sink,
     *,
-    image: NDArray[np.uint8] | None = None,
+    decoded: DecodedPicture | None = None,
     listener: Listener,
 ) -> Outcome:
     """Label a picture and write the outputs that are wanted.
@@ -109,36 +107,35 @@ def label_one(
         job: the picture.
         options: how it is labelled, and what is wanted.
         sink: where files go.
-        image: the picture (C, H, W), if :func:`read_job` has read it already.
+        decoded: the picture, if :func:`read_job` has read it already.
         listener: told how large pictures are computed, and how far that has come.
 
     Raises:
         DataError: the picture cannot be read, or something is wanted that is not written for rasters.
         PixelwiseError: a result cannot be written.
     """
-    image = read_job(job, predictor) if image is None else image
-    if image is None:
+    decoded = read_job(job, predictor) if decoded is None else decoded
+    if decoded is None:
         outcome = _label_raster(predictor, job, options, sink, listener)
     else:
-        prediction = _predict(predictor, job, options, image, listener)
+        prediction = _predict(predictor, job, options, decoded, listener)
         outcome = Outcome(job, LabelledInMemory(prediction), prediction.exact, prediction.seam_error)
     write(outcome.labelled, sink, options.kinds)
     return outcome
 
 
 def _predict(
-    predictor: Predictor, job: Job, options: Options, image: NDArray[np.uint8], listener: Listener
+    predictor: Predictor, job: Job, options: Options, decoded: DecodedPicture, listener: Listener
 ) -> Prediction:
-    """Label a picture (C, H, W) that is in memory; if it needs tiles, report how it is computed."""
-    plan = predictor.plan((image.shape[1], image.shape[2]))
-    pixels = image.transpose(1, 2, 0)  # (H, W, C)
+    """Label a picture that is in memory, and report how it is computed if it needs tiles."""
+    plan = predictor.plan(decoded.size)
     scored = options.crf or "probabilities" in options.kinds or _scores_parts(predictor, plan.size, options.kinds)
     if plan.whole:
-        prediction = predictor(pixels, probabilities=scored)
+        prediction = predictor(decoded, probabilities=scored)
     else:
         listener.say(f"{job.picture}: {describe_plan(plan)}")
         with listener.progress(f"tiles of {job.picture.name}", len(plan)) as progress:
-            prediction = predictor(pixels, probabilities=scored, progress=progress)
+            prediction = predictor(decoded, probabilities=scored, progress=progress)
         seams = describe_seams(prediction.exact, prediction.seam_error, objects=predictor.finds_objects)
         listener.say(f"{job.picture}: {seams}")
     if not options.crf:

@@ -17,6 +17,7 @@ from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import RasterResult
 from pixelwise.instances import Instances, ObjectRule, Size
+from pixelwise.io.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, Watch, open_source, read_uint8
 from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.preprocessing import Preprocessing
@@ -164,7 +165,8 @@ class LabelledOnDisk:
                 painted = paint_preview(source, labels, self.label_space, self._preprocessing)
                 self._watch.check()  # the picture that is drawn must be the one that was labelled
                 return painted
-            channels, value_range = self._preprocessing.channels, self._preprocessing.value_range
+            channels = self._preprocessing.channels
+            value_range = Learnt.of(self._preprocessing).range_for(source.dtype, name=source.name)
             whole = (slice(0, self.size[0]), slice(0, self.size[1]))
             image = as_rgb(read_uint8(source, *whole, channels=channels, value_range=value_range))
             indices = labels.read(*whole)[0].astype(self.label_space.dtype)

@@ -18,6 +18,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime, on_window
 from pixelwise.inference.runtimes.views import View
+from pixelwise.io.depth import Learnt
 from pixelwise.models import Coarse
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import bands, upsample_band
@@ -131,8 +132,11 @@ def _check_agreement(first: TorchRuntime, other: TorchRuntime, number: int) -> N
             f"model {number} of the ensemble knows {', '.join(theirs.names)} (ignored: {theirs.ignore_index}), but "
             f"model 1 knows {', '.join(ours.names)} (ignored: {ours.ignore_index}); average models of the same classes"
         )
-    for what in ("channels", "value_range"):
-        left, right = getattr(first.card.preprocessing, what), getattr(other.card.preprocessing, what)
+    ones, others = first.card.preprocessing, other.card.preprocessing
+    for what, left, right in (
+        ("channels", ones.channels, others.channels),
+        ("numbers", str(Learnt.of(ones)), str(Learnt.of(others))),
+    ):
         if left != right:
             raise ModelError(
                 f"model {number} of the ensemble takes pictures with {what} {right}, but model 1 with {left}; average "

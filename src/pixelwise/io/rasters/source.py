@@ -13,6 +13,7 @@ from pixelwise.errors import DataError
 from pixelwise.io.header import naming_the_file
 from pixelwise.io.photometric import flipped
 from pixelwise.io.rasters.georeference import Georeference
+from pixelwise.io.validity import all_of, measured, nodata_as_stored
 
 
 class RasterSource(Protocol):
@@ -35,8 +36,11 @@ class RasterSource(Protocol):
     def read(self, rows: slice, columns: slice) -> NDArray[Any]:
         """Read a window, (C, h, w) of ``dtype``; a window that leaves the picture is a DataError."""
 
-    def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
-        """Say where a window holds data, (h, w); None where all of it does."""
+    def valid(self, rows: slice, columns: slice, *, channels: int | None = None) -> NDArray[np.bool_] | None:
+        """Say where a window holds data, (h, w); None where all of it does.
+
+        Transparency is data for a network that takes as many ``channels`` as the picture has.
+        """
 
     def close(self) -> None:
         """Close the file."""
@@ -121,10 +125,15 @@ class Raster:
             stored[self.white_is_zero] = flipped(stored[self.white_is_zero], self.bits, name=self.name)
         return stored
 
-    def valid(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
+    def valid(self, rows: slice, columns: slice, *, channels: int | None = None) -> NDArray[np.bool_] | None:
         """Say where a window holds data.
 
         A pixel has no data where a mask band or the transparency is 0, or where every channel holds the no-data number.
+
+        Args:
+            rows: from and to.
+            columns: from and to.
+            channels: how many a network takes; if transparency is one of them, it hides nothing.
 
         Returns:
             (h, w), or None where all of the window holds data.
@@ -132,22 +141,18 @@ class Raster:
         Raises:
             DataError: as :meth:`read`.
         """
-        masks = []
-        if self.mask is not None:
-            masks.append(self._stored(self.mask, rows, columns)[0] != 0)
-        nodata = self._nodata_as_stored()
-        if nodata is not None or self.alpha:
-            stored = self._stored(self.pixels, rows, columns)
-            if self.alpha:
-                masks.append(stored[-1] != 0)
-            if nodata is not None:
-                measured = stored[:-1] if self.alpha and len(stored) > 1 else stored
-                same = np.isnan(measured) if np.isnan(nodata) else measured == nodata
-                masks.append(~same.all(0))
-        if not masks:
-            return None
-        valid = np.logical_and.reduce(masks)
-        return None if valid.all() else valid
+        hides = self.alpha and self.channels != channels
+        masked = None if self.mask is None else self._stored(self.mask, rows, columns)[0] != 0
+        nodata = nodata_as_stored(self.nodata, np.dtype(np.uint16) if self.palette is not None else self.dtype)
+        if nodata is None and not hides:
+            return all_of(masked)
+        stored = self._stored(self.pixels, rows, columns)
+        colors = stored[:-1] if self.alpha and len(stored) > 1 else stored
+        return all_of(
+            masked,
+            stored[-1] != 0 if hides else None,
+            None if nodata is None else measured(colors, nodata),
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -166,18 +171,6 @@ class Raster:
         left, width = _span(columns, self.size[1], "columns", self.name)
         with naming_the_file(Path(self.name)):
             return pixels.read(top, left, height, width)
-
-    def _nodata_as_stored(self) -> Any:
-        """Give the no-data number in the stored type; None where no pixel can hold it, such as -9999 in 8 bits."""
-        if self.nodata is None:
-            return None
-        stored = np.dtype(np.uint16) if self.palette is not None else self.dtype
-        if stored.kind == "f":
-            return stored.type(self.nodata)
-        if not np.isfinite(self.nodata) or self.nodata != round(self.nodata):
-            return None
-        limits = np.iinfo(stored)
-        return stored.type(int(self.nodata)) if limits.min <= self.nodata <= limits.max else None
 
 
 def _span(window: slice, length: int, what: str, name: str) -> tuple[int, int]:

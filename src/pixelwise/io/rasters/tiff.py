@@ -22,13 +22,11 @@ from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
 from pixelwise.io.rasters.source import ArrayPixels, PixelReader, Raster
 from pixelwise.io.rasters.stamps import Unchanged
-from pixelwise.io.tiff import GDAL_NODATA_TAG, header_of, palette_of_page
-from pixelwise.io.tiff_pictures import one_picture
+from pixelwise.io.tiff import header_of, nodata_of, palette_of_page
+from pixelwise.io.tiff_pictures import mask_page, one_picture
 
 MOST_SEGMENT_BYTES = 2**28
 """The most bytes that one tile or strip may decode to."""
-
-_PAGES_SEARCHED_FOR_MASK = 16  # pages after the first among which a mask band is looked for
 
 
 class _NotByPieces(Exception):
@@ -82,13 +80,15 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
     Raises:
         DataError: the file is missing, no picture, damaged, or larger than the limit.
     """
+    marked = None
     if indices:
         stored, header = decode(path)
         stored = upright(stored, header.orientation) if header.orientation != 1 else stored
         stored = stored if stored.ndim == 3 else stored[..., None]  # (H, W, C)
         white = header.white_is_zero if header.bits == 1 else None
     else:
-        stored, header = read_stored(path)
+        picture = read_stored(path)
+        stored, header, marked = picture.pixels, picture.header, picture.marked
         white = None  # inverted already
     stored = stored.astype(np.uint8) if stored.dtype == np.bool_ else stored
     looked_up = header.palette and not indices
@@ -102,6 +102,7 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
         alpha=header.alpha and not looked_up,
         georeference=georeference if header.orientation == 1 else None,
         white_is_zero=white,
+        mask=None if marked is None else ArrayPixels(marked[..., None]),
     )
 
 
@@ -139,7 +140,7 @@ def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
         bits=page.bitspersample,
         alpha=header.alpha,
         georeference=Georeference.from_tiff(page),
-        nodata=_nodata(page),
+        nodata=nodata_of(page),
         palette=palette_of_page(page) if header.palette and not indices else None,
         white_is_zero=white,
         mask=None if rows else _mask(path, tiff, page, unchanged),
@@ -167,7 +168,7 @@ def _row_pixels(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) ->
     plain = page.compression == 1 and page.predictor == 1 and page.fillorder == 1 and not page.is_tiled
     if not plain or page.bitspersample not in (8, 16, 32, 64) or not page.is_contiguous:
         return None
-    if _mask_page(tiff, page) is not None:
+    if mask_page(tiff, page) is not None:
         return None
     dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
@@ -263,27 +264,8 @@ class TiffPixels:
         self.tiff.close()
 
 
-def _nodata(page: tifffile.TiffPage) -> float | None:
-    text = page.tags.valueof(GDAL_NODATA_TAG)
-    try:
-        return None if text is None else float(str(text).strip().rstrip("\0"))
-    except ValueError:
-        return None
-
-
-def _mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.TiffPage | None:
-    """Find the page that says which pixels of a picture hold data (NewSubfileType 4, TIFF 6.0 page 36)."""
-    for number in range(1, min(len(tiff.pages), _PAGES_SEARCHED_FOR_MASK)):
-        page = tiff.pages.get(number)
-        assert isinstance(page, tifffile.TiffPage)
-        same_size = (page.imagelength, page.imagewidth) == (picture.imagelength, picture.imagewidth)
-        if page.is_mask and not page.is_reduced and same_size:
-            return page
-    return None
-
-
 def _mask(path: Path, tiff: tifffile.TiffFile, picture: tifffile.TiffPage, unchanged: Unchanged) -> PixelReader | None:
-    page = _mask_page(tiff, picture)
+    page = mask_page(tiff, picture)
     if page is None or page.samplesperpixel != 1 or page.dtype is None:
         return None
     _whole_on_disk(path, page)

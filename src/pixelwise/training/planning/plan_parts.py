@@ -9,6 +9,7 @@ import numpy as np
 
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.models.build import DEFAULT_ENCODER, MODELS
+from pixelwise.preprocessing import ANY_TYPE
 from pixelwise.training.planning.machine import Machine
 from pixelwise.words import counted
 
@@ -53,6 +54,10 @@ def choose_channels(draft: Draft, fingerprint: Fingerprint) -> None:
         draft.set("in_channels", 3, "ImageNet weights expect RGB; grey pictures are repeated over the channels")
     else:
         draft.set("in_channels", channels, f"the pictures have {counted(channels, 'channel')}")
+    if "value_range" in draft.values:
+        draft.set("number_type", ANY_TYPE, "the range of values was set by hand")
+    else:
+        draft.set("number_type", fingerprint.dtype, "what the pictures hold; others are refused")
     if fingerprint.value_range is not None:
         low, high = fingerprint.value_range
         draft.set(
