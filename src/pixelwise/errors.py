@@ -22,6 +22,10 @@ class DataError(PixelwiseError):
     """A picture, a mask or a data folder cannot be used as it is."""
 
 
+class PagesError(DataError):
+    """A file holds several pictures where one is wanted."""
+
+
 class NumbersError(DataError):
     """A picture holds numbers of another type or range than a network learned from; its range, given by hand, mends it.
 

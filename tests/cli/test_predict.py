@@ -19,7 +19,7 @@ from pixelwise.inference.crf import refine_by_crf
 from pixelwise.inference.labelling.finished import RECORD_FILE, Finished
 from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
 from pixelwise.inference.raster import label_raster
-from pixelwise.io.images import read_image
+from pixelwise.io.images import DecodedPicture, read_image
 from pixelwise.io.masks import mask_palette, read_mask
 from pixelwise.io.rasters.opening import Watch, open_source
 
@@ -285,10 +285,10 @@ def test_a_stopped_job_over_many_pictures_skips_what_is_finished(
     computed: list[tuple[int, int]] = []
     call = Predictor.__call__
 
-    def stopping(self: Predictor, picture: np.ndarray, **options: object) -> object:
+    def stopping(self: Predictor, picture: DecodedPicture, **options: object) -> object:
         if len(computed) == 1 and not resumed:
             raise KeyboardInterrupt
-        computed.append(picture.shape[:2])
+        computed.append(picture.size)
         return call(self, picture, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Predictor, "__call__", stopping)

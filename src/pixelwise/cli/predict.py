@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pixelwise.cli.inputs import message_of, parse_range, split_words
 from pixelwise.cli.machine import use_huge_pages
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError, PagesError, SettingError
 from pixelwise.words import agreeing, counted
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ def predict(
         Path | None,
         typer.Option(metavar="COCO_JSON", help="Take ids of pictures and categories for predictions.json from it."),
     ] = None,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Label the pages of TIFF and the frames of GIF one by one.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a job that was stopped.")] = False,
     crf: Annotated[
         bool, typer.Option("--crf", help="Let labels follow colours, as DeepLab v1 and v2 do; seconds per picture.")
@@ -87,13 +90,15 @@ def predict(
 
     GeoTIFF, Zarr, .npy and pictures above 67 megapixels are computed from file to file: a.tif holds their labels.
 
+    With --pages, the pages of a.tif are labelled one by one: a-page001.png and so on.
+
     A picture that cannot be read does not stop the others: it is named at the end, with exit status 2.
     """
     # Imported here, so that help and usage errors do not wait for decoders and torch.
     from pixelwise.cli.progress import Terminal
     from pixelwise.inference import Predictor
     from pixelwise.inference.labelling.finished import Finished
-    from pixelwise.inference.labelling.jobs import Options, collect
+    from pixelwise.inference.labelling.jobs import Options, by_pages, collect
     from pixelwise.inference.labelling.label import check_possible, label_one, read_job, size_of
     from pixelwise.inference.labelling.object_lists import ObjectLists, listed_name
     from pixelwise.inference.labelling.outputs import FolderSink, check_not_overwritten, parse_kinds, results_of
@@ -112,6 +117,8 @@ def predict(
             argument="like",
         )
     jobs = collect(inputs, out)
+    if pages:
+        jobs = by_pages(jobs)
     check_not_overwritten(jobs, out, options.kinds)
     use_huge_pages()
     predictor = Predictor(
@@ -149,7 +156,10 @@ def predict(
     skipped = 0
 
     def read(job: Job) -> tuple[str, DecodedPicture | None]:
-        source = str(Watch(job.picture))  # before it is read, so that a change meanwhile does not pass for finished
+        page = "" if job.page is None else f", page {job.page + 1}"
+        source = (
+            f"{Watch(job.picture)}{page}"  # before it is read, so that a change meanwhile does not pass for finished
+        )
         return source, None if finished.holds(source) else read_job(job, predictor)
 
     with terminal.progress("predicting", len(jobs)) as progress:
@@ -166,11 +176,13 @@ def predict(
                     predictor, job, options, FolderSink(out / job.name), decoded=decoded, listener=terminal
                 )
                 lists.add(job, outcome.size, outcome.labelled.records)
-                places.look(job.picture)
+                if not job.page:  # once for all pages
+                    places.look(job.picture)
                 finished.add(source, filter(Path.exists, [*results_of(out / job.name), lists.path_of(job)]))
             except DataError as error:
                 lists.drop(job)
-                failed.append(message_of(error))
+                hint = "; --pages labels them one by one" if isinstance(error, PagesError) else ""
+                failed.append(message_of(error) + hint)
             progress(done, len(jobs))
     lists.write(jobs, object_space(predictor.label_space), score=predictor.rule.score, like=ids)
     finished.remove()

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from pixelwise.errors import DataError
 from pixelwise.io.depth import Learnt
-from pixelwise.io.images import DecodedPicture, read_picture, to_uint8, with_channels
+from pixelwise.io.images import DecodedPicture, prepare, read_picture, to_uint8, with_channels
+from pixelwise.io.pages import read_page
 from pixelwise.io.validity import all_of
 from pixelwise.preprocessing import Preprocessing
 
@@ -22,12 +23,17 @@ PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image | DecodedPict
 _ARRAY = "the picture"
 
 
-def decode_picture(picture: PictureInput, preprocessing: Preprocessing) -> DecodedPicture:
+def decode_picture(picture: PictureInput, preprocessing: Preprocessing, *, page: int | None = None) -> DecodedPicture:
     """Convert a picture to uint8 (C, H, W) with the channels that ``preprocessing`` expects.
 
     Grey becomes colour by repetition, colour becomes grey as luminance. Transparency is dropped unless the network
     takes it as a channel; where it is 0, the pixel holds no data. Files and PIL images are turned as their EXIF
     orientation says.
+
+    Args:
+        picture: what is given.
+        preprocessing: what the network takes.
+        page: which picture of a file that holds several, from 0 on; None for files that hold one.
 
     Raises:
         DataError: the file cannot be read, the array is no picture, or its channels cannot become those needed.
@@ -36,6 +42,9 @@ def decode_picture(picture: PictureInput, preprocessing: Preprocessing) -> Decod
     if isinstance(picture, DecodedPicture):
         return picture
     learnt = Learnt.of(preprocessing)
+    if isinstance(picture, str | os.PathLike) and page is not None:
+        stored = read_page(Path(picture), page)
+        return prepare(stored, channels=preprocessing.channels, learnt=learnt, name=f"{picture}, page {page + 1}")
     if isinstance(picture, str | os.PathLike):
         return read_picture(Path(picture), channels=preprocessing.channels, learnt=learnt)
     if isinstance(picture, Image.Image):

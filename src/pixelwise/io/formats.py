@@ -21,7 +21,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, PagesError
 from pixelwise.io.header import ORIENTATION_TAG, Header, naming_the_file, within_limit
 from pixelwise.io.tiff import decode_tiff, decode_with_opencv, read_tiff_header, tiff_palette
 
@@ -52,11 +52,11 @@ def read_header(path: Path) -> Header:
         DataError: the file is missing, empty, no picture, damaged, or declares more pixels than the limit.
     """
     with naming_the_file(path):
-        plugin = _plugin(path)
+        plugin = plugin_of(path)
         if plugin is None:
             return read_tiff_header(path)
         with plugin(path) as image:
-            return within_limit(path, _header(image))
+            return within_limit(path, _header(_single(path, image)))
 
 
 def decode(path: Path) -> tuple[NDArray[Any], Header]:
@@ -72,11 +72,11 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
         DataError: as :func:`read_header`, and where the pixels cannot be decoded.
     """
     with naming_the_file(path):
-        plugin = _plugin(path)
+        plugin = plugin_of(path)
         if plugin is None:
             return decode_tiff(path)
         with plugin(path) as image:
-            header = within_limit(path, _header(image))
+            header = within_limit(path, _header(_single(path, image)))
             if header.bits == 16 and header.channels > 1:  # Pillow keeps only 8 bits of these
                 image.load()  # but Pillow says why a file is damaged, where OpenCV only prints to the terminal
                 return decode_with_opencv(path)[..., : header.channels], header  # without what it makes of tRNS
@@ -95,7 +95,7 @@ def decode(path: Path) -> tuple[NDArray[Any], Header]:
 def palette_of(path: Path) -> NDArray[np.uint8] | None:
     """Read the palette of a picture, (entries, 3) RGB, or None where it has none; raises like :func:`read_header`."""
     with naming_the_file(path):
-        plugin = _plugin(path)
+        plugin = plugin_of(path)
         if plugin is None:
             return tiff_palette(path)
         with plugin(path) as image:
@@ -115,7 +115,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels)
 
 
-def _plugin(path: Path) -> type[ImageFile.ImageFile] | None:
+def plugin_of(path: Path) -> type[ImageFile.ImageFile] | None:
     """Choose the decoder by the first bytes of the file; None stands for TIFF."""
     with open(path, "rb") as file:
         start = file.read(12)
@@ -130,6 +130,17 @@ def _plugin(path: Path) -> type[ImageFile.ImageFile] | None:
         f"{path}: not a picture, its first bytes are {start[:8]!r}; expected JPEG, PNG, TIFF, BMP, GIF, WebP or PNM "
         "contents. Convert the file, or remove it"
     )
+
+
+def _single(path: Path, image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Give a picture back, or refuse one of several frames."""
+    if getattr(image, "is_animated", False):
+        frames = int(getattr(image, "n_frames", 2))
+        raise PagesError(
+            f"{path}: holds {frames} frames of {image.height}x{image.width} pixels (height x width), and nothing says "
+            "which one is meant; save that one as a file of its own"
+        )
+    return image
 
 
 def _header(image: ImageFile.ImageFile) -> Header:

@@ -99,14 +99,17 @@ def read_picture(path: str | os.PathLike[str], *, channels: int = 3, learnt: Lea
         DataError: as :func:`read_image`.
         NumbersError: the picture holds numbers of another type or range than those learnt.
     """
-    path = Path(path)
-    stored = read_stored(path)
+    return prepare(read_stored(Path(path)), channels=channels, learnt=learnt, name=str(path))
+
+
+def prepare(stored: StoredPicture, *, channels: int, learnt: Learnt, name: str) -> DecodedPicture:
+    """Bring a picture that was read to the form of :func:`read_picture`; raises as it does."""
     valid = stored.valid(channels)
-    value_range = learnt.range_for(stored.pixels.dtype, name=str(path))
+    value_range = learnt.range_for(stored.pixels.dtype, name=name)
     if stored.pixels.dtype.itemsize > 1:
-        learnt.check(stored.colors(channels, valid), name=str(path))
+        learnt.check(stored.colors(channels, valid), name=name)
     pixels = to_uint8(stored.pixels, stored.header.bits, value_range)
-    image = with_channels(pixels, channels, alpha=stored.header.alpha, name=str(path)).transpose(2, 0, 1)  # (C, H, W)
+    image = with_channels(pixels, channels, alpha=stored.header.alpha, name=name).transpose(2, 0, 1)  # (C, H, W)
     return DecodedPicture(image, valid)
 
 
@@ -121,7 +124,7 @@ def read_image(
     scaled linearly from ``value_range`` to 0 .. 255 and clipped; numbers that are not finite become 0.
 
     Args:
-        path: the file: JPEG, PNG, TIFF, BMP, GIF (first frame), WebP or PNM.
+        path: the file: JPEG, PNG, TIFF, BMP, GIF, WebP or PNM.
         channels: how many channels to give: 1 luminance, 3 RGB, any other number as stored.
         value_range: the stored values that become 0 and 255. The default is the whole range of an integer type, and 0
             to 1 for floats.
@@ -175,10 +178,29 @@ def read_stored(path: Path) -> StoredPicture:
         DataError: as :func:`read_image`.
     """
     stored, header = decode(path)
-    marked = _marked(path, stored, header)
-    if header.palette:
-        table = palette_of(path)
-        assert table is not None
+    table = palette_of(path) if header.palette else None
+    return as_stored_picture(stored, header, table, mask=_mask_of(path, header), name=str(path))
+
+
+def as_stored_picture(
+    stored: NDArray[Any],
+    header: Header,
+    table: NDArray[np.uint8] | None,
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    name: str,
+) -> StoredPicture:
+    """Look up palettes, turn pictures upright, and tell where they hold data.
+
+    Args:
+        stored: (H, W) or (H, W, C) numbers as stored.
+        header: what the file declares of them.
+        table: the palette (entries, 3), where the numbers are indices.
+        mask: (H, W) as stored, False where a mask band says that there is no data.
+        name: what to call the picture in an error.
+    """
+    marked = _marked(stored, header, mask)
+    if table is not None:
         indices = stored if stored.ndim == 2 else stored[..., 0]
         padded = np.zeros((max(len(table), int(indices.max()) + 1), 3), np.uint8)
         padded[: len(table)] = table
@@ -187,20 +209,23 @@ def read_stored(path: Path) -> StoredPicture:
     if header.white_is_zero is not None:
         stored = stored.copy()
         white = stored[..., header.white_is_zero]
-        white[...] = flipped(white, header.bits, name=str(path))
+        white[...] = flipped(white, header.bits, name=name)
     if header.orientation != 1:
         stored = upright(stored, header.orientation)
         marked = None if marked is None else upright(marked, header.orientation)
     return StoredPicture(stored, header, marked)
 
 
-def _marked(path: Path, stored: NDArray[Any], header: Header) -> NDArray[np.bool_] | None:
-    """Say where a file marks pixels as holding no data otherwise than by an alpha channel: (H, W) as stored."""
-    nodata = nodata_as_stored(header.nodata, stored.dtype)
-    if header.transparent is None and nodata is None and not header.masked:
+def _mask_of(path: Path, header: Header) -> NDArray[np.bool_] | None:
+    if not header.masked:
         return None
     with naming_the_file(path):
-        mask = tiff_mask(path) if header.masked else None
+        return tiff_mask(path)
+
+
+def _marked(stored: NDArray[Any], header: Header, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Say where a file marks pixels as holding no data otherwise than by an alpha channel: (H, W) as stored."""
+    nodata = nodata_as_stored(header.nodata, stored.dtype)
     shown = None if header.transparent is None else opaque(stored, header.transparent)
     if nodata is None:
         return all_of(mask, shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
 from pixelwise.io.header import ORIENTATION_TAG, Header, within_limit
-from pixelwise.io.tiff_pictures import TiffPicture, mask_page, one_picture
+from pixelwise.io.tiff_pictures import TiffPicture, mask_page, one_picture, planes_of
 
 if TYPE_CHECKING:
     import tifffile
@@ -111,11 +112,49 @@ def decode_tiff(path: Path) -> tuple[NDArray[Any], Header]:
             if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
                 raise
             return _decode_compressed(path, picture, header), header
+    return _channels_last(pixels, picture, header), header
+
+
+def count_tiff_pages(path: Path) -> int:
+    """Count the pictures and planes of a TIFF file; raises whatever tifffile raises on damaged files."""
+    with _open(path) as tiff:
+        return len(planes_of(path, tiff))
+
+
+def decode_tiff_page(path: Path, number: int) -> tuple[NDArray[Any], Header, NDArray[np.uint8] | None]:
+    """Decode one of the pictures and planes of a TIFF file.
+
+    Returns:
+        (H, W) or (H, W, channels) numbers as stored, the header, and the palette (entries, 3) if there is one.
+
+    Raises:
+        DataError: there is no such picture, it declares more pixels than the limit, or its compression is not known.
+    """
+    with _open(path) as tiff:
+        planes = planes_of(path, tiff)
+        if not 0 <= number < len(planes):
+            raise DataError(f"{path}: there is no page {number + 1}; the file has {len(planes)}")
+        picture = planes[number]
+        header = replace(within_limit(path, header_of(picture)), masked=False)  # masks belong to single pictures
+        try:
+            pixels = picture.read()
+        except (ValueError, NotImplementedError, ImportError) as error:
+            if "imagecodecs" not in str(error):
+                raise
+            raise DataError(
+                f"{path}: its compression needs the package imagecodecs; install it, or save with deflate"
+            ) from error
+        table = palette_of_page(picture.page) if header.palette else None
+    return _channels_last(pixels, picture, header), header, table
+
+
+def _channels_last(pixels: NDArray[Any], picture: TiffPicture, header: Header) -> NDArray[Any]:
+    """Bring the axes of a picture to (H, W), or (H, W, channels)."""
     height, width = (picture.axes.index(axis) for axis in "YX")
     pixels = np.moveaxis(pixels, (height, width), (0, 1))  # (H, W, ...)
     if header.channels == 1:
-        return pixels.reshape(header.size), header
-    return pixels.reshape(*header.size, header.channels), header  # (H, W, channels)
+        return pixels.reshape(header.size)
+    return pixels.reshape(*header.size, header.channels)  # (H, W, channels)
 
 
 def _decode_compressed(path: Path, picture: TiffPicture, header: Header) -> NDArray[Any]:

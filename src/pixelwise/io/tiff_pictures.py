@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, PagesError
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ class TiffPicture:
             unknown.
         shape: the length of each axis.
         read: decodes it.
+        read_plane: decodes a part of it: an index for each axis to be taken apart, and all of the others.
     """
 
     pages: tuple[tifffile.TiffPage | tifffile.TiffFrame | None, ...]
     axes: str
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
+    read_plane: Callable[[tuple[int | slice, ...]], NDArray[Any]]
 
     @property
     def page(self) -> tifffile.TiffPage:
@@ -68,6 +70,23 @@ class TiffPicture:
     def planes(self) -> dict[str, int]:
         """Axes, with their lengths, that are neither those of a picture nor channels."""
         return {a: n for a, n in zip(self.axes, self.shape, strict=True) if n != 1 and a not in "YX" + _CHANNEL_AXES}
+
+    def apart(self) -> list[TiffPicture]:
+        """Give its planes, each of rows, columns and channels; itself if it is one."""
+        if not self.planes:
+            return [self]
+        kept = [axis for axis in self.axes if axis not in self.planes]
+        shape = tuple(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in kept)
+        planes = []
+        for place in np.ndindex(*self.planes.values()):
+            number = dict(zip(self.planes, place, strict=True))
+            index = tuple(number.get(axis, slice(None)) for axis in self.axes)
+
+            def read(index: tuple[int | slice, ...] = index) -> NDArray[Any]:
+                return self.read_plane(index)
+
+            planes.append(TiffPicture(self.pages, "".join(kept), shape, read, self.read_plane))
+        return planes
 
     def describe(self) -> str:
         """Say where it lies, how large it is and what its axes are."""
@@ -123,19 +142,47 @@ def one_picture(path: Path, tiff: tifffile.TiffFile) -> TiffPicture:
         listed = "; ".join(one.describe() for one in found[:_MOST_NAMED_PICTURES]) + (
             "; ..." if len(found) > _MOST_NAMED_PICTURES else ""
         )
-        raise DataError(
+        raise PagesError(
             f"{path}: holds {counted(len(found), 'picture')}, and nothing says which one is meant: {listed}. Save that "
             "one as a file of its own; smaller copies of a picture are passed over where they are marked as such "
             "(NewSubfileType 1, or a sub-directory)"
         )
     (picture,) = found
     if picture.planes or "Y" not in picture.axes or "X" not in picture.axes:
-        raise DataError(
+        raise PagesError(
             f"{path}: is no single picture, its axes are {picture.axes} with {picture.describe_axes()}; a picture has "
             "rows (Y), columns (X) and channels (C or S). Save each plane as a file of its own, or name the axis C "
             "where planes are channels (tifffile: metadata={'axes': 'CYX'})"
         )
+    _refuse_larger_copy(path, tiff, picture)
     return picture
+
+
+def _refuse_larger_copy(path: Path, tiff: tifffile.TiffFile, picture: TiffPicture) -> None:
+    """Refuse a file in which what is marked as a smaller copy is larger than the picture."""
+    height, width = picture.size
+    for number in range(min(len(tiff.pages), _PAGES_SEARCHED_FOR_MASK)):
+        page = _page(tiff, number)
+        if page.is_reduced and page.imagelength * page.imagewidth > height * width:
+            raise PagesError(
+                f"{path}: page {number + 1} of {page.imagelength}x{page.imagewidth} pixels is marked as a smaller "
+                f"copy, but is larger than the picture of {height}x{width}; save the one that is meant as a file of "
+                "its own"
+            )
+
+
+def planes_of(path: Path, tiff: tifffile.TiffFile) -> list[TiffPicture]:
+    """Take the pictures of a file apart into planes of rows, columns and channels, in the order of their axes.
+
+    Raises:
+        DataError: a picture has no rows or columns.
+    """
+    found: list[TiffPicture] = []
+    for picture in pictures_of(tiff):
+        if "Y" not in picture.axes or "X" not in picture.axes:
+            raise DataError(f"{path}: its axes {picture.axes} lack rows (Y) or columns (X), so it is no picture")
+        found += picture.apart()
+    return found
 
 
 def _is_passed_over(series: tifffile.TiffPageSeries) -> bool:
@@ -144,7 +191,17 @@ def _is_passed_over(series: tifffile.TiffPageSeries) -> bool:
 
 
 def _of_series(series: tifffile.TiffPageSeries) -> TiffPicture:
-    return TiffPicture(tuple(series.pages), series.axes, tuple(series.shape), lambda: np.asarray(series.asarray()))
+    def read_plane(index: tuple[int | slice, ...]) -> NDArray[Any]:
+        import zarr
+
+        with series.aszarr(level=0) as store:  # which decodes the pages that the plane needs, and no others
+            array = zarr.open(store, mode="r")
+            assert isinstance(array, zarr.Array)
+            return np.asarray(array[index])
+
+    return TiffPicture(
+        tuple(series.pages), series.axes, tuple(series.shape), lambda: np.asarray(series.asarray()), read_plane
+    )
 
 
 def _by_pages(tiff: tifffile.TiffFile) -> list[TiffPicture]:
@@ -169,11 +226,19 @@ def _page(tiff: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
 
 def _of_pages(pages: Sequence[tifffile.TiffPage]) -> TiffPicture:
     first = pages[0]
+
+    def read_plane(index: tuple[int | slice, ...]) -> NDArray[Any]:
+        number, *rest = index if len(pages) > 1 else (0, *index)
+        assert isinstance(number, int)
+        return np.asarray(pages[number].asarray())[tuple(rest)]
+
     if len(pages) == 1:
-        return TiffPicture((first,), first.axes, tuple(first.shape), lambda: np.asarray(first.asarray()))
+        read = first.asarray
+        return TiffPicture((first,), first.axes, tuple(first.shape), lambda: np.asarray(read()), read_plane)
     return TiffPicture(
         tuple(pages),
         "I" + first.axes,
         (len(pages), *first.shape),
         lambda: np.stack([page.asarray() for page in pages]),
+        read_plane,
     )

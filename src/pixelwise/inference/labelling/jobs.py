@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.formats import TIFF_MAGIC
+from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
 from pixelwise.io.header import naming_the_file
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
+from pixelwise.io.pages import count_pages
 from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
 
@@ -32,10 +34,12 @@ class Job:
     Args:
         picture: the file, or the folder of a Zarr store.
         name: where its results go, below the output folder and without suffix.
+        page: which picture of the file, from 0 on, where it holds several that are labelled one by one.
     """
 
     picture: Path
     name: PurePath
+    page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,39 @@ def collect(inputs: Sequence[str], out: Path) -> tuple[Job, ...]:
         taken[name] = picture
         jobs.append(Job(picture, name))
     return tuple(jobs)
+
+
+def by_pages(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Take files that hold several pictures apart: a job for each, whose results end in ``-page001`` and so on.
+
+    Raises:
+        SettingError: the results of two pictures would have one name.
+    """
+    apart: list[Job] = []
+    for job in jobs:
+        count = 1
+        with suppress(DataError):  # reading it to be labelled says what is wrong
+            count = _count_pages(job.picture)
+        if count == 1:
+            apart.append(job)
+            continue
+        for page in range(count):
+            apart.append(replace(job, name=job.name.with_name(f"{job.name.name}-page{page + 1:03d}"), page=page))
+    names = Counter(job.name for job in apart)
+    for job in apart:
+        if names[job.name] > 1:
+            raise SettingError(
+                f"{job.picture}: results of another picture would be written as {job.name}, too; rename one"
+            )
+    return tuple(apart)
+
+
+def _count_pages(path: Path) -> int:
+    if path.is_dir():
+        return 1
+    with naming_the_file(path), open(path, "rb") as file:
+        start = file.read(8)
+    return count_pages(path) if start.startswith(PICTURE_MAGIC) else 1
 
 
 def _expand(text: str, out: Path, *, keep_folder: bool) -> list[tuple[Path, PurePath]]:

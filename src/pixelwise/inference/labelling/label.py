@@ -56,6 +56,8 @@ def read_job(job: Job, predictor: Predictor) -> DecodedPicture | None:
     Raises:
         DataError: the picture cannot be read.
     """
+    if job.page is not None:
+        return decode_picture(job.picture, predictor.preprocessing, page=job.page)
     return None if is_raster(job.picture) else decode_picture(job.picture, predictor.preprocessing)
 
 

@@ -90,4 +90,7 @@ class ObjectLists:
 
 def listed_name(job: Job) -> str:
     """The name of a picture in files of objects: its path below the given folder."""
-    return job.name.with_name(job.picture.name).as_posix()
+    name = job.picture.name
+    if job.page is not None:  # pages of a file are pictures of their own
+        name = f"{job.picture.stem}-page{job.page + 1:03d}{job.picture.suffix}"
+    return job.name.with_name(name).as_posix()

@@ -68,7 +68,7 @@ def check_not_overwritten(jobs: Sequence[Job], out: Path, kinds: Sequence[str]) 
         sink = FolderSink(out / job.name)
         results = [sink.path(PICTURE_ENDINGS[kind]) for kind in kinds if kind in PICTURE_ENDINGS]
         labels = sink.path(RASTER_LABELS_ENDING)
-        if labels.resolve() in pictures and is_raster(job.picture):
+        if labels.resolve() in pictures and job.page is None and is_raster(job.picture):
             results.append(labels)
         for result in results:
             if result.resolve() in pictures:
