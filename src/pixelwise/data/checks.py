@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings, listed
+from pixelwise.data.layouts.nearest import shared_patterns
 from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
 from pixelwise.data.unused import like_names
@@ -49,11 +50,13 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
                 if len(candidates) > 1
                 else ""
             )
+            patterns = shared_patterns(first.id, candidates[0]) if len(candidates) == 1 else None
+            written = f': `images: "{patterns[0]}"` and `masks: "{patterns[1]}"`' if patterns else ""
             findings.add(
                 "pair_without_mask",
                 f"{root}: {lacking} no mask: {listed(missing)}{like}",
                 mend=f"{several}a mask has the name of its picture (another suffix or an ending such as _mask will do)."
-                " Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml",
+                f" Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml{written}",
                 files=missing,
                 pairs=missing,
             )

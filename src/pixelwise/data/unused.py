@@ -40,7 +40,7 @@ def tell_used(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         pairs: all that is used.
         findings: where to put it.
     """
-    taken = {pair.image: files[0] for pair in pairs if (files := _annotations(pair))}
+    taken = {pair.image: files[0] for pair in pairs if (files := annotation_files(pair))}
     if not taken:
         return
     word = "objects" if all(pair.mask is None for pair in pairs) else "masks"
@@ -63,7 +63,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     """
     pairs = list(pairs)
     images = {pair.image.absolute() for pair in pairs}
-    masks = {path.absolute() for pair in pairs for path in _annotations(pair)}
+    masks = {path.absolute() for pair in pairs for path in annotation_files(pair)}
     stems = {stem for pair in pairs for stem in _stems(pair.image)}
     picture_folders = {path.parent for path in images}
     mask_folders = {path.parent for path in masks if path.suffix.lower() in IMAGE_SUFFIXES} - picture_folders
@@ -119,8 +119,8 @@ def like_names(picture: str, names: Iterable[str]) -> list[str]:
     return found
 
 
-def _annotations(pair: Pair) -> tuple[Path, ...]:
-    """The files that annotate a picture."""
+def annotation_files(pair: Pair) -> tuple[Path, ...]:
+    """List the files that annotate a picture."""
     if pair.mask is not None:
         return (pair.mask,)
     return pair.objects.files() if isinstance(pair.objects, ReadsFiles) else ()

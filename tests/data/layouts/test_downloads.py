@@ -11,6 +11,7 @@ import pytest
 
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
+from pixelwise.io.masks import read_mask
 
 
 def test_cityscapes_is_read_as_the_classes_of_its_benchmark(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
@@ -125,3 +126,34 @@ def test_text_in_another_encoding_is_named(tmp_path: Path, write: Any, image: An
     (tmp_path / "a.json").write_bytes(content.encode("gb18030"))
     with pytest.raises(DataError, match=r"a\.json: the JSON is not in UTF-8 .*GB18030"):
         open_data(tmp_path)
+
+
+def test_an_export_of_datumaro_in_the_form_of_voc(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    table = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
+    for split, names in (("train", "ab"), ("val", "c")):
+        for name in names:
+            write(f"JPEGImages/{name}.jpg", image)
+            write(f"SegmentationClass/{name}.png", table[mask])
+            write(f"Annotations/{name}.xml", "<annotation/>")
+        write(f"ImageSets/Segmentation/{split}.txt", "\n".join(names))
+    write("labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\nleaf:128,0,0::\nstem:0,128,0::\n")
+    source = open_data(tmp_path)
+    assert source.label_space.names == ("background", "leaf", "stem")
+    assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 2, "val": 1}
+    (pair,) = source.split("val")
+    assert pair.mask is not None
+    assert (source.label_space.encode(read_mask(pair.mask)) == mask).all()
+
+
+@pytest.mark.parametrize("names", ["{0: disc, 1: square}", "[disc, square]"])
+@pytest.mark.parametrize("file", ["data.yaml", "coco8-seg.yaml"])
+def test_a_description_of_ultralytics_found_in_its_folder(
+    tmp_path: Path, write: Any, image: Any, file: str, names: str
+) -> None:
+    for split in ("train", "val"):
+        write(f"{split}/images/a.jpg", image)
+        write(f"{split}/labels/a.txt", "1 .1 .1 .6 .1 .6 .6\n")
+    write(file, f"train: [train/images]\nval: val/images\nnc: 2\nnames: {names}\n")
+    source = open_data(tmp_path)
+    assert (source.layout, source.label_space.names) == ("yolo", ("disc", "square"))
+    assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 1, "val": 1}

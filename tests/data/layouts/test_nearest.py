@@ -37,7 +37,7 @@ def test_an_empty_folder_is_told_the_plainest_layout(tmp_path: Path) -> None:
 def test_what_lies_one_folder_down_is_named(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
     write("inner/images/a.png", image)
     write("inner/masks/a.png", mask)
-    assert f"inner/ fits the layout folder: give {tmp_path / 'inner'}" in message(tmp_path)
+    assert f"inner/ fits (folder): give {tmp_path / 'inner'}" in message(tmp_path)
 
 
 def test_files_of_formats_that_are_not_read(tmp_path: Path, write: Any, image: Any) -> None:

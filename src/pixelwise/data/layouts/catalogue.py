@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ from pixelwise.data.layouts.objects import (
     yolo,
 )
 from pixelwise.data.pairs import Found
+from pixelwise.data.unused import annotation_files
 from pixelwise.errors import DataError
 
 LAYOUTS: Sequence[ModuleType] = (
@@ -52,12 +54,34 @@ def find_layout(root: Path, *, attribute: str | None = None, classes: tuple[str,
             if attribute is not None and layout is not via:
                 raise DataError(f"{root}: `attribute` is for data of VIA, but the layout is {found.layout}; remove it")
             _check_downloaded(found)
-            return found
+            return found if layout is folder else _with_masks_told(root, found)
     raise DataError(explain(root, LAYOUTS, _fitting))
+
+
+def _with_masks_told(root: Path, found: Found) -> Found:
+    """Add a guess where objects were found and masks of the same pictures lie there as well."""
+    pairs = {pair.id: pair for pairs in found.splits.values() for pair in pairs}
+    if all(pair.objects is None for pair in pairs.values()):
+        return found
+    masks: Found | None = None
+    with suppress(DataError):
+        masks = folder.find(root)
+    for pair in (pair for pairs in masks.splits.values() for pair in pairs) if masks is not None else ():
+        if pair.mask is None or pair.id not in pairs or pair.mask in annotation_files(pairs[pair.id]):
+            continue
+        example = pair.mask.relative_to(root).as_posix()
+        guess = (
+            f"objects are read ({found.layout}), but there are masks too, as {example} of {pair.id}; to read them, "
+            "name the folders as `images:` and `masks:` in a dataset.yaml"
+        )
+        return replace(found, guesses=(*found.guesses, guess))
+    return found
 
 
 def _fitting(root: Path) -> str | None:
     """Name the layout that a folder has, None where none fits or its files make no sense."""
+    if (root / "dataset.yaml").is_file():
+        return "it has a dataset.yaml"
     for layout in LAYOUTS:
         with suppress(DataError):
             found: Found | None = layout.find(root)

@@ -21,6 +21,9 @@ _MOST_FILES = 20_000
 _MOST_SMALL_FILES = 500
 """Files that are opened to see whether they are pointers of Git LFS."""
 
+_MOST_FOLDERS = 32
+"""Folders below that are tried."""
+
 _PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})  # masks are seldom saved so
 
 _LFS_MAGIC = b"version https://git-lfs"
@@ -119,8 +122,8 @@ def _unread(seen: _Seen) -> list[str]:
 
 def _below(root: Path, fits: Callable[[Path], str | None]) -> list[str]:
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    found = [(path, layout) for path in folders[:32] if (layout := fits(path)) is not None]
-    return [f"{path.name}/ fits the layout {layout}: give {path}" for path, layout in found]
+    found = [(path, layout) for path in folders[:_MOST_FOLDERS] if (layout := fits(path)) is not None]
+    return [f"{path.name}/ fits ({layout}): give {path}" for path, layout in found]
 
 
 def _nearest(layouts: Sequence[ModuleType], seen: _Seen) -> list[str]:
@@ -151,7 +154,7 @@ def _described(root: Path, seen: _Seen) -> list[str]:
         (
             (_fitting(*patterns, seen.pictures), candidate, patterns)
             for candidate in candidates[:8]
-            if (patterns := _patterns(picture, candidate)) is not None
+            if (patterns := shared_patterns(picture, candidate)) is not None
         ),
         key=lambda one: one[0],
         default=None,
@@ -184,8 +187,17 @@ def _example(pictures: Sequence[str]) -> str:
     return str(min(chosen, key=lambda path: (MASK_ENDING.search(path.stem) is not None, len(path.stem), path.name)))
 
 
-def _patterns(picture: str, mask: str) -> tuple[str, str] | None:
-    """Write patterns of which the star stands for what the names of a picture and its mask share."""
+def shared_patterns(picture: str, mask: str) -> tuple[str, str] | None:
+    """Write the patterns that pair a picture with its mask and others with theirs.
+
+    Args:
+        picture: path of the picture, relative to the data.
+        mask: that of its mask.
+
+    Returns:
+        A pattern for pictures and one for masks, whose star stands for what the two names share; None where they share
+        nothing.
+    """
     first, second = PurePosixPath(picture), PurePosixPath(mask)
     shared = _shared(first.stem, second.stem)
     if not shared or (first.parent == second.parent and first.suffix == second.suffix and first.stem == second.stem):

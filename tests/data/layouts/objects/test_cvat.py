@@ -118,3 +118,10 @@ def test_a_missing_picture_and_declared_entities_are_refused(tmp_path: Path, wri
     write("annotations.xml", "<!DOCTYPE x>" + xml(one("b.png", SQUARE)))
     with pytest.raises(DataError, match="declares entities"):
         open_data(tmp_path)
+
+
+def test_tracks_of_videos_are_refused(tmp_path: Path, write: Any, image: Any) -> None:
+    write("images/a.png", image)
+    write("annotations.xml", xml('<track id="0" label="leaf"></track>'))
+    with pytest.raises(DataError, match="export it as CVAT for images"):
+        open_data(tmp_path)

@@ -76,6 +76,8 @@ def find(root: Path) -> Found | None:
 def _parsed(path: Path) -> ElementTree.Element | None:
     """Read the XML; None where it is other XML, or CVAT's for videos."""
     content = path.read_bytes()
+    if b"<track" in content and b"<image" not in content:
+        raise DataError(f"{path}: this is CVAT for video, whose tracks are not read; export it as CVAT for images")
     if b"<annotations" not in content or b"<image" not in content:
         return None
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
