@@ -1,4 +1,4 @@
-"""Encoders: a picture in, a pyramid of feature maps out, with the channels and stride of each declared."""
+"""Encoders, which turn a picture into a pyramid of feature maps with declared channels and strides."""
 
 from pixelwise.encoders.encoder import PAPER_TRUNKS, Encoder, build_encoder, fitting
 from pixelwise.encoders.timm_encoder import TimmEncoder

@@ -18,7 +18,7 @@ ALEXNET_CHANNELS = {"caffe": (96, 256, 384, 384, 256), "torchvision": (64, 192, 
 """Channels of the five convolutions."""
 
 ALEXNET_GROUPS = {"caffe": (1, 2, 1, 2, 2), "torchvision": (1, 1, 1, 1, 1)}
-"""Halves that the convolutions were split into over two GPUs."""
+"""The groups of the convolutions, from splitting them over two GPUs."""
 
 
 class AlexNet(nn.Module):
@@ -27,8 +27,8 @@ class AlexNet(nn.Module):
     ``forward`` takes normalised images (N, C, H, W) and returns four maps, finest first: after conv1, conv2, conv5 and
     the last pool. The convolutions are called ``conv1`` to ``conv5``.
 
-    Geometry: strides 4, 8, 16 and 32; one value after the last pool reads 195 pixels. The default paddings make sizes
-    exactly those of the picture over the stride; the networks of the papers have others, which lose cells.
+    Geometry: strides 4, 8, 16 and 32; one value after the last pool reads 195 pixels. With the default paddings, sizes
+    are exactly those of the picture over the stride; the networks of the papers have other paddings, which lose cells.
     Parameters: 2,469,696 in torchvision's form and 2,334,080 in Caffe's, at three input channels and width 1.
 
     Args:
@@ -86,7 +86,7 @@ class AlexNet(nn.Module):
 
     @property
     def geometries(self) -> list[Geometry]:
-        """How the outputs of each map lie on the picture, finest first."""
+        """The geometry of the outputs of each map, finest first."""
 
         def pool(geometry: Geometry) -> Geometry:
             return geometry.pool(3, stride=2, padding=self.pool_padding, ceil=self.ceil_pools)

@@ -1,4 +1,4 @@
-"""What every encoder is, and the one function that builds one by name."""
+"""The interface of encoders, and the function that builds one by name."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def build_encoder(name: str, *, in_channels: int = 3, output_stride: int = 32, e
 
 
 def fitting(encoder: Encoder) -> Geometry:
-    """Which pictures an encoder computes on, as the geometry of outputs of which nothing else is known.
+    """The sizes of pictures that an encoder computes on, as the geometry of outputs that are otherwise unknown.
 
-    Sides are multiples of the geometry's period, which is no less than the largest stride, and at least its smallest.
+    Sides are multiples of the geometry's period, which is at least the largest stride, and not below its smallest side.
     """
     if isinstance(encoder, TimmEncoder):
         return Geometry(1, None, None, encoder.sizes.period, least=encoder.sizes.least)

@@ -19,7 +19,7 @@ SQUEEZED_STAGES = (2, 4, 5)
 """Stages whose blocks have squeeze-and-excitation."""
 
 MOBILENET_EPSILON, MOBILENET_MOMENTUM = 1e-3, 0.01
-"""What torchvision gives the batch norms of this network."""
+"""The arguments of this network's batch norms in torchvision."""
 
 
 class DilatedMobileNetV3(nn.Module):

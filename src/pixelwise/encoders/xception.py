@@ -8,7 +8,7 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.nn.blocks import BatchNorm2d, DepthwiseConv2d, initialise
 
 XCEPTION_EPSILON = 1e-3
-"""What batch normalisation adds to the variance, as in the published networks."""
+"""The number that batch normalisation adds to the variance, as in the published networks."""
 
 ENTRY_FLOW: dict[int, tuple[tuple[int, int], ...]] = {
     41: ((128, 2), (256, 2), (728, 2)),
@@ -29,7 +29,7 @@ class SeparableConv(nn.Module):
         out_channels: channels of the result.
         stride: step of the depthwise convolution.
         dilation: its dilation.
-        activated: whether a ReLU follows either batch norm.
+        activated: whether a ReLU follows each batch norm.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, dilation: int, activated: bool) -> None:
@@ -53,8 +53,8 @@ class XceptionBlock(nn.Module):
     (N, Cin, H, W) -> (N, channels[-1], H / stride, W / stride). A ReLU comes before each convolution; the last block
     of the network has no shortcut, and its ReLUs come after each batch norm instead.
 
-    The paper speaks of batch norm and ReLU after every depthwise convolution; the published networks, which this
-    follows, have that ReLU in their last block alone.
+    The paper describes batch norm and ReLU after every depthwise convolution; the published networks, which this
+    follows, have that ReLU only in their last block.
 
     Args:
         in_channels: channels of the input.
@@ -76,7 +76,7 @@ class XceptionBlock(nn.Module):
             part = SeparableConv(before, width, stride=step, dilation=dilation, activated=last)
             self.stack.add_module(f"conv{i}", part)
             before = width
-        self.relu = nn.ReLU()  # not in place: the input and the map that is handed out are needed as they are
+        self.relu = nn.ReLU()  # not in place: the input and the returned map are needed unchanged
         self.shortcut: nn.Module | None = None
         if not last and (stride != 1 or in_channels != before):
             self.shortcut = nn.Module()
@@ -110,8 +110,8 @@ class AlignedXception(nn.Module):
     Args:
         depth: 41, 65 or 71.
         in_channels: channels of the images.
-        output_stride: stride of the last map, 8, 16 or 32; blocks beyond it are dilated, the block that gives up its
-            stride by as much as the blocks before it.
+        output_stride: stride of the last map, 8, 16 or 32. Blocks beyond it are dilated; the block whose stride is
+            removed has the dilation of the blocks before it.
 
     Raises:
         ModelError: no such depth.

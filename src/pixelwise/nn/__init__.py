@@ -1,1 +1,1 @@
-"""The building blocks that decoders and heads are made of."""
+"""Building blocks of decoders and heads."""

@@ -1,4 +1,4 @@
-"""A limit on what may be allocated while a network is built from words that came with a file."""
+"""A limit on the memory that may be allocated while a network is built from the description in a file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pixelwise.errors import ModelError
 
 
 class TooMuchMemory(ModelError):
-    """A network takes more than was allowed."""
+    """A network takes more memory than allowed."""
 
 
 class AllocationLimit(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While entered, counts the bytes of all new tensors of this thread, and refuses those beyond a limit.
+    """A context that counts the bytes of all new tensors of this thread and refuses those beyond a limit.
 
-    What makes a tensor from nothing, such as ``torch.empty``, is run on shapes alone first, so that too large a tensor
-    is refused before it is allocated. Tensors on the meta device take no memory and do not count.
+    Operators that make a new tensor, such as ``torch.empty``, are run on shapes alone first, so that a tensor that is
+    too large is refused before it is allocated. Tensors on the meta device take no memory and do not count.
 
     Args:
-        limit: bytes; all tensors count, also those that were let go again.
+        limit: bytes; all tensors count, including those that were freed again.
 
     Raises:
-        TooMuchMemory: in place of the tensor that would go beyond the limit.
+        TooMuchMemory: a tensor would exceed the limit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -60,7 +60,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 @functools.cache
 def _traits(func: Any) -> tuple[bool, bool]:
-    """Whether an operator makes a tensor of a size that it is told, and whether its results are new at all."""
+    """Whether an operator makes a tensor of a given size, and whether its results are new tensors."""
     schema = func._schema
     names = {argument.name for argument in schema.arguments}
     takes_tensors = any("Tensor" in str(argument.type) for argument in schema.arguments)

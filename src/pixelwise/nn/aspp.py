@@ -19,14 +19,15 @@ class ASPP(nn.Module):
     read ``2 * max(atrous_rates) + 1`` cells a side.
 
     Parameters: (2 + 9 * rates) * Cin * Cout + (2 + rates) * Cout**2 weights, and 2 * Cout for each of the 3 + rates
-    norms. Multiply-adds: as many a cell, less Cin * Cout for image pooling, which costs that much once.
+    norms. Multiply-adds: as many per cell as there are weights, less Cin * Cout for image pooling, which are needed
+    once.
 
     Args:
         in_channels: channels of the encoder's last map.
         out_channels: channels of each branch and of the result.
         atrous_rates: dilation of each 3x3 branch; 6, 12, 18 at output stride 16, twice that at 8.
         separable: whether the 3x3 branches are depthwise separable.
-        inner_norm: whether batch norm and ReLU also stand between their depthwise and pointwise parts.
+        inner_norm: whether batch norm and ReLU also come between their depthwise and pointwise parts.
         dropout: probability of dropping a value of the result in training.
     """
 
@@ -97,7 +98,7 @@ def atrous_conv(*, separable: bool, inner_norm: bool = False) -> Callable[..., n
 
     Args:
         separable: whether the convolution is depthwise separable.
-        inner_norm: whether batch norm and ReLU also stand between its two parts.
+        inner_norm: whether batch norm and ReLU also come between its two parts.
     """
     if not separable:
         return conv_norm_relu
@@ -105,7 +106,7 @@ def atrous_conv(*, separable: bool, inner_norm: bool = False) -> Callable[..., n
 
 
 def normed_separable_conv(in_channels: int, out_channels: int, *, dilation: int = 1) -> nn.Sequential:
-    """Depthwise 3x3 and pointwise 1x1, batch norm and ReLU after either: (N, Cin, H, W) -> (N, Cout, H, W).
+    """Depthwise 3x3 and pointwise 1x1, each with batch norm and ReLU: (N, Cin, H, W) -> (N, Cout, H, W).
 
     The atrous separable convolution of DeepLabv3+ as its authors run it. 9*Cin + Cin*Cout weights and 2*Cin + 2*Cout of
     the norms; 9*Cin + Cin*Cout multiply-adds per cell; an output reads ``2 * dilation + 1`` cells a side.

@@ -1,4 +1,4 @@
-"""Convolution blocks: each keeps the size of its input and names its parts as the field does."""
+"""Convolution blocks, which keep the size of their input."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class BatchNorm2d(nn.BatchNorm2d):
 class DepthwiseConv2d(nn.Conv2d):
     """A convolution with one filter per channel: (N, C, H, W) -> (N, C, H', W'), k*k*C weights.
 
-    It computes what ``nn.Conv2d(C, C, k, groups=C)`` does and has the same parameters; on a CPU its gradients come
-    from a kernel of our own, since the general one takes most of a training step there.
+    It computes the same as ``nn.Conv2d(C, C, k, groups=C)`` and has the same parameters. On a CPU its gradients are
+    computed by a native kernel, because the general one takes most of a training step.
 
     Args:
         channels: channels of input and output.
@@ -65,13 +65,14 @@ class DepthwiseConv2d(nn.Conv2d):
         before, after = self.uneven_padding
         if not self._fused or before + self.stride[0] < after:
             return self._convolve(F.pad(input, self.uneven_padding * 2), self.padding)
-        # One step more at the top and the left gives one output more there, and no padded copy of the map.
+        # Padding by one step more at the top and the left gives one additional output, but needs no padded copy of the
+        # map.
         lost = self.dilation[0] * (self.kernel_size[0] - 1) - before - after
         rows, columns = ((side - lost - 1) // self.stride[0] + 1 for side in input.shape[2:])
         return self._convolve(input, (before + self.stride[0],) * 2)[:, :, 1 : 1 + rows, 1 : 1 + columns]
 
     def fuse(self) -> None:
-        """Pad inside the convolution from now on, which takes less memory; for prediction alone."""
+        """Pad inside the convolution from now on, which takes less memory; only for prediction."""
         self._fused = True
 
     def _convolve(self, input: Tensor, padding: tuple[int, ...]) -> Tensor:
@@ -86,7 +87,7 @@ def conv_norm_relu(
     """Convolution, batch norm, ReLU; "same" size for odd kernels: (N, Cin, H, W) -> (N, Cout, H, W).
 
     With a ``stride`` the size is H / stride, rounded up. Geometry: an output reads ``dilation * (k - 1) + 1`` pixels a
-    side. Parameters: k*k*Cin*Cout weights and 2*Cout of the norm. Multiply-adds: k*k*Cin*Cout an output cell, whatever
+    side. Parameters: k*k*Cin*Cout weights and 2*Cout of the norm. Multiply-adds: k*k*Cin*Cout per output cell, whatever
     the dilation.
     """
     return nn.Sequential(
@@ -108,8 +109,8 @@ def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: i
     """Depthwise 3x3, pointwise 1x1, batch norm, ReLU: (N, Cin, H, W) -> (N, Cout, H, W).
 
     9*Cin + Cin*Cout weights instead of 9*Cin*Cout (Chollet 2017; atrous as in DeepLabv3+): 75 instead of 432 from 3 to
-    16 channels. Multiply-adds: as many an output cell, so the share of the full convolution is 1/Cout + 1/9. Geometry:
-    an output reads ``2 * dilation + 1`` pixels per side.
+    16 channels. Multiply-adds: as many per output cell, which is 1/Cout + 1/9 of the full convolution. Geometry: an
+    output reads ``2 * dilation + 1`` pixels per side.
     """
     return nn.Sequential(
         DepthwiseConv2d(in_channels, 3, padding=dilation, dilation=dilation, bias=False),
@@ -120,9 +121,10 @@ def separable_conv_norm_relu(in_channels: int, out_channels: int, *, dilation: i
 
 
 def leaves(sequence: nn.Module) -> list[nn.Module]:
-    """List what stands in ``nn.Sequential``s inside each other, in the order in which it runs.
+    """List the parts of nested ``nn.Sequential``s in the order in which they run.
 
-    Whoever runs these one by one can let go of each input as soon as it is used; a sequence keeps its own to the end.
+    Running these parts one by one allows each input to be freed as soon as it is used; a sequence keeps its input to
+    the end.
     """
     if not isinstance(sequence, nn.Sequential):
         return [sequence]
@@ -133,9 +135,10 @@ def initialise(module: nn.Module, *, mode: Literal["fan_in", "fan_out"] = "fan_o
     """Give every convolution He-normal weights and zero biases (He, Zhang, Ren and Sun 2015).
 
     Args:
-        module: whose convolutions to fill.
-        mode: what keeps its size through the layers: values on the way in (``"fan_in"``, for deep networks without
-            normalisation, whose outputs would grow otherwise) or gradients on the way back (``"fan_out"``).
+        module: the module whose convolutions are filled.
+        mode: what keeps its magnitude through the layers: values in the forward pass (``"fan_in"``, for deep networks
+            without normalisation, whose outputs would otherwise grow) or gradients in the backward pass
+            (``"fan_out"``).
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):

@@ -11,13 +11,13 @@ def linear_to_conv(linear: nn.Linear, size: int | tuple[int, int] = 1) -> nn.Con
     """Turn a fully connected layer on flattened (C, height, width) maps into a convolution without padding.
 
     The layer reads its input as ``map.flatten()``, channel by channel; the convolution has a kernel of the size of that
-    map. On a map of just this size both give the same numbers; on a larger one the convolution gives what the layer
-    would say at every position (Long, Shelhamer and Darrell 2015, section 3.1). VGG16's fc6, a linear layer from
+    map. On a map of exactly this size both give the same numbers; on a larger map the convolution gives the result of
+    the layer at every position (Long, Shelhamer and Darrell 2015, section 3.1). VGG16's fc6, a linear layer from
     512*7*7 = 25,088 to 4,096 values, becomes a 7x7 convolution from 512 to 4,096 channels.
 
     Shapes: (N, C*height*width) -> (N, D) becomes (N, C, H, W) -> (N, D, H - height + 1, W - width + 1).
     Geometry: stride 1; an output reads height x width cells and the map shrinks by one less than that.
-    Parameters: unchanged, C*height*width*D and D biases. Multiply-adds: C*height*width*D an output.
+    Parameters: unchanged, C*height*width*D and D biases. Multiply-adds: C*height*width*D per output.
 
     Args:
         linear: the layer; it is copied, not shared.

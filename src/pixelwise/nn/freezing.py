@@ -1,4 +1,4 @@
-"""Batch normalisation that neither learns nor counts, for batches too small to tell a mean."""
+"""Batch normalisation with constant parameters and statistics, for batches that are too small to estimate a mean."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def freeze_batch_norm(network: nn.Module) -> None:
 
 
 def hold_frozen(network: nn.Module) -> None:
-    """Put batch norms without anything to learn into evaluation mode; to be called whenever training begins."""
+    """Put batch norms without trainable parameters into evaluation mode; to be called whenever training begins."""
     for norm in network.modules():
         if isinstance(norm, _BatchNorm) and "weight" in norm._buffers:
             norm.eval()

@@ -1,7 +1,6 @@
-"""The mean over the picture, where a network is shown more than the picture or less.
+"""The mean over the picture, for inputs that hold more or less than the picture.
 
-What it is shown is said by contexts around the call, not by the network, so that several threads may use one network on
-different pictures.
+Contexts around the call state what the input holds, so that several threads may use one network on different pictures.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from torch import Tensor, nn
 class ImageMean(nn.Module):
     """Mean over the picture: (N, C, H, W) -> (N, C, 1, 1).
 
-    The map may go on beyond the picture, at the bottom and the right; see :func:`picture_within`. What is shown may
-    also be a piece of a larger picture, of which :func:`means_given` tells the mean.
+    The map may extend beyond the picture at the bottom and the right; see :func:`picture_within`. The input may also be
+    a piece of a larger picture, whose mean :func:`means_given` provides.
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Average a map, or give the mean that is given for it."""
+        """Average a map, or return the mean that a context provides."""
         given = _GIVEN_MEANS.get()
         if self in given:
             return given[self].expand(len(features), -1, -1, -1)
@@ -43,11 +42,11 @@ _HEARD_MEANS: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", d
 
 @contextmanager
 def picture_within(size: tuple[int, int], computed: tuple[int, int]) -> Iterator[None]:
-    """Within it, means over the picture leave out what lies beyond it.
+    """Inside the context, means over the picture leave out everything beyond the picture.
 
     Args:
         size: height and width of the picture in pixels.
-        computed: height and width that the network is shown, of which the picture is the upper left.
+        computed: height and width of the network's input, of which the picture is the upper left part.
     """
     share = None if size == computed else (size[0] / computed[0], size[1] / computed[1])
     token = _PICTURE_SHARES.set(share)
@@ -59,7 +58,7 @@ def picture_within(size: tuple[int, int], computed: tuple[int, int]) -> Iterator
 
 @contextmanager
 def means_given(means: Mapping[ImageMean, Tensor]) -> Iterator[None]:
-    """Within it, parts of networks give means (1, C, 1, 1) that are known, whatever they are shown."""
+    """Inside the context, parts of networks return the given means (1, C, 1, 1), whatever their input."""
     token = _GIVEN_MEANS.set({**_GIVEN_MEANS.get(), **means})
     try:
         yield
@@ -69,7 +68,7 @@ def means_given(means: Mapping[ImageMean, Tensor]) -> Iterator[None]:
 
 @contextmanager
 def means_heard() -> Iterator[Mapping[ImageMean, Tensor]]:
-    """Within it, what each part gave last is kept: part -> (N, C, 1, 1)."""
+    """Inside the context, the last mean of each part is kept: part -> (N, C, 1, 1)."""
     heard: dict[ImageMean, Tensor] = {}
     token = _HEARD_MEANS.set(heard)
     try:
@@ -82,7 +81,7 @@ def _mean(features: Tensor, picture: tuple[float, float] | None) -> Tensor:
     if picture is None:
         return features.mean((2, 3), keepdim=True)
     rows, columns = (
-        # A cell that the edge divides counts by the part that shows the picture.
+        # A cell that the edge divides is weighted by its share of the picture.
         (count * share - torch.arange(count, device=features.device)).clamp(0, 1)
         for count, share in zip(features.shape[2:], picture, strict=True)
     )

@@ -11,12 +11,12 @@ from pixelwise.nn.blocks import initialise
 class Inception(nn.Module):
     """1x1, 3x3, 5x5 and 3x3 max pooling side by side, concatenated: (N, Cin, H, W) -> (N, Cout, H, W).
 
-    1x1 convolutions bring the channels down before the larger kernels and after the pool; every convolution has a bias
-    and a ReLU. Cout is the sum of the four branches.
+    1x1 convolutions reduce the channels before the larger kernels and after the pool; every convolution has a bias and
+    a ReLU. Cout is the sum of the four branches.
 
     Geometry: stride 1; an output reads 5 pixels per side; sizes stay.
     Parameters: the block "3a" of GoogLeNet, ``Inception(192, 64, (96, 128), (16, 32), 32)``, has 163,696.
-    Multiply-adds: one a weight and cell; for 3a on 28x28 cells 128.0 million, where the same branches without the
+    Multiply-adds: one per weight and cell. For 3a on 28x28 cells these are 128.0 million; the same branches without the
     reductions and the projection would take 303.5 million.
 
     Args:

@@ -1,4 +1,4 @@
-"""The ways a map is made coarser: the largest or the mean of a window, or a strided convolution."""
+"""Ways to make a map coarser: the largest value or the mean of a window, or a strided convolution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Downsampling = Literal["max", "average", "strided"]
 def pool(
     kind: Pooling, kernel_size: int = 2, *, stride: int | None = None, padding: int = 0, ceil: bool = False
 ) -> nn.Module:
-    """Take the largest or the mean of each window: (N, C, H, W) -> (N, C, :func:`pooled_size` of H and W).
+    """Take the largest value or the mean of each window: (N, C, H, W) -> (N, C, :func:`pooled_size` of H and W).
 
     The classical networks pool as follows, all with ``"max"``:
 
@@ -33,8 +33,8 @@ def pool(
     Geometry: stride ``stride``; an output reads ``kernel_size`` pixels per side. No parameters, no multiply-adds.
 
     Args:
-        kind: the largest or the mean. A mean counts the zeros of the padding, as Caffe's does, but never what lies
-            beyond it.
+        kind: the largest value or the mean. A mean includes the zeros of the padding, as in Caffe, but nothing beyond
+            it.
         kernel_size: side of the window.
         stride: step between windows; by default they touch.
         padding: rows and columns around the map, of minus infinity for ``"max"`` and of zeros for ``"average"``.
@@ -65,12 +65,12 @@ def pooled_size(
 def downsample(kind: Downsampling, channels: int) -> nn.Module:
     """Halve a map: (N, C, H, W) -> (N, C, H / 2, W / 2), sizes rounded up.
 
-    ``"max"`` keeps the strongest answer of 2x2 values, ``"average"`` their mean; ``"strided"`` learns what to keep by
-    a 3x3 convolution of stride 2 with batch norm and ReLU (Springenberg, Dosovitskiy, Brox and Riedmiller 2015).
+    ``"max"`` keeps the largest of 2x2 values and ``"average"`` their mean. ``"strided"`` learns what to keep, by a 3x3
+    convolution of stride 2 with batch norm and ReLU (Springenberg, Dosovitskiy, Brox and Riedmiller 2015).
 
     Geometry: stride 2; an output reads 2 pixels per side when pooled, 3 when strided.
     Parameters: none when pooled; 9*C*C weights and 2*C of the norm when strided.
-    Multiply-adds: none when pooled; 9*C*C an output cell when strided.
+    Multiply-adds: none when pooled; 9*C*C per output cell when strided.
 
     Raises:
         SettingError: an unknown kind.

@@ -24,11 +24,11 @@ class SpatialPyramidPooling(nn.Module):
     No parameters, no multiply-adds.
 
     Args:
-        levels: bins along each axis, one number a level.
-        kind: the largest or the mean of a bin.
+        levels: bins along each axis, one number per level.
+        kind: the largest value or the mean of a bin.
 
     Raises:
-        SettingError: no level, one below 1, or an unknown kind.
+        SettingError: no level, a level below 1, or an unknown kind.
     """
 
     def __init__(self, levels: Sequence[int] = (4, 2, 1), *, kind: Literal["max", "average"] = "max") -> None:

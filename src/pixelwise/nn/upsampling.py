@@ -1,4 +1,4 @@
-"""The ways a coarse map is enlarged: copied, interpolated, scattered by a learnt kernel, or put back where it was."""
+"""Ways to enlarge a coarse map: copying, interpolation, transposed convolution and unpooling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def upsample_bilinear(features: Tensor, factor: int) -> Tensor:
 
     Pixel ``y`` reads cell position ``(y + 0.5) / f - 0.5``, clamped to the map: the half-pixel rule, by which cell
     ``i`` covers the pixels ``f*i`` to ``f*i + f - 1``. Geometry: an output reads 2 x 2 cells. No parameters; 4
-    multiply-adds a value.
+    multiply-adds per value.
     """
     return F.interpolate(features, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
@@ -34,7 +34,7 @@ def upsample_aligned(features: Tensor, factor: int) -> Tensor:
 
     Pixel ``y`` reads cell position ``y / f`` exactly, whatever the size; past the last cell its value is repeated. This
     is the rule of networks made for sizes f*k + 1 with aligned corners (the TensorFlow and Caffe DeepLabs), carried to
-    sizes f*k. Geometry: an output reads 2 x 2 cells, those at and after it. No parameters; 4 multiply-adds a value.
+    sizes f*k. Geometry: an output reads 2 x 2 cells, those at and after it. No parameters; 4 multiply-adds per value.
     """
     height, width = features.shape[2:]
     repeated = F.pad(features, (0, 1, 0, 1), mode="replicate")  # (N, C, h + 1, w + 1)
@@ -44,7 +44,7 @@ def upsample_aligned(features: Tensor, factor: int) -> Tensor:
 
 
 def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor:
-    """Put values back where a pool of 2x2 blocks took its largest from, zeros elsewhere: (N, C, h, w) -> (N, C, *size).
+    """Put values back at the maxima of a pool of 2x2 blocks, and zeros elsewhere: (N, C, h, w) -> (N, C, *size).
 
     Geometry: an output reads the one cell of the block it lies in. No parameters, no multiply-adds. SegNet's upsampling
     (Badrinarayanan, Kendall and Cipolla 2017).
@@ -86,9 +86,8 @@ class BilinearTransposed(nn.Module):
     that of :func:`upsample_bilinear`, except in the f/2 pixels along each border: outside the map this operator sees
     zeros where interpolation repeats the border.
 
-    Geometry: an output reads ceil(k / stride) cells a side, 2 for k = 2f.
-    Parameters, if learnt: C*k*k, one kernel a class; C*C*k*k with ``full``; else none.
-    Multiply-adds: k*k*C for each input cell; k*k*C*C with ``full``.
+    Geometry: an output reads ceil(k / stride) cells per side, 2 for k = 2f. Parameters, if learnt: C*k*k, one kernel
+    per channel; C*C*k*k with ``full``; else none. Multiply-adds: k*k*C for each input cell; k*k*C*C with ``full``.
 
     Args:
         channels: C; for scores, the number of classes.
@@ -131,17 +130,17 @@ Upsampling = Literal["nearest", "bilinear", "transposed", "unpool"]
 
 
 class Doubling(nn.Module):
-    """One doubling of a decoder that is about to meet the encoder's map of that stride, in any of four ways.
+    """One doubling of a decoder's map before it is joined with the encoder's map of that stride, in one of four ways.
 
     (N, C, h, w) -> (N, out_channels, 2h, 2w), or the size of the encoder's map where the two differ by a cell, as after
     encoders with unpadded convolutions.
 
     - ``"nearest"`` copies and ``"bilinear"`` interpolates: no parameters, C channels.
     - ``"transposed"``: the 2x2 up-convolution of U-Net (2015), which halves the channels: 2*C*C weights and C/2 biases;
-      2*C*C multiply-adds an input cell.
-    - ``"unpool"``: SegNet's idea on any encoder. In each 2x2 block of the encoder's finer map the largest value of a
-      channel says where the decoded value goes; the rest is zero. A 1x1 convolution brings the decoded map to as many
-      channels first: C*S weights and S biases. Where the encoder has no finer map, values are copied.
+      2*C*C multiply-adds per input cell.
+    - ``"unpool"``: SegNet's idea on any encoder. In each 2x2 block of the encoder's finer map, the position of the
+      largest value of a channel is where the decoded value goes; the rest is zero. A 1x1 convolution first gives the
+      decoded map as many channels: C*S weights and S biases. Where the encoder has no finer map, values are copied.
 
     Args:
         channels: C.
@@ -179,7 +178,7 @@ class Doubling(nn.Module):
 
 
 def _fit(features: Tensor, like: Tensor) -> Tensor:
-    """Bring a map to the size of another by copying cells; they differ only after unpadded encoders."""
+    """Resize a map to the size of another by copying cells; the sizes differ only after unpadded encoders."""
     if features.shape[2:] == like.shape[2:]:
         return features
     return F.interpolate(features, like.shape[2:], mode="nearest")

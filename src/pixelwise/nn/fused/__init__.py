@@ -1,1 +1,1 @@
-"""Forms of networks that only predict: fewer passes, the same results."""
+"""Forms of networks that only predict, with fewer passes and the same results."""

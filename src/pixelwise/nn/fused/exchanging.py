@@ -13,21 +13,21 @@ class Fusible(Protocol):
     """A part of a network that can be exchanged for one that computes the same in fewer passes."""
 
     def fuse(self) -> None:
-        """Exchange what can be; the part can then no longer be trained or saved."""
+        """Exchange the parts that can be; the module can then no longer be trained or saved."""
 
 
 class HalvingMaxPool2d(nn.MaxPool2d):
-    """The largest of 3x3 cells at stride 2 with padding 1, without the places where they were found.
+    """Max pooling of 3x3 cells at stride 2 with padding 1, without the indices of the maxima.
 
-    Those are numbers of 64 bits, four times the map they belong to in bfloat16, and no prediction asks for them. Rows
-    and columns are gone over one after the other. (N, C, h, w) -> (N, C, h / 2, w / 2).
+    Indices have 64 bits, four times the size of a map in bfloat16, and predictions do not need them. Rows are pooled
+    first, then columns. (N, C, h, w) -> (N, C, h / 2, w / 2).
     """
 
     def __init__(self) -> None:
         super().__init__(3, 2, 1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Pool a map; one with an odd side in the plain way."""
+        """Pool a map; a map with an odd side is pooled in the plain way."""
         if input.shape[2] % 2 or input.shape[3] % 2:
             return super().forward(input)  # type: ignore[no-any-return]
         rows = torch.maximum(input[:, :, 0::2], input[:, :, 1::2])  # (N, C, h / 2, w)
@@ -38,10 +38,10 @@ class HalvingMaxPool2d(nn.MaxPool2d):
 
 
 def fuse_parts(network: nn.Module) -> None:
-    """Fuse every part of a network that can be; in place.
+    """Fuse every part of a network that can be fused, in place.
 
     Args:
-        network: whose encoder's maps are exact fractions of the picture.
+        network: a network whose encoder's maps are exact fractions of the picture.
     """
     for part in list(network.modules()):
         if isinstance(part, Fusible):

@@ -16,16 +16,16 @@ Folded = tuple[str, str]
 def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> list[Folded]:
     """Let convolutions compute the batch normalisation that follows them; in place.
 
-    With running statistics a normalisation is one factor and one shift per channel, which weights and bias of the
-    convolution can hold: what is left is one pass less over every feature map. The network gives the same output up
-    to rounding and can no longer be trained.
+    With running statistics, a normalisation is one factor and one shift per channel, which the weights and the bias of
+    the convolution can include. This saves one pass over every feature map. The network gives the same output up to
+    rounding and can no longer be trained.
 
     Args:
-        network: in evaluation mode.
-        images: a shape (N, C, H, W) to run it with on the meta device, to see what follows what.
+        network: the network, in evaluation mode.
+        images: a shape (N, C, H, W) to run it with on the meta device, to find the order of operators.
 
     Returns:
-        Names of the convolutions and the normalisations that were folded.
+        The names of the convolutions and of the normalisations that were folded.
     """
     pairs = _find_pairs(network, images)
     for conv_name, norm_name in pairs:
@@ -45,7 +45,7 @@ def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> li
 
 
 def _find_pairs(network: nn.Module, images: tuple[int, int, int, int]) -> list[Folded]:
-    """Find each normalisation that is all that reads the output of one convolution."""
+    """Find each normalisation that is the only reader of the output of one convolution."""
     watch = _Readers()
     made_by: dict[int, str] = {}
     pairs: list[tuple[str, str, int]] = []
@@ -91,7 +91,7 @@ class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.reads: dict[int, int] = {}
-        self.kept: list[Tensor] = []  # so that ids stay theirs
+        self.kept: list[Tensor] = []  # kept alive, so that their ids stay valid
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for value in args:

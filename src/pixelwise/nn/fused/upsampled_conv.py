@@ -1,4 +1,4 @@
-"""A convolution of a doubled map that never builds the doubled map, for networks that only predict."""
+"""A convolution of a doubled map without building the doubled map, for networks that only predict."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch.nn import functional as F
 from pixelwise.nn.upsampling import upsample_nearest
 
 CONVOLVED_ROWS = 32
-"""Rows of cells that are convolved at a time, so that what is in between stays small."""
+"""The rows of cells that are convolved at a time, so that intermediate results stay small."""
 
 
 class UpsampledConv2d(nn.Module):
-    """What a 3x3 convolution makes of ``cat([doubled, skip])``, without the doubled map and the concatenation.
+    """Computes a 3x3 convolution of ``cat([doubled, skip])`` without the doubled map and the concatenation.
 
-    Doubling copies each cell into 2x2 pixels, so of the 3x3 pixels that an output reads two rows and two columns fall
-    into the same cells. Each of the four places in a block therefore has a 2x2 kernel on the cells, whose weights are
-    sums of the nine: 4/9 of the arithmetic, and no map of the doubled size but the result. Beyond the border both see
-    zeros. The result is the same up to rounding.
+    Doubling copies each cell into 2x2 pixels. Of the 3x3 pixels that an output reads, two rows and two columns
+    therefore belong to the same cells. Each of the four positions in a block has a 2x2 kernel on the cells, whose
+    weights are sums of the nine. This takes 4/9 of the arithmetic, and the result is the only map of the doubled size.
+    Both read zeros beyond the border, and the result is the same up to rounding.
 
-    The doubled map may lack its last row or column, as where an encoder has halved an odd side. What is convolved there
-    sees zeros instead, and is computed in the plain way.
+    The doubled map may lack its last row or column, as after an encoder has halved an odd side. Outputs there read
+    zeros instead, and are computed in the plain way.
 
     (N, C, h, w) and, if there is one, the encoder's map (N, S, 2h, 2w) -> (N, O, 2h, 2w); or both with odd sides.
 
     Args:
-        conv: 3x3, padding 1, of C + S channels.
+        conv: the 3x3 convolution with padding 1 of C + S channels.
         channels: C, how many of its channels are doubled; they come first.
     """
 
@@ -85,7 +85,7 @@ class UpsampledConv2d(nn.Module):
         return result
 
     def _last_line(self, decoded: Tensor, skip: Tensor | None, size: tuple[int, int], axis: int) -> Tensor:
-        """Convolve the last row (axis 2) or column (axis 3) in the plain way; it reads one more."""
+        """Convolve the last row (axis 2) or column (axis 3) in the plain way; it reads one more row or column."""
         cells, lines = min(2, decoded.shape[axis]), min(3, size[axis - 2])
         sides = list(size)
         sides[axis - 2] = lines

@@ -1,4 +1,4 @@
-"""Computing a decoder on part of a picture alone: what a tile only sees, the encoder reads and nothing else does."""
+"""Computing a decoder on part of a picture only: the halo of a tile is read by the encoder and by nothing else."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ class Windowed(Protocol):
     """A decoder that can leave out what a window of its output does not need."""
 
     def covered(self, window: Window, size: tuple[int, int]) -> Window:
-        """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
+        """The part of a picture of ``size`` pixels that the result covers if a window of it is wanted."""
         ...
 
     def __call__(self, maps: list[Tensor], window: Window) -> Tensor:
-        """Decode the encoder's maps of the whole picture, finest first, to a map of what is covered."""
+        """Decode the encoder's maps of the whole picture, finest first, to a map of the covered part."""
         ...
 
 
 @runtime_checkable
 class Cutting(Protocol):
-    """A decoder that may cut its maps to pictures of any size, whose encoder's maps have rounded it up."""
+    """A decoder that may cut its maps to pictures of any size, after its encoder has rounded sizes up."""
 
     @property
     def cuts(self) -> bool:
-        """Whether it does, so that pictures need not be continued to whole cells of the deepest map."""
+        """Whether it cuts its maps, so that pictures need not be continued to whole cells of the deepest map."""
         ...
 
     def __call__(self, maps: list[Tensor], window: Window | None, size: tuple[int, int]) -> Tensor:
-        """Decode the encoder's maps of a picture of ``size`` pixels; of all of it where no window is given."""
+        """Decode the encoder's maps of a picture of ``size`` pixels, or of a window of it if one is given."""
         ...
 
 
 def everything(size: tuple[int, int]) -> Window:
-    """The window that holds a picture of height and width."""
+    """The window that covers a whole picture of the given height and width."""
     return slice(0, size[0]), slice(0, size[1])
 
 
 def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
-    """Widen a window on all sides and on to multiples of ``unit`` pixels, or to the end of the picture."""
+    """Widen a window on all sides, and then to multiples of ``unit`` pixels or to the end of the picture."""
     rows, columns = (
         slice(max(0, (side.start - by) // unit * unit), min(length, -(-(side.stop + by) // unit) * unit))
         for side, length in zip(window, size, strict=True)
@@ -54,8 +54,8 @@ def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
 def crop(features: Tensor, window: Window, covered: Window, stride: int) -> Tensor:
     """Cut a map (N, C, h, w) with cells of ``stride`` pixels, which lies on ``covered``, to a window inside that.
 
-    Its last cells may reach beyond the picture. The result is a copy, so that the map can be let go; what lies on the
-    window already is given back as it is.
+    Its last cells may reach beyond the picture. The result is a copy, so that the map can be freed; a map that already
+    lies on the window is returned unchanged.
     """
     if window == covered:
         return features

@@ -1,4 +1,4 @@
-"""A 3x3 convolution of fewer multiplications, for networks that only predict, in float32 on a CPU."""
+"""A 3x3 convolution with fewer multiplications, for networks that only predict, in float32 on a CPU."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from torch.nn import functional as F
 from pixelwise.ops.native import native_for, native_module, threads
 
 OUTPUTS_PER_SIDE, POINTS_PER_TILE = 4, 36
-"""Outputs along a side of a tile, and points that a tile is turned into."""
+"""The outputs per side of a tile, and the number of points that a tile is transformed into."""
 
 CHANNEL_BLOCK = 16
-"""Channels come in whole blocks of as many."""
+"""The numbers of channels must be multiples of this."""
 
 LEAST_WINOGRAD_CHANNELS = 64
-"""Channels from which on the products cost more than turning maps into points and back."""
+"""The least channels for which the products cost more than transforming maps into points and back."""
 
 TILES_AT_A_TIME = 128
-"""Tiles that are worked on at a time, so that their points stay in the cache; maps of fewer are convolved as ever."""
+"""The tiles that are processed at a time, so that their points stay in the cache; maps with fewer tiles are convolved
+in the plain way."""
 
 
 class WinogradConv2d(nn.Module):
-    """What a 3x3 convolution with padding 1 computes, by Winograd's algorithm F(4x4, 3x3): a quarter of the products.
+    """A 3x3 convolution with padding 1 by Winograd's algorithm F(4x4, 3x3), with a quarter of the products.
 
     Lavin and Gray 2016. Rounding is about five times that of a plain convolution: 1e-5 of the largest value. Maps of
     few cells, of another type than float32 and on other devices are convolved in the plain way.
@@ -32,7 +33,7 @@ class WinogradConv2d(nn.Module):
     (N, C, H, W) -> (N, O, H, W), channels last.
 
     Args:
-        conv: one that :func:`suits`.
+        conv: a convolution that :func:`suits`.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

@@ -1,1 +1,1 @@
-"""A network run on shapes alone: its geometry, its arithmetic, its memory."""
+"""Running a network on shapes alone, to find its geometry, arithmetic and memory."""

@@ -1,4 +1,4 @@
-"""Multiply-adds of the operators that have any worth counting: convolutions and matrix products."""
+"""Multiply-adds of convolutions and matrix products, the operators for which they are counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 def multiply_adds(operator: Any, args: tuple[Any, ...], output: Tensor) -> int:
     """Count the multiply-adds of one run of an operator (an overload of ``torch.ops``).
 
-    Padding counts as any other value, as in published figures. Biases, norms, pooling and interpolation count nothing.
+    Padding counts like any other value, as in published figures. Biases, norms, pooling and interpolation do not count.
     """
     cost = _OPERATOR_COSTS.get(operator._overloadpacket)
     return 0 if cost is None else cost(args, output)
@@ -20,7 +20,7 @@ def multiply_adds(operator: Any, args: tuple[Any, ...], output: Tensor) -> int:
 
 def _convolution(args: tuple[Any, ...], output: Tensor) -> int:
     input, weight, transposed = args[0], args[1], args[6]
-    # The whole kernel meets every output place; that of a transposed convolution every input place.
+    # The whole kernel is applied at every output position; that of a transposed convolution at every input position.
     places = input.numel() // input.shape[1] if transposed else output.numel() // output.shape[1]
     return int(places * weight.numel())
 

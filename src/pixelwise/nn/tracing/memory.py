@@ -1,4 +1,4 @@
-"""How much memory a network's feature maps take at once, and its arithmetic, counted on the meta device."""
+"""Counting the memory of a network's feature maps and its arithmetic, on the meta device."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pixelwise.nn.tracing.meta import run_on_meta
 
 
 class Demand(NamedTuple):
-    """What a run of a network without gradients takes."""
+    """The memory and arithmetic of a run of a network without gradients."""
 
     peak_bytes: int
-    """Most bytes of feature maps that live at the same time."""
+    """The most bytes of feature maps that exist at the same time."""
     multiply_adds: int
 
 
@@ -29,7 +29,7 @@ def demand(
     dtype: torch.dtype = torch.float32,
     more: tuple[Any, ...] = (),
 ) -> Demand:
-    """Count what a run of a network takes.
+    """Count the memory and arithmetic of a run of a network.
 
     The network runs on shapes alone, so the count depends on nothing but the network and the size: parameters and the
     working memory of single kernels are not in it.
@@ -38,7 +38,7 @@ def demand(
         network: takes images (N, C, H, W).
         images: their shape.
         dtype: type that the network computes in.
-        more: what the network is given besides the images.
+        more: further arguments of the network.
     """
     counter = _Counter()
     run_on_meta(network, images, counter, dtype=dtype, begin=counter.watch, more=more)
@@ -46,7 +46,7 @@ def demand(
 
 
 def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: torch.dtype = torch.float32) -> int:
-    """Count the most bytes of feature maps that live at the same time: see :func:`demand`."""
+    """Count the most bytes of feature maps that exist at the same time; see :func:`demand`."""
     return demand(network, images, dtype=dtype).peak_bytes
 
 
@@ -77,7 +77,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        # What was never watched is a parameter, and so is a view of it, such as the transpose that a product takes.
+        # Tensors that were never tracked are parameters or views of these, such as the transpose for a product.
         keys = {tensor.untyped_storage()._cdata for tensor in _tensors([*args, *(kwargs or {}).values()])}
         parameters = keys - self.users.keys()
         for tensor in _tensors(result):

@@ -1,4 +1,4 @@
-"""Running a network on shapes alone, to see what it does without computing anything."""
+"""Running a network on shapes alone, to find what it does without computing values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run_on_meta(
     begin: Callable[[Tensor], None] | None = None,
     more: tuple[Any, ...] = (),
 ) -> Any:
-    """Run a network in evaluation mode on the meta device and return its output; the network is left as it is.
+    """Run a network in evaluation mode on the meta device and return its output; the network is not changed.
 
     Args:
         network: takes images (N, C, H, W).
@@ -27,7 +27,7 @@ def run_on_meta(
         watching: entered for the run, such as a ``TorchDispatchMode`` that sees every operator.
         dtype: type of images and of all parameters that are floats.
         begin: called with the images before the run.
-        more: what the network is given besides the images.
+        more: further arguments of the network.
     """
     state = {
         name: torch.empty_like(value, device="meta", dtype=dtype if value.is_floating_point() else value.dtype)

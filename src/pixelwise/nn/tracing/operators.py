@@ -1,7 +1,7 @@
-"""What the outputs of each operator read of its inputs: stated once, here, for every network.
+"""Rules that state which inputs the outputs of each operator read, for all networks.
 
-A rule takes one run of an operator and tells where the values of its output lie. It must never tell less than is read:
-where it cannot know, the output is everywhere, which makes it see the whole picture.
+A rule takes one run of an operator and gives the geometry of its output. It must never state fewer inputs than are
+read: where it cannot know them, the output is EVERYWHERE, which means that it sees the whole picture.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def rule_of(operator: Any) -> Rule | None:
 
 
 def _join(run: Operation) -> Where:
-    """Branches that meet value by value, or along channels."""
+    """Join branches value by value, or along channels."""
     maps = [(tensor, places) for tensor, places in run.inputs if isinstance(places, Places)]
     if not maps:
         return EVERYWHERE
-    # Branches of a single place are spread over the others, which then see all that it sees.
+    # A branch with a single place is broadcast over the others, which then see everything that it sees.
     most = max(places.shape[1] * places.shape[2] for _, places in maps)
     spread = [(tensor, places) for tensor, places in maps if places.shape[1] * places.shape[2] == most]
-    spread.sort(key=lambda branch: branch[1].rows.whole)  # the stride of a map that was stretched says nothing
+    spread.sort(key=lambda branch: branch[1].rows.whole)  # the stride of a stretched map has no meaning
     tensor, first = spread[0]
     branches = [places for _, places in spread]
     result = _follow(first, tensor, run.output)
@@ -56,7 +56,7 @@ def _strides(places: Places) -> tuple[int | Fraction, int | Fraction]:
 
 
 def _aligned(one: Tensor, one_places: Places, other: Tensor, other_places: Places) -> bool:
-    """Whether rows meet rows where two tensors are combined: broadcasting counts dimensions from the last."""
+    """Whether rows are combined with rows in two tensors: broadcasting counts dimensions from the last."""
     if one_places.shape == other_places.shape and one.shape == other.shape:
         return True
     rows, other_rows = one_places.row_dimension(one.shape), other_places.row_dimension(other.shape)
@@ -78,7 +78,7 @@ def _keep(run: Operation) -> Where:
 
 
 def _batch_norm(run: Operation) -> Where:
-    """By running statistics every value keeps to itself; by those of the picture (instance norm) it sees all."""
+    """With running statistics a value depends on itself only; with those of the picture, on all values."""
     places = _keep(run)
     return places.see_whole() if run.args[5] and isinstance(places, Places) else places
 
@@ -117,7 +117,7 @@ def _max_pool(run: Operation) -> Where:
     kernel, stride = _pair(run.args[1]), _pair(run.argument(2, []) or run.args[1])
     padding, dilation = _pair(run.argument(3, 0)), _pair(run.argument(4, 1))
     if run.output.dtype == torch.int64 and (kernel != stride or padding != (0, 0)):
-        return EVERYWHERE  # indices that lead out of the block of their own cell: unpooling by them may go anywhere
+        return EVERYWHERE  # indices that point outside the block of their cell: unpooling by them may write anywhere
     ceil = run.argument(5, False)
     return run.along(
         lambda geometry, axis: geometry.pool(
@@ -135,12 +135,12 @@ def _average_pool(run: Operation) -> Where:
 
 
 def _average_pool_of_channels(run: Operation) -> Where:
-    """What local response normalisation does: three dimensions, of which rows and columns keep to themselves."""
+    """Local response normalisation pools over three dimensions, but not over rows and columns."""
     return _keep(run) if tuple(run.args[1][-2:]) == (1, 1) else EVERYWHERE
 
 
 def _adaptive_pool(run: Operation) -> Where:
-    """Bins that divide the map are ordinary pooling only for this one size, so the whole picture is seen."""
+    """Bins that divide the map equal ordinary pooling only for this one size, so outputs see the whole picture."""
     places = run.input
     same = isinstance(places, Places) and tuple(run.output.shape[-2:]) == places.shape[1:3]
     return _keep(run) if same else EVERYWHERE
@@ -151,11 +151,11 @@ def _pad(run: Operation) -> Where:
     return run.along(lambda geometry, axis: geometry.pad(*before_after[2 - 2 * axis : 4 - 2 * axis]))
 
 
-# The ways up.
+# Upsampling.
 
 
 def _unpool(run: Operation) -> Where:
-    """Values go back to where their indices say, within the block that was pooled."""
+    """Values go back to the positions of their indices, within the block that was pooled."""
     both = _join(replace(run, output=run.args[0]))  # values and indices
     if not isinstance(both, Places) or both.shape[3] != 1:
         return EVERYWHERE
@@ -166,7 +166,7 @@ def _unpool(run: Operation) -> Where:
 
 
 def _factors(run: Operation, scales: tuple[Any, Any]) -> tuple[int, int] | None:
-    """Whole factors of an upsampling; None where it stretches the map to a size."""
+    """The whole factors of an upsampling; None where it stretches the map to a size."""
     places = run.input
     if not isinstance(places, Places):
         return None
@@ -180,7 +180,7 @@ def _factors(run: Operation, scales: tuple[Any, Any]) -> tuple[int, int] | None:
 
 def _nearest(run: Operation) -> Where:
     factors = _factors(run, (run.argument(2, None), run.argument(3, None)))
-    if factors is None:  # a map that is stretched lies on no grid; what is read then depends on the picture's size
+    if factors is None:  # a stretched map has no fixed grid; which inputs are read depends on the picture's size
         return EVERYWHERE
     return run.along(lambda geometry, axis: geometry.nearest(factors[axis]))
 
@@ -206,14 +206,14 @@ def _bilinear_corners(run: Operation) -> Where:
             return EVERYWHERE
         factor = (side - 1) // (cells - 1)
         stride = Fraction(geometry.stride) / max(factor, 1)
-        if stride.denominator > 1 and stride.numerator > 1:  # fits by chance: 8 cells of stride 8 become 64
+        if stride.denominator > 1 and stride.numerator > 1:  # fits only by chance: 8 cells of stride 8 become 64
             return EVERYWHERE
         factors.append(factor)
     return run.along(lambda geometry, axis: geometry.bilinear(factors[axis], first=0))
 
 
 def _shuffle(run: Operation) -> Where:
-    """Channels become places: each cell a block."""
+    """Channels become positions: each cell becomes a block."""
     return run.along(lambda geometry, axis: geometry.nearest(run.args[1]))
 
 
@@ -278,11 +278,11 @@ def _reorder(run: Operation, order: list[int]) -> Where:
 
 
 def _view(run: Operation) -> Where:
-    """A view keeps the order of values, so that the products around rows and columns find them again."""
+    """A view keeps the order of values, so that rows and columns are found by products of dimensions."""
     return run.input
 
 
-# Sums: over channels every place keeps to itself, over places everything is seen.
+# Sums over channels depend on one place each; sums over places see everything.
 
 
 def _reduce(run: Operation) -> Where:
@@ -308,7 +308,7 @@ def _reduce_over(run: Operation, dimensions: Any) -> Where:
 
 
 def _product(run: Operation) -> Where:
-    """A matrix product over the last dimension, where it holds the channels alone."""
+    """A matrix product over the last dimension, where it holds only the channels."""
     matrix = run.args[-2]
     if len(run.inputs) != 1 or run.inputs[0][0] is not matrix:
         return EVERYWHERE
@@ -320,7 +320,7 @@ def _product(run: Operation) -> Where:
 
 
 def _layer_norm(run: Operation) -> Where:
-    """Over the last dimensions: they hold the channels alone where the map is channels-last."""
+    """Normalisation over the last dimensions: they hold only the channels where the map is channels-last."""
     places, over = run.input, 1
     for size in run.args[1]:
         over *= size
@@ -379,4 +379,4 @@ OPERATOR_RULES: dict[Any, Rule] = {
     aten.lift_fresh: _keep,
     aten._to_copy: _keep,
 }
-"""Operator -> what its outputs read. Operators that work value by value need no entry; others see the whole."""
+"""Operator -> rule. Operators that work value by value need no entry; the outputs of others see the whole picture."""

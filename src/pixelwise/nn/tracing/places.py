@@ -1,4 +1,4 @@
-"""How the places of a tensor lie on the picture, and what one run of an operator shows of them."""
+"""The positions of a tensor's values on the picture, and the data of one run of an operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelwise.geometry import Geometry
 
 @dataclass(frozen=True)
 class Places:
-    """How the places of a tensor lie on the picture.
+    """The positions of a tensor's values on the picture.
 
     Args:
         rows: geometry along the height.
@@ -29,11 +29,11 @@ class Places:
 
     @property
     def geometry(self) -> Geometry:
-        """What holds along both axes."""
+        """The geometry, which is the same along both axes."""
         return self.rows if self.rows == self.columns else self.rows.join(self.columns)
 
     def see_whole(self) -> Places:
-        """The same places, each of which sees the whole picture."""
+        """The same positions, each of which sees the whole picture."""
         return Places(self.rows.see_whole(), self.columns.see_whole(), self.shape)
 
     def row_dimension(self, shape: Sequence[int]) -> int | None:
@@ -66,7 +66,7 @@ Where = Places | str
 
 @dataclass(frozen=True)
 class Operation:
-    """One run of an operator, as the rules see it.
+    """The data of one run of an operator that the rules use.
 
     Args:
         args: its arguments by position.

@@ -1,9 +1,10 @@
 """The geometry of any network, traced from the operators that it runs.
 
-The network runs once on the meta device, where tensors have shapes and no values. Beside each feature map goes a
-:class:`~pixelwise.geometry.Geometry`; every operator says what its outputs read of its inputs (:mod:`.reads`), and
-joining branches unite. An operator that is not known, or that looks at all places (attention, global pooling), makes
-its outputs see the whole picture. What is traced is therefore never less than what the network reads.
+The network runs once on the meta device, where tensors have shapes and no values. Each feature map has a
+:class:`~pixelwise.geometry.Geometry`. The rule of every operator states which inputs its outputs read
+(:mod:`.operators`), and branches that are joined are united. An unknown operator, or one that reads all positions
+(attention, global pooling), makes its outputs see the whole picture. The traced geometry therefore never states less
+than the network reads.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pixelwise.nn.tracing.places import EVERYWHERE, REGIONS, Operation, Places, 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one call of a module of a traced network gave and cost."""
+    """The output and the cost of one call of a module of a traced network."""
 
     name: str
     """The name of the module; where it has several, the one inside of the module that called it."""
@@ -40,20 +41,20 @@ class Stage:
     parameters: int
     multiply_adds: int
     written: int
-    """Bytes of feature maps that its operators wrote, in float32; results that overwrite their input count nothing."""
+    """Bytes of feature maps that its operators wrote, in float32; results that overwrite their input do not count."""
     call: int
-    """Which call of the run it was, in the order in which they began."""
+    """The number of the call, in the order in which calls began."""
     caller: int | None
-    """The call that it ran in; None for the network itself."""
+    """The number of the call that it ran in; None for the network itself."""
     keeps: bool = False
     """Whether its output has the shape of the first tensor that it was given and reads no more of the picture."""
     regions: bool = False
-    """Whether it ran on regions of a picture (P, ...), each for itself, and not on the picture."""
+    """Whether it ran on separate regions of a picture (P, ...) and not on the picture."""
 
 
 @dataclass
 class Trace:
-    """What running a network on the meta device told."""
+    """The result of running a network on the meta device."""
 
     outputs: list[Geometry] = field(default_factory=list)
     """Geometry of each output, in order; those that lie on regions of the picture are left out."""
@@ -66,16 +67,16 @@ class Trace:
     written: int = 0
     """Bytes of feature maps that all operators wrote, in float32."""
     period: int = 1
-    """Sides that are multiples of it divide without remainder at every stage."""
+    """Sides that are multiples of this divide without remainder at every stage."""
 
 
 def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
     """Run a network on the meta device and report the geometry of its outputs and stages.
 
     Args:
-        module: takes images (N, C, H, W) and returns a map (N, K, h, w), or a list or tuple of them. It is left as it
-            is; parameters are replaced by shapes for the run.
-        images: shape (N, C, H, W); sides that the network divides without remainder give the cleanest answer.
+        module: takes images (N, C, H, W) and returns a map (N, K, h, w), or a list or tuple of them. It is not changed;
+            parameters are replaced by shapes for the run.
+        images: shape (N, C, H, W); sides that the network divides without remainder give the most exact result.
 
     Raises:
         ModelError: an output is no map of places, or has different strides along rows and columns.
@@ -103,9 +104,9 @@ def trace(module: nn.Module, images: tuple[int, int, int, int]) -> Trace:
 
 
 def on_regions(regions: Tensor) -> Tensor:
-    """Tell whoever traces the network that a tensor (P, ...) holds regions of a picture, and return it.
+    """Mark a tensor (P, ...) as regions of a picture for tracing, and return it.
 
-    All that is computed from it then belongs to regions too: it is counted, but lies on no grid of the picture.
+    Everything computed from it then belongs to regions as well: it is counted, but has no grid on the picture.
     """
     tracer = _get_current_dispatch_mode()
     if isinstance(tracer, _OperatorTracer):
@@ -114,20 +115,20 @@ def on_regions(regions: Tensor) -> Tensor:
 
 
 class _OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches every operator and keeps the places of every tensor."""
+    """Observes every operator and keeps the positions of every tensor."""
 
     def __init__(self, picture: tuple[int, int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.picture = picture
         self.trace = Trace()
-        self.known: dict[int, tuple[Tensor, Where]] = {}  # tensors are kept, so that ids stay theirs
+        self.known: dict[int, tuple[Tensor, Where]] = {}  # tensors are kept alive, so that their ids stay valid
         self.mixed: set[int] = set()
-        """Storages of which a part was overwritten: what else lies in them is no longer known."""
+        """Storages of which a part was overwritten: the positions of the rest are no longer known."""
         self.parameters: dict[int, str] = {}
         """Storages of the parameters, with their names."""
 
     def place(self, tensor: Tensor, places: Where) -> None:
-        """Remember where the values of a tensor lie."""
+        """Store the positions of a tensor's values."""
         self.known[id(tensor)] = (tensor, places)
         if isinstance(places, Places):
             self.trace.period = lcm(self.trace.period, places.rows.period, places.columns.period)
@@ -153,7 +154,7 @@ class _OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def watch(self, network: nn.Module) -> Iterator[None]:
-        """Write down a stage whenever a part of the network has run."""
+        """Record a stage whenever a part of the network has run."""
         names: dict[nn.Module, list[str]] = {}
         for name, part in network.named_modules(remove_duplicate=False):
             names.setdefault(part, []).append(name)
@@ -225,7 +226,7 @@ class _OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
 
     def _overwrite(self, tensor: Tensor, where: Where) -> None:
-        """Forget what else lies in a storage of which one tensor was given values from elsewhere."""
+        """Drop the positions of other tensors in a storage of which one tensor was overwritten."""
         if self.where(tensor) == where:
             return
         storage = _storage(tensor)

@@ -1,4 +1,4 @@
-"""Which parameters of a network nothing reads, told by the graph of one run on shapes alone."""
+"""Finding the parameters of a network that nothing reads, from the graph of one run on shapes alone."""
 
 from __future__ import annotations
 
