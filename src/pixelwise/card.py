@@ -12,7 +12,7 @@ from pixelwise.preprocessing import Edge, Preprocessing
 from pixelwise.tiling import FAST_HALO
 from pixelwise.types import LabelSpace
 
-Kind = Literal["pixels", "objects"]
+ModelKind = Literal["pixels", "objects"]
 """What a model gives: the class of every pixel, or objects with a box and perhaps a mask each."""
 
 
@@ -50,7 +50,7 @@ class UntracedCard:
     """
 
     name: str = ""
-    kind: Kind = "pixels"
+    kind: ModelKind = "pixels"
     options: Mapping[str, Any] = field(default_factory=dict)
     label_space: LabelSpace
     preprocessing: Preprocessing

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import MultiScaleRoIAlign, roi_align, roi_pool
 
-from pixelwise.detection.roi import OPERATIONS, RegionReader, levels_of, read_regions
+from pixelwise.detection.roi import ROI_OPERATIONS, RegionReader, levels_of, read_regions
 from pixelwise.errors import SettingError
 
 RAMP = torch.arange(16.0).repeat(16, 1)[None, None]  # f(y, x) = x
@@ -59,7 +59,7 @@ def at(values: Tensor, y: float, x: float) -> Tensor:
 
 
 @pytest.mark.parametrize("reduce", ["avg", "max"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", ROI_OPERATIONS)
 def test_regions_equal_a_slow_loop(operation: str, reduce: str) -> None:
     torch.manual_seed(0)
     features = torch.randn(2, 3, 11, 13, dtype=torch.float64)
@@ -108,7 +108,7 @@ def test_operations_that_torchvision_has_equal_its_own() -> None:
 
 
 @pytest.mark.parametrize("reduce", ["avg", "max"])
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", ROI_OPERATIONS)
 def test_gradients_reach_the_map(operation: str, reduce: str) -> None:
     torch.manual_seed(2)
     features = torch.randn(1, 2, 6, 7, dtype=torch.float64, requires_grad=True)
@@ -146,7 +146,7 @@ def test_boxes_of_any_type_are_read_off_the_same_map(dtype: torch.dtype) -> None
     maps = [torch.rand(2, 16, 64, 64), torch.rand(2, 16, 32, 32), torch.rand(2, 16, 16, 16)]
     assert torch.equal(levels_of(boxes.to(dtype), (4, 8, 16)), levels_of(boxes.float(), (4, 8, 16)))
     assert levels_of((boxes * 200).half(), (4, 8, 16)).tolist() == [2, 2, 2]
-    for operation in OPERATIONS:
+    for operation in ROI_OPERATIONS:
         reader = RegionReader(3, (4, 8, 16), operation=operation)
         expected = reader(maps, [boxes.float(), boxes[:1].float()])
         torch.testing.assert_close(reader(maps, [boxes.to(dtype), boxes[:1].to(dtype)]), expected)
@@ -154,7 +154,7 @@ def test_boxes_of_any_type_are_read_off_the_same_map(dtype: torch.dtype) -> None
 
 def test_no_boxes_give_no_regions() -> None:
     maps = [torch.randn(1, 3, 8, 8), torch.randn(1, 3, 4, 4)]
-    for operation in OPERATIONS:
+    for operation in ROI_OPERATIONS:
         assert RegionReader(7, (4, 8), operation=operation)(maps, [torch.zeros(0, 4)]).shape == (0, 3, 7, 7)
 
 

@@ -16,6 +16,9 @@ from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.types import Color
 from pixelwise.words import counted
 
+NO_SPLIT = "all"
+"""The name of the only split of a data set that has no splits on disk."""
+
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
     "training": "train",

@@ -23,9 +23,9 @@ from pixelwise.detection.boxes import widened
 from pixelwise.errors import SettingError
 from pixelwise.ops.native import native_for, require_native, threads
 
-Operation = Literal["pool", "warp", "align"]
+RoiOperation = Literal["pool", "warp", "align"]
 Reduce = Literal["avg", "max"]
-OPERATIONS: tuple[Operation, ...] = ("pool", "warp", "align")
+ROI_OPERATIONS: tuple[RoiOperation, ...] = ("pool", "warp", "align")
 REDUCTIONS: tuple[Reduce, ...] = ("avg", "max")
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
@@ -38,7 +38,7 @@ def read_regions(
     *,
     cells: int,
     stride: float,
-    operation: Operation = "align",
+    operation: RoiOperation = "align",
     reduce: Reduce = "avg",
     samples: int = 2,
     half_pixel: bool = True,
@@ -87,8 +87,8 @@ def check_operation(operation: str, reduce: str) -> None:
     Raises:
         SettingError: no such operation, or no such way to reduce.
     """
-    if operation not in OPERATIONS:
-        raise SettingError(f"there is no RoI operation '{operation}'; choose one of {', '.join(OPERATIONS)}")
+    if operation not in ROI_OPERATIONS:
+        raise SettingError(f"there is no RoI operation '{operation}'; choose one of {', '.join(ROI_OPERATIONS)}")
     if reduce not in REDUCTIONS:
         raise SettingError(f"samples of a bin cannot be reduced by '{reduce}'; choose one of {', '.join(REDUCTIONS)}")
 
@@ -174,7 +174,7 @@ class RegionReader:
         cells: int,
         strides: Sequence[int],
         *,
-        operation: Operation = "align",
+        operation: RoiOperation = "align",
         reduce: Reduce = "avg",
         samples: int = 2,
         half_pixel: bool = True,
@@ -183,7 +183,7 @@ class RegionReader:
         check_operation(operation, reduce)
         self.cells = cells
         self.strides = tuple(strides)
-        self.operation: Operation = operation
+        self.operation: RoiOperation = operation
         self.reduce: Reduce = reduce
         self.samples = samples
         self.half_pixel = half_pixel

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from pixelwise.encoders.alexnet import alexnet_encoder
-from pixelwise.encoders.resnet import BLOCKS, ResNet
+from pixelwise.encoders.resnet import RESNET_BLOCKS, ResNet
 from pixelwise.encoders.smp_encoder import SMP_PREFIX, smp_encoder
 from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.encoders.xception import ENTRY_FLOW, AlignedXception
@@ -48,10 +48,10 @@ class Encoder(Protocol):
 PAPER_TRUNKS: dict[str, Callable[..., Encoder]] = {
     "alexnet": alexnet_encoder,
     **{f"aligned_xception{depth}": partial(AlignedXception, depth) for depth in ENTRY_FLOW},
-    **{f"resnet{depth}_atrous": partial(ResNet, depth, dilation_from="stage") for depth in BLOCKS},
+    **{f"resnet{depth}_atrous": partial(ResNet, depth, dilation_from="stage") for depth in RESNET_BLOCKS},
     **{
         f"resnet{depth}_multigrid": partial(ResNet, depth, dilation_from="stage", multi_grid=(1, 2, 4))
-        for depth in BLOCKS
+        for depth in RESNET_BLOCKS
     },
 }
 """Trunks of the classical papers that timm does not have: name -> ``build(in_channels=..., output_stride=...)``."""

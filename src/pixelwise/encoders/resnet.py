@@ -11,7 +11,7 @@ from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.nn.blocks import BatchNorm2d, initialise
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+RESNET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Depth -> residual blocks in each of the four stages."""
 
 BASE_CHANNELS = (64, 128, 256, 512)
@@ -127,8 +127,8 @@ class ResNet(nn.Module):
         width: float = 1.0,
     ) -> None:
         super().__init__()
-        if depth not in BLOCKS:
-            raise ModelError(f"there is no ResNet of depth {depth}; known: {', '.join(map(str, BLOCKS))}")
+        if depth not in RESNET_BLOCKS:
+            raise ModelError(f"there is no ResNet of depth {depth}; known: {', '.join(map(str, RESNET_BLOCKS))}")
         if output_stride not in (8, 16, 32):
             raise SettingError(f"output_stride is {output_stride}; a ResNet has 8, 16 or 32")
         if stride_in not in ("1x1", "3x3") or dilation_from not in ("stage", "before"):
@@ -147,7 +147,7 @@ class ResNet(nn.Module):
         expansion = BasicBlock.expansion if depth < 50 else Bottleneck.expansion
         channels, strides = [base[0]], [2]
         before, stride, dilation = base[0], 4, 1
-        for stage, (inside, count) in enumerate(zip(base, BLOCKS[depth], strict=True), start=1):
+        for stage, (inside, count) in enumerate(zip(base, RESNET_BLOCKS[depth], strict=True), start=1):
             step = 1 if stage == 1 else 2
             former = dilation
             if stride * step > output_stride:

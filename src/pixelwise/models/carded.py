@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from pixelwise.card import Kind, ModelCard, TrainingSummary, UntracedCard
+from pixelwise.card import ModelCard, ModelKind, TrainingSummary, UntracedCard
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
@@ -88,7 +88,7 @@ class CardedModel(nn.Module):
         return encoder
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ModelKind:
         """What it gives."""
         return self._untraced.kind
 

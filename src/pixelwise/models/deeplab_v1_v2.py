@@ -25,10 +25,10 @@ from pixelwise.nn.blocks import initialise
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
-STRIDE = 8
+COARSE_STRIDE = 8
 """Pixels from one cell to the next."""
 
-HIDDEN = 1024
+HIDDEN_CHANNELS = 1024
 """Channels of fc6 and fc7."""
 
 DeepLabV2Trunk = Literal["resnet101", "vgg16"]
@@ -83,7 +83,7 @@ class DeepLabV1(nn.Module):
     def __init__(self, classes: int, *, in_channels: int = 3, width: float = 1.0) -> None:
         super().__init__()
         self.trunk = VGG16(in_channels=in_channels, width=width, atrous=True, ceil_pools=True)
-        self.head = FullyConnected(self.trunk.channels[-1], _scaled(HIDDEN, width), classes, dilation=12)
+        self.head = FullyConnected(self.trunk.channels[-1], _scaled(HIDDEN_CHANNELS, width), classes, dilation=12)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score normalised images."""
@@ -125,7 +125,7 @@ class DeepLabV2(nn.Module):
         self.head: nn.Module
         if trunk == "vgg16":
             self.trunk = VGG16(in_channels=in_channels, width=width, atrous=True, ceil_pools=True)
-            hidden = _scaled(HIDDEN, width)
+            hidden = _scaled(HIDDEN_CHANNELS, width)
             self.head = _Sum(
                 FullyConnected(self.trunk.channels[-1], hidden, classes, dilation=rate) for rate in atrous_rates
             )
@@ -133,7 +133,7 @@ class DeepLabV2(nn.Module):
             self.trunk = ResNet(
                 101,
                 in_channels=in_channels,
-                output_stride=STRIDE,
+                output_stride=COARSE_STRIDE,
                 stride_in="1x1",
                 dilation_from="stage",
                 ceil_pool=True,
@@ -179,7 +179,9 @@ def _scaled(channels: int, width: float) -> int:
 def deeplabv1(label_space: LabelSpace, preprocessing: Preprocessing, options: PaperOptions) -> SegmentationModel:
     """Build a DeepLab-LargeFOV; see :class:`DeepLabV1`."""
     network = DeepLabV1(len(label_space), in_channels=preprocessing.channels, width=options.width)
-    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=STRIDE, first=0)
+    return SegmentationModel(
+        network, label_space=label_space, preprocessing=preprocessing, stride=COARSE_STRIDE, first=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,4 +223,6 @@ def deeplabv2(label_space: LabelSpace, preprocessing: Preprocessing, options: De
         scales=options.scales,
         width=options.width,
     )
-    return SegmentationModel(network, label_space=label_space, preprocessing=preprocessing, stride=STRIDE, first=0)
+    return SegmentationModel(
+        network, label_space=label_space, preprocessing=preprocessing, stride=COARSE_STRIDE, first=0
+    )

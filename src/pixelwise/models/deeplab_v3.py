@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders import Encoder
 from pixelwise.encoders.mobilenet import DilatedMobileNetV3
-from pixelwise.encoders.resnet import BLOCKS, ResNet
+from pixelwise.encoders.resnet import RESNET_BLOCKS, ResNet
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.options import Count, PaperOptions, Several
@@ -22,7 +22,7 @@ MOBILENET = "mobilenetv3_large_100"
 """The trunk without width of its own that torchvision offers beside its ResNets."""
 
 
-class Variant(NamedTuple):
+class DeepLabV3Variant(NamedTuple):
     """Where published DeepLabv3 networks differ."""
 
     output_stride: int
@@ -43,10 +43,10 @@ class Variant(NamedTuple):
 DeepLabV3Form = Literal["paper", "torchvision", "smp"]
 """Names of the forms."""
 
-VARIANTS: dict[DeepLabV3Form, Variant] = {
-    "paper": Variant(16, (6, 12, 18), 16, 0.1, False, "stage", (1, 2, 4), 0, None),
-    "torchvision": Variant(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
-    "smp": Variant(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
+DEEPLABV3_VARIANTS: dict[DeepLabV3Form, DeepLabV3Variant] = {
+    "paper": DeepLabV3Variant(16, (6, 12, 18), 16, 0.1, False, "stage", (1, 2, 4), 0, None),
+    "torchvision": DeepLabV3Variant(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
+    "smp": DeepLabV3Variant(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
 }
 """Name -> what it stands for. Only ``paper`` lies on an exact grid, so that tiles equal the whole picture."""
 
@@ -143,7 +143,7 @@ def deeplabv3(label_space: LabelSpace, preprocessing: Preprocessing, options: De
         SettingError: an output stride that the trunk does not have.
         ModelError: no such trunk.
     """
-    chosen, atrous_rates = VARIANTS[options.form], options.atrous_rates
+    chosen, atrous_rates = DEEPLABV3_VARIANTS[options.form], options.atrous_rates
     encoder = _dilated_trunk(
         options.trunk, chosen, options.output_stride, in_channels=preprocessing.channels, width=options.width
     )
@@ -189,14 +189,14 @@ def fcn_dilated(label_space: LabelSpace, preprocessing: Preprocessing, options: 
     Raises:
         ModelError: no such trunk.
     """
-    form = Variant(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if options.stretch else None)
+    form = DeepLabV3Variant(8, (), None, 0.1, False, "before", (1,), None, "half_pixel" if options.stretch else None)
     encoder = _dilated_trunk(options.trunk, form, None, in_channels=preprocessing.channels, width=options.width)
     head = FCNHead(encoder.channels[-1], len(label_space))
     return _assemble(encoder, nn.Identity(), head, options.auxiliary, form, label_space, preprocessing)
 
 
 def _dilated_trunk(
-    name: str, form: Variant, output_stride: int | None, *, in_channels: int, width: float
+    name: str, form: DeepLabV3Variant, output_stride: int | None, *, in_channels: int, width: float
 ) -> ResNet | Encoder:
     if name == MOBILENET:
         if width != 1 or output_stride not in (None, 16) or form.dilation_from != "before":
@@ -204,7 +204,7 @@ def _dilated_trunk(
                 f"trunk '{MOBILENET}' is that of torchvision's networks: width 1, output stride 16, form torchvision"
             )
         return DilatedMobileNetV3(in_channels=in_channels)
-    known = {f"resnet{depth}": depth for depth in BLOCKS}
+    known = {f"resnet{depth}": depth for depth in RESNET_BLOCKS}
     if name not in known:
         raise ModelError(unknown_name("trunk", name, [*known, MOBILENET]))
     return ResNet(
@@ -222,7 +222,7 @@ def _assemble(
     decoder: nn.Module,
     head: nn.Module,
     auxiliary: bool,
-    form: Variant,
+    form: DeepLabV3Variant,
     label_space: LabelSpace,
     preprocessing: Preprocessing,
 ) -> SegmentationModel:

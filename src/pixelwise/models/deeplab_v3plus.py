@@ -25,7 +25,7 @@ from pixelwise.types import LabelSpace
 LOW_LEVEL_STRIDE = 4
 
 
-class Variant(NamedTuple):
+class DeepLabV3PlusVariant(NamedTuple):
     """Where DeepLabv3+ networks differ."""
 
     atrous_rates: tuple[int, ...]
@@ -44,10 +44,10 @@ class Variant(NamedTuple):
 DeepLabV3PlusForm = Literal["practical", "paper", "smp"]
 """Names of the forms."""
 
-VARIANTS: dict[DeepLabV3PlusForm, Variant] = {
-    "practical": Variant((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
-    "paper": Variant((6, 12, 18), 0.1, True, False, 2, "aligned"),
-    "smp": Variant((12, 24, 36), 0.5, False, True, 1, "corners"),
+DEEPLABV3PLUS_VARIANTS: dict[DeepLabV3PlusForm, DeepLabV3PlusVariant] = {
+    "practical": DeepLabV3PlusVariant((6, 12, 18), 0.1, False, False, 2, "half_pixel"),
+    "paper": DeepLabV3PlusVariant((6, 12, 18), 0.1, True, False, 2, "aligned"),
+    "smp": DeepLabV3PlusVariant((12, 24, 36), 0.5, False, True, 1, "corners"),
 }
 """Name -> what it stands for. ``smp`` lies on no exact grid, so that its tiles do not equal the whole picture."""
 
@@ -72,7 +72,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         encoder_channels: Sequence[int],
         encoder_strides: Sequence[int],
         *,
-        form: Variant = VARIANTS["practical"],
+        form: DeepLabV3PlusVariant = DEEPLABV3PLUS_VARIANTS["practical"],
         out_channels: int = 256,
         low_level_channels: int = 48,
         atrous_rates: Sequence[int] | None = None,
@@ -181,7 +181,7 @@ def deeplabv3plus(
     if LOW_LEVEL_STRIDE not in encoder.strides:
         strides = ", ".join(map(str, encoder.strides))
         raise ModelError(f"deeplabv3plus needs an encoder with a map of stride 4; '{encoder.name}' has {strides}")
-    form = VARIANTS[options.form]
+    form = DEEPLABV3PLUS_VARIANTS[options.form]
     if form.resize != "half_pixel" and not encoder.exact:
         raise ModelError(
             f"form '{options.form}' of deeplabv3plus needs maps that are exact fractions of the picture; those of "

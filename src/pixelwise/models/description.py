@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from pixelwise.card import Kind, ModelCard, TrainingSummary, UntracedCard
+from pixelwise.card import ModelCard, ModelKind, TrainingSummary, UntracedCard
 from pixelwise.errors import ModelError, SettingError, quoted
 from pixelwise.geometry import Geometry
 from pixelwise.instances import ObjectRule
@@ -168,7 +168,7 @@ class _Written(_Part):
 
     version: Annotated[str, Field(max_length=100)] = "an unknown version"
     name: Annotated[str, Field(max_length=MOST_WORD_LENGTH)]
-    kind: Kind | None = None
+    kind: ModelKind | None = None
     options: dict[Annotated[str, Field(max_length=MOST_WORD_LENGTH)], JsonValue]
     label_space: _LabelSpace
     preprocessing: _Preprocessing

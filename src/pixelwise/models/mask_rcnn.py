@@ -18,7 +18,7 @@ from pixelwise.detection.network import RegionNetwork
 from pixelwise.detection.regions import RegionHeads
 from pixelwise.detection.resizing import resize_images, resize_target
 from pixelwise.detection.result import Detections
-from pixelwise.detection.roi import Operation, Reduce, RegionReader
+from pixelwise.detection.roi import Reduce, RegionReader, RoiOperation
 from pixelwise.detection.rpn import ProposalNetwork
 from pixelwise.detection.trunk import C4Trunk, FpnTrunk
 from pixelwise.encoders import Encoder, fitting
@@ -235,7 +235,7 @@ class FasterRCNNOptions(ModelOptions):
 
     neck: Literal["fpn", "c4"] = "fpn"
     form: Literal["exact", "torchvision"] = "exact"
-    roi: Operation = "align"
+    roi: RoiOperation = "align"
     reduce: Reduce = "avg"
     samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 2
     anchor_sizes: Several[Several[float]] | None = None

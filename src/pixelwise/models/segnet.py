@@ -14,9 +14,9 @@ from pixelwise.nn.blocks import BatchNorm2d
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
-DOWN = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+ENCODER_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels after each convolution of the stages of VGG16, finest first."""
-UP = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
+DECODER_CHANNELS = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
 """The same on the way up, deepest first; one more convolution scores."""
 BASIC_CHANNELS = 64
 BASIC_STAGES = 4
@@ -93,14 +93,14 @@ def segnet_network(in_channels: int, classes: int, *, width: float = 1.0) -> Seg
     """
     stages: list[nn.Module] = []
     before = in_channels
-    for stage in (*DOWN, *UP):
+    for stage in (*ENCODER_CHANNELS, *DECODER_CHANNELS):
         channels = [_scaled(count, width) for count in stage]
         stages.append(
             nn.Sequential(*(_conv_norm_relu(a, b) for a, b in zip([before, *channels[:-1]], channels, strict=True)))
         )
         before = channels[-1]
     score = nn.Conv2d(before, classes, 3, padding=1)
-    return SegNet(stages[: len(DOWN)], stages[len(DOWN) :], score)
+    return SegNet(stages[: len(ENCODER_CHANNELS)], stages[len(ENCODER_CHANNELS) :], score)
 
 
 def segnet_basic_network(in_channels: int, classes: int, *, width: float = 1.0) -> SegNet:

@@ -12,7 +12,7 @@ from pixelwise.models.options import Count, PaperOptions, Share
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
-CHANNELS = (64, 128, 256, 512, 1024)
+UNET2015_CHANNELS = (64, 128, 256, 512, 1024)
 """The channels of the five levels, finest first."""
 
 
@@ -44,11 +44,11 @@ class UNet2015(nn.Module):
         classes: int,
         *,
         width: float = 1.0,
-        last_up_channels: int = CHANNELS[0],
+        last_up_channels: int = UNET2015_CHANNELS[0],
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        channels = [max(1, round(width * count)) for count in CHANNELS]
+        channels = [max(1, round(width * count)) for count in UNET2015_CHANNELS]
         up_channels = [max(1, round(width * last_up_channels)), *channels[1:4]]  # finest first
         self.down = nn.ModuleList(
             _two_convolutions(before, after)
@@ -117,7 +117,7 @@ class UNet2015Options(PaperOptions):
         dropout: probability of dropping a value in training.
     """
 
-    last_up_channels: Count = CHANNELS[0]
+    last_up_channels: Count = UNET2015_CHANNELS[0]
     dropout: Share = 0.5
 
 

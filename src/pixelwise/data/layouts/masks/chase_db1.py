@@ -16,7 +16,7 @@ PARTS = (("Image_01L.jpg",), ("Image_01L_1stHO.png",))
 
 CHASE_DB1_CLASSES = ("background", "vessel")
 
-_PICTURE_NAME = re.compile(r"image_\d+[lr]", re.IGNORECASE)
+_CHASE_PICTURE_NAME = re.compile(r"image_\d+[lr]", re.IGNORECASE)
 
 
 def find(root: Path) -> Found | None:
@@ -25,7 +25,7 @@ def find(root: Path) -> Found | None:
         return None
     files = [path for path in list_pictures(root) if path.parent == root]
     masks = {path.stem.lower().removesuffix("_1stho"): path for path in files if path.stem.lower().endswith("_1stho")}
-    pictures = [path for path in files if _PICTURE_NAME.fullmatch(path.stem)]
+    pictures = [path for path in files if _CHASE_PICTURE_NAME.fullmatch(path.stem)]
     pairs = tuple(make_pair(root, picture, masks.get(picture.stem.lower())) for picture in pictures)
     notes = ("masks are those of the first observer (1stHO); the second (2ndHO) is not used",)
     return Found("chase_db1", {"all": pairs}, CHASE_DB1_CLASSES, notes=notes, named_by="CHASE_DB1")

@@ -27,7 +27,7 @@ CWFID_COLORS: dict[Color, str] = {(0, 0, 0): "soil", (0, 255, 0): "crop", (255, 
 
 SPLIT_FILE = "train_test_split.yaml"
 
-_PICTURE_NAME = re.compile(r"(\d+)_image")
+_CWFID_PICTURE_NAME = re.compile(r"(\d+)_image")
 
 
 def find(root: Path) -> Found | None:
@@ -43,7 +43,7 @@ def find(root: Path) -> Found | None:
         return None
     pairs: dict[int, Pair] = {}
     for image in list_pictures(images):
-        if match := _PICTURE_NAME.fullmatch(image.stem):
+        if match := _CWFID_PICTURE_NAME.fullmatch(image.stem):
             mask = annotations / f"{match[1]}_annotation.png"
             pairs[int(match[1])] = make_pair(root, image, mask if mask.is_file() else None)
     if not pairs:

@@ -15,14 +15,12 @@ from pixelwise.data.annotations.outlines import OutlinedObjects
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.layouts.objects.coco_file import CocoFile, CocoPicture, read_coco
-from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
+from pixelwise.data.pairs import NO_SPLIT, SPLIT_NAMES, Found, Pair
 from pixelwise.errors import DataError
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
 PARTS = (("images/", "*.jpg", "*.png"), ("annotations/*.json", "*.json"))
-
-_NO_SPLIT = "all"
 
 
 def find(root: Path) -> Found | None:
@@ -118,9 +116,9 @@ def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
     if "trainval" in splits:
         both = splits.pop("trainval")
         if "train" not in splits:
-            splits["train" if splits else _NO_SPLIT] = both
+            splits["train" if splits else NO_SPLIT] = both
     if len(splits) > 1:
-        splits.pop(_NO_SPLIT, None)
+        splits.pop(NO_SPLIT, None)
     return splits
 
 
@@ -129,7 +127,7 @@ def _split_of(path: Path) -> str:
     for word in words:
         if word in SPLIT_NAMES or word == "trainval":
             return SPLIT_NAMES.get(word, word)
-    return SPLIT_NAMES.get(path.parent.name.lower(), _NO_SPLIT)
+    return SPLIT_NAMES.get(path.parent.name.lower(), NO_SPLIT)
 
 
 def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces) -> str:

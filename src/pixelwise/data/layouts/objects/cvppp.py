@@ -20,7 +20,7 @@ PARTS = (
 
 CVPPP_CLASSES = ("leaf",)
 
-_PICTURE_ENDING, _ID_ENDING = "_rgb", "_label"
+_RGB_ENDING, _ID_ENDING = "_rgb", "_label"
 
 
 def find(root: Path) -> Found | None:
@@ -31,8 +31,8 @@ def find(root: Path) -> Found | None:
     folders = [root, *_below(root), *(inner for path in _below(root) for inner in _below(path))]
     splits: dict[str, list[Pair]] = {}
     for folder in folders:
-        for image in sorted(folder.glob(f"plant*{_PICTURE_ENDING}.png")):
-            ids = image.with_name(image.name.replace(f"{_PICTURE_ENDING}.png", f"{_ID_ENDING}.png"))
+        for image in sorted(folder.glob(f"plant*{_RGB_ENDING}.png")):
+            ids = image.with_name(image.name.replace(f"{_RGB_ENDING}.png", f"{_ID_ENDING}.png"))
             reader = IdMask(ids) if ids.is_file() else None
             words = [part.lower() for part in folder.relative_to(root).parts]
             split = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "all")

@@ -21,7 +21,7 @@ from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.layouts.objects.id_masks import UNNAMED_CLASS
-from pixelwise.data.pairs import SPLIT_NAMES, Found
+from pixelwise.data.pairs import NO_SPLIT, SPLIT_NAMES, Found
 from pixelwise.errors import DataError, quoted, unknown_name
 from pixelwise.words import counted
 
@@ -29,7 +29,6 @@ LOOKED_FOR = "VIA JSON beside its pictures, in the folder or in train/ val/ test
 PARTS = (("via_region_data.json", "via_*.json", "*/via_*.json"),)
 
 _CLASS_KEYS = ("class", "label", "category", "name", "type", "object", "species")
-_NO_SPLIT = "all"
 
 
 def find(root: Path, attribute: str | None = None) -> Found | None:
@@ -47,7 +46,7 @@ def find(root: Path, attribute: str | None = None) -> Found | None:
         DataError: a file is damaged, a region makes no sense or has no class, it is unclear which attribute names the
             classes, or a picture is missing.
     """
-    folders = [(_NO_SPLIT, root), (_NO_SPLIT, root / "annotations"), (_NO_SPLIT, root / "images")]
+    folders = [(NO_SPLIT, root), (NO_SPLIT, root / "annotations"), (NO_SPLIT, root / "images")]
     for below in sorted(path for path in root.iterdir() if path.is_dir()):
         if below.name.lower() in SPLIT_NAMES:
             folders.append((SPLIT_NAMES[below.name.lower()], below))
