@@ -88,6 +88,7 @@ def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
         "card",
         "listener",
         "io.rasters.opening",
+        "data.locate",
         "inference.predictor",
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.data.survey import in_threads
 from pixelwise.data.unused import like_names
 from pixelwise.instances import Size
-from pixelwise.io.images import image_info
+from pixelwise.io.images import IMAGE_SUFFIXES, image_info
 from pixelwise.words import agreeing, counted
 
 
@@ -45,24 +45,31 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
             first = next(pair for pair in pairs if not _annotated(pair))
             candidates = like_names(first.id, [file for one in findings for file in one.files])
             like = f" ({listed(candidates, most=3)} {agreeing(len(candidates), 'looks')} like it)" if candidates else ""
-            several = (
-                "if each class has a file of its own, write them into one mask, with a number for each class; "
-                if len(candidates) > 1
-                else ""
-            )
-            patterns = shared_patterns(first.id, candidates[0]) if len(candidates) == 1 else None
-            written = f': `images: "{patterns[0]}"` and `masks: "{patterns[1]}"`' if patterns else ""
             findings.add(
                 "pair_without_mask",
                 f"{root}: {lacking} no mask: {listed(missing)}{like}",
-                mend=f"{several}a mask has the name of its picture (another suffix or an ending such as _mask will do)."
-                f" Add the masks, move these pictures out, or write the patterns of both into a dataset.yaml{written}",
+                mend=_mend(first.id, candidates),
                 files=missing,
                 pairs=missing,
             )
         if pairs:
             kept[name] = pairs
     return kept
+
+
+def _mend(picture: str, candidates: Sequence[str]) -> str:
+    """Say what to do about a picture without a mask, given the files whose names are like its own."""
+    unread = [name for name in candidates if Path(name).suffix.lower() not in IMAGE_SUFFIXES]
+    if candidates and len(unread) == len(candidates):
+        return f"files such as {unread[0]} cannot be read; convert them to PNG of the same names"
+    mend = (
+        "a mask has the name of its picture (another suffix or an ending such as _mask will do). Add the masks, move "
+        "these pictures out, or write the patterns of both into a dataset.yaml"
+    )
+    if len(candidates) > 1:
+        return f"if each class has a file of its own, write them into one mask, with a number for each class; {mend}"
+    patterns = shared_patterns(picture, candidates[0]) if candidates else None
+    return f'{mend}: `images: "{patterns[0]}"` and `masks: "{patterns[1]}"`' if patterns else mend
 
 
 def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:

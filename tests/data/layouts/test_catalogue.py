@@ -47,3 +47,11 @@ def test_masks_of_names_that_share_a_word_write_their_patterns(
     assert '`images: "images/*_photo.png"` and `masks: "masks/*_truth.png"`' in said
     write("dataset.yaml", 'images: "images/*_photo.png"\nmasks: "masks/*_truth.png"\n')
     assert len(open_data(tmp_path).pairs) == 2
+
+
+def test_masks_that_cannot_be_read_are_named(tmp_path: Path, write: Any, image: Any) -> None:
+    for name in ("p1", "p2"):
+        write(f"images/{name}.png", image)
+        write(f"gt/{name}.mat", "MATLAB 5.0")
+    with pytest.raises(DataError, match=r"files such as gt/p1\.mat cannot be read; convert them to PNG"):
+        open_data(tmp_path)

@@ -13,7 +13,7 @@ from pixelwise.data.layouts.masks.patterns import compiled
 from pixelwise.data.pairs import MASK_ENDING
 from pixelwise.data.unused import UNREAD_SUFFIXES, like_names
 from pixelwise.io.images import IMAGE_SUFFIXES
-from pixelwise.words import agreeing, counted
+from pixelwise.words import counted
 
 _MOST_FILES = 20_000
 """Files that are looked at; a message is wanted at once, however large the folder is."""
@@ -59,7 +59,10 @@ def explain(root: Path, layouts: Sequence[ModuleType], fits: Callable[[Path], st
     seen = _look(root)
     present = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
     lines = [f"{root}: no layout fits. It holds {_shortened(present) or 'nothing'}"]
-    lines += _pointers(root, seen) + _unread(seen) + _below(root, fits)
+    lines += _pointers(root, seen) + _unread(seen)
+    below = _below(root, fits)
+    if below:
+        return "\n".join([*lines, *below])
     near = _nearest(layouts, seen)
     if near:
         lines += ["The nearest layouts, and what they lack:", *(f"  {line}" for line in near)]
@@ -162,7 +165,8 @@ def _described(root: Path, seen: _Seen) -> list[str]:
     lines = []
     if candidates:
         shown = _shortened(candidates, most=3)
-        lines.append(f"{shown} {agreeing(len(candidates), 'looks')} like a mask of {picture}")
+        like = "looks like a mask" if len(candidates) == 1 else "look like masks"
+        lines.append(f"{shown} {like} of {picture}")
     if best is not None and best[0]:
         images, masks = best[2]
         head = f"If so, this is the {root / 'dataset.yaml'}, which pairs {counted(best[0], 'picture')}:"

@@ -68,6 +68,7 @@ def test_which_folders_are_taken_is_said(tmp_path: Path, write: Any, image: Any,
         write(f"notes/{name}.txt", "words")
     write("other/z.png", image)
     source = open_data(tmp_path)
+    assert not guesses(source)
     said = "pictures from images/, masks from masks/, for example images/a.png with masks/a_mask.png"
     assert said in source.notes
     unused = {finding.files[0]: finding.what for finding in source.findings if finding.kind == "folder_not_used"}
@@ -82,3 +83,18 @@ def test_which_file_of_objects_is_taken_is_said(tmp_path: Path, write: Any, imag
         write(f"labels/{name}.txt", "0 .1 .1 .6 .1 .6 .6\n")
     said = "pictures from images/, objects from labels/, for example images/a.jpg with labels/a.txt"
     assert said in open_data(tmp_path).notes
+
+
+@pytest.mark.parametrize(("folder", "guessed"), [("manual1", True), ("masks_colored", False), ("depth", False)])
+def test_a_folder_of_another_name_that_may_be_the_truth_is_said(
+    tmp_path: Path, write: Any, image: Any, mask: Any, folder: str, guessed: bool
+) -> None:
+    for name in "ab":
+        write(f"images/{name}.png", image)
+        write(f"mask/{name}_mask.png", mask)
+        write(f"{folder}/{name}.png", mask)
+    source = open_data(tmp_path)
+    assert {pair.mask.parent.name for pair in source.pairs if pair.mask} == {"mask"}
+    assert ["but manual1/ holds files of the same pictures too" in guess for guess in guesses(source)] == [
+        True
+    ] * guessed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +38,8 @@ def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
 
     Where several folders hold files that belong to the pictures, the one with most of them is taken, the first of
-    :data:`MASK_FOLDERS` among equals, and the guess is said.
+    :data:`MASK_FOLDERS` among equals, and the guess is said. Folders of other names that may be masks, such as
+    ``manual1``, are never taken, but said.
     """
     chosen = _at_root(root, MASK_FOLDERS)
     parts = [chosen] if chosen is not None else _by_split(root, MASK_FOLDERS)
@@ -56,6 +59,11 @@ class _Chosen:
     others: tuple[Path, ...] = ()
 
 
+_MAY_BE_MASKS = re.compile("mask|manual|truth|gt|label|annot|seg|target|class", re.IGNORECASE)
+_DRAWN_FROM_MASKS = re.compile("colou?r|vis|viz|overlay|preview|instance", re.IGNORECASE)
+"""Names of folders that are asked about where another holds the masks, and of those that show masks once more."""
+
+
 def _choose(images: Path, folders: Sequence[Path], pairing: Callable[[Path], dict[str, tuple[Pair, ...]]]) -> _Chosen:
     """Pair pictures with the folder that holds masks of the most of them."""
     paired: list[tuple[int, Path, dict[str, tuple[Pair, ...]]]] = []
@@ -69,8 +77,18 @@ def _choose(images: Path, folders: Sequence[Path], pairing: Callable[[Path], dic
         paired.append((sum(pair.mask is not None for pairs in splits.values() for pair in pairs), masks, splits))
     if ambiguous is not None and not any(count for count, _, _ in paired):
         raise ambiguous
-    _, masks, splits = max(paired, key=lambda one: one[0])
-    return _Chosen(splits, images, masks, tuple(other for count, other, _ in paired if count and other != masks))
+    most, masks, splits = max(paired, key=lambda one: one[0])
+    others = [other for count, other, _ in paired if count and other != masks]
+    for folder in sorted(images.parent.iterdir()):
+        if not folder.is_dir() or folder in (images, *folders) or not _MAY_BE_MASKS.search(folder.name):
+            continue
+        if _DRAWN_FROM_MASKS.search(folder.name) or folder.name.lower() in SPLIT_NAMES:
+            continue
+        with suppress(DataError):
+            pairs = [pair for pairs in pairing(folder).values() for pair in pairs]
+            if 0 < most <= 2 * sum(pair.mask is not None for pair in pairs):
+                others.append(folder)
+    return _Chosen(splits, images, masks, tuple(others))
 
 
 def _at_root(root: Path, mask_folders: tuple[str, ...]) -> _Chosen | None:
