@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,9 +18,13 @@ from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.errors import NumbersError, SettingError
+from pixelwise.inference.labelling.jobs import Job, Options
+from pixelwise.inference.labelling.label import label_one
+from pixelwise.inference.labelling.outputs import FolderSink
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.io.depth import Learnt
 from pixelwise.io.images import read_image
+from pixelwise.listener import Silent
 from pixelwise.models import SegmentationModel
 from pixelwise.types import LabelSpace
 
@@ -105,6 +110,28 @@ def test_numbers_far_outside_of_the_range_are_refused(wide_of: ModelOf, tmp_path
             read(tmp_path / "full.tif")
     bright = np.clip(STORED["uint16"].astype(np.int64) * 2, 0, 65535).astype(np.uint16)  # clipped, as before
     assert predictor(bright).labels.shape == (24, 32)
+
+
+def test_numbers_that_take_up_little_of_the_range_are_said(wide_of: ModelOf, tmp_path: Path) -> None:
+    class Heard(Silent):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, text: str) -> None:
+            self.lines.append(text)
+
+    model = wide_of(preprocessing=learnt_from("uint16"))
+    predictor = Predictor(model, device="cpu", precision="float32")
+    tifffile.imwrite(tmp_path / "dark.tif", SCENE.astype(np.uint16), photometric="rgb")
+    extra = [(42113, "s", 0, "9999", True)]  # GDAL's no-data makes it a raster
+    tifffile.imwrite(tmp_path / "raster.tif", SCENE.astype(np.uint16), photometric="rgb", extratags=extra)
+    tifffile.imwrite(tmp_path / "plain.tif", np.full((24, 32, 3), 7, np.uint16), photometric="rgb")
+    save(tmp_path, "uint16")
+    for name in ("dark", "raster", "plain", "uint16"):
+        job, sink = Job(tmp_path / f"{name}.tif", PurePath(name)), FolderSink(tmp_path / f"out-{name}")
+        label_one(predictor, job, Options(("labels",)), sink, listener=Heard())
+    said = [line for line in Heard.lines if "a twelfth" in line]
+    assert [line.split(": ")[0] for line in said] == [str(tmp_path / "dark.tif"), str(tmp_path / "raster.tif")]
+    assert "(uint16 from 0 to 4080); if they are stored otherwise, give value_range LOW,HIGH" in said[0]
 
 
 def test_the_type_is_saved_with_the_model(wide_of: ModelOf, tmp_path: Path) -> None:

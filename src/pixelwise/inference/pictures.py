@@ -58,12 +58,12 @@ def decode_picture(picture: PictureInput, preprocessing: Preprocessing, *, page:
     alpha = found in (2, 4) and channels in (1, 3)
     valid = all_of(pixels[..., -1] != 0 if alpha else None)
     value_range = learnt.range_for(pixels.dtype, name=_ARRAY)
-    if pixels.dtype.itemsize > 1:
-        colors = pixels[..., :-1] if alpha else pixels
-        learnt.check(colors if valid is None else colors[valid], name=_ARRAY)
+    colors = pixels[..., :-1] if alpha else pixels
+    deep = pixels.dtype.itemsize > 1
+    narrow = deep and learnt.check(colors if valid is None else colors[valid], name=_ARRAY)
     pixels = to_uint8(pixels, 8 * pixels.dtype.itemsize, value_range)
     image = with_channels(pixels, channels, alpha=alpha, name=_ARRAY).transpose(2, 0, 1)  # (C, H, W)
-    return DecodedPicture(image, valid)
+    return DecodedPicture(image, valid, narrow)
 
 
 def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

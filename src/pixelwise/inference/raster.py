@@ -112,7 +112,7 @@ def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Loc
         NumbersError: the raster holds numbers of another type or range than those the network learned from.
     """
     value_range = Learnt.of(preprocessing).range_for(source.dtype, name=source.name)
-    _check_range(source, preprocessing)
+    takes_up_little(source, preprocessing)
 
     def read(rows: slice, columns: slice) -> NDArray[np.uint8]:
         with alone:
@@ -121,11 +121,11 @@ def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Loc
     return read
 
 
-def _check_range(source: RasterSource, preprocessing: Preprocessing) -> None:
-    """Hold numbers from all over a raster against those that the network learned from."""
+def takes_up_little(source: RasterSource, preprocessing: Preprocessing) -> bool:
+    """Hold numbers from all over a raster against those learnt, as :meth:`pixelwise.io.depth.Learnt.check` does."""
     learnt = Learnt.of(preprocessing)
     if source.dtype.itemsize == 1 or learnt.value_range is None:
-        return
+        return False
     channels, found = preprocessing.channels, []
     height, width = source.size
     for top in sorted({(height - 1) * part // _PLACES for part in range(_PLACES)}):
@@ -134,7 +134,7 @@ def _check_range(source: RasterSource, preprocessing: Preprocessing) -> None:
             numbers, valid = source.read(*place), source.valid(*place, channels=channels)
             numbers = numbers[:-1] if source.alpha and source.channels != channels else numbers
             found.append((numbers if valid is None else numbers[:, valid]).reshape(-1))
-    learnt.check(np.concatenate(found), name=source.name)
+    return learnt.check(np.concatenate(found), name=source.name)
 
 
 def _place(tile: Tile) -> FinishedWindow:

@@ -20,6 +20,8 @@ Range = tuple[float, float]
 
 _LOOKED_AT = 16384  # numbers of a picture that are held against a range
 _MOST_OUTSIDE = 0.5
+_NARROW = 1 / 12  # 12 bits take up a sixteenth of 16, and 8 of 12
+_ALMOST_ALL = (1, 99)  # per cent
 
 
 @dataclass(frozen=True)
@@ -63,28 +65,43 @@ class Learnt:
             )
         return self.value_range
 
-    def check(self, stored: NDArray[Any], *, name: str) -> None:
+    def check(self, stored: NDArray[Any], *, name: str) -> bool:
         """Refuse numbers of the type that was learnt which lie in quite another range.
 
         Args:
             stored: numbers of a picture that hold data, (N,) or of any shape.
             name: what to call the picture in an error.
 
+        Returns:
+            Whether the numbers differ, but take up less than a twelfth of the range: a dark picture, or one of 12 bits
+            where 16 were learnt.
+
         Raises:
             NumbersError: more than half of the numbers are farther outside of the range than the range is wide.
         """
         if self.dtype in (ANY_TYPE, "uint8") or self.value_range is None or not stored.size:
-            return
+            return False
         numbers = stored.reshape(-1)[:: max(1, stored.size // _LOOKED_AT)].astype(np.float64)
         numbers = numbers[np.isfinite(numbers)]
         low, high = self.value_range
         wide = high - low
         outside = (numbers < low - wide) | (numbers > high + wide)
-        if numbers.size and outside.mean() > _MOST_OUTSIDE:
+        if not numbers.size:
+            return False
+        if outside.mean() > _MOST_OUTSIDE:
             raise NumbersError(
                 f"{name}: the picture holds numbers from {numbers.min():g} to {numbers.max():g}, but the network "
                 f"learned from {self}, and most of them lie far outside"
             )
+        darkest, brightest = np.percentile(numbers, _ALMOST_ALL)
+        return bool(0 < brightest - darkest < wide * _NARROW)
+
+    def describe_narrow(self, name: str) -> str:
+        """Say of a picture that :meth:`check` returned True for it."""
+        return (
+            f"{name}: its numbers take up less than a twelfth of the range that the network learned from ({self}); if "
+            f"they are stored otherwise, give {NumbersError.argument} LOW,HIGH"
+        )
 
     def __str__(self) -> str:
         known = self.dtype or ("uint8" if self.value_range is None else "numbers deeper than 8 bits")

@@ -72,10 +72,13 @@ class DecodedPicture:
         image: uint8 (C, H, W).
         valid: (H, W), False where a pixel is transparent, masked out or holds the no-data number; None where all hold
             data.
+        narrow: whether its numbers take up little of the range that a network learned from; see
+            :meth:`pixelwise.io.depth.Learnt.check`.
     """
 
     image: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None = None
+    narrow: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -106,11 +109,11 @@ def prepare(stored: StoredPicture, *, channels: int, learnt: Learnt, name: str) 
     """Bring a picture that was read to the form of :func:`read_picture`; raises as it does."""
     valid = stored.valid(channels)
     value_range = learnt.range_for(stored.pixels.dtype, name=name)
-    if stored.pixels.dtype.itemsize > 1:
-        learnt.check(stored.colors(channels, valid), name=name)
+    deep = stored.pixels.dtype.itemsize > 1
+    narrow = deep and learnt.check(stored.colors(channels, valid), name=name)
     pixels = to_uint8(stored.pixels, stored.header.bits, value_range)
     image = with_channels(pixels, channels, alpha=stored.header.alpha, name=name).transpose(2, 0, 1)  # (C, H, W)
-    return DecodedPicture(image, valid)
+    return DecodedPicture(image, valid, narrow)
 
 
 def read_image(

@@ -11,13 +11,17 @@ from typing import Any
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
+from pixelwise.io.depth import Learnt
 from pixelwise.listener import Listener, Silent
 from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
 from pixelwise.training.run_folder import saved_split
 from pixelwise.words import counted
 
 ModelPath = str | os.PathLike[str]
+
+_LOOKED_AT = 8  # pictures whose range of numbers is looked at before they are scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +97,20 @@ def score(
         listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
     pairs, chosen = choose_pairs(None if isinstance(model, Predictor) else Path(model), source, split)
     listener.say(f"{counted(len(pairs), 'picture')}: {chosen}")
+    _say_narrow(predictor, pairs, listener)
     judge = judge_for(predictor, pairs, source.label_space)
     with listener.progress("scoring", len(pairs)) as progress:
         judged = judge_pictures(judge, pairs, progress=progress)
     return ScoredModel(source, chosen, judged, judged.evaluation())
+
+
+def _say_narrow(predictor: Predictor, pairs: Sequence[Pair], listener: Listener) -> None:
+    """Say that the first pictures take up little of the range that was learnt, if all of them do."""
+    learnt = Learnt.of(predictor.preprocessing)
+    if learnt.value_range is None or not pairs:
+        return
+    if all(decode_picture(pair.image, predictor.preprocessing).narrow for pair in pairs[:_LOOKED_AT]):
+        listener.say(learnt.describe_narrow(str(pairs[0].image)))
 
 
 def choose_pairs(model: Path | None, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:

@@ -13,7 +13,9 @@ from pixelwise.inference.labelling.outputs import JOB_FILES, RASTER_LABELS_ENDIN
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.raster import takes_up_little
 from pixelwise.instances import Size
+from pixelwise.io.depth import Learnt
 from pixelwise.io.images import DecodedPicture
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.listener import Listener
@@ -120,6 +122,8 @@ def label_one(
     if decoded is None:
         outcome = _label_raster(predictor, job, options, sink, listener)
     else:
+        if decoded.narrow:
+            listener.say(Learnt.of(predictor.preprocessing).describe_narrow(str(job.picture)))
         prediction = _predict(predictor, job, options, decoded, listener)
         outcome = Outcome(job, LabelledInMemory(prediction), prediction.exact, prediction.seam_error)
     write(outcome.labelled, sink, options.kinds)
@@ -166,6 +170,8 @@ def _label_raster(predictor: Predictor, job: Job, options: Options, sink: Sink, 
         raise DataError(f"{job.picture}: the CRF needs the whole picture in memory; leave it out for rasters")
     with open_source(job.picture) as source:
         plan = predictor.plan(source.size)
+        if takes_up_little(source, predictor.preprocessing):
+            listener.say(Learnt.of(predictor.preprocessing).describe_narrow(str(job.picture)))
     if not plan.plain:
         listener.say(f"{job.picture}: {describe_plan(plan)}")
     labels: Path = sink.path(RASTER_LABELS_ENDING)
