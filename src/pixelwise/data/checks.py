@@ -1,4 +1,4 @@
-"""Whether pictures and masks of a data set fit together."""
+"""Checking that pictures and masks of a data set fit together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pixelwise.words import agreeing, counted
 
 @runtime_checkable
 class StatesSize(Protocol):
-    """Reads objects from an annotation that may say how large its picture is."""
+    """Reads objects from an annotation that may state the size of its picture."""
 
     def size(self) -> Size | None:
-        """Height and width, without reading the objects; None where it does not say."""
+        """Height and width, without reading the objects; None where the size is not stated."""
         ...
 
 

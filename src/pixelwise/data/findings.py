@@ -1,4 +1,4 @@
-"""What is noticed about a data set: what would be misread, what was guessed, what is there and not used."""
+"""Findings about a data set: what would be misread, what was guessed, and what is not used."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal
 from pixelwise.errors import DataError
 
 Gravity = Literal["error", "warning", "note"]
-"""How much it matters: it would be misread or cannot be used; it is used on a guess that a person should confirm; it
-is said so that nothing is lost in silence."""
+"""How much a finding matters. An error would be misread or cannot be used; a warning is used on a guess that a person
+should confirm; a note is only for information."""
 
 GRAVITIES: tuple[Gravity, ...] = ("error", "warning", "note")
 
@@ -22,7 +22,7 @@ class FindingKind:
     Args:
         gravity: how much it matters.
         title: what it is, in a few words.
-        why: what it does to training, and why it has its gravity.
+        why: its effect on training, and the reason for its gravity.
     """
 
     gravity: Gravity
@@ -122,12 +122,12 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
         "error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."
     ),
 }
-"""Every kind there is, by the name that ``doctor --json`` gives it; ``docs/findings.md`` describes each."""
+"""All kinds of findings, by the name that ``doctor --json`` gives them; ``docs/findings.md`` describes each."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was noticed.
+    """One finding about a data set.
 
     Args:
         kind: a key of :data:`FINDING_KINDS`.
@@ -158,13 +158,13 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """What was found and the mend, in a line."""
+        """The finding and its mend, in one line."""
         return f"{self.what}; {self.mend}" if self.mend else self.what
 
 
 @dataclass
 class Findings:
-    """Findings in the order in which they were made; a place to put them.
+    """A list of findings, in the order in which they were made.
 
     Args:
         made: those so far.
@@ -184,27 +184,27 @@ class Findings:
         files: Iterable[str] = (),
         pairs: Iterable[str] = (),
     ) -> None:
-        """Put a finding; see :class:`Finding`."""
+        """Add a finding; see :class:`Finding`."""
         self.made.append(Finding(kind, what, mend, tuple(files), frozenset(pairs)))
 
     def note(self, texts: Iterable[str]) -> None:
-        """Put what was recognised, a note for each text."""
+        """Add a note on what was recognised for each text."""
         for text in texts:
             self.add("recognised", text)
 
     def of(self, gravity: Gravity) -> tuple[Finding, ...]:
-        """Those of a gravity."""
+        """The findings of one gravity."""
         return tuple(finding for finding in self.made if finding.gravity == gravity)
 
     def unusable(self) -> frozenset[str]:
-        """Ids of the pairs that some error is about."""
+        """Ids of the pairs that an error concerns."""
         return frozenset().union(*(finding.pairs for finding in self.of("error")))
 
     def refuse(self, *, skip_bad: bool = False) -> None:
-        """Raise if there is an error; with ``skip_bad`` only for what leaving pairs out does not mend.
+        """Raise if there is an error; with ``skip_bad``, only for errors that remain when pairs are left out.
 
         Raises:
-            DataError: all errors, a line each.
+            DataError: all errors, one line each.
         """
         errors = [finding for finding in self.of("error") if not (skip_bad and finding.pairs)]
         if len(errors) == 1:

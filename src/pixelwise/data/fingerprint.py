@@ -1,4 +1,4 @@
-"""The traits of a data set that settings are chosen from."""
+"""The traits of a data set from which settings are chosen."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pixelwise.io.images import image_info, read_stored
 from pixelwise.types import LabelSpace
 
 _VALUES_PER_PICTURE = 16384  # sampled from each deep picture to find the range of values
-_FEWEST_PICTURES_FOR_FLIPS = 30  # pictures that can show that up and down are alike
+_FEWEST_PICTURES_FOR_FLIPS = 30  # the fewest pictures that can show that up and down are alike
 _SIGNIFICANT_ERRORS = 3.0  # standard errors that a mean is away from 0 by chance once in 400 times
-_RANGE_PERCENTILES = (0.1, 99.9)  # per cent of those values that are left out as outliers
+_RANGE_PERCENTILES = (0.1, 99.9)  # percentiles of those values beyond which they are outliers
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Fingerprint:
         ignored_pixels: pixels without a class.
         pixels: all pixels of the pictures.
         objects: whether objects were annotated, and the classes painted from them.
-        upright: whether some class lies above more, or less, than below, as the sky does; taken for granted of few
-            pictures.
+        upright: whether some class lies more, or less, in the upper half of pictures, as the sky does; assumed to be
+            true where there are few pictures.
     """
 
     images: int
@@ -70,7 +70,7 @@ def fingerprint(
 
     Args:
         source: the data set.
-        channels: how many the network takes, if that is known; transparency may be one of them.
+        channels: the number of channels that the network takes, if it is known; transparency may be one of them.
         any_type: whether pictures may hold numbers of several types, because their range is given by hand.
         progress: called with (done, total) after each pair.
 
@@ -108,7 +108,7 @@ class _PictureTraits:
     bits: int
     class_pixels: NDArray[np.int64]  # (K,)
     halves: NDArray[np.float64]  # (2, K), pixels of the upper and of the lower half, over the pixels of the picture
-    values: NDArray[Any] | None  # some stored values, of deep pictures
+    values: NDArray[Any] | None  # some stored values, for pictures deeper than 8 bits
     dtype: str
 
 
@@ -148,7 +148,7 @@ def _count_pixels(
 
 
 def _is_upright(halves: NDArray[np.float64]) -> bool:
-    """Whether a class lies above or below more than chance has it, by a t-test: shares (pictures, 2, K) of halves."""
+    """Whether a t-test shows that a class lies above or below more often than by chance: shares (pictures, 2, K)."""
     count = len(halves)
     if count < _FEWEST_PICTURES_FOR_FLIPS:
         return True
@@ -181,7 +181,7 @@ def _robust_range(values: NDArray[np.float64]) -> tuple[float, float]:
     if not values.size:
         return (0.0, 1.0)
     low, high = (float(value) for value in np.percentile(values, _RANGE_PERCENTILES))
-    return (low, high) if low < high else (low, low + 1.0)  # pictures of one value
+    return (low, high) if low < high else (low, low + 1.0)  # all values are equal
 
 
 def _whole(size: NDArray[Any]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From what masks hold to what it means: recognising the encoding of a data set."""
+"""Recognising how the masks of a data set encode classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
 from pixelwise.words import counted
 
 BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
-"""Class names, in lower case, that mean "nothing is there"."""
+"""Class names, in lower case, that stand for the background."""
 
 
 def recognise(
@@ -21,8 +21,8 @@ def recognise(
 ) -> tuple[LabelSpace, tuple[str, ...]]:
     """Decide how masks encode classes.
 
-    In the order tried: RGB colours; {0, 255} and {0, 1} for two classes; values of a class list; class indices with
-    255 as void; other numbers, each standing for one class.
+    These are tried in order: RGB colours; {0, 255} and {0, 1} for two classes; values of a class list; class indices
+    with 255 as void; other numbers, each standing for one class.
 
     Args:
         survey: what the masks hold.

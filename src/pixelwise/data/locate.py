@@ -1,4 +1,4 @@
-"""Finding a data set: by its description where it has one, else by looking which layout fits."""
+"""Finding a data set by its description if it has one, else by the layout that fits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Located:
 
     @property
     def named_by(self) -> str:
-        """What gives the names of the classes, if anything does: a file, or the layout itself; for errors."""
+        """The file that names the classes, or the layout that defines them, if there is one; for errors."""
         if self.described_in is not None and self.description is not None and self.description.classes is not None:
             return str(self.described_in)
         return self.found.named_by or str(self.root / "classes.txt")
@@ -62,7 +62,7 @@ def locate(path: Path) -> Located:
         raise DataError(
             f"{path}: expected the folder of a data set or its {DESCRIPTION_FILE}, but this is another file"
         )
-    # Imported here, because a folder that no layout fits should be answered at once.
+    # Imported here, so that a folder that no layout fits is reported at once.
     from pixelwise.data.dataset_yaml import read_description
 
     description = read_description(file)

@@ -1,4 +1,4 @@
-"""Classes as a ``dataset.yaml`` wants them, made from the classes that the masks hold."""
+"""Making the classes that a ``dataset.yaml`` asks for from the classes in the masks."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def match_masks(own: LabelSpace, model: LabelSpace, named_by: str) -> LabelSpace
     """Read masks as a model's classes, found by their names.
 
     Args:
-        own: what the masks hold, with the names of the data.
+        own: the classes in the masks, with the names of the data.
         model: the classes of the model.
-        named_by: what names the classes of the data, for errors.
+        named_by: the file that names the classes of the data, for errors.
 
     Returns:
         The classes of the model, with the values of these masks.

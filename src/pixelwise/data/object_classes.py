@@ -1,4 +1,4 @@
-"""The classes of objects: as the data names them, as a ``dataset.yaml`` merges them, as a model knows them."""
+"""The classes of objects: converting those of the data to those of a ``dataset.yaml`` or a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 LEFT_OUT_CLASS = -1
-"""What a class becomes whose objects do not count."""
+"""The number of a class whose objects are left out."""
 
 ClassTable = tuple[int, ...]
 """Class as the layout numbers it -> class as it is used, or LEFT_OUT_CLASS."""
@@ -27,7 +27,7 @@ ClassTable = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Relabelled:
-    """Reads objects and exchanges their classes; those of a class that is left out are not given.
+    """Reads objects and exchanges their classes; objects of a class that is left out are dropped.
 
     Args:
         reader: reads them with their own classes.
@@ -83,7 +83,7 @@ def object_classes(
 def _listed(
     names: tuple[str, ...], listed: tuple[str, ...] | None, described_in: Path
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Give the classes that a list makes of those of the annotation, and the place of each of these in it."""
+    """Give the classes that a list makes from those of the annotation, and the index of each of these in the list."""
     if listed is not None and set(names) <= set(listed):
         return listed, tuple(listed.index(name) for name in names)
     if listed is None or len(listed) != len(names):
@@ -128,7 +128,7 @@ def match_classes(space: LabelSpace, model: LabelSpace, root: Path) -> ClassTabl
 
 
 def relabel(splits: Mapping[str, tuple[Pair, ...]], table: ClassTable) -> dict[str, tuple[Pair, ...]]:
-    """Exchange the classes of all objects; pairs stay as they are where that changes nothing."""
+    """Exchange the classes of all objects; pairs are unchanged where that has no effect."""
     if table == tuple(range(len(table))):
         return dict(splits)
     return {

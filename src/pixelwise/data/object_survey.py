@@ -21,21 +21,21 @@ SPREAD_PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 Spread = tuple[float, float, float, float, float, float, float]
 """Values at :data:`SPREAD_PERCENTILES`."""
 
-_MOST_SURVEYED_PICTURES = 2000  # read at most: seconds, and percentiles hardly change with more
+_MOST_SURVEYED_PICTURES = 2000  # reading them takes seconds, and percentiles hardly change with more
 
 
 @dataclass(frozen=True)
 class ObjectSurvey:
-    """The objects of a set of pictures. Groups do not count.
+    """The objects of a set of pictures, without groups.
 
     Args:
         images: pictures read.
-        of: pictures there are; more than ``images`` where only evenly spread ones were read.
+        of: number of all pictures; more than ``images`` where only evenly spread ones were read.
         objects: objects found.
         per_image_max: the most objects in one picture.
         sizes: spread of the side in pixels of a square as large as the box, ``sqrt(width * height)``.
         aspects: spread of height over width of the boxes.
-        overlaps: spread of how far each box lies on another one of its class and picture: the largest IoU, 0 if alone.
+        overlaps: spread of the largest IoU of each box with another one of its class and picture, 0 if it is alone.
         class_objects: objects of each class.
         masks: whether there are masks, rather than boxes only.
     """
@@ -63,7 +63,7 @@ def survey_objects(
     Args:
         pairs: pictures whose objects are annotated.
         classes: number of classes of objects.
-        pictures: how many to read at most; of more, evenly spread ones are taken.
+        pictures: how many to read at most; if there are more, evenly spread ones are read.
         progress: called with (done, total) after each picture.
 
     Raises:
@@ -110,7 +110,7 @@ def _measure(pair: Pair) -> _PictureObjects:
     every: Instances = pair.objects.read()
     boxes = every.boxes.astype(np.float64)
     sides = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], 1)
-    single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and nothing could find it
+    single = ~every.is_crowd & (sides > 0).all(1)  # a box without area has no aspect, and cannot be detected
     sides = sides[single]
     overlaps = _largest_overlaps(boxes[single], every.labels[single])
     return _PictureObjects(sides, every.labels[single], overlaps, every.masks is not None)

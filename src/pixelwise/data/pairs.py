@@ -28,21 +28,21 @@ SPLIT_NAMES: Mapping[str, str] = {
     "test": "test",
     "testing": "test",
 }
-"""What folders and lists of a split are called -> the name of the split."""
+"""Name of the folder or the list of a split -> name of the split."""
 
 MASK_ENDING = re.compile(
     r"[-_](masks?|seg|segmentation|labels?|labelids|labeltrainids|gt|annotations?|ann|manual\d?|gtfine_labelids|"
     r"gtcoarse_labelids|gtfine_labeltrainids)$",
     re.IGNORECASE,
 )
-"""What people put behind the name of a picture to name its mask."""
+"""Endings that are added to the name of a picture to name its mask."""
 
 PICTURE_ENDING = re.compile(r"[-_](training|test|image|img|rgb|photo|leftimg8bit|original|orig)$", re.IGNORECASE)
-"""What people put behind the name of a picture to tell it from its mask."""
+"""Endings in names of pictures that distinguish them from their masks."""
 
 
 class ObjectReader(Protocol):
-    """Knows where the objects of one picture are annotated."""
+    """Reads the annotated objects of one picture."""
 
     def read(self) -> Instances:
         """Read them, at the size of the picture.
@@ -55,7 +55,7 @@ class ObjectReader(Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture file and what annotates it: a mask of classes, or objects.
+    """A picture file with its annotation, a mask of classes or objects.
 
     Args:
         id: path of the picture relative to the root of the data, with forward slashes; it names the pair everywhere.
@@ -72,16 +72,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout found in a folder, before the masks are looked into.
+    """What a layout found in a folder, before the masks are read.
 
     Args:
         layout: name of the layout.
-        splits: split name -> pairs; a single split named ``all`` where the disk says nothing of splits.
+        splits: split name -> pairs; a single split named ``all`` where there are no splits on disk.
         names: class names in index order, where a file or the layout gives them.
         void: stored mask values that mean "not annotated".
         notes: what was recognised, in words for the user.
-        named_by: what gives the names: a file, or words for a layout that has names of its own; for errors.
-        colors: RGB colour in the masks -> class name, where a file of the layout says so.
+        named_by: the file that gives the names, or words for a layout that defines them; for errors.
+        colors: RGB colour in the masks -> class name, where a file of the layout gives them.
         stored: number in the masks -> class name, in layouts whose numbers are no class indices; others are void.
         guesses: where several readings were possible, which was taken, and how to choose another; for the user.
     """
@@ -98,14 +98,15 @@ class Found:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """List the picture files in a folder and the folders below it, sorted; hidden ones are passed over."""
+    """List the picture files in a folder and the folders below it, sorted, without hidden ones."""
     return [path for path in list_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def list_files(folder: Path) -> list[Path]:
     """List the files in a folder and the folders below it, sorted; hidden ones are passed over.
 
-    Folders that are symbolic links are followed, each place once, so that links to a folder above make no circle.
+    Folders that are symbolic links are followed, each target once, so that a link to a folder above makes no endless
+    loop.
     """
     found: list[Path] = []
     seen: set[str] = set()
@@ -135,10 +136,10 @@ def make_pair(root: Path, image: Path, mask: Path | None) -> Pair:
 def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     """Pair the pictures below one folder with the masks below another by their relative paths without suffix.
 
-    Names are compared as people see them (Unicode's form NFC). A mask of the very name of a picture comes first, then
-    one whose name is that of the picture file with its suffix (``a.jpg.png``), then one whose name has an ending such
-    as ``_mask`` or ``_label`` besides, and last one where both names have their endings, as ``21_training.tif`` and
-    ``21_manual1.gif`` do.
+    Names are compared in Unicode's form NFC. A mask of the very name of a picture comes first, then one whose name is
+    that of the picture file with its suffix (``a.jpg.png``), then one whose name has an ending such as ``_mask`` or
+    ``_label`` besides, and last one where both names have their endings, as ``21_training.tif`` and ``21_manual1.gif``
+    do.
 
     Raises:
         DataError: two pictures, or two masks of one picture, have the same name.
@@ -172,7 +173,7 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def _normal(name: str) -> str:
-    """Bring a name to one form: some systems store letters and their accents as two characters."""
+    """Normalise a name: some systems store letters and their accents as two characters."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -239,7 +240,7 @@ def read_label_map(path: Path) -> dict[Color, str] | None:
 
 
 def read_list(path: Path) -> list[list[str]]:
-    """Read a split list: the words of each line that is not empty."""
+    """Read a split list and give the words of each line that is not empty."""
     return [line.split() for line in _text(path).splitlines() if line.strip()]
 
 

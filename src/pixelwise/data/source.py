@@ -32,7 +32,7 @@ _SURVEY_PIXELS = 2**28  # about a second of reading on two cores
 
 @dataclass(frozen=True)
 class DataSource:
-    """A data set on disk, understood.
+    """A data set on disk with its layout, classes and splits.
 
     Args:
         root: the folder it lies in.
@@ -50,7 +50,7 @@ class DataSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was noticed that is no error, a line each, in words for the user."""
+        """The findings that are no errors, one line each, for the user."""
         return tuple(finding.line for finding in self.findings if finding.gravity != "error")
 
     @property
@@ -151,7 +151,7 @@ def open_data(
 
 
 def _has_names(located: Located, names: tuple[str, ...]) -> bool:
-    """Whether the classes of masks have these names, or none that are known."""
+    """Whether the classes of masks have these names, or no known names."""
     description = located.description
     if description is not None and (description.classes is not None or description.merge or description.ignore):
         return description.names == names and not description.merge
@@ -226,7 +226,7 @@ def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> 
 
 
 def _void_share(survey: Survey, label_space: LabelSpace) -> str:
-    """Say which share of the pixels of the masks looked into has no class."""
+    """Say which share of the pixels in the masks that were read has no class."""
     ignore, mapping = label_space.ignore_index, label_space.mapping
     void = sum(
         pixels
@@ -245,7 +245,7 @@ def _every(splits: Mapping[str, tuple[Pair, ...]]) -> tuple[Pair, ...]:
 
 
 def _without(splits: Mapping[str, tuple[Pair, ...]], ids: frozenset[str]) -> dict[str, tuple[Pair, ...]]:
-    """Leave pairs out, and splits of which nothing is left."""
+    """Leave pairs out, and splits without any remaining pairs."""
     kept = {name: tuple(pair for pair in pairs if pair.id not in ids) for name, pairs in splits.items()}
     return {name: pairs for name, pairs in kept.items() if pairs}
 
@@ -265,7 +265,7 @@ def _with_classes(
 
 
 def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
-    """Decide what the masks mean: what the description says comes first, then a class list, then the masks alone."""
+    """Decide what the masks mean, by the description first, then by a class list, then by the masks alone."""
     found, description, described_in = located.found, located.description, located.described_in
     origin = located.named_by
     if found.colors is not None and survey.by_color and (description is None or description.classes is None):
@@ -330,7 +330,7 @@ def _with_val(
 
 
 def _for_survey(pairs: tuple[Pair, ...]) -> tuple[list[Path], bool]:
-    """Choose the masks to look into: all where that is quick, else evenly spread ones up to a number of pixels."""
+    """Choose the masks to read: all where that is quick, else evenly spread ones up to a number of pixels."""
     masks = [pair.mask for pair in pairs if pair.mask is not None]
     height, width = image_info(masks[len(masks) // 2]).size
     affordable = max(20, _SURVEY_PIXELS // (height * width))

@@ -9,10 +9,10 @@ from pixelwise.data.pairs import Pair
 
 
 def carve(pairs: tuple[Pair, ...], fraction: float, seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Divide pairs in two; which part a picture falls in depends on its id and the seed only.
+    """Divide pairs in two parts; the part of a picture depends only on its id and the seed.
 
-    A picture added later moves no other, except in sets so small that one part would be empty: two pictures or more
-    give at least one to each part.
+    A picture that is added later does not move any other, except in sets so small that one part would be empty: if
+    there are two pictures or more, each part has at least one.
 
     Args:
         pairs: the pairs to divide.
@@ -20,7 +20,7 @@ def carve(pairs: tuple[Pair, ...], fraction: float, seed: int) -> tuple[tuple[Pa
         seed: another seed gives another division.
 
     Returns:
-        The larger part and the part carved off, both in the order given.
+        The larger part and the smaller part, both in the given order.
     """
     places = {pair.id: _place(pair.id, seed) for pair in pairs}
     carved = {name for name, place in places.items() if place < fraction}

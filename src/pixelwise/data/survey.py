@@ -1,4 +1,4 @@
-"""What the masks of a data set hold, counted over many files at once."""
+"""Counting what the masks of a data set hold, over many files at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_COLORS = 4096
 
 @dataclass
 class Survey:
-    """Values over all masks looked at.
+    """The values in all masks that were read.
 
     Args:
         pixels: stored value -> pixels that hold it.
@@ -36,7 +36,7 @@ class Survey:
         first: stored value -> the first mask that holds it.
         palettes: palette index in use -> colour, where masks carry palettes.
         clash: two masks whose palettes give one index two colours, and that index.
-        masks: number of masks looked at.
+        masks: number of masks that were read.
         by_color: whether masks hold RGB colours.
         gaps: the first mask that holds -1 or NaN, read as :data:`~pixelwise.io.masks.NOT_ANNOTATED`; or None.
         of_ones: the first mask of 0 and 1 alone that has a 1, or None.
@@ -112,7 +112,7 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
 
 
 def merge(masks: Sequence[MaskCounts]) -> Survey:
-    """Count together what masks hold.
+    """Add up the counts of masks.
 
     Raises:
         DataError: some hold numbers and others RGB colours, or one more colours than are listed.
@@ -154,7 +154,7 @@ def merge(masks: Sequence[MaskCounts]) -> Survey:
 
 
 def count_masks(masks: Sequence[Path]) -> list[MaskCounts]:
-    """Count what each mask holds, in threads; those that are as they were at an earlier look are not read again.
+    """Count what each mask holds, in threads; masks that have not changed since they were counted are not read again.
 
     Raises:
         DataError: a mask cannot be read.
@@ -220,8 +220,8 @@ def in_threads(
     """Do ``work`` on every item in a few threads and give the results in order; decoders release the interpreter lock.
 
     Args:
-        work: called once an item; what it raises is raised here.
-        items: what to work on.
+        work: called once per item; its errors are raised here.
+        items: the items.
         progress: called with (done, total) after each item, from the calling thread.
     """
     threads = min(8, max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2))

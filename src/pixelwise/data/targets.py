@@ -1,4 +1,4 @@
-"""The class of every pixel of an annotated picture, whether its classes were drawn or its objects."""
+"""The class of every pixel of a picture, whether classes or objects are annotated."""
 
 from __future__ import annotations
 
@@ -57,12 +57,13 @@ def ignoring(target: LabelArray, valid: NDArray[np.bool_] | None, label_space: L
 def paint_classes(instances: Instances, label_space: LabelSpace) -> LabelArray:
     """Paint objects as classes, with a line of background between those of one class that touch.
 
-    So the connected parts of a class are its objects again, which is how a semantic network finds objects (Ronneberger
-    et al. 2015, section 3). Each of two touching objects gives up the pixels at the other, unless it has no others.
-    Where objects overlap, the smaller is in front. Groups have no known objects, and are ignored.
+    The connected parts of a class are then its objects again, which is how a semantic network finds objects
+    (Ronneberger et al. 2015, section 3). Each of two touching objects loses the pixels that touch the other, unless it
+    has no other pixels. Where objects overlap, the smaller one is in front. Groups are ignored, because their objects
+    are not known.
 
     Args:
-        instances: with masks.
+        instances: the objects, with masks.
         label_space: the background, and the classes of the objects in their order.
 
     Returns:
@@ -93,7 +94,7 @@ def touching(ids: NDArray[np.int32], classes: NDArray[Any]) -> NDArray[np.bool_]
         classes: class of each id, that of the background first.
 
     Returns:
-        (H, W); objects of which nothing would be left are spared.
+        (H, W); objects that would lose all their pixels are left out.
     """
     found = np.zeros(ids.shape, np.bool_)
     for down, right in _NEIGHBOUR_STEPS:
@@ -112,7 +113,7 @@ def touching(ids: NDArray[np.int32], classes: NDArray[Any]) -> NDArray[np.bool_]
 
 
 def _pair(values: NDArray[Any], down: int, right: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Views of all pixels that have a neighbour in a direction, and of those neighbours."""
+    """Give views of all pixels that have a neighbour in a direction, and of these neighbours."""
     height, width = values.shape
     here = values[: height - down, max(0, -right) : width - max(0, right)]
     there = values[down:, max(0, right) : width - max(0, -right)]

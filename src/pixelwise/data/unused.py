@@ -1,4 +1,4 @@
-"""What of the folder of a data set is used, and what lies in it and is not, so that nothing is lost in silence."""
+"""Reporting which files in the folder of a data set are used and which are not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_NAMED_FOLDERS = 3
 
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """Reads objects from files that are known."""
+    """Reads objects from known files."""
 
     def files(self) -> tuple[Path, ...]:
         """The files that it reads."""
@@ -37,8 +37,8 @@ def tell_used(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
 
     Args:
         root: the folder of the data.
-        pairs: all that is used.
-        findings: where to put it.
+        pairs: all pairs that are used.
+        findings: where to add it.
     """
     taken = {pair.image: files[0] for pair in pairs if (files := annotation_files(pair))}
     if not taken:
@@ -53,8 +53,8 @@ def tell_used(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
 def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     """Count the files that no pair uses, by the folders they lie in.
 
-    Pictures are counted wherever they lie; other files where they are called like pictures that are used and lie in a
-    folder of their own, because they may be another annotation.
+    Pictures are counted in all folders. Other files are counted if they have the names of used pictures and lie in a
+    separate folder, because they may be another annotation.
 
     Args:
         root: the folder of the data.
@@ -120,7 +120,7 @@ def like_names(picture: str, names: Iterable[str]) -> list[str]:
 
 
 def annotation_files(pair: Pair) -> tuple[Path, ...]:
-    """List the files that annotate a picture."""
+    """List the annotation files of a picture."""
     if pair.mask is not None:
         return (pair.mask,)
     return pair.objects.files() if isinstance(pair.objects, ReadsFiles) else ()
@@ -135,7 +135,7 @@ def _stems(path: Path) -> set[str]:
 
 
 def _folders(root: Path, paths: Iterable[Path]) -> str:
-    """Name the folders that files lie in, or where there are many the one above them all."""
+    """Name the folders of files, or the one above all of them if there are many."""
     folders = list(dict.fromkeys(_relative(root, path.parent) for path in paths))
     if len(folders) <= _MOST_NAMED_FOLDERS:
         return ", ".join(f"{folder}/" for folder in folders)

@@ -1,4 +1,4 @@
-"""What a network is made of, what it costs and what it sees, told without running it."""
+"""Inspecting a network's structure, cost and receptive fields without running it."""
 
 from pixelwise.inspection.descriptions import describe_field, describe_unpadded
 from pixelwise.inspection.grouping import group_rows

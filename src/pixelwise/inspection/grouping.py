@@ -1,4 +1,4 @@
-"""Stages that repeat, as one row: what a person reads first of a deep network."""
+"""Grouping stages that repeat into one row, so that a deep network is easy to read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pixelwise.inspection.table import StageRow
 
 MOST_REPEATED_ROWS = 4
-"""More rows than this that repeat, one after the other, share a row."""
+"""If more rows than this repeat one after the other, they share a row."""
 
 LONGEST_GROUP = 16
-"""Most rows of what repeats."""
+"""The most rows of a repeated group."""
 
 
 def group_rows(rows: Sequence[StageRow]) -> list[StageRow]:

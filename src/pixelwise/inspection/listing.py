@@ -1,4 +1,4 @@
-"""All models that there are, each with what a person chooses by."""
+"""A list of all models, each with the properties by which to choose."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Listed:
     summary: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON can hold it."""
+        """Convert it to plain JSON types."""
         return asdict(self)
 
 

@@ -17,7 +17,7 @@ from pixelwise.nn.tracing.trace import Stage
 
 
 class Call(NamedTuple):
-    """What a stage gave when it ran."""
+    """The output of a stage in one run."""
 
     shape: tuple[int, ...]
     geometry: Geometry | None
@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """One or several calls that are a stage together.
+    """One or several calls that make up one stage.
 
     Args:
         first: name of the first module that does more than keep what it is given.
@@ -80,7 +80,7 @@ class CallReader:
         return _number(_unite(found))
 
     def _read(self, stage: Stage, depth: int) -> Iterator[Part]:
-        """What a call is made of."""
+        """Give the parts of a call."""
         module, inside = self._modules[stage.name], self._inside.get(stage.call, [])
         if inside and self._opened(stage, inside, depth):
             merged = list(self._read_inside(stage.name, inside, depth))

@@ -1,1 +1,1 @@
-"""What training reads: cached pictures, and random crops of them."""
+"""The data that training reads: cached pictures, and random crops of them."""

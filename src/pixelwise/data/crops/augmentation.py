@@ -21,7 +21,7 @@ _SOUGHT_PIXEL_SHARES = (0.2, 0.8)  # where in the crop a sought pixel may land, 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How crops vary; each value is drawn afresh for every crop.
+    """How crops vary; each value is drawn anew for every crop.
 
     Args:
         crop: height and width of the crop in pixels.
@@ -31,7 +31,8 @@ class Augmentation:
         hflip: whether half the crops are mirrored left to right.
         vflip: whether half the crops are mirrored top to bottom.
         color: strength of the changes of brightness, contrast and (for RGB) saturation: factors lie within
-            1 - color .. 1 + color. 0 leaves colours alone. Hue is never changed: it costs more than all the rest.
+            1 - color .. 1 + color. 0 does not change colours. Hue is never changed, because that costs more than
+            everything else.
         elastic: standard deviation, in pixels of the crop, of the displacements that bend it (see
             :func:`draw_bend`). 0 keeps it straight.
 
@@ -87,16 +88,16 @@ def augment(
 
     The picture is sampled bilinearly, after averaging blocks of pixels where it shrinks by 1.5 or more, so that fine
     texture does not alias; the mask is sampled at the nearest pixel. Beyond its border the picture is mirrored and the
-    mask ignored: a constant filling would shift the statistics of batch norm, and small pictures need much of it.
-    The cost depends on the crop and the magnification, not on the size of the picture.
+    mask ignored: a constant fill would shift the statistics of batch norm, and small pictures need much of it. The cost
+    depends on the crop and the magnification, not on the size of the picture.
 
     Args:
         sample: the picture, of any size and number of channels, with its mask.
         augmentation: what to vary.
-        rng: where the random numbers come from.
+        rng: the generator of random numbers.
         ignore_index: value of mask pixels beyond the border.
         center: row and column of a pixel to have near the middle of the crop; anywhere when None.
-        weights: one for each pixel of the picture (H, W); they go where the mask goes, and are 0 beyond the border.
+        weights: one per pixel of the picture (H, W); they are sampled like the mask, and are 0 beyond the border.
     """
     assert sample.mask is not None
     view = draw_view(sample.size, augmentation, rng, center)
@@ -119,7 +120,7 @@ def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator)
     Args:
         size: height and width of the crop.
         deviation: in pixels of the crop.
-        rng: where the random numbers come from.
+        rng: the generator of random numbers.
 
     Returns:
         (h, w, 2) displacement of each pixel, x then y.
@@ -131,12 +132,12 @@ def draw_bend(size: tuple[int, int], deviation: float, rng: np.random.Generator)
 def draw_view(
     size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator, center: tuple[int, int] | None = None
 ) -> CropView:
-    """Draw the part of a picture that a crop shows, by all of an augmentation but colour and bending.
+    """Draw the part of a picture that a crop shows, by everything in an augmentation except colour and bending.
 
     Args:
         size: height and width of the picture.
         augmentation: what varies.
-        rng: where the random numbers come from; seven are taken.
+        rng: the generator of random numbers; seven are taken.
         center: row and column of a pixel to have near the middle of the crop; anywhere when None.
     """
     zoom, stretch, turn, hflip, vflip, row, column = rng.random(7).tolist()
@@ -156,7 +157,7 @@ def draw_view(
 
 
 def _start(chance: float, length: int, extent: float, pixel: int | None) -> float:
-    """Place a window on a line of pixels by a number from 0 to 1, leaving the line no more than it must."""
+    """Place a window on a line of pixels by a number from 0 to 1, beyond the line no more than necessary."""
     low, high = min(0.0, length - extent), max(0.0, length - extent)
     if pixel is None:
         return low + chance * (high - low)
@@ -173,6 +174,8 @@ def change_color(pixels: ImageArray, strength: float, rng: np.random.Generator) 
         mix[:, :3] = saturation * mix[:, :3] + (1 - saturation) * _LUMINANCE
     mean = cv2.mean(pixels.reshape(len(pixels), -1))[0]
     mix *= brightness * contrast
-    mix[:, -1] = brightness * (1 - contrast) * mean  # about the mean, or dark pictures with contrast turn black
+    mix[:, -1] = (
+        brightness * (1 - contrast) * mean
+    )  # about the mean, because dark pictures would otherwise turn black with contrast
     changed = cv2.transform(pixels, mix)
     return np.asarray(changed if changed.ndim == 3 else changed[..., None], np.uint8)

@@ -1,4 +1,4 @@
-"""What is made once a picture and kept in memory, within a budget."""
+"""Caching one item per picture in memory, within a budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pixelwise.data.survey import in_threads
 
 
 class HasBytes(Protocol):
-    """Something that knows how much memory it takes."""
+    """An object that states how much memory it takes."""
 
     @property
     def nbytes(self) -> int:
@@ -25,10 +25,10 @@ CachedT = TypeVar("CachedT", bound=HasBytes)
 class BudgetedCache(ABC, Generic[CachedT]):
     """Numbered items, each made once as far as the budget allows.
 
-    What is made first stays; what no longer fits is made again each time. (Training goes through the pictures in ever
-    new orders; throwing out the least recently used would then throw out what is wanted next.) Items may be asked for
-    from several threads. A data worker that is forked after :meth:`warm` shares the memory; items made later belong to
-    their process alone, each with the whole budget.
+    The items that are made first stay; items that no longer fit are made again each time. (Training reads the pictures
+    in a new order each time, so that dropping the least recently used item would drop what is needed next.) Several
+    threads may ask for items. A data worker that is forked after :meth:`warm` shares the memory; items made later
+    belong to their process alone, each with the whole budget.
 
     Args:
         length: the number of items.

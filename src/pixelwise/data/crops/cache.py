@@ -18,12 +18,12 @@ from pixelwise.io.images import read_picture
 from pixelwise.types import LabelSpace, Sample
 
 POSITIONS_PER_CLASS = 1000
-"""How many pixel positions of each class are remembered for a picture."""
+"""The number of pixel positions per class that are kept for a picture."""
 
 
 @dataclass(frozen=True)
 class ClassPlaces:
-    """Where the classes of one picture are.
+    """The positions of the classes in one picture.
 
     Args:
         pixels: int64 (K,) pixels of each class.
@@ -43,8 +43,8 @@ class PictureCache(BudgetedCache[Sample]):
         label_space: what the stored values of masks mean.
         channels: channels of the pictures, as :func:`~pixelwise.io.images.read_image` takes them.
         learnt: the numbers that the network learns from, as :func:`~pixelwise.io.images.read_picture` takes them.
-        budget_bytes: memory for decoded pictures and masks. The remembered positions come on top, at most 4 kB for
-            each class of a picture.
+        budget_bytes: memory for decoded pictures and masks. The kept positions take additional memory, at most 4 kB per
+            class of a picture.
 
     Raises:
         DataError: there are no pairs, or one has no mask; on reading an item, a file cannot be read, the sizes differ,

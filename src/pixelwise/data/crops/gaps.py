@@ -1,4 +1,4 @@
-"""Weights for the narrow gaps between touching objects, computed once a picture."""
+"""Weights for the narrow gaps between touching objects, computed once per picture."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pixelwise.types import LabelSpace
 
 
 class GapWeights(BudgetedCache[NDArray[np.float32]]):
-    """The second part of U-Net's weight map for each picture of a cache: what is added to the class weight of a pixel.
+    """The second part of U-Net's weight map per picture: the number added to the class weight of a pixel.
 
     An item is a read-only float32 (H, W), 0 where there is no gap.
 
-    Objects are the connected parts of each class but the background (class 0, unless the label space names another);
+    Objects are the connected parts of each class except the background (class 0, unless the label space names another);
     pixels without a class belong to none.
 
     Args:
         cache: the pictures.
         w0: weight of a gap of no width.
         sigma: width in pixels of a gap at which the weight has fallen to 0.6 of that.
-        budget_bytes: memory for maps; what no longer fits is computed again each time.
+        budget_bytes: memory for maps; maps that no longer fit are computed again each time.
     """
 
     def __init__(self, cache: PictureCache, *, w0: float, sigma: float = 5.0, budget_bytes: int) -> None:
@@ -41,7 +41,7 @@ class GapWeights(BudgetedCache[NDArray[np.float32]]):
         assert mask is not None
         objects = connected_objects(mask, self.cache.label_space)
         weights = border_weight_map(objects, w0=self.w0, sigma=self.sigma, class_balance=False) - 1
-        weights.setflags(write=False)  # it is handed out many times
+        weights.setflags(write=False)  # the same array is returned many times
         return weights
 
 

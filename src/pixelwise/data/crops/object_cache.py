@@ -17,7 +17,7 @@ from pixelwise.io.images import read_picture
 from pixelwise.io.on_data import ignoring_objects
 
 LARGEST_OBJECT_ID = 65534
-"""Greatest id in a map; 65535 is left for what lies beyond a picture."""
+"""The greatest id in a map; 65535 is reserved for pixels beyond a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class ObjectMaps:
     def paint(cls, objects: Instances) -> ObjectMaps:
         """Paint objects, except crowds: a group is no example of an object.
 
-        An object goes on the first map where none of its pixels is taken. Objects of one picture hardly ever overlap,
-        so there is mostly one map.
+        An object is painted on the first map where none of its pixels is occupied. Objects of one picture rarely
+        overlap, so that there is usually one map.
         """
         objects = objects[~objects.is_crowd]
         if objects.masks is None:
@@ -95,7 +95,7 @@ class ObjectPicture:
 
     Args:
         image: uint8 (C, H, W), read-only.
-        objects: all that is annotated, crowds included.
+        objects: all annotated objects, including crowds.
         maps: the objects to learn, where maps were asked for.
         id: id of the pair it was read from.
     """
@@ -124,7 +124,7 @@ class ObjectCache(BudgetedCache[ObjectPicture]):
         pairs: pictures; each needs its objects.
         channels: channels of the pictures, as :func:`~pixelwise.io.images.read_image` takes them.
         learnt: the numbers that the network learns from, as :func:`~pixelwise.io.images.read_picture` takes them.
-        budget_bytes: memory for what is decoded.
+        budget_bytes: memory for decoded items.
         maps: whether to paint the objects into maps of ids, which training crops are cut from.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a loader reads to learn objects: random crops with the objects they show, whole pictures to be scored on."""
+"""The data sets for learning objects: random crops with the objects in them, and whole pictures for scoring."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from pixelwise.instances import Instances, Size
 from pixelwise.ops.object_targets import ObjectTarget
 
 BEYOND_PICTURE_ID = 65535
-"""What a map of ids holds beyond the picture."""
+"""The id of pixels beyond the picture."""
 LEAST_OBJECT_SHARE = 0.1
 """Share of an object that a crop must show. Whole pictures cut objects at their borders too, and those are annotated,
-so halves are good examples; of a sliver nobody could say what it belongs to."""
+so halves are good examples; a sliver does not show what it belongs to."""
 
 
 class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
     """Random crops, uint8 image (C, h, w) and the objects it shows, each a function of the seed and its number alone.
 
-    One view of the picture moves pixels, masks and boxes. Beyond its border a picture goes on in one colour and without
-    objects: a mirrored picture would show objects that are not annotated. Items follow each other in ever new orders of
-    all pictures; a share of them is laid about an object whose class is drawn with favour for rare ones, by the inverse
-    square root of how often it occurs.
+    One view of the picture moves pixels, masks and boxes. Beyond its border a picture is continued by one colour
+    without objects, because a mirrored picture would show objects that are not annotated. Items take all pictures in a
+    new order each time. A share of them is centred on an object whose class is drawn with preference for rare classes,
+    by the inverse square root of their frequency.
 
     Args:
         cache: the pictures, with maps of ids.
         augmentation: crop size and what varies.
         length: number of items; it may be many times the number of pictures.
         seed: another seed gives other crops.
-        fill: colour beyond the border, 0 .. 255 for each channel; best what the network pads with.
-        object_probability: share of crops laid about a drawn object. Above 0, all annotations are read when the set is
+        fill: colour beyond the border, 0 .. 255 for each channel; ideally the one that the network pads with.
+        object_probability: share of crops centred on a drawn object. Above 0, all annotations are read when the set is
             made.
 
     Raises:
@@ -133,7 +133,7 @@ class ObjectPictures(Dataset[tuple[Tensor, Instances]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Instances]:
         picture = self.cache[index]
-        # A copy, because what the cache holds is read-only and a tensor cannot be.
+        # A copy, because arrays of the cache are read-only and tensors cannot be.
         return torch.from_numpy(picture.image.copy()), picture.objects
 
 
@@ -151,8 +151,8 @@ def _maps_of(cache: ObjectCache, index: int) -> ObjectMaps:
 
 
 def _visible_objects(maps: ObjectMaps, layers: NDArray[np.uint16], view: CropView, size: Size) -> ObjectTarget:
-    """Find what is left of the objects in the maps (L, h, w) of a crop."""
-    magnified = maps.areas * (size[0] / view.height) * (size[1] / view.width)  # areas if all were shown
+    """Find the visible parts of the objects in the maps (L, h, w) of a crop."""
+    magnified = maps.areas * (size[0] / view.height) * (size[1] / view.width)  # areas if the objects were shown whole
     boxes, kept = np.zeros((len(maps), 4), np.float32), np.zeros(len(maps), np.bool_)
     for number, layer in enumerate(layers):
         pixels, extents = measure_ids(layer, maps.ids[maps.layer == number].max(initial=0))
@@ -167,7 +167,8 @@ def measure_ids(ids: NDArray[np.uint16], last: int) -> tuple[NDArray[np.int64], 
     """Count the pixels of each id up to ``last`` in a map (h, w), and find the box around them, for all in one pass.
 
     Returns:
-        (last + 1,) pixels and (last + 1, 4) boxes: left, top, right and bottom edge; what an absent id has is no box.
+        (last + 1,) pixels and (last + 1, 4) boxes: left, top, right and bottom edge; the box of an absent id has no
+        meaning.
     """
     rows, columns = np.nonzero(ids)
     found = ids[rows, columns]
@@ -185,7 +186,7 @@ def _visible_boxes(maps: ObjectMaps, view: CropView, size: Size) -> ObjectTarget
     matrix = view.matrix(size)
     left, top, right, bottom = maps.boxes.astype(np.float64).T
     corners = np.stack([[left, right, left, right], [top, top, bottom, bottom]])  # (2, 4, N)
-    # The matrix speaks of the middles of pixels, boxes of their edges: half a pixel apart on either side.
+    # The matrix maps the middles of pixels, but boxes are given by edges, which are half a pixel away.
     offsets = corners - 0.5 - matrix[:, 2, None, None]
     places = np.einsum("ij,jkn->ikn", np.linalg.inv(matrix[:, :2]), offsets) + 0.5  # (2, 4, N) in the crop
     low, high = places.min(1), places.max(1)  # (2, N)

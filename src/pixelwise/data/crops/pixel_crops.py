@@ -1,4 +1,4 @@
-"""What the data loader reads: random crops to learn from, whole pictures to be scored on."""
+"""The data sets for learning pixels: random crops, and whole pictures for scoring."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ORDER_STREAM, CROP_STREAM, _BATCH_SIZE_STREAM = (
 
 
 class PictureOrder:
-    """Which picture each item of an endless stream takes: all of them in ever new orders.
+    """The picture of each item of an endless stream, which takes all pictures in a new order each time.
 
     Args:
         count: number of pictures.
@@ -56,17 +56,17 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
 
     With ``gaps``, float32 gap weights (h, w) come third.
 
-    So a run that is resumed, or spread over processes, sees the same crops. Without the rare-class draw, items follow
-    each other in ever new orders of all pictures. With it, a class is drawn, then a picture that has it, then a pixel
-    of it, and the crop lies about that pixel.
+    A run that is resumed, or spread over processes, therefore sees the same crops. Without the draw of rare classes,
+    items take all pictures in a new order each time. With it, a class is drawn, then a picture that has it, then a
+    pixel of it, and the crop is centred on that pixel.
 
     Args:
         cache: the pictures.
         augmentation: crop size and what varies.
         length: number of items; it may be many times the number of pictures.
         seed: another seed gives other crops.
-        rare_class_probability: share of crops that are laid about a drawn class. Above 0, all masks are read when
-            the set is made.
+        rare_class_probability: share of crops that are centred on a pixel of a drawn class. Above 0, all masks are read
+            when the set is made.
         class_weights: relative chance of each class in that draw, one per class; by default the inverse square root of
             its share of the pixels. Classes that do not occur are never drawn.
         gaps: weights of the narrow gaps between the objects of each picture.
@@ -139,8 +139,8 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
     def size_of(self, index: int) -> tuple[int, int]:
         """Height and width of a crop, which are those of its batch.
 
-        Each is whole in half of the batches, because networks that hardly saw whole periods mislabel the edge of
-        pictures that have them; else it is shorter by 1 to ``shorter`` pixels.
+        Each side is whole in half of the batches, because networks that rarely saw whole periods mislabel the edge of
+        such pictures; otherwise it is shorter by 1 to ``shorter`` pixels.
         """
         if not self.shorter:
             return self.augmentation.crop
@@ -172,7 +172,7 @@ class Pictures(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         sample: Sample = self.cache[index]
         assert sample.mask is not None
-        # Copies, because what the cache holds is read-only and a tensor cannot be.
+        # Copies, because arrays of the cache are read-only and tensors cannot be.
         return _image_tensor(sample.image.copy()), _mask_tensor(sample.mask.copy())
 
 
@@ -210,7 +210,7 @@ def one_of(values: NDArray[Any], rng: np.random.Generator) -> int:
 
 @lru_cache(maxsize=1)
 def keep_to_one_thread_in_workers() -> None:
-    """Let OpenCV start no threads in a data worker: workers share the machine already."""
+    """Keep OpenCV from starting threads in a data worker, because workers already share the machine."""
     if get_worker_info() is not None:
         cv2.setNumThreads(0)
 
@@ -220,5 +220,5 @@ def _image_tensor(image: NDArray[np.uint8]) -> Tensor:
 
 
 def _mask_tensor(mask: NDArray[np.unsignedinteger[Any]]) -> Tensor:
-    # Few operations of torch know uint16, so what does not fit uint8 is widened.
+    # Few operations of torch support uint16, so masks that do not fit uint8 are widened.
     return torch.from_numpy(mask if mask.dtype == np.uint8 else mask.astype(np.int64))

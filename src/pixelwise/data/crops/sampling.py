@@ -1,4 +1,4 @@
-"""Looking at a part of a picture through a crop of fixed size: upright by resizing, turned or bent by warping."""
+"""Sampling a part of a picture as a crop of fixed size: by resizing if it is upright, by warping if turned or bent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixelwise.instances import Size
 
 ImageArray = NDArray[np.uint8]
 Bend = NDArray[np.float32]
-"""(h, w, 2): how far from its place each pixel of a crop looks, x then y, in pixels of the crop."""
+"""(h, w, 2): displacement from which each pixel of a crop is sampled, x then y, in pixels of the crop."""
 NumberT = TypeVar("NumberT", bound=np.unsignedinteger[Any] | np.floating[Any])
 
 
@@ -66,7 +66,7 @@ def view_image(pixels: ImageArray, view: CropView, size: Size, bend: Bend | None
         pixels: (H, W, C).
         view: the part to show.
         size: height and width of the result.
-        bend: where each pixel of the result looks from its place; straight ahead when None.
+        bend: displacement of each pixel of the result; none when None.
 
     Returns:
         (h, w, C).
@@ -110,7 +110,7 @@ def _whole_blocks(start: float, extent: float, length: int, block: int) -> tuple
     """Round a stretch of a line of pixels to whole blocks, at least one."""
     count = max(1, round(extent / block)) * block
     first = round(start + (extent - count) / 2)
-    if start >= 0 and start + extent <= length:  # what lies within the line stays there
+    if start >= 0 and start + extent <= length:  # a stretch within the line stays within it
         first = max(0, min(first, length - count))
     return first, first + count
 
@@ -171,7 +171,7 @@ def _warp_mask(mask: NDArray[NumberT], matrix: NDArray[np.float64], size: Size, 
 
 
 def _look_up(view: CropView, size: Size, bend: Bend) -> NDArray[np.float64]:
-    """Find where in the picture each pixel of a crop looks: (h, w, 2), x then y."""
+    """Find the position in the picture that each pixel of a crop is sampled from: (h, w, 2), x then y."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     x, y = columns + bend[..., 0], rows + bend[..., 1]
     (xx, xy, x0), (yx, yy, y0) = view.matrix(size).tolist()
