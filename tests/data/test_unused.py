@@ -89,3 +89,16 @@ def test_the_very_name_wins_over_an_ending_and_a_suffix(tmp_path: Path, write: A
     (tmp_path / "masks/a.jpg.png").unlink()
     with pytest.raises(DataError, match="unclear which of the two"):
         match_stems(tmp_path, tmp_path / "images", tmp_path / "masks")
+
+
+def test_a_mask_of_two_pictures_is_that_of_none(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for name in ("a_rgb", "a_image", "b_rgb"):
+        write(f"images/{name}.png", image)
+    for name in "ab":
+        write(f"masks/{name}_mask.png", mask)
+    pairs = match_stems(tmp_path, tmp_path / "images", tmp_path / "masks")
+    assert {pair.image.stem: pair.mask is not None for pair in pairs} == {
+        "a_image": False,
+        "a_rgb": False,
+        "b_rgb": True,
+    }

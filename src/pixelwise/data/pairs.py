@@ -139,7 +139,7 @@ def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     Names are compared in Unicode's form NFC. A mask of the very name of a picture comes first, then one whose name is
     that of the picture file with its suffix (``a.jpg.png``), then one whose name has an ending such as ``_mask`` or
     ``_label`` besides, and last one where both names have their endings, as ``21_training.tif`` and ``21_manual1.gif``
-    do.
+    do, unless several pictures have the same name but for their endings.
 
     Raises:
         DataError: two pictures, or two masks of one picture, have the same name.
@@ -147,9 +147,10 @@ def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     pictures = list_pictures(images)
     named = _by_name({path: _name(path, images) for path in pictures})
     with_suffix = {_normal(path.relative_to(images).as_posix()): path for path in pictures}
-    without_ending: dict[str, Path] = {}
-    for path in reversed(pictures):
-        without_ending[PICTURE_ENDING.sub("", _name(path, images))] = path
+    without_ending: dict[str, Path | None] = {}  # None where several pictures share what is left of their names
+    for path in pictures:
+        rest = PICTURE_ENDING.sub("", _name(path, images))
+        without_ending[rest] = None if rest in without_ending else path
     taken: dict[Path, tuple[int, Path]] = {}
     for mask in list_pictures(masks):
         name = _name(mask, masks)

@@ -157,3 +157,46 @@ def test_a_description_of_ultralytics_found_in_its_folder(
     source = open_data(tmp_path)
     assert (source.layout, source.label_space.names) == ("yolo", ("disc", "square"))
     assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 1, "val": 1}
+
+
+def coco(*numbers: int, name: str = "car") -> str:
+    box = {"category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 4]], "bbox": [1, 1, 4, 3]}
+    return json.dumps(
+        {
+            "images": [{"id": number, "file_name": f"{number}.png", "height": 6, "width": 8} for number in numbers],
+            "categories": [{"id": 1, "name": name}],
+            "annotations": [{"id": number, "image_id": number, **box} for number in numbers],
+        }
+    )
+
+
+def test_files_of_coco_beside_instances_are_read_but_those_of_its_site(tmp_path: Path, write: Any, image: Any) -> None:
+    for number in (1, 2, 3):
+        write(f"images/{number}.png", image)
+    write("annotations/instances_train.json", coco(1, 2))
+    write("annotations/val.json", coco(3))
+    write("annotations/person_keypoints_train.json", coco(1, 2, name="person"))
+    source = open_data(tmp_path)
+    assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 2, "val": 1}
+    assert source.label_space.names == ("car",)
+
+
+def test_a_file_of_coco_that_is_left_out_is_said(tmp_path: Path, write: Any, image: Any) -> None:
+    for number in (1, 2):
+        write(f"images/{number}.png", image)
+    write("annotations.json", coco(1))
+    write("val.json", coco(2))
+    source = open_data(tmp_path)
+    assert [pair.image.name for pair in source.pairs] == ["2.png"]
+    (guess,) = [finding.what for finding in source.findings if finding.kind == "guessed"]
+    assert "annotations.json is left out" in guess
+
+
+def test_a_folder_of_instances_without_masks_hides_no_masks(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    for name in "ab":
+        write(f"images/{name}.png", image)
+        write(f"masks/{name}.png", mask)
+        write(f"instances/{name}.json", "{}")
+    source = open_data(tmp_path)
+    assert source.layout == "folder"
+    assert {pair.mask.parent.name for pair in source.pairs if pair.mask} == {"masks"}

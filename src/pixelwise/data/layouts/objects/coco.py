@@ -23,6 +23,10 @@ LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/,
 PARTS = (("images/", "*.jpg", "*.png"), ("annotations/*.json", "*.json"))
 
 
+_OTHER_ANNOTATIONS = ("captions", "person_keypoints", "stuff", "panoptic", "image_info")
+"""What the names of files begin with that the COCO site has beside ``instances_*.json``, of the same pictures."""
+
+
 def find(root: Path) -> Found | None:
     """Recognise COCO JSON in ``root``; None where there is none.
 
@@ -40,7 +44,8 @@ def find(root: Path) -> Found | None:
     notes = [] if outlined else ["the annotations are boxes without outlines"]
     splits: dict[str, tuple[Pair, ...]] = {}
     absent: list[DataError] = []
-    for split, members in _by_split(files).items():
+    by_split, guesses = _by_split(files)
+    for split, members in by_split.items():
         pairs: dict[str, Pair] = {}
         for file in members:
             try:
@@ -64,7 +69,7 @@ def find(root: Path) -> Found | None:
     empty = sum(not picture.annotations for file in files for picture in file.pictures)
     if empty:
         notes.append(f"pictures without objects: {empty}")
-    return Found("coco", splits, names, notes=tuple(notes))
+    return Found("coco", splits, names, notes=tuple(notes), guesses=guesses)
 
 
 class _NoneHere(DataError):
@@ -92,8 +97,9 @@ def _candidates(root: Path) -> list[Path]:
     folders = [root, root / "annotations", root / "images"]
     folders += [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_NAMES]
     files = [path for folder in folders for path in json_files(folder) if not beside_its_picture(path)]
-    instances = [path for path in files if path.stem.startswith("instances")]
-    return instances or files
+    if not any(path.stem.startswith("instances") for path in files):
+        return files
+    return [path for path in files if not path.stem.startswith(_OTHER_ANNOTATIONS)]
 
 
 def _names(files: Sequence[CocoFile]) -> tuple[str, ...]:
@@ -109,7 +115,8 @@ def _names(files: Sequence[CocoFile]) -> tuple[str, ...]:
     return tuple(used)
 
 
-def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
+def _by_split(files: Sequence[CocoFile]) -> tuple[dict[str, list[CocoFile]], tuple[str, ...]]:
+    """Sort files by their splits, and say which are left out because others say more."""
     splits: dict[str, list[CocoFile]] = {}
     for file in files:
         splits.setdefault(_split_of(file.path), []).append(file)
@@ -117,9 +124,13 @@ def _by_split(files: Sequence[CocoFile]) -> dict[str, list[CocoFile]]:
         both = splits.pop("trainval")
         if "train" not in splits:
             splits["train" if splits else NO_SPLIT] = both
-    if len(splits) > 1:
-        splits.pop(NO_SPLIT, None)
-    return splits
+    whole = splits.pop(NO_SPLIT, []) if len(splits) > 1 else []
+    guesses = [
+        f"{file.path.name} is left out, because it is called as no split and other files are; if it is one, call it "
+        "train, val or test"
+        for file in whole
+    ]
+    return splits, tuple(guesses)
 
 
 def _split_of(path: Path) -> str:

@@ -56,7 +56,9 @@ def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another. Raises as :func:`found`."""
     images, masks = subfolder(root, folder.IMAGE_FOLDERS), subfolder(root, ID_FOLDERS)
     splits = folder.paired_splits(root, images, masks) if images and masks else folder.splits_above(root, ID_FOLDERS)
-    return found(root, with_ids(splits)) if splits else None
+    if not any(pair.mask is not None for pairs in splits.values() for pair in pairs):
+        return None  # the folder holds something else, such as JSON
+    return found(root, with_ids(splits))
 
 
 def found(root: Path, splits: Mapping[str, tuple[Pair, ...]], notes: tuple[str, ...] = ()) -> Found:
