@@ -7,8 +7,7 @@ that the first and the last columns show the same things. Each picture is cut to
 pictures to neighbouring ones. Printed is the share of wrong pixels in the first and in the last eight columns and in
 the interior, which is all that lies at least 64 columns from either; beside it that of the same pixels in the picture
 before it was cut. ``--edge`` lets a model go on otherwise than it was trained to, ``--every 5`` takes every fifth
-picture. With ``--edge none`` nothing is continued: a U-Net computes on the picture as it is, each halving rounds up,
-and every layer sees its own padding at the right as it does at the left.
+picture.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ from numpy.typing import NDArray
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 
 keep_large_blocks()  # before torch starts threads
-
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
 
 from pixelwise.data.crops.cache import PictureCache  # noqa: E402
 from pixelwise.data.source import open_data  # noqa: E402
@@ -92,18 +88,6 @@ def show(counts: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def round_up(encoder: nn.Module) -> None:
-    """Let strided convolutions round odd sides up on the grid of even ones, whatever their padding."""
-
-    def even(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        below, right = (side % 2 for side in given[0].shape[2:])
-        return (F.pad(given[0], (0, right, 0, below)), *given[1:])
-
-    for part in encoder.modules():
-        if isinstance(part, nn.Conv2d) and part.stride == (2, 2):
-            part.register_forward_pre_hook(even)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -116,8 +100,6 @@ def main() -> None:
     model = load_model(options.model)
     if options.edge:
         model.change_card(edge=options.edge)
-    if options.edge == "none":
-        round_up(model.network.encoder)
     predictor = Predictor(model)
     source = open_data(options.data, label_space=model.label_space)
     cache = PictureCache(source.split(options.split), source.label_space, budget_bytes=0)

@@ -15,7 +15,7 @@ from pixelwise.words import counted
 Edge = Literal["zeros", "mirror", "none"]
 """How a picture goes on at the bottom and the right, up to the period: with zeros, which are the mean colour once
 pictures are normalised, as networks saw it that were trained before there was a choice; as a mirror at the last row and
-column shows it; or not at all, as in networks of other libraries whose maps round the picture's size up."""
+column shows it; or not at all, where the network's maps round the picture's size up."""
 
 LARGEST_RESIZED_SIDE = 8192
 """Pixels of a side that pictures are brought to at most, so that no file can ask for more memory than there is."""

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from pixelwise import build_model, load_model, save_model
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
+from pixelwise.inference import Predictor
 from pixelwise.models import SegmentationModel
 from pixelwise.models.base import continue_to
+from pixelwise.models.prepare import prepare
 from pixelwise.nn.image_mean import ImageMean
 from pixelwise.preprocessing import Edge, Preprocessing
 from pixelwise.types import LabelSpace
@@ -63,6 +65,30 @@ def test_a_network_sees_the_mirrored_picture(name: str) -> None:
     assert period in (16, 32)
     beyond = ((0, 0), (0, 0), (0, -70 % period), (0, -101 % period))
     np.testing.assert_array_equal(inputs[0].numpy(), np.pad(images.numpy(), beyond, mode="reflect"))
+
+
+@torch.no_grad()
+def test_a_network_that_rounds_up_sees_the_picture_alone() -> None:
+    """As it is, in tiles as whole, in the form that predicts as in the one that learns, and whatever lies beyond."""
+    torch.manual_seed(0)
+    model = build_model("unet", classes=3, encoder="tf_mobilenetv3_small_minimal_100").eval().double()
+    assert isinstance(model, SegmentationModel)
+    model.change_card(edge="none")
+    shown: list[Tensor] = []
+    handle = model.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    images = torch.randn(1, 3, 97, 131, dtype=torch.float64)
+    whole = model(images)
+    assert torch.equal(shown[0], images)
+    assert whole.shape[2:] == (97, 131)
+    handle.remove()
+    torch.testing.assert_close(prepare(model, dtype=torch.float64)(images), whole, rtol=0, atol=1e-9)
+    picture = np.random.default_rng(0).integers(0, 256, (331, 427, 3), dtype=np.uint8)
+    expected = Predictor(model, precision="float64")(picture, probabilities=True).probabilities
+    tiled = Predictor(model, precision="float64", mode="exact", tile=64)(picture, probabilities=True).probabilities
+    assert expected is not None
+    assert tiled is not None
+    assert float(expected.std()) > 0.01
+    np.testing.assert_allclose(tiled, expected, rtol=0, atol=1e-6)
 
 
 class Lines(nn.Module):

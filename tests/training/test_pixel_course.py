@@ -62,10 +62,13 @@ def test_runs_older_than_the_choice_go_on_with_zeros(shapes: Path, small: dict[s
     assert older.shorter == 0
 
 
-@pytest.mark.parametrize("shorter", [0, 16])
-def test_the_network_is_shown_what_lies_beyond_a_picture(shapes: Path, small: dict[str, Any], shorter: int) -> None:
-    """Crops that lack of the period are continued as pictures are, all of a batch alike."""
-    settings = Settings.make(planned(shapes, {**small, "shorter": shorter}))
+@pytest.mark.parametrize(("model", "shorter"), [("fcn", 0), ("fcn", 16), ("unet", 16)])
+def test_the_network_is_shown_what_lies_beyond_a_picture(
+    shapes: Path, small: dict[str, Any], model: str, shorter: int
+) -> None:
+    """Crops that lack of the period go on as pictures do, all of a batch alike."""
+    settings = Settings.make(planned(shapes, {**small, "model": model, "shorter": shorter}))
+    assert settings.edge == ("none" if model == "unet" else "mirror")
     setup = PixelCourse().set_up(open_data(shapes), settings)
     task, stream = setup.task(settings), setup.stream(settings)
     inputs: list[Tensor] = []
@@ -77,7 +80,9 @@ def test_the_network_is_shown_what_lies_beyond_a_picture(shapes: Path, small: di
         height, width = images.shape[2:]
         assert masks.shape[1:] == (height, width)
         sizes.add((height, width))
-        beyond = ((0, 0), (0, 0), (0, 64 - height), (0, 64 - width))
-        np.testing.assert_array_equal(inputs[-1], np.pad(task.normalise(images), beyond, mode="reflect"))
+        expected = task.normalise(images)
+        if model == "fcn":
+            expected = np.pad(expected, ((0, 0), (0, 0), (0, 64 - height), (0, 64 - width)), mode="reflect")
+        np.testing.assert_array_equal(inputs[-1], expected)
     assert all(64 - shorter <= side <= 64 for size in sizes for side in size)
     assert (len(sizes) > 4) == (shorter > 0)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pixelwise.errors import ModelError
 from pixelwise.nn.tracing.meta import run_on_meta
+from pixelwise.nn.tracing.trace import Trace, trace
 
 TRIED_SIDE = 256
 """Side in pixels of the first picture that a new encoder is measured with; large enough for unpadded stems."""
@@ -30,7 +31,7 @@ class InputSizes(NamedTuple):
 
 
 def rounds_up(encoder: Any, in_channels: int) -> bool:
-    """Whether the maps of an encoder cover a picture of any size.
+    """Whether the maps of an encoder cover a picture of any size, with cells that lie where they lie on whole periods.
 
     Each halving then rounds up. Sides of one more than a multiple of the period are odd at every halving.
 
@@ -39,12 +40,21 @@ def rounds_up(encoder: Any, in_channels: int) -> bool:
         in_channels: channels of the images.
     """
     period = max(encoder.strides)
+    even = trace(encoder, (1, in_channels, TRIED_SIDE, TRIED_SIDE))
     for sides in ((TRIED_SIDE + 1, TRIED_SIDE + period - 1), (TRIED_SIDE + period - 1, TRIED_SIDE + 1)):
-        maps: Sequence[Tensor] = run_on_meta(encoder, (1, in_channels, *sides), nullcontext())
+        try:
+            odd = trace(encoder, (1, in_channels, *sides))
+        except Exception:  # a network refuses a size in as many ways as there are authors
+            return False
         cells = [tuple(-(-side // stride) for side in sides) for stride in encoder.strides]
-        if [tuple(features.shape[2:]) for features in maps] != cells:
+        if [shape[2:] for shape in odd.shapes] != cells or _reads(odd) != _reads(even):
             return False
     return True
+
+
+def _reads(traced: Trace) -> list[list[tuple[int, int]]]:
+    """First and last pixel that the outputs of a period read, for each map."""
+    return [[(phase.first, phase.last) for phase in geometry.phases] for geometry in traced.outputs]
 
 
 class Pyramid:

@@ -49,6 +49,8 @@ class SmpEfficientNet(nn.Module):
         self.name = name
         version = name.removeprefix(SMP_PREFIX).removeprefix("timm-").removeprefix("tf_").replace("-", "_")
         original = not name.startswith(f"{SMP_PREFIX}timm-")
+        self.shifted = original
+        """Whether the library lays the maps elsewhere on pictures that are no multiples of the strides."""
         whole = TimmEncoder(f"tf_{version}" if original else version, in_channels=in_channels)
         self.body = whole.body
         blocks = [block for stage in self.body.blocks for block in stage]

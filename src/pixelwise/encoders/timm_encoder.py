@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pixelwise.encoders.sizes import OTHER_ENCODERS, InputSizes, Pyramid
 from pixelwise.errors import ModelError, unknown_name
-from pixelwise.nn.blocks import DepthwiseConv2d
+from pixelwise.nn.blocks import DepthwiseConv2d, SameConv2d
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -21,7 +21,8 @@ class TimmEncoder(nn.Module):
 
     ``forward`` takes normalised images (N, C, H, W) of the heights and widths that ``sizes`` says, and returns one map
     per stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). The maps of networks with
-    unpadded convolutions (the Inceptions) are a few cells smaller, and ``exact`` is False; decoders resize them.
+    unpadded convolutions (the Inceptions) are a few cells smaller, and ``exact`` is False; decoders resize them. Networks
+    that pad as TensorFlow does take pictures of any size here, and round them up.
 
     Args:
         name: a timm model name such as ``"resnet18"`` or ``"tf_efficientnet_lite0"``.
@@ -43,7 +44,9 @@ class TimmEncoder(nn.Module):
         self.channels: tuple[int, ...] = tuple(self.body.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.body.feature_info.reduction())
         self.exact = self.sizes.exact if exact is None else exact
-        _use_native_depthwise(self.body)
+        self.shifted = any(type(part) is Conv2dSame for part in self.body.modules())
+        """Whether timm's own network lays its maps elsewhere on pictures that are no multiples of its strides."""
+        _exchange_convolutions(self.body)
 
     @cached_property
     def sizes(self) -> InputSizes:
@@ -76,35 +79,57 @@ def _create(name: str, *, in_channels: int, output_stride: int) -> Any:
     raise ModelError(f"timm's '{name}' gives no feature maps ({reason}); {OTHER_ENCODERS}")
 
 
-def _use_native_depthwise(network: nn.Module) -> None:
-    """Exchange depthwise convolutions for those of pixelwise; parameters, names and results stay the same.
+def _exchange_convolutions(network: nn.Module) -> None:
+    """Exchange depthwise and TensorFlow-padded convolutions for those of pixelwise; parameters and names stay the same.
 
-    TensorFlow's "SAME" padding depends on the size of the picture; on multiples of the stride, which are all that a
-    pixelwise model ever feeds its encoder, it is a constant.
+    Results do, too, but where TensorFlow's "SAME" padding depends on the size of the picture: where a side is no
+    multiple of the stride, see :func:`~pixelwise.nn.blocks.pad_same`.
     """
     for parent in network.modules():
         for key, part in parent.named_children():
-            # Subclasses may compute something else, except the one for "SAME" padding.
-            if type(part) in (nn.Conv2d, Conv2dSame) and isinstance(part, nn.Conv2d) and _is_depthwise(part):
+            if type(part) not in (nn.Conv2d, Conv2dSame):
+                continue  # subclasses may compute something else
+            assert isinstance(part, nn.Conv2d)
+            if _is_depthwise(part):
                 setattr(parent, key, _native_depthwise(part))
+            elif isinstance(part, Conv2dSame):
+                setattr(parent, key, _same_conv(part))
 
 
 def _native_depthwise(conv: nn.Conv2d) -> DepthwiseConv2d:
     """Make pixelwise's form of a depthwise convolution; it shares the parameters."""
-    padding: int | tuple[int, int] = int(conv.padding[0])
-    if isinstance(conv, Conv2dSame):
-        total = max(0, (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0])
-        padding = (total // 2, total - total // 2)
     ours = DepthwiseConv2d(
         conv.in_channels,
         conv.kernel_size[0],
         stride=conv.stride[0],
-        padding=padding,
+        padding=_same_padding(conv) if isinstance(conv, Conv2dSame) else int(conv.padding[0]),
         dilation=conv.dilation[0],
         bias=conv.bias is not None,
     )
     ours.weight, ours.bias = conv.weight, conv.bias
     return ours
+
+
+def _same_conv(conv: Conv2dSame) -> SameConv2d:
+    """Make pixelwise's form of a TensorFlow-padded convolution; it shares the parameters."""
+    ours = SameConv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        dilation=conv.dilation,
+        groups=conv.groups,
+        bias=conv.bias is not None,
+        uneven_padding=_same_padding(conv),
+    )
+    ours.weight, ours.bias = conv.weight, conv.bias
+    return ours
+
+
+def _same_padding(conv: Conv2dSame) -> tuple[int, int]:
+    """Zeros before and after sides that are multiples of the stride; kernels, strides and dilations are square."""
+    total = max(0, (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0])
+    return total // 2, total - total // 2
 
 
 def _is_depthwise(conv: nn.Conv2d) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,8 +36,8 @@ class DepthwiseConv2d(nn.Conv2d):
         channels: channels of input and output.
         kernel_size: side of the filter.
         stride: step between outputs.
-        padding: zeros around the picture, or a pair (before, after) where top and left get fewer than bottom and
-            right, as TensorFlow's "SAME" does with a stride of 2.
+        padding: zeros around the picture, or a pair (before, after): top and left, bottom and right, see
+            :func:`pad_same`.
         dilation: step between the taps of the filter.
         bias: whether to add a learnt value per channel.
     """
@@ -63,13 +63,14 @@ class DepthwiseConv2d(nn.Conv2d):
         if self.uneven_padding is None:
             return self._convolve(input, self.padding)
         before, after = self.uneven_padding
-        if not self._fused or before + self.stride[0] < after:
-            return self._convolve(F.pad(input, self.uneven_padding * 2), self.padding)
+        stride = self.stride[0]
+        if not self._fused or before + 1 < after:
+            return self._convolve(pad_same(input, self.uneven_padding, stride), self.padding)
         # Padding by one step more at the top and the left gives one additional output, but needs no padded copy of the
         # map.
         lost = self.dilation[0] * (self.kernel_size[0] - 1) - before - after
-        rows, columns = ((side - lost - 1) // self.stride[0] + 1 for side in input.shape[2:])
-        return self._convolve(input, (before + self.stride[0],) * 2)[:, :, 1 : 1 + rows, 1 : 1 + columns]
+        rows, columns = ((side + -side % stride - lost - 1) // stride + 1 for side in input.shape[2:])
+        return self._convolve(input, (before + stride,) * 2)[:, :, 1 : 1 + rows, 1 : 1 + columns]
 
     def fuse(self) -> None:
         """Pad inside the convolution from now on, which takes less memory; only for prediction."""
@@ -79,6 +80,36 @@ class DepthwiseConv2d(nn.Conv2d):
         return depthwise_conv2d(
             input, self.weight, self.bias, stride=self.stride, padding=padding, dilation=self.dilation
         )
+
+
+class SameConv2d(nn.Conv2d):
+    """A strided convolution padded as TensorFlow's "SAME" pads pictures of whole steps, whatever their size.
+
+    (N, C, H, W) -> (N, D, H', W'), where H' is H / stride, rounded up. It has the parameters of ``nn.Conv2d``.
+
+    Args:
+        uneven_padding: (before, after) of sides that are multiples of the stride, see :func:`pad_same`.
+        arguments: as of ``nn.Conv2d``, without padding.
+    """
+
+    def __init__(self, *arguments: Any, uneven_padding: tuple[int, int], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.uneven_padding = uneven_padding
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (N, C, H, W)."""
+        return super().forward(pad_same(input, self.uneven_padding, self.stride[0]))
+
+
+def pad_same(input: Tensor, padding: tuple[int, int], stride: int) -> Tensor:
+    """Pad a map (N, C, H, W) with zeros: so many at the top and the left, so many at the bottom and the right.
+
+    Sides that are no multiples of the stride get what they lack of one at the end besides. TensorFlow's "SAME" would
+    share it out to both ends: the outputs of a picture of 31 columns would then lie a pixel beside those of one of 32.
+    """
+    before, after = padding
+    below, right = (after + -side % stride for side in input.shape[2:])
+    return F.pad(input, (before, right, before, below))
 
 
 def conv_norm_relu(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pixelwise.errors import SettingError, quoted, unknown_name
 from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
+from pixelwise.preprocessing import Edge
 
 
 class _SettingsLoader(yaml.SafeLoader):
@@ -49,10 +50,10 @@ class Settings(BaseModel):
     crop: tuple[int, int]
     """Height and width in pixels of a training crop."""
     shorter: int = Field(default=0, ge=0)
-    """The most pixels by which the crops of a step are lower and narrower than ``crop_size``. The model continues them
-    to whole periods, so that networks which label pixels learn what lies beyond the right and the bottom edge of
+    """The most pixels by which the crops of a step are lower and narrower than ``crop``, so that networks which label
+    pixels learn from sides that are no whole periods, and what lies beyond the right and the bottom edge of
     pictures."""
-    edge: Literal["zeros", "mirror"] = "zeros"
+    edge: Edge = "zeros"
     """What lies beyond these edges; runs without this setting are older than the setting."""
     batch: int = POSITIVE
     """Crops per step, over all devices together."""

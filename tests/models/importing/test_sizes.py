@@ -97,7 +97,7 @@ def test_the_file_keeps_it(tmp_path: Path) -> None:
     [
         ("unet", {"encoder": "resnet10t", "upsampling": "bilinear"}),
         ("unet", {"encoder": "test_convnext"}),
-        ("unet", {"encoder": "smp-efficientnet-b0"}),
+        ("unet", {"encoder": "densenet121"}),
         ("fcn", {"encoder": "resnet10t"}),
         ("unet2015", {"width": 1 / 16}),
     ],

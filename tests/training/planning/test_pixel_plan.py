@@ -55,18 +55,22 @@ def test_crops_are_turned_over_where_up_and_down_are_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fixed", "shorter"),
+    ("fixed", "shorter", "edge"),
     [
-        ({"model": "unet", "encoder": "resnet18"}, 31),
-        ({"model": "unet", "encoder": "resnet18", "crop": (64, 96)}, 16),  # no more than a quarter of a crop
-        ({"model": "unet", "encoder": "resnet18", "shorter": 3}, 3),
-        ({"model": "unet2015"}, 0),  # mirrored at all sides, to the size that it needs
-        ({"model": "fcn_dilated", "model_options": {"stretch": True}}, 0),  # takes pictures as they are
+        ({"model": "unet", "encoder": "resnet18"}, 31, "none"),
+        ({"model": "unet", "encoder": "tf_efficientnet_lite0"}, 31, "none"),
+        ({"model": "unet", "encoder": "resnet18", "crop": (64, 96)}, 16, "none"),  # no more than a quarter of a crop
+        ({"model": "unet", "encoder": "resnet18", "shorter": 3, "edge": "mirror"}, 3, "mirror"),
+        ({"model": "unet", "encoder": "resnet18", "model_options": {"upsampling": "bilinear"}}, 31, "mirror"),
+        ({"model": "unet", "encoder": "vgg16"}, 31, "mirror"),  # rounds sizes down
+        ({"model": "deeplabv3plus", "encoder": "resnet18"}, 15, "mirror"),
+        ({"model": "unet2015"}, 0, "mirror"),  # mirrored at all sides, to the size that it needs
+        ({"model": "fcn_dilated", "model_options": {"stretch": True}}, 0, "mirror"),  # takes pictures as they are
     ],
 )
-def test_crops_lack_of_whole_periods_what_pictures_lack(fixed: dict[str, Any], shorter: int) -> None:
+def test_crops_lack_of_whole_periods_what_pictures_lack(fixed: dict[str, Any], shorter: int, edge: str) -> None:
     draft = plan_pixels(fingerprint(), machine(), fixed)
-    assert (draft.values["shorter"], draft.values["edge"]) == (shorter, "mirror")
+    assert (draft.values["shorter"], draft.values["edge"]) == (shorter, edge)
 
 
 def test_the_machine_decides_precision_and_batch() -> None:

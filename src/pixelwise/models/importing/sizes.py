@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pixelwise.encoders import TimmEncoder
+from pixelwise.encoders.smp_encoder import SmpEfficientNet
 from pixelwise.models.base import SegmentationModel
 
 
@@ -9,8 +11,8 @@ def take_sizes_as_smp(model: SegmentationModel, architecture: str) -> list[str]:
     """Let a model compute on pictures of any size what smp computes on them, where its form can.
 
     The library's U-Net takes pictures as they are and brings each decoded map to the size of the encoder's. Where these
-    round sizes up, and decoded maps are copied, that is the same as cutting them; the model then has the edge
-    ``"none"``. Other networks here are continued to a multiple of their period.
+    round sizes up where they are on whole pictures, and decoded maps are copied, that is the same as cutting them; the
+    model then has the edge ``"none"``. Other networks here are continued to a multiple of their period.
 
     Args:
         model: as it was built from the tensors.
@@ -19,7 +21,8 @@ def take_sizes_as_smp(model: SegmentationModel, architecture: str) -> list[str]:
     Returns:
         What there is to say of sizes at which the model and the library differ.
     """
-    if architecture == "unet" and model.rounds_up:
+    shifted = isinstance(model.encoder, TimmEncoder | SmpEfficientNet) and model.encoder.shifted
+    if architecture == "unet" and model.rounds_up and not shifted:
         model.change_card(edge="none")
         return []
     geometry = model.geometry

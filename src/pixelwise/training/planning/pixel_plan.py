@@ -115,13 +115,16 @@ def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, prof
 
 def _choose_edge(draft: Draft, profile: NetworkProfile) -> None:
     """Choose what lies beyond the edge of pictures, and by how much crops are smaller than whole periods."""
-    draft.set("edge", "mirror", "fewest wrong labels at the edge; see benchmarks/edges.md")
-    if profile.continued < 2:
-        draft.set("shorter", 0, "the network computes on pictures of any size")
+    if profile.rounds_up:
+        draft.set("edge", "none", "the network computes on pictures as they are; see benchmarks/edges.md")
+    else:
+        draft.set("edge", "mirror", "fewest wrong labels at the edge; see benchmarks/edges.md")
+    if profile.period < 2:
+        draft.set("shorter", 0, "the network treats all sizes alike")
         return
     # A quarter at most, because small crops would otherwise show more beyond the edge than necessary.
-    most = min(profile.continued - 1, int(min(draft.values["crop"])) // 4)
-    draft.set("shorter", most, f"pictures are continued to multiples of {profile.continued}, so crops are, too")
+    most = min(profile.period - 1, int(min(draft.values["crop"])) // 4)
+    draft.set("shorter", most, f"pictures are no multiples of {profile.period} pixels, so crops are none either")
 
 
 def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:

@@ -34,8 +34,13 @@ class NetworkProfile:
         self._multiply_adds: dict[tuple[int, int], int] = {}
 
     @property
-    def continued(self) -> int:
-        """The period to whose multiples pictures are continued at the bottom and the right; 1 where they are not."""
+    def rounds_up(self) -> bool:
+        """Whether it computes on pictures of any size as they are."""
+        return self.model.rounds_up
+
+    @property
+    def period(self) -> int:
+        """Pixels of a side from whole cells of the deepest map to the next; 1 where pictures are brought to them."""
         apart = self.model.border == "mirror" or self.model.stretch == "half_pixel"
         return 1 if apart else self.model.geometry.period
 
