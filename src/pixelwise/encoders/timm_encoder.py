@@ -21,8 +21,8 @@ class TimmEncoder(nn.Module):
 
     ``forward`` takes normalised images (N, C, H, W) of the heights and widths that ``sizes`` says, and returns one map
     per stride, finest first: map ``i`` is (N, channels[i], H / strides[i], W / strides[i]). The maps of networks with
-    unpadded convolutions (the Inceptions) are a few cells smaller, and ``exact`` is False; decoders resize them. Networks
-    that pad as TensorFlow does take pictures of any size here, and round them up.
+    unpadded convolutions (the Inceptions) are a few cells smaller, and ``exact`` is False; decoders resize them.
+    Networks that pad as TensorFlow does take pictures of any size here, and round them up.
 
     Args:
         name: a timm model name such as ``"resnet18"`` or ``"tf_efficientnet_lite0"``.
