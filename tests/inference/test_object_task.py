@@ -172,7 +172,7 @@ def test_single_pixels_and_the_border() -> None:
 
 
 def test_rasters_are_painted_by_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelwise.inference.object_task.WINDOW", 50)
+    monkeypatch.setattr("pixelwise.inference.object_task.PAINTED_WINDOW_SIDE", 50)
     rng = np.random.default_rng(3)
     picture = (ndimage.gaussian_filter(rng.standard_normal((180, 170)), 3) > 0.05).astype(np.uint8)
     task = ObjectTask(Blobs())

@@ -160,7 +160,7 @@ def test_a_picture_whose_0_is_white_has_the_labels_of_the_same_picture(
     grey = np.random.default_rng(0).integers(0, top + 1, (6, 9)).repeat(4, 0).repeat(4, 1)
     tifffile.imwrite(tmp_path / "black.tif", grey.astype(dtype), photometric="minisblack")
     tifffile.imwrite(tmp_path / "white.tif", (top - grey).astype(dtype), photometric="miniswhite")
-    predictor = Predictor(by_brightness, device="cpu")
+    predictor = Predictor(by_brightness, device="cpu", value_range=(0, top))
     expected = predictor(tmp_path / "black.tif").labels
     assert len(np.unique(expected)) > 1
     np.testing.assert_array_equal(predictor(tmp_path / "white.tif").labels, expected)

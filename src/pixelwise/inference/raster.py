@@ -56,7 +56,7 @@ def label_raster(
     source: RasterSource,
     sink: LabelSink,
     *,
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | None = None,
     finished: Collection[FinishedWindow] = (),
     progress: TileProgress | None = None,
 ) -> RasterResult:
@@ -69,17 +69,18 @@ def label_raster(
         plan: how the raster is cut.
         source: the raster.
         sink: takes the labels; it is not finished here.
-        preprocessing: how the network takes the raster.
+        preprocessing: how the network takes the raster; None: as the card of the runtime says.
         finished: windows that the sink holds already.
         progress: told after every tile, and at the start where some are finished.
     """
     ignore = runtime.card.label_space.ignore_index
     alone = Lock()  # a source is read by one thread at a time; tiles are read ahead on another one
-    read = window_reader(source, preprocessing, alone)
+    prepared = runtime.card.preprocessing if preprocessing is None else preprocessing
+    read = window_reader(source, prepared, alone)
 
     def write(tile: Tile, labels: NDArray[Any]) -> None:
         with alone:
-            valid = source.valid(*tile.write, channels=preprocessing.channels)
+            valid = source.valid(*tile.write, channels=prepared.channels)
         if valid is not None:
             labels = np.where(valid, labels.astype(runtime.card.label_space.dtype), ignore)
         sink.write(tile.write[0].start, tile.write[1].start, labels)

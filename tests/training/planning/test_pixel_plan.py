@@ -161,6 +161,14 @@ def test_the_data_decide_channels_range_and_crops_of_rare_classes() -> None:
     assert plan_pixels(balanced, machine(), {}).values["rare_class_probability"] == 0
 
 
+def test_the_type_of_numbers_is_what_pictures_hold_unless_their_range_is_given() -> None:
+    assert plan_pixels(fingerprint(), machine(), {}).values["number_type"] == "uint8"
+    deep = fingerprint(bits=16, value_range=(3.0, 4000.0), dtype="int16")
+    assert plan_pixels(deep, machine(), {}).values["number_type"] == "int16"
+    given = plan_pixels(deep, machine(), {"value_range": (0, 4095)}).values
+    assert (given["number_type"], given["value_range"]) == ("any", (0, 4095))
+
+
 def test_class_weights_are_the_root_of_median_frequency_and_average_to_one() -> None:
     pixels = np.array([10_000, 2_500, 100, 0])
     weights = np.array(class_weights(pixels))
