@@ -35,7 +35,6 @@ def doctor(
 
     from pixelwise.cli.progress import Terminal
     from pixelwise.data.doctor.diagnosis import diagnose
-    from pixelwise.data.doctor.mending import CHANGES, write_clean_copy, write_mapping
     from pixelwise.errors import SettingError
     from pixelwise.io.atomic import write_json
     from pixelwise.io.outputs import check_file
@@ -55,6 +54,8 @@ def doctor(
     if not diagnosis.opened:
         raise typer.Exit(2)
     if fix is not None:
+        from pixelwise.data.doctor.mending import CHANGES, write_clean_copy, write_mapping
+
         listener = Terminal(console)
         changes = write_mapping(diagnosis, fix) if mapping_only else write_clean_copy(diagnosis, fix, listener=listener)
         listener.say(f"{fix}: {counted(len(changes), 'change')}, listed in {CHANGES}; nothing in it is an error")

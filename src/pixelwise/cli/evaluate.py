@@ -65,7 +65,10 @@ def evaluate(
     if report is not None:
         make_folder(report, "report")
 
-    # Imported here, so that help and usage errors do not wait for torch.
+    # Imported here, so that help, usage errors and folders that no layout fits do not wait for torch.
+    from pixelwise.data.locate import locate
+
+    located = locate(data)
     from pixelwise.cli.progress import Terminal
     from pixelwise.cli.tables import print_evaluation
     from pixelwise.io.atomic import write_json
@@ -75,7 +78,7 @@ def evaluate(
     terminal = Terminal(console)
     scored = score(
         model,
-        data,
+        located,
         split=split,
         tta=split_words(tta),
         value_range=parse_range(value_range),

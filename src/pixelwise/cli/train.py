@@ -55,7 +55,10 @@ def train(
 
     Settings are planned from the data and the machine, each printed with its reason; any of them can be set.
     """
-    # Imported here, so that help and usage errors do not wait for torch.
+    # Imported here, so that help, usage errors and folders that no layout fits do not wait for torch.
+    from pixelwise.data.locate import locate
+
+    located = locate(data)
     from pixelwise.cli.progress import Terminal
     from pixelwise.cli.tables import print_evaluation
     from pixelwise.runs.train import check_settings
@@ -78,7 +81,7 @@ def train(
     console = Console()
     terminal = Terminal(console)
     run = run_training(
-        data,
+        located,
         out=out,
         minutes=minutes,
         epochs=epochs,

@@ -90,7 +90,7 @@ class DataSource:
 
 
 def open_data(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Located,
     *,
     label_space: LabelSpace | None = None,
     val_fraction: float = 0.2,
@@ -103,7 +103,8 @@ def open_data(
     the seed; where there is a ``train`` but no ``val``, ``val`` is carved from it in the same way.
 
     Args:
-        path: the folder, or a ``dataset.yaml`` that describes it; one in the folder is read of itself.
+        path: the folder, or a ``dataset.yaml`` that describes it; one in the folder is read of itself. What
+            :func:`pixelwise.data.locate.locate` found there is not looked for again.
         label_space: classes and mapping to use, normally those of a model; they win over everything found on disk.
             Classes of objects are found in it by their names.
         val_fraction: expected share of pictures in a ``val`` made here, above 0 and below 1.
@@ -118,7 +119,7 @@ def open_data(
     """
     if not 0 < val_fraction < 1:
         raise SettingError(f"val_fraction is {val_fraction}; expected a share above 0 and below 1")
-    located = locate(Path(path))
+    located = path if isinstance(path, Located) else locate(Path(path))
     root, found = located.root, located.found
     findings = Findings()
     find_unused(root, _every(found.splits), findings)

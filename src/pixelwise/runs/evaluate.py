@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelwise.data.locate import Located
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, SettingError
@@ -43,7 +44,7 @@ class ScoredModel:
 
 def evaluate(
     model: ModelPath | Predictor,
-    data: ModelPath | DataSource,
+    data: ModelPath | Located | DataSource,
     *,
     split: str | None = None,
     tta: Sequence[str | float] = (),
@@ -74,7 +75,7 @@ def evaluate(
 
 def score(
     model: ModelPath | Predictor,
-    data: ModelPath | DataSource,
+    data: ModelPath | Located | DataSource,
     *,
     split: str | None = None,
     tta: Sequence[str | float] = (),

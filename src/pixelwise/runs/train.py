@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.doctor.diagnosis import diagnose
+from pixelwise.data.locate import Located
 from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
@@ -22,7 +23,7 @@ LOOKING_SHARE = 0.1
 
 
 def train(
-    data: str | os.PathLike[str] | DataSource,
+    data: str | os.PathLike[str] | Located | DataSource,
     *,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,

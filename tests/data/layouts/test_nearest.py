@@ -115,3 +115,23 @@ def test_a_large_folder_is_answered_within_a_second_and_without_torch(tmp_path: 
         assert torch == "False"
         taken.append(float(seconds))
     assert min(taken) < 1, taken
+
+
+COMMAND = """
+import sys
+from pixelwise.cli.app import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    print(end.code, "torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("verb", [("doctor",), ("train",), ("evaluate", "absent.safetensors")])
+def test_every_verb_answers_before_torch_is_imported(tmp_path: Path, write: Any, image: Any, verb: Any) -> None:
+    write("photos/a.png", image)
+    told = subprocess.run(
+        [sys.executable, "-c", COMMAND, *verb, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "no layout fits" in told.stdout + told.stderr
+    assert told.stdout.splitlines()[-1] == "2 False"

@@ -19,6 +19,7 @@ from pixelwise.data.doctor.object_findings import find_objects
 from pixelwise.data.doctor.picture_findings import find_broken, find_classes, find_mixtures
 from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, listed
+from pixelwise.data.locate import Located
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.data.survey import in_threads
@@ -93,7 +94,7 @@ class Diagnosis:
 
 
 def diagnose(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Located,
     *,
     seed: int = 0,
     seconds: float | None = None,
@@ -105,7 +106,7 @@ def diagnose(
     What pictures are like is kept in the user's cache folder, so that a second look at the same files is quick.
 
     Args:
-        path: the folder, or its ``dataset.yaml``.
+        path: the folder, its ``dataset.yaml``, or what was located there.
         seed: decides which pictures validate where the data do not say.
         seconds: after so long no further picture is looked at; None for no limit.
         cache: where facts are kept; in the user's cache folder by default.
