@@ -1,4 +1,4 @@
-"""What every semantic model is: a network that scores a coarse map, and one grid for pictures of any size."""
+"""The class of semantic models: a network that gives coarse logits, and one grid for pictures of any size."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Coarse(NamedTuple):
 
 
 class EncoderDecoder(nn.Module):
-    """The usual trio: images (N, C, H, W) -> ``encoder`` -> ``decoder`` -> ``head`` -> logits (N, K, h, w).
+    """An encoder, a decoder and a head in a row: images (N, C, H, W) -> logits (N, K, h, w).
 
     Args:
         encoder: gives the feature maps, finest first; declares ``channels`` and ``strides``.
@@ -68,8 +68,8 @@ class EncoderDecoder(nn.Module):
 
         Args:
             images: (N, C, H, W).
-            window: rows and columns that are wanted, where the decoder is one that can leave out the rest; logits
-                then lie on what it covers.
+            window: rows and columns that are wanted, if the decoder can leave out the rest; the logits then lie on the
+                part that the decoder covers.
         """
         maps = self.encoder(images)
         if isinstance(self.decoder, Cutting):
@@ -83,23 +83,24 @@ class EncoderDecoder(nn.Module):
 class SegmentationModel(CardedModel):
     """A network that scores every pixel for every class, on pictures of any size.
 
-    With ``border="zeros"`` pictures are continued at the bottom and the right to the next multiple of the network's
-    period, in training, evaluation, prediction and export alike, so that coarse cells lie on the picture at an exact
-    stride, whatever its size; ``edge`` says by what. With ``border="mirror"``, for unpadded convolutions, they are
-    mirrored outwards by what the network loses and up to a legal size (overlap-tile strategy of U-Net).
+    With ``border="zeros"``, pictures are padded at the bottom and the right to the next multiple of the network's
+    period in training, evaluation, prediction and export, so that coarse cells lie on the picture at an exact stride
+    whatever its size; ``edge`` says what the padding is. With ``border="mirror"``, for unpadded convolutions, pictures
+    are mirrored outwards by as many pixels as the network loses, and up to a legal size (overlap-tile strategy of
+    U-Net).
 
     Args:
         network: maps normalised images (N, C, H, W) to coarse logits (N, K, h, w); in training it may return a tuple
             of these and auxiliary logits.
-        label_space: the classes; travels with the model and its files.
-        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; travels with the model, too.
+        label_space: the classes; they are stored in the model's files.
+        preprocessing: how pictures are normalised before ``coarse`` and ``forward``; it is stored in the files, too.
         stride: input pixels from one coarse cell to the next.
         first: the pixel on which cell 0 lies; (stride - 1) / 2 by default, the rule of
             ``F.interpolate(align_corners=False)``.
         border: what lies around the picture.
-        stretch: for networks that were trained elsewhere without an exact grid: ``"half_pixel"`` feeds pictures as they
-            are and stretches the map over them, ``"corners"`` stretches it over the padded picture from corner to
-            corner (``align_corners=True``). Tiles of such a model do not equal the whole.
+        stretch: for networks that were trained elsewhere without an exact grid: ``"half_pixel"`` does not pad pictures
+            and stretches the logits over them, ``"corners"`` stretches the logits over the padded picture from corner
+            to corner (``align_corners=True``). Tiles of such a model do not equal the whole picture.
     """
 
     def __init__(
@@ -126,16 +127,16 @@ class SegmentationModel(CardedModel):
         self.stretch = stretch
 
     def trace_geometry(self) -> Geometry:
-        """Find the geometry of the full-size logits, from the operators that the network runs."""
+        """Find the geometry of the full-size logits from the operators that the network runs."""
         traced = self._trace_at(TRACED_SIDE)
         coarse = traced.outputs[0]
         if self.border == "mirror":
-            # Pools of unpadded networks drop pixels of sizes that are not legal, which blurs what the network loses.
-            # The legal size loses least of the sizes that some output ends at.
+            # At sizes that are not legal, pools of unpadded networks drop pixels, so the margin cannot be measured.
+            # Of the sizes at which some output ends, the legal one loses the fewest pixels.
             sides = {TRACED_SIDE + (phase.needs + 1 - TRACED_SIDE) % coarse.period for phase in coarse.phases}
             coarse = min((self._trace_at(side).outputs[0] for side in sorted(sides)), key=lambda found: found.margin)
         if coarse.whole or self.stretch is not None or not self.exact_maps:
-            # Attention hides the strides of what is behind it from the trace; the encoder states them.
+            # The trace does not see the strides of layers after attention; the encoder states them.
             fits = Geometry.identity() if self.encoder is None else fitting(self.encoder)
             return Geometry(1, None, None, lcm(traced.period, fits.period), least=fits.least)
         if coarse.stride != self.stride:
@@ -163,7 +164,7 @@ class SegmentationModel(CardedModel):
         return super()._contradiction()
 
     def coarse(self, images: Tensor, window: Window | None = None) -> Coarse:
-        """Compute coarse logits; what losses, metrics and predictors use.
+        """Compute coarse logits, which losses, metrics and predictors use.
 
         Args:
             images: normalised float (N, C, H, W), of any height and width.
@@ -179,7 +180,7 @@ class SegmentationModel(CardedModel):
         return self.score(self._extend(images), (images.shape[2], images.shape[3]), window)
 
     def score(self, extended: Tensor, size: tuple[int, int], window: Window | None = None) -> Coarse:
-        """Compute coarse logits of images that have their border and a size the network computes on already.
+        """Compute coarse logits of images that already have their border and a size that the network computes on.
 
         Args:
             extended: normalised float (N, C, H', W'), as ``coarse`` makes it of images, or cut from a larger picture.
@@ -197,17 +198,17 @@ class SegmentationModel(CardedModel):
         return Coarse(logits, size, *grid, tuple(auxiliary))
 
     def _run(self, extended: Tensor, size: tuple[int, int], *window: Window) -> Any:
-        """Run the network on images of which the upper left, of a size, is the picture."""
-        if self.edge == "zeros":  # as networks were trained that averaged what lies beyond the picture, too
+        """Run the network on padded images; the picture is their upper left part, of height and width ``size``."""
+        if self.edge == "zeros":  # these networks were trained with global averages that include the padding
             return self.network(extended, *window)
         with picture_within(size, (extended.shape[2], extended.shape[3])):
             return self.network(extended, *window)
 
     @property
     def rounds_up(self) -> bool:
-        """Whether the network computes on pictures of any size as they are, in cells that cover them.
+        """Whether the network computes on pictures of any size without padding, in cells that cover them.
 
-        Its encoder rounds sizes up, and its decoder cuts what it makes of that. Such a model may have the edge
+        Its encoder rounds sizes up, and its decoder cuts its maps to the picture. Such a model may have the edge
         ``"none"``.
         """
         decoder, encoder = getattr(self.network, "decoder", None), self.encoder
@@ -235,7 +236,7 @@ class SegmentationModel(CardedModel):
         return upsample_band(logits, rows, columns, slice(0, height)).to(logits.dtype)
 
     def valid(self, images: Tensor) -> Tensor:
-        """Run the network alone, on images (N, C, H, W) as they are: 572 -> 388 for the U-Net of 2015."""
+        """Run the network alone, on images (N, C, H, W) without padding: 572 -> 388 for the U-Net of 2015."""
         result = self.network(images)
         logits: Tensor = result[0] if isinstance(result, tuple) else result
         return logits
@@ -254,12 +255,12 @@ class SegmentationModel(CardedModel):
     def _grid(
         self, cells: tuple[int, int], pixels: tuple[int, int]
     ) -> tuple[float | tuple[float, float], float | tuple[float, float]]:
-        """Lay coarse cells on the padded picture: scale and offset."""
+        """Compute the scale and the offset that place coarse cells on the padded picture."""
         if self.stretch == "corners":
             rows, columns = ((count - 1) / max(1, side - 1) for count, side in zip(cells, pixels, strict=True))
             return (rows, columns), 0.0
         if self.stretch == "half_pixel" or not self.exact_maps:
-            # An encoder with unpadded convolutions loses cells at the borders: its maps are then stretched to fit.
+            # An encoder with unpadded convolutions loses cells at the borders; its maps are then stretched to fit.
             rows, columns = (count / side for count, side in zip(cells, pixels, strict=True))
             return (rows, columns), (0.5 * rows - 0.5, 0.5 * columns - 0.5)
         return 1 / self.stride, -self.first / self.stride
@@ -273,13 +274,13 @@ def continue_to(images: Tensor, size: tuple[int, int], edge: Edge) -> Tensor:
         return images
     if edge == "zeros":
         return F.pad(images, (0, right, 0, below))
-    if below < height and right < width:  # what one mirror can show; the memory order is kept
+    if below < height and right < width:  # one reflection is enough; the memory order is kept
         return F.pad(images, (0, right, 0, below), mode="reflect")
     return mirror_pad(images, (0, 0), size)
 
 
 def mirror_pad(images: Tensor, before: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Continue images beyond their borders as a mirror at the border pixel does, again and again if need be.
+    """Continue images beyond their borders by reflection at the border pixel, repeated if need be.
 
     Args:
         images: (N, C, H, W).
@@ -287,7 +288,7 @@ def mirror_pad(images: Tensor, before: tuple[int, int], size: tuple[int, int]) -
         size: height and width (H', W') of the result.
 
     Returns:
-        (N, C, H', W'); a side of one pixel is repeated.
+        (N, C, H', W'); where a side has one pixel, that pixel is repeated.
     """
     for axis, (first, length) in enumerate(zip(before, size, strict=True), start=2):
         side = images.shape[axis]

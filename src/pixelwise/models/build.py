@@ -29,28 +29,28 @@ from pixelwise.words import counted
 DEFAULT_ENCODER = "tf_efficientnet_lite0"
 
 Model = SegmentationModel | DetectionModel
-"""Either kind: what labels pixels, and what finds objects."""
+"""A model of either kind: one that labels pixels, or one that finds objects."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What the table knows about a model before it is built."""
+    """What the table of models states of a model before it is built."""
 
     build: Callable[..., Model]
-    """Called with encoder (if it takes one), label space, preprocessing and options."""
+    """The builder; it is called with the encoder (if it takes one), label space, preprocessing and options."""
     options: type[ModelOptions]
-    """The dataclass of its options. A variant with other defaults has a subclass that states these alone."""
+    """The dataclass of its options. A variant with other defaults has a subclass that states only the defaults."""
     summary: str
     paper: str
-    """Who wrote it."""
+    """The authors of its paper."""
     year: int
     encoder: str | None = DEFAULT_ENCODER
-    """The encoder it is built on unless another is asked for; None for networks with a trunk of their own."""
+    """The encoder that it is built on by default; None for networks with a trunk of their own."""
     output_stride: int = 32
-    """Stride of the encoder's deepest map, where the encoder can be dilated to it."""
+    """The stride of the encoder's deepest map, if the encoder can be dilated to it."""
     recipe: Mapping[str, float] = field(default_factory=dict)
-    """What training proposes for it: ``elastic`` and ``border_weight`` of its paper, a ``learning_rate`` that was seen
-    to suit it."""
+    """Settings that training proposes for it: ``elastic`` and ``border_weight`` of its paper, or a ``learning_rate``
+    that suited it in trials."""
     objects: bool = False
     """Whether it finds objects (:class:`.mask_rcnn.DetectionModel`) instead of labelling pixels."""
 
@@ -199,19 +199,20 @@ def build_model(
 
     Args:
         name: a key of :data:`MODELS`.
-        classes: the number of classes, or a label space, which then travels with the model; for networks that find
-            objects, those of the objects, without background.
+        classes: the number of classes, or a label space, which is then stored in the model's files; for networks that
+            find objects, the classes of objects, without background.
         encoder: a convolutional timm model or a trunk of a classical paper, for networks that take one; by default the
-            entry's own. Networks of a paper that come on several trunks take its name for their option ``trunk``.
+            entry's own. Networks of a paper that exist on several trunks take it as their option ``trunk``.
         pretrained: whether to fill the encoder with ImageNet weights; see
             :func:`pixelwise.encoders.load_encoder_weights`. Networks that find objects then keep the encoder's batch
             norms as they are, unless an option ``norm`` says otherwise.
         in_channels: channels of the pictures.
-        preprocessing: how pictures are normalised; by default as the encoder's published weights expect.
+        preprocessing: how pictures are normalised; by default the normalisation that the encoder's published weights
+            expect.
         **options: options of the model, such as ``decoder_channels``.
 
     Raises:
-        ModelError: no such model or encoder, or weights that cannot be had.
+        ModelError: there is no such model or encoder, or its weights cannot be obtained.
         SettingError: an option that the model does not have or that cannot have this value, or fewer than one class or
             channel.
     """
@@ -240,7 +241,7 @@ def build_from_card(card: UntracedCard) -> Model:
 
     Raises:
         ModelError: there is no such model or encoder, or the card contradicts the network.
-        SettingError: options that the model does not have or that make no sense.
+        SettingError: the card has options that the model does not have, or that cannot have their values.
     """
     traced = card if isinstance(card, ModelCard) else None
     exact = None if traced is None else traced.exact_maps
@@ -260,15 +261,15 @@ def _assemble(
     pretrained: bool = False,
     exact_maps: bool | None = None,
 ) -> Model:
-    """Put a model together.
+    """Build a model from checked arguments.
 
     Args:
         name: the name of the model.
         label_space: its classes.
-        preprocessing: how pictures are normalised; None: as the encoder's published weights expect.
-        options: all that the card is to hold, the shared ones among them.
+        preprocessing: how pictures are normalised; with None, as the encoder's published weights expect.
+        options: all options that the card is to hold, including those that all models share.
         pretrained: whether to fill the encoder with ImageNet weights.
-        exact_maps: whether the encoder's maps are exact fractions of pictures, where that is known.
+        exact_maps: whether the encoder's maps are exact fractions of pictures; None if that is not known.
     """
     entry = find_entry(name)
     shared, own = read_options(name, options)
@@ -289,10 +290,10 @@ def _assemble(
 
 
 def find_entry(name: str) -> ModelEntry:
-    """Find a model of the table.
+    """Find the entry of a model in the table.
 
     Raises:
-        ModelError: there is none of that name; the message offers near ones.
+        ModelError: there is no model of that name; the message offers similar names.
     """
     if name not in MODELS:
         raise ModelError(unknown_name("model", name, MODELS))
@@ -300,16 +301,16 @@ def find_entry(name: str) -> ModelEntry:
 
 
 def read_options(name: str, options: Mapping[str, Any]) -> tuple[PictureOptions, ModelOptions]:
-    """Check all that a card says of how a model was built.
+    """Check the options that a card holds.
 
-    No other argument of :func:`build_model` may stand there: ``pretrained`` would ask the network for weights.
+    Other arguments of :func:`build_model` are refused: ``pretrained`` would download weights.
 
     Args:
         name: the name of the model.
         options: name -> value: ``in_channels``, ``encoder`` where the model takes one, and its own options.
 
     Returns:
-        The first two, and its own options.
+        The options ``in_channels`` and ``encoder``, and the model's own options.
 
     Raises:
         ModelError: there is no such model.
@@ -325,10 +326,10 @@ def read_options(name: str, options: Mapping[str, Any]) -> tuple[PictureOptions,
 
 
 def _check_preprocessing(name: str, preprocessing: Preprocessing, channels: int) -> None:
-    """Make sure that pictures are prepared as the model takes them.
+    """Check that the preprocessing fits the model.
 
     Raises:
-        SettingError: the preprocessing is for other pictures.
+        SettingError: the preprocessing is for pictures with other channels, or resizes where the model does not.
     """
     if preprocessing.channels != channels:
         raise SettingError(
@@ -339,7 +340,7 @@ def _check_preprocessing(name: str, preprocessing: Preprocessing, channels: int)
 
 
 def default_preprocessing(encoder: Encoder | None, channels: int) -> Preprocessing:
-    """Normalise as the encoder's published weights expect; other channel counts get the mean over RGB."""
+    """Give the normalisation that the encoder's published weights expect; without 3 channels, its mean over RGB."""
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if encoder is None else encoder.default_normalisation
     if channels != len(mean):
         mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels

@@ -1,4 +1,4 @@
-"""What both kinds of model have in common: a network, and the card that says the rest."""
+"""The base class of both kinds of model: a network, and the card that describes it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pixelwise.types import LabelSpace
 class CardedModel(nn.Module):
     """A network with its card.
 
-    The geometry is traced when it is first asked for, unless a card has told it.
+    The geometry is traced when it is first read, unless a card has given it.
 
     Args:
-        network: what computes.
-        untraced: what the card says that does not follow from the network.
+        network: the network.
+        untraced: the part of the card that does not follow from the network.
     """
 
     network: nn.Module
@@ -37,15 +37,15 @@ class CardedModel(nn.Module):
 
     @property
     def card(self) -> ModelCard:
-        """All that is known of the model beside its weights."""
+        """The card of the model: everything that is known of it except its weights."""
         return ModelCard.of(self._untraced, geometry=self.geometry, exact_maps=self.exact_maps)
 
     def change_card(self, **changes: Any) -> None:
-        """Change what the card says: any field of :class:`.UntracedCard` by its name."""
+        """Change fields of the card: any field of :class:`.UntracedCard`, by its name."""
         self._untraced = replace(self._untraced, **changes)
 
     def take_card(self, card: ModelCard) -> None:
-        """Take over a card that was written for a network of these options, without tracing anything.
+        """Use a card that was written for a network with the same options, without tracing anything.
 
         Raises:
             ModelError: the card contradicts the network.
@@ -71,7 +71,7 @@ class CardedModel(nn.Module):
         raise NotImplementedError
 
     def _contradiction(self) -> str:
-        """Say where the card cannot be right for the network, as far as that is seen without tracing it."""
+        """Say where the card contradicts the network, as far as that can be seen without tracing it."""
         encoder, period = self.encoder, self.geometry.period
         if encoder is not None:
             largest = max(encoder.strides)
@@ -83,13 +83,13 @@ class CardedModel(nn.Module):
 
     @property
     def encoder(self) -> Encoder | None:
-        """The part that may carry ImageNet weights; None in networks that are all of a piece."""
+        """The part that may carry ImageNet weights; None in networks without a separate encoder."""
         encoder: Encoder | None = getattr(self.network, "encoder", None)
         return encoder
 
     @property
     def kind(self) -> ModelKind:
-        """What it gives."""
+        """What the model gives: the classes of pixels, or objects."""
         return self._untraced.kind
 
     @property
@@ -99,12 +99,12 @@ class CardedModel(nn.Module):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What it was built with, the encoder and the channels of pictures among them."""
+        """The options that it was built with, including the encoder and the channels of pictures."""
         return self._untraced.options
 
     @property
     def label_space(self) -> LabelSpace:
-        """Its classes."""
+        """The classes."""
         return self._untraced.label_space
 
     @property
@@ -119,15 +119,15 @@ class CardedModel(nn.Module):
 
     @property
     def fast_halo(self) -> int:
-        """Pixels that tiles of fast mode see around them; measured at the end of training."""
+        """The pixels that tiles of fast mode see around them; they are measured at the end of training."""
         return self._untraced.fast_halo
 
     @property
     def edge(self) -> Edge:
-        """How pictures go on at the bottom and the right."""
+        """How pictures are padded at the bottom and the right."""
         return self._untraced.edge
 
     @property
     def training_summary(self) -> TrainingSummary | None:
-        """How it was trained, where that is known; ``training`` is torch's name for the mode of a module."""
+        """How it was trained, or None if that is not known; ``training`` is torch's name for the mode of a module."""
         return self._untraced.training

@@ -32,17 +32,17 @@ HIDDEN_CHANNELS = 1024
 """Channels of fc6 and fc7."""
 
 DeepLabV2Trunk = Literal["resnet101", "vgg16"]
-"""What a DeepLabv2 stands on."""
+"""The trunks of a DeepLabv2."""
 
 LARGEST_SCALE = 4
-"""Times the picture's own size, at which it is looked at at most; memory grows with the square."""
+"""The largest scale at which the network runs, relative to the picture; memory grows with its square."""
 
 
 class FullyConnected(nn.Module):
     """The layers fc6, fc7 and fc8 of VGG16 as convolutions, fc6 dilated: (N, Cin, H, W) -> (N, K, H, W).
 
     fc6 is 3x3, fc7 and fc8 are 1x1; ReLU and dropout 0.5 follow the first two. An output reads ``2 * dilation + 1``
-    cells a side.
+    cells along each axis.
 
     Args:
         in_channels: channels of the trunk.
@@ -98,15 +98,16 @@ class DeepLabV2(nn.Module):
     Parameters at 21 classes: 44,048,532 on ResNet-101, whose classifier is four 3x3 convolutions; 37,877,652 on VGG16,
     where each branch has its own fc6, fc7 and fc8 (ASPP-L).
 
-    With several ``scales`` the network also runs on smaller copies of the picture, and each place takes the largest
-    score of any scale; in training the scores of each scale come beside the fused ones, for a loss of their own.
+    With several ``scales``, the network also runs on resized copies of the picture, and each cell takes the largest
+    score of any scale. In training, the scores of each scale are returned beside the fused scores, because each has a
+    loss of its own.
 
     Args:
         classes: K.
         trunk: ``"resnet101"`` (stride in the first 1x1, all blocks of a dilated stage dilated) or ``"vgg16"``.
         in_channels: channels of the images.
         atrous_rates: dilation of each branch.
-        scales: sizes at which the picture is looked at, relative to its own, the first of them 1.
+        scales: sizes of the copies of the picture, relative to its own; the first is 1.
         width: factor on all channels; 1.0 is the paper's.
     """
 
@@ -162,7 +163,7 @@ class DeepLabV2(nn.Module):
 
 
 class _Sum(nn.ModuleList):
-    """The sum of what its parts give."""
+    """The sum of the outputs of several modules."""
 
     def forward(self, features: Tensor) -> Tensor:
         first, *others = self
@@ -189,9 +190,9 @@ class DeepLabV2Options(PaperOptions):
     """Options of :func:`deeplabv2`, beside those of :class:`PaperOptions`.
 
     Args:
-        trunk: what gives the features.
+        trunk: the network that gives the features.
         atrous_rates: dilation of each branch; 6, 12, 18, 24 is the paper's ASPP-L, 2, 4, 8, 12 its ASPP-S.
-        scales: sizes at which the picture is looked at, relative to its own; the first is 1, and none is above 4. The
+        scales: sizes of the copies of the picture, relative to its own; the first is 1, and none is above 4. The
             paper's are 1, 0.75, 0.5.
     """
 

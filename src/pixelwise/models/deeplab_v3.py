@@ -19,17 +19,17 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
 MOBILENET = "mobilenetv3_large_100"
-"""The trunk without width of its own that torchvision offers beside its ResNets."""
+"""The trunk that torchvision offers beside its ResNets; its width cannot be chosen."""
 
 
 class DeepLabV3Variant(NamedTuple):
-    """Where published DeepLabv3 networks differ."""
+    """The differences between published DeepLabv3 networks."""
 
     output_stride: int
     atrous_rates: tuple[int, ...]
-    """At ``rates_at``; twice that at half of it."""
+    """The rates at output stride ``rates_at``; at half that stride they are doubled."""
     rates_at: int | None
-    """The output stride for which the rates are stated; None where they are the same at any."""
+    """The output stride for which the rates are stated; None if they are the same at any output stride."""
     dropout: float
     refine: bool
     """Whether a 3x3 convolution follows the pyramid."""
@@ -48,14 +48,14 @@ DEEPLABV3_VARIANTS: dict[DeepLabV3Form, DeepLabV3Variant] = {
     "torchvision": DeepLabV3Variant(8, (12, 24, 36), None, 0.5, True, "before", (1,), None, "half_pixel"),
     "smp": DeepLabV3Variant(8, (12, 24, 36), None, 0.5, True, "stage", (1,), None, "corners"),
 }
-"""Name -> what it stands for. Only ``paper`` lies on an exact grid, so that tiles equal the whole picture."""
+"""The forms by name. Only the logits of ``paper`` lie on an exact grid, so that tiles equal the whole picture."""
 
 
 class AtrousNetwork(nn.Module):
     """A dilated encoder, a decoder on its deepest map, a classifier, and in training a second one on an earlier map.
 
-    (N, C, H, W) -> logits (N, K, H / output stride, W / output stride); in training with an auxiliary classifier the
-    pair of these and its logits (N, K, h, w).
+    (N, C, H, W) -> logits (N, K, H / output stride, W / output stride); in training with an auxiliary classifier, these
+    logits and those of the auxiliary classifier (N, K, h, w).
 
     Args:
         encoder: gives the maps, finest first.
@@ -91,7 +91,9 @@ class AtrousNetwork(nn.Module):
 
 
 class FCNHead(nn.Sequential):
-    """3x3 to a quarter of the channels, batch norm, ReLU, dropout 0.1, 1x1: (N, Cin, h, w) -> (N, K, h, w).
+    """The head of an FCN: (N, Cin, h, w) -> (N, K, h, w).
+
+    Its layers are a 3x3 convolution to a quarter of the channels, batch norm, ReLU, dropout 0.1, a 1x1 convolution.
 
     Args:
         in_channels: channels of the map.
@@ -112,8 +114,8 @@ class DeepLabV3Options(PaperOptions):
     Args:
         trunk: ``"resnet18"`` to ``"resnet152"``, or ``"mobilenetv3_large_100"`` as in torchvision.
         form: the details; see :func:`deeplabv3`.
-        output_stride: 8 or 16; by default as the form has it.
-        atrous_rates: dilations of the pyramid; by default as the form has them.
+        output_stride: 8 or 16; by default that of the form.
+        atrous_rates: dilations of the pyramid; by default those of the form.
         auxiliary: whether an FCN head on the map before the deepest stage is trained too.
     """
 
@@ -127,9 +129,10 @@ class DeepLabV3Options(PaperOptions):
 def deeplabv3(label_space: LabelSpace, preprocessing: Preprocessing, options: DeepLabV3Options) -> SegmentationModel:
     """Build a DeepLabv3.
 
-    Forms: ``paper`` has multi-grid (1, 2, 4), output stride 16 with rates 6, 12, 18, or 8 with twice these, and cells
-    on the pixels 0, 16, 32, ...; ``torchvision`` and ``smp`` have rates 12, 24, 36 at output stride 8, a 3x3
-    convolution after the pyramid, and their libraries' own ways to dilate the trunk and to lay the map on the picture.
+    The form ``paper`` has multi-grid (1, 2, 4), output stride 16 with rates 6, 12, 18, or 8 with twice these rates, and
+    cells on the pixels 0, 16, 32, .... The forms ``torchvision`` and ``smp`` have rates 12, 24, 36 at output stride 8,
+    a 3x3 convolution after the pyramid, and the ways of their libraries to dilate the trunk and to place the logits on
+    the picture.
 
     Parameters at 21 classes: 58,040,661 (paper, ResNet-101); 39,638,869 and 58,630,997 (torchvision and smp, ResNet-50
     and 101); 42,004,074 and 60,996,202 with torchvision's auxiliary classifier.
@@ -165,8 +168,8 @@ class FCNDilatedOptions(PaperOptions):
 
     Args:
         trunk: ``"resnet18"`` to ``"resnet152"``, or ``"mobilenetv3_large_100"``.
-        stretch: whether pictures are fed as they are and the map is stretched over them, as torchvision does, instead
-            of padding to an exact grid; both give the same where the sides are multiples of 8.
+        stretch: whether pictures are not padded and the logits are stretched over them, as torchvision does, instead
+            of padding to an exact grid; both give the same if the sides are multiples of 8.
         auxiliary: whether a classifier of the same form on the map before the deepest stage is trained too.
     """
 
@@ -226,7 +229,7 @@ def _assemble(
     label_space: LabelSpace,
     preprocessing: Preprocessing,
 ) -> SegmentationModel:
-    """Join the parts; the auxiliary classifier reads the last map before the deepest stage, or what stands for it."""
+    """Join the parts; the auxiliary classifier reads the last map before the deepest stage, or its substitute."""
     # torchvision reads its MobileNet at stride 8, and its ResNets at the end of the third stage.
     index = list(encoder.strides).index(8) if encoder.name == MOBILENET else -2
     second = FCNHead(encoder.channels[index], len(label_space)) if auxiliary else None

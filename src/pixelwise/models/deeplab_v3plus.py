@@ -26,19 +26,19 @@ LOW_LEVEL_STRIDE = 4
 
 
 class DeepLabV3PlusVariant(NamedTuple):
-    """Where DeepLabv3+ networks differ."""
+    """The differences between DeepLabv3+ networks."""
 
     atrous_rates: tuple[int, ...]
     dropout: float
     inner_norm: bool
-    """Whether batch norm and ReLU stand between the parts of separable convolutions."""
+    """Whether there are batch norm and ReLU between the parts of separable convolutions."""
     after: bool
-    """Whether a separable convolution follows the pyramid before it is enlarged."""
+    """Whether a separable convolution follows the pyramid before its map is enlarged."""
     refinements: int
-    """Convolutions after the maps are joined."""
+    """The number of convolutions after the maps are joined."""
     resize: Literal["half_pixel", "aligned", "corners"]
-    """How the pyramid is enlarged, and the logits lie on the picture: cells in the middle of their pixels, on every
-    fourth pixel from 0 on, or stretched from corner to corner."""
+    """How the map of the pyramid is enlarged, and how the logits lie on the picture: their cells lie in the middle of
+    their pixels, on every fourth pixel from 0 on, or are stretched from corner to corner."""
 
 
 DeepLabV3PlusForm = Literal["practical", "paper", "smp"]
@@ -49,11 +49,11 @@ DEEPLABV3PLUS_VARIANTS: dict[DeepLabV3PlusForm, DeepLabV3PlusVariant] = {
     "paper": DeepLabV3PlusVariant((6, 12, 18), 0.1, True, False, 2, "aligned"),
     "smp": DeepLabV3PlusVariant((12, 24, 36), 0.5, False, True, 1, "corners"),
 }
-"""Name -> what it stands for. ``smp`` lies on no exact grid, so that its tiles do not equal the whole picture."""
+"""The forms by name. The logits of ``smp`` lie on no exact grid, so that its tiles do not equal the whole picture."""
 
 
 class DeepLabV3PlusDecoder(nn.Module):
-    """Atrous pyramid on the deepest map, joined with a reduced map of stride 4, and two separable convolutions.
+    """An atrous pyramid on the deepest map, joined with a reduced map of stride 4, and two separable convolutions.
 
     It takes the maps of the encoder, finest first, and returns (N, out_channels, H / 4, W / 4).
 
@@ -106,10 +106,10 @@ class DeepLabV3PlusDecoder(nn.Module):
             window: rows and columns of the picture that are wanted; by default all.
 
         Returns:
-            (N, out_channels, H / 4, W / 4), or as much of it as :meth:`covered` says.
+            (N, out_channels, H / 4, W / 4), or the part of it that :meth:`covered` states.
         """
         low, deep = maps[self.low_level], maps[-1]
-        # Maps are let go as soon as they are used: in prediction they are most of the memory.
+        # Maps are freed as soon as they are used, because they are most of the memory in prediction.
         maps.clear()
         size = (low.shape[2] * LOW_LEVEL_STRIDE, low.shape[3] * LOW_LEVEL_STRIDE)
         whole = fine = coarse = everything(size)
@@ -120,7 +120,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         low = self.reduce(crop(low, fine, whole, LOW_LEVEL_STRIDE))  # (N, 48, H/4, W/4)
         deep = self.after(self.aspp(deep))  # (N, 256, H/16, W/16)
         if self.resize == "aligned":
-            # Sizes 16k + 1 have 4k + 1 cells of stride 4: what was repeated past the last of the deep ones goes.
+            # Sizes 16k + 1 have 4k + 1 cells of stride 4; cells repeated after the last deep cell are cut off.
             deep = upsample_aligned(deep, self.factor)[:, :, : low.shape[2], : low.shape[3]]
         else:
             deep = crop(deep, coarse, whole, LOW_LEVEL_STRIDE * self.factor)
@@ -137,7 +137,7 @@ class DeepLabV3PlusDecoder(nn.Module):
         """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
         if self.resize != "half_pixel":
             return everything(size)
-        # Each convolution reads a cell further, and so does the interpolation of what is made of the result.
+        # Each convolution reads one more cell, and so does the interpolation of the logits.
         return widen(window, (1 + len(self.refine)) * LOW_LEVEL_STRIDE, LOW_LEVEL_STRIDE, size)
 
 
@@ -148,7 +148,7 @@ class DeepLabV3PlusOptions(ModelOptions):
     Args:
         form: the details; see :func:`deeplabv3plus`.
         decoder_channels: channels of the pyramid and the decoder.
-        atrous_rates: dilations of the pyramid; by default as the form has them.
+        atrous_rates: dilations of the pyramid; by default those of the form.
         separable: whether the 3x3 convolutions of pyramid and decoder are depthwise separable.
     """
 
@@ -163,11 +163,12 @@ def deeplabv3plus(
 ) -> SegmentationModel:
     """Build a DeepLabv3+ on an encoder, normally one of output stride 16; its logits have stride 4.
 
-    Forms: ``practical`` suits any encoder. ``paper`` is the authors' own network, on ``aligned_xception65``, or on
-    ``resnet101_multigrid`` with ``separable=False``: batch norm and ReLU between the parts of separable convolutions,
-    cells on the pixels 0, 4, 8, ... ``smp`` is that of segmentation_models_pytorch, on ``resnet101_atrous`` and its
-    like: rates 12, 24, 36, one more convolution after the pyramid and one less after the maps are joined, maps
-    stretched from corner to corner; 45,674,853 parameters at 21 classes on ResNet-101.
+    The form ``practical`` suits any encoder. The form ``paper`` is the authors' own network, on ``aligned_xception65``,
+    or on ``resnet101_multigrid`` with ``separable=False``; it has batch norm and ReLU between the parts of separable
+    convolutions, and its cells lie on the pixels 0, 4, 8, .... The form ``smp`` is the network of
+    segmentation_models_pytorch, on ``resnet101_atrous`` and similar encoders; it has rates 12, 24, 36, one more
+    convolution after the pyramid and one less after the maps are joined, and its maps are stretched from corner to
+    corner. It has 45,674,853 parameters at 21 classes on ResNet-101.
 
     Args:
         encoder: gives the feature maps, one of them at stride 4.

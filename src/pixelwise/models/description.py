@@ -1,7 +1,8 @@
-"""What a model file says of its model, checked before anything is made of it.
+"""The description in a model file, which is checked before anything is built from it.
 
-The text comes with a file from anywhere. Whatever it holds, :func:`parse_card` gives a card whose parts have the
-right types, bounded sizes and agree with each other, or a ModelError; it builds no network and imports no torch.
+The file may come from an untrusted source. Whatever the text holds, :func:`parse_card` either gives a card whose parts
+have the right types and bounded sizes and agree with each other, or raises a ModelError. It builds no network and does
+not import torch.
 """
 
 from __future__ import annotations
@@ -21,31 +22,31 @@ from pixelwise.tiling import FAST_HALO
 from pixelwise.types import LabelSpace
 
 MOST_CARD_CHARACTERS = 2**24
-"""Characters of the longest description; 65,536 classes with colours and mapping take a quarter."""
+"""The characters of the longest description; 65,536 classes with colours and mapping take a quarter of them."""
 
 MOST_HALO_PIXELS = 2**14
-"""No network looks as far, and a tile with more around it fits no memory."""
+"""The largest halo of tiles; no network reads that far, and a tile with a larger halo fits into no memory."""
 
 MOST_PERIOD_PIXELS, MOST_LEAST_SIDE_PIXELS, MOST_REACH_PIXELS = 1024, 4096, 2**15
-"""Bounds of a period, of the least side that a network computes on, and from an output to what it reads."""
+"""The largest period, the largest least side that a network computes on, and the longest reach of an output."""
 
 FIRST_OBJECT_MODELS = ("faster_rcnn", "mask_rcnn")
-"""Models that find objects and whose files may not say so, because they were written before there was a kind."""
+"""Models that find objects although their files may lack the kind, because earlier versions did not write it."""
 
 MOST_LIST_ITEMS, MOST_LIST_DEPTH, MOST_WORD_LENGTH = 64, 3, 200
 """Bounds of a value of an option: items of a list, lists within each other, and characters of a word."""
 
 LARGEST_NUMBER = 2**20
-"""In an option, either way: channels, proposals and dilations end far below."""
+"""The largest absolute value of a number in an option; channels, proposals and dilations are far below it."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """What a model file says beside its tensors.
+    """The contents of a model file except its tensors.
 
     Args:
-        card: the card of the model; whether there is a model of its name, with its options, is not known here. Files
-            from before the geometry was written down have a card without it.
+        card: the card of the model; it is not checked here that there is a model of its name with its options. In
+            files of earlier versions, the card has no geometry.
         version: the version of pixelwise that wrote the file.
     """
 
@@ -57,8 +58,8 @@ def parse_card(text: str) -> Described:
     """Check the description of a model file.
 
     Raises:
-        ModelError: it is no JSON, or a part of it is missing, unknown or not what it should be; the message names the
-            part.
+        ModelError: it is no JSON, or a part of it is missing, unknown or has a value that it cannot have; the message
+            names the part.
     """
     if len(text) > MOST_CARD_CHARACTERS:
         raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
@@ -73,7 +74,7 @@ def parse_card(text: str) -> Described:
 
 
 def explain(error: ValidationError, what: str) -> str:
-    """Tell the first thing that is wrong with something, which value stands there, and where, briefly."""
+    """Describe the first error of a validation briefly: what is wrong, where, and which value was found."""
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"][:4])
     if first["type"] == "json_invalid":
@@ -120,8 +121,8 @@ class _Preprocessing(_Part):
     mean: _Numbers
     std: _Numbers
     value_range: tuple[float, float] | None
-    resize: tuple[int, int] | None = None  # earlier files have none
-    dtype: Annotated[str, Field(max_length=16)] | None = None  # likewise
+    resize: tuple[int, int] | None = None  # missing in files of earlier versions
+    dtype: Annotated[str, Field(max_length=16)] | None = None  # missing in files of earlier versions
 
     def built(self) -> Preprocessing:
         """Give the preprocessing.
@@ -164,7 +165,7 @@ class _Training(_Part):
 
 
 class _Written(_Part):
-    """The description as it is written."""
+    """The description as it is stored in the file."""
 
     version: Annotated[str, Field(max_length=100)] = "an unknown version"
     name: Annotated[str, Field(max_length=MOST_WORD_LENGTH)]
@@ -210,7 +211,7 @@ class _Written(_Part):
 
 
 def _check(name: str, value: Any, levels: int) -> None:
-    """Refuse values of an option that are larger than any that a model has."""
+    """Refuse values of an option that are larger than those of any model."""
     if isinstance(value, dict) or (isinstance(value, list) and levels == 0):
         raise ValueError(f"option '{name}' holds {quoted(value)}")
     if isinstance(value, list):

@@ -21,23 +21,23 @@ from pixelwise.types import LabelSpace
 FINEST_STRIDE = 8
 
 FCNUpsampling = Literal["nearest", "bilinear", "transposed"]
-"""How scores are carried to the next finer map; learnt kernels start bilinear."""
+"""How scores are upsampled to the next finer map; learnt kernels start as bilinear interpolation."""
 
 
 class FCNDecoder(nn.Module):
     """Score the maps of stride 8 and deeper for every class and sum the scores, deepest first, as FCN-8s does.
 
-    It takes the maps of the encoder, finest first, and returns class scores (N, K, H / 8, W / 8). Scores are carried
-    to the next finer map by bilinear upsampling, which is what the fixed deconvolutions of the reference compute, or by
-    one of the other ways.
+    It takes the maps of the encoder, finest first, and returns class scores (N, K, H / 8, W / 8). Scores are upsampled
+    to the next finer map by bilinear interpolation, which the fixed deconvolutions of the reference compute, or by
+    another ``upsampling``.
 
     Args:
         encoder_channels: channels of the encoder's maps, finest first.
         encoder_strides: strides of these maps.
         classes: K.
-        hidden_channels: channels of the 3x3 convolution that stands for fc6 and fc7 on the deepest map.
+        hidden_channels: channels of the 3x3 convolution that replaces fc6 and fc7 on the deepest map.
         dropout: probability of dropping one of its values in training.
-        upsampling: ``"bilinear"``, ``"nearest"``, or ``"transposed"``: kernels that start bilinear and learn.
+        upsampling: ``"bilinear"``, ``"nearest"``, or ``"transposed"``, whose kernels start bilinear and learn.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class FCNDecoder(nn.Module):
                 padding = (kernel - factor) // 2
                 self.enlarge.append(BilinearTransposed(classes, kernel, factor, padding=padding, learnt=True))
         initialise(self)
-        for score in (self.score_deepest[-1], *self.score_skips):  # the reference starts from equal scores
+        for score in (self.score_deepest[-1], *self.score_skips):  # the reference starts with equal scores
             assert isinstance(score, nn.Conv2d)
             nn.init.zeros_(score.weight)
 
@@ -81,7 +81,7 @@ class FCNDecoder(nn.Module):
         return scores
 
     def _enlarge(self, scores: Tensor, step: int, size: Sequence[int]) -> Tensor:
-        """Carry scores (N, K, h, w) to the next finer map, (N, K, *size)."""
+        """Upsample scores (N, K, h, w) to the next finer map, (N, K, *size)."""
         height, width = size
         if self.upsampling == "nearest":
             return F.interpolate(scores, (height, width), mode="nearest")
@@ -97,7 +97,7 @@ class FCNOptions(ModelOptions):
 
     Args:
         hidden_channels: channels of the convolution before the deepest scores.
-        upsampling: how scores are carried to the next finer map.
+        upsampling: how scores are upsampled to the next finer map.
     """
 
     hidden_channels: Count = 512

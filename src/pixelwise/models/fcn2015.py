@@ -24,36 +24,36 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 Learnt = Literal["fixed", "inner", "all"]
-"""Which upsampling kernels train: none, as in the Caffe models; all but the last, as in the paper; or all."""
+"""The upsampling kernels that learn: none, as in the Caffe models; all but the last, as in the paper; or all."""
 
 FIRST_PADDING = 100
 """Zeros around the picture, so that the classifier of the trunk fits a picture of any size."""
 
 SKIPS = (("upscore2", "score_pool4"), ("upscore_pool4", "score_pool3"))
-"""For each skip, what doubles the scores so far and what scores the pool; names of the Caffe models."""
+"""For each skip, the layer that upsamples the scores by 2 and the layer that scores the pool, as named in Caffe."""
 
 
 class FCN2015(nn.Module):
-    """A classifier whose fully connected layers became convolutions, its scores enlarged and refined by earlier maps.
+    """A classifier with convolutions for fully connected layers, whose scores are upsampled and refined by skips.
 
-    Images (N, C, H, W) of any size. Deepest scores are doubled by a transposed convolution, the scores of the pool
-    above are cropped to them and added, once for each skip. Crop offsets come from where the maps lie on the picture.
+    Images (N, C, H, W) may have any size. For each skip, a transposed convolution upsamples the scores by 2, and the
+    scores of the pool above are cropped to them and added. Crop offsets follow from where the maps lie on the picture.
 
-    The last upsampling is linear interpolation with zeros around the map as long as its kernels are fixed. It is then
-    left to who reads the logits: they come with a ring of zero cells, (N, K, h + 2, w + 2), cell 0 lying on pixel
-    ``first`` and the next ones ``stride`` apart. Otherwise it is run, and logits are (N, K, H, W).
+    As long as its kernels are fixed, the last upsampling is linear interpolation with zeros around the map. It is then
+    left to the code that reads the logits: they have a ring of zero cells, (N, K, h + 2, w + 2), cell 0 lies on pixel
+    ``first``, and the next cells are ``stride`` apart. Otherwise the network runs it, and logits are (N, K, H, W).
 
     Args:
-        trunk: gives the maps of the pools, deepest last.
+        trunk: the network that gives the maps of the pools, deepest last.
         classes: K.
         classifier_size: side of the maps that fc6 was made for: 7 for VGG16, 6 for AlexNet.
         skips: how many earlier pools refine the scores: 0, 1 or 2.
-        skip_scales: factors on the maps of these pools before they are scored, for training all at once.
+        skip_scales: factors on the maps of these pools before they are scored, for training all skips at once.
         last_kernel: side of the last upsampling's kernel; twice its factor by default.
         hidden_channels: channels of fc6 and fc7.
-        learnt: which upsampling kernels train.
-        full_kernels: whether learnt kernels mix classes, K*K kernels that start at zero off the diagonal, as in the
-            Caffe models, or stay one per class.
+        learnt: which upsampling kernels learn.
+        full_kernels: whether learnt kernels mix classes, as in the Caffe models: there are K*K kernels, and those off
+            the diagonal start at zero. Otherwise there is one kernel per class.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FCN2015(nn.Module):
         geometry = trunk.geometries[-1].conv(classifier_size)
         self.skip_scales = tuple(skip_scales[:skips])
         self.crops: list[int] = []
-        """Rows above, and columns to the left, that each skip loses."""
+        """The rows above, and the columns to the left, that are cut off each skip."""
         self.skips = SKIPS[:skips]
         pools = zip(trunk.geometries[-2::-1], trunk.channels[-2::-1], strict=True)
         for (double, score), (pool, channels) in zip(self.skips, pools, strict=False):
@@ -93,7 +93,7 @@ class FCN2015(nn.Module):
         factor = int(geometry.stride)
         last_kernel = last_kernel or 2 * factor
         self.last_crop = crop_offset(geometry.transposed(last_kernel, stride=factor), Geometry.identity())
-        """Rows and columns that the last upsampling loses at the top and the left."""
+        """The rows and columns that are cut off the last upsampling at the top and the left."""
         self.last_name = "upscore" if skips == 0 else f"upscore{factor}"
         self.stride, self.first = factor, float(geometry.center - factor)
         if learnt == "all":
@@ -123,11 +123,12 @@ class FCN2015(nn.Module):
 def crop_offset(wide: Geometry, onto: Geometry) -> int:
     """Count the cells of ``wide`` before the one that lies on cell 0 of ``onto``, a map of the same stride.
 
-    A crop that begins there puts the two maps on each other. On VGG16, pool4 loses 5 cells and pool3 loses 9 to meet
-    the doubled scores; the enlarged scores lose 19, 27 or 31 pixels to meet the picture.
+    A crop that begins there aligns the two maps. On VGG16, 5 cells of pool4 and 9 cells of pool3 are cut off to align
+    them with the upsampled scores; 19, 27 or 31 pixels of the enlarged scores are cut off to align them with the
+    picture.
 
     Raises:
-        ModelError: cells of the two maps do not meet, or the wide map does not begin first.
+        ModelError: the cells of the two maps do not coincide, or the wide map does not begin first.
     """
     offset = Fraction(onto.center - wide.center) / wide.stride
     if wide.stride != onto.stride or offset.denominator != 1 or offset < 0:
@@ -141,18 +142,18 @@ def crop_offset(wide: Geometry, onto: Geometry) -> int:
 def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[str]:
     """Fill an FCN with the tensors of the next coarser one: 32s, then 16s, then 8s, each trained from the one before.
 
-    The new skip is scored with zeros, so the finer network starts from the scores of the coarser one: where the paper
-    says "unchanged", its map is exactly the coarser map, doubled by linear interpolation.
+    The scores of the new skip start at zero, so the finer network starts from the scores of the coarser one, which the
+    paper calls "unchanged": its map is exactly the coarser map, upsampled by 2 with linear interpolation.
 
     Args:
         finer: the network to fill.
         coarser: the state dict of the coarser network, of the same width and classes.
 
     Returns:
-        The names of the tensors that start anew: scores of the new skip, and learnt kernels if there are any.
+        The names of the tensors that are not filled: scores of the new skip, and learnt kernels if there are any.
 
     Raises:
-        ModelError: the tensors are of another kind of network, or of other classes or channels.
+        ModelError: the tensors belong to another kind of network, or have other classes or channels.
     """
     own = finer.state_dict()
     taken = {key: value for key, value in coarser.items() if key in own and own[key].shape == value.shape}
@@ -171,11 +172,11 @@ def start_from_coarser(finer: FCN2015, coarser: Mapping[str, Tensor]) -> list[st
 
 
 def start_from_vgg16(network: FCN2015, classifier: Mapping[str, Tensor]) -> None:
-    """Fill trunk, fc6 and fc7 of an FCN with a VGG16 that was trained to classify, as the paper starts.
+    """Fill trunk, fc6 and fc7 of an FCN from a VGG16 that was trained to classify, as in the paper.
 
     Args:
         network: an FCN on VGG16; its scores stay as they are.
-        classifier: the state dict of torchvision's ``vgg16``, whose pictures are RGB, normalised as by default here.
+        classifier: the state dict of torchvision's ``vgg16``, whose pictures are RGB with the default normalisation.
 
     Raises:
         ModelError: a tensor is missing, or does not fit the network.
@@ -191,7 +192,7 @@ def start_from_vgg16(network: FCN2015, classifier: Mapping[str, Tensor]) -> None
 
 
 def _zero(score: nn.Module) -> None:
-    """Start from equal scores, as the reference does; random ones are no better, says the paper."""
+    """Let scores start equal, as in the reference; the paper says that random ones are no better."""
     for parameter in score.parameters():
         nn.init.zeros_(parameter)
 
@@ -201,8 +202,8 @@ class FCN2015Options(PaperOptions):
     """Options of the fully convolutional networks, on VGG16 and on AlexNet, beside those of :class:`PaperOptions`.
 
     Args:
-        learnt: which upsampling kernels train: ``"fixed"`` none, as in the Caffe models; ``"inner"`` all but the last,
-            as in the paper; ``"all"``, which costs full-size logits.
+        learnt: which upsampling kernels learn: with ``"fixed"`` none, as in the Caffe models; with ``"inner"`` all but
+            the last, as in the paper; with ``"all"`` all of them, which needs full-size logits.
         full_kernels: whether learnt kernels mix classes, as in the Caffe models.
     """
 
@@ -222,8 +223,8 @@ def fcn_vgg16(
 
     Without skips it is FCN-32s, whose scores of stride 32 are enlarged in one step; a skip from pool4 makes it
     FCN-16s, and one more from pool3 FCN-8s. At 21 classes they have 134,346,581, 134,357,354 and 134,362,751
-    parameters. The paper trains 32s first, then 16s from it, then 8s: see :func:`start_from_coarser`; on the command
-    line ``--weights`` takes the coarser network's run folder.
+    parameters. The paper trains FCN-32s first, then FCN-16s from it, then FCN-8s; see :func:`start_from_coarser`. On
+    the command line, ``--weights`` takes the coarser network's run folder.
 
     Args:
         label_space: the classes.
@@ -246,7 +247,7 @@ def fcn_vgg16(
 
 
 def fcn_alexnet(label_space: LabelSpace, preprocessing: Preprocessing, options: FCN2015Options) -> SegmentationModel:
-    """Build the FCN on AlexNet, of stride 32; 56,954,261 parameters at 21 classes.
+    """Build the FCN on AlexNet, of stride 32; it has 56,954,261 parameters at 21 classes.
 
     Args:
         label_space: the classes.

@@ -1,4 +1,4 @@
-"""Model files: safetensors with everything inside that a prediction needs, and nothing that runs code."""
+"""Model files: safetensors files with everything that a prediction needs, and nothing that runs code."""
 
 from __future__ import annotations
 
@@ -27,25 +27,23 @@ MODEL_FILE = "model.safetensors"
 """Name of the model file in a run folder."""
 
 WEIGHT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-"""What weights may be written in; they are read into float32."""
+"""The types that weights may be stored in; they are read into float32."""
 
 MEASURING_BYTES = 2**26
-"""Bytes that may be allocated beside what the tensors of a file justify, for what small networks are measured with."""
+"""The bytes that may be allocated beside those that the tensors of a file justify, to measure small networks."""
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write a model as one ``.safetensors`` file, with all that a prediction needs.
+    """Write a model, its weights and its card, as one ``.safetensors`` file.
 
-    These are its weights and its card.
-
-    The file appears whole or not at all.
+    The file is written completely or not at all.
 
     Raises:
         PixelwiseError: the path cannot be written.
     """
     described = {"version": __version__, **model.card.to_dict()}
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    # Written by ourselves: the library's own writer hides a full disk behind an error of its own.
+    # The library's own writer is not used, because it reports a full disk as another error.
     content = save(tensors, metadata={"pixelwise": json.dumps(described)})
     with atomic_path(Path(path)) as beside:
         beside.write_bytes(content)
@@ -55,7 +53,7 @@ def find_model_file(path: str | Path) -> Path:
     """Return the model file that a path means: the file itself, or the one inside a run folder.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no such file.
     """
     path = Path(path)
     if path.is_dir():
@@ -71,10 +69,12 @@ def find_model_file(path: str | Path) -> Path:
 def load_model(path: str | Path) -> Model:
     """Read a model file, or the one inside a run folder, and return the model in evaluation mode on the CPU.
 
-    The file may come from anywhere: nothing in it runs, asks the network, or makes a network larger than its tensors.
+    The file may come from an untrusted source: nothing in it is run, nothing is downloaded, and the network that is
+    built is no larger than the tensors in the file.
 
     Raises:
-        ModelError: no such file, not a pixelwise model file, or one whose parts make no sense or do not fit each other.
+        ModelError: there is no such file, it is not a pixelwise model file, or its parts are not valid or do not fit
+            each other.
     """
     file = find_model_file(path)
     with _named(file), _open(file) as opened:
@@ -87,10 +87,10 @@ def read_card(path: str | Path) -> UntracedCard:
     """Read the card of a model file without building the model.
 
     Returns:
-        A :class:`pixelwise.card.ModelCard`; files from before the geometry was written down give all but that.
+        A :class:`pixelwise.card.ModelCard`; or a card without geometry, if an earlier version wrote the file.
 
     Raises:
-        ModelError: no such file, not a pixelwise model file, or a card that makes no sense.
+        ModelError: there is no such file, it is not a pixelwise model file, or its card is not valid.
     """
     file = find_model_file(path)
     with _named(file), _open(file) as opened:
@@ -111,7 +111,7 @@ def _describe(opened: Any) -> Described:
 
 @contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Put the name of the file before what is said against it."""
+    """Put the name of the file before the message of a ModelError."""
     try:
         yield
     except ModelError as error:
@@ -119,10 +119,10 @@ def _named(file: Path) -> Iterator[None]:
 
 
 def _open(file: Path) -> Any:
-    """Open a file of tensors; to be entered.
+    """Open a file of tensors, as a context manager.
 
     Raises:
-        ModelError: the file cannot be read, or is none of tensors.
+        ModelError: the file cannot be read, or is no file of tensors.
     """
     try:
         with TextName(file) as name:
@@ -145,20 +145,21 @@ def _build(described: Described, tensors: Mapping[str, Tensor]) -> Model:
     def build() -> Model:
         return build_from_card(described.card)
 
-    # Networks of half numbers are built in whole ones, and encoders are copied once to be measured.
+    # Networks stored in float16 or bfloat16 are built in float32, and encoders are copied once to be measured.
     limit = 4 * sum(4 * tensor.numel() for tensor in tensors.values()) + MEASURING_BYTES
     try:
         try:
             with AllocationLimit(limit):
                 return build()
         except TooMuchMemory:
-            # Encoders are built with their classifiers, which for VGG are most of it; their shapes tell what is left.
+            # Encoders are built with their classifiers, which are most of a VGG. Building them on shapes alone shows
+            # how much memory the rest takes.
             with torch.device("meta"):
                 shapes = {key: value.shape for key, value in build().state_dict().items()}
             if shapes != {key: value.shape for key, value in _inside_network(tensors).items()}:
                 raise
             return build()
-    except Exception as error:  # options are of the right type, but builders and libraries refuse values as they like
+    except Exception as error:  # options have the right types, but builders and libraries may refuse their values
         raise _misfit(described, error) from error
 
 
@@ -182,26 +183,28 @@ def _misfit(described: Described, error: Exception) -> ModelError:
 
 
 def _check_types(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Refuse numbers that would change when they are copied into the network; all floats may be halves, or doubles.
+    """Refuse types whose values would change when they are copied into the network.
+
+    All weights of a file have the same type, which may be any of :data:`WEIGHT_TYPES`.
 
     Raises:
-        ModelError: a tensor holds another kind of numbers than the network, or others than the rest of the file.
+        ModelError: a tensor has another kind of numbers than the network expects, or than the rest of the file has.
     """
     floats = {key: value.dtype for key, value in given.items() if value.is_floating_point()}
     usual = next(iter(floats.values()), torch.float32)
     for key, value in given.items():
         if key not in wanted:
-            continue  # which is said later, with all others
+            continue  # missing tensors are reported later, all together
         expected = usual if wanted[key].is_floating_point() and usual in WEIGHT_TYPES else wanted[key].dtype
         if value.dtype != expected:
             raise ModelError(f"tensor {quoted(key)} holds {value.dtype}, expected {expected}; write the model again")
 
 
 def _inside_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name tensors as they are named now: the first model files had encoder, decoder and head in no network.
+    """Give tensors their current names; the first model files had encoder, decoder and head outside of ``network``.
 
     Raises:
-        ModelError: a tensor is there under both names.
+        ModelError: a tensor exists under both names.
     """
     renamed = {
         f"network.{key}" if key.startswith(("encoder.", "decoder.", "head.")) else key: value

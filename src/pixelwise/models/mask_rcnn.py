@@ -34,26 +34,26 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
 BOX_CELLS, MASK_CELLS = 7, 14
-"""Sides of the regions that boxes and masks are computed from."""
+"""The sides, in cells, of the regions that boxes and masks are computed from."""
 
 MOST_SAMPLES = 64
-"""Points along a side of a bin; each bin reads the square of it, and 2 are usual."""
+"""The most points along a side of a bin; a bin reads the square of this number, and 2 is usual."""
 
 SMALLEST_OBJECT = 0.1
-"""Objects with a side below, in pixels, as cropping and scaling may leave them, are not learnt."""
+"""The least side, in pixels, of objects that are learnt; cropping and scaling may leave thinner ones."""
 
 
 class DetectionModel(CardedModel):
     """A network that finds objects, on pictures of any size.
 
-    Pictures are brought to the scale that the preprocessing names, if it names one, and padded at the bottom and the
-    right (with the mean colour, after normalising) to the next multiple of the network's period, in training,
-    evaluation and prediction alike. What is found lies on the pictures as they were given.
+    In training, evaluation and prediction, pictures are resized as the preprocessing states, if it does, and padded at
+    the bottom and the right (with the mean colour, after normalising) to the next multiple of the network's period.
+    Boxes and masks are given on the pictures before resizing and padding.
 
     Args:
-        network: what finds them.
-        label_space: the classes of objects, without background; travels with the model and its files.
-        preprocessing: how pictures are normalised before, and what they are resized to; travels with the model, too.
+        network: the network that finds objects.
+        label_space: the classes of objects, without background; they are stored in the model's files.
+        preprocessing: how pictures are normalised and resized; it is stored in the files, too.
     """
 
     border: Literal["zeros"] = "zeros"
@@ -61,7 +61,7 @@ class DetectionModel(CardedModel):
     network: RegionNetwork
 
     def __init__(self, network: RegionNetwork, *, label_space: LabelSpace, preprocessing: Preprocessing) -> None:
-        # Crops show the mean colour beyond pictures, too: a mirror would show objects that are not annotated.
+        # Crops are padded with the mean colour, too, because reflections would show objects that are not annotated.
         untraced = UntracedCard(
             kind="objects",
             label_space=label_space,
@@ -74,9 +74,9 @@ class DetectionModel(CardedModel):
         self.first = (self.stride - 1) / 2
 
     def trace_geometry(self) -> Geometry:
-        """Give the sizes that the encoder computes on; each output may depend on all of the picture.
+        """Give a geometry with the sizes that the encoder computes on, whose outputs read the whole picture.
 
-        Suppression compares all objects of a picture with each other.
+        Outputs depend on the whole picture, because suppression compares all of its objects with each other.
         """
         return fitting(self.encoder)
 
@@ -94,35 +94,35 @@ class DetectionModel(CardedModel):
 
     @property
     def period(self) -> int:
-        """What sides are padded to multiples of, in pixels."""
+        """The number of pixels that sides are padded to a multiple of."""
         return self.geometry.period
 
     @property
     def masks(self) -> bool:
-        """Whether it gives masks beside boxes."""
+        """Whether the model gives masks beside boxes."""
         return self.network.heads.mask_head is not None
 
     def train(self, mode: bool = True) -> DetectionModel:
-        """Set the mode of all parts; batch norms that are frozen stay as in evaluation."""
+        """Set the mode of all parts; frozen batch norms stay in evaluation mode."""
         super().train(mode)
         hold_frozen(self)
         return self
 
     def losses(self, images: Tensor, targets: Sequence[ObjectTarget]) -> dict[str, Tensor]:
-        """Compare what the network finds with the objects; the sum of the losses is what training makes small.
+        """Compute the losses of what the network finds; training minimises their sum.
 
-        Which anchors and proposals are looked at is drawn from torch's generator.
+        The anchors and proposals that are compared are drawn with torch's generator.
 
         Args:
             images: normalised float (N, C, H, W), of any height and width.
-            targets: the objects of each picture; those thinner than a tenth of a pixel are passed over.
+            targets: the objects of each picture; those thinner than a tenth of a pixel are ignored.
 
         Returns:
-            Scalars ``objectness``, ``proposal_boxes``, ``classes``, ``boxes``, and with masks ``masks``.
+            The scalars ``objectness``, ``proposal_boxes``, ``classes``, ``boxes``, and with masks ``masks``.
 
         Raises:
-            ModelError: the images are not (N, C, H, W) with the channels the model was built for, or not as many as
-                there are targets, or masks are to be learnt and a target has none.
+            ModelError: the images are not (N, C, H, W) with the channels the model was built for, their number is not
+                that of the targets, or masks are to be learnt and a target has none.
         """
         self._check(images)
         if len(targets) != len(images):
@@ -160,19 +160,19 @@ class DetectionModel(CardedModel):
         return [found.on(size, seen) for found in self.find(resize_images(images, seen))]
 
     def seen_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Give the height and width that the network sees pictures of a size at."""
+        """Give the height and width that pictures of ``size`` are resized to."""
         resize = self.preprocessing.resize
         return size if resize is None else resize.size_of(size)
 
     @torch.no_grad()
     def find(self, images: Tensor) -> list[Detections]:
-        """Find the objects of pictures that have the scale the network expects; the rest of :meth:`detect`.
+        """Find the objects of pictures that are resized already.
 
         Args:
-            images: normalised float (N, C, H, W), resized already.
+            images: normalised float (N, C, H, W), resized.
         """
         network = self.network
-        # A prepared network has one type throughout, which pictures take on.
+        # A prepared network has one type throughout, and pictures are converted to it.
         padded = self._extend(images).to(next(network.parameters()).dtype)
         size = (images.shape[2], images.shape[3])
         maps = network.trunk(padded)
@@ -181,10 +181,10 @@ class DetectionModel(CardedModel):
         return network.heads.detect(maps, proposals, size)
 
     def forward(self, images: Tensor) -> list[Detections]:
-        """Find the objects of each picture, as :meth:`detect`.
+        """Find the objects of each picture, as :meth:`detect` does.
 
         Raises:
-            ModelError: the model is in training mode, or as :meth:`detect`.
+            ModelError: the model is in training mode, or :meth:`detect` raises it.
         """
         if self.training:
             raise ModelError("a detection model gives losses in training: call losses(), or eval() before")
@@ -209,28 +209,27 @@ class FasterRCNNOptions(ModelOptions):
     """Options of :func:`faster_rcnn`.
 
     Args:
-        neck: ``"fpn"`` builds a pyramid of maps; ``"c4"`` reads regions off the map of stride 16 and lets the
-            encoder's last stage go over each.
+        neck: ``"fpn"`` builds a pyramid of maps; ``"c4"`` reads regions from the map of stride 16 and applies the
+            encoder's last stage to each region.
         form: ``"exact"`` has anchors at multiples of each stride and cells between their edges; ``"torchvision"``
-            computes what networks that were trained there expect: anchors step by quotients of sizes, cells lie half
-            a cell off.
+            is for networks that were trained there: anchors step by quotients of sizes, and cells lie half a cell off.
         roi: how regions are read; see :mod:`pixelwise.detection.roi`.
-        reduce: what becomes of the samples of a bin.
+        reduce: how the samples of a bin are reduced to one value.
         samples: points along a side of a bin, up to 64.
         anchor_sizes: for each map, square roots of the anchors' areas in pixels; by default 8 times its stride (32 to
             512 for a pyramid), and all of 32 to 512 for ``"c4"``.
         anchor_ratios: height over width.
-        proposals: most proposals of a picture, in training twice as many; by default 1000, and 300 for ``"c4"``, where
-            each costs a stage of the encoder.
-        detections: most detections of a picture.
+        proposals: the most proposals of a picture, twice as many in training; by default 1000, and 300 for ``"c4"``,
+            where the encoder's last stage runs on each proposal.
+        detections: the most detections of a picture.
         nms: IoU above which the worse of two detections of a class is dropped.
-        score: least confidence of a detection.
+        score: the least confidence of a detection.
         channels: the number of channels of the pyramid's maps.
-        head: values of the hidden layers of the box head on a pyramid.
+        head: the number of values of the hidden layers of the box head on a pyramid.
         norm: ``"frozen"`` keeps the encoder's batch norms as they are, for batches of few pictures on pretrained
             weights; ``"batch"`` trains them.
-        norm_eps: what is added to the variances of the encoder's batch norms; its own by default. torchvision's
-            networks with its first COCO weights have 0.
+        norm_eps: the number that is added to the variances of the encoder's batch norms; by default the encoder's own.
+            torchvision's networks with its first COCO weights have 0.
     """
 
     neck: Literal["fpn", "c4"] = "fpn"
@@ -252,10 +251,10 @@ class FasterRCNNOptions(ModelOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskRCNNOptions(FasterRCNNOptions):
-    """Options of :func:`mask_rcnn`: those of :class:`FasterRCNNOptions`, and of its masks.
+    """Options of :func:`mask_rcnn`: those of :class:`FasterRCNNOptions`, and options of its masks.
 
     Args:
-        masks: whether it gives masks beside boxes.
+        masks: whether the model gives masks beside boxes.
         mask_head: channels of the mask head on a pyramid.
     """
 
@@ -276,7 +275,7 @@ def mask_rcnn(
 
     Raises:
         ModelError: the encoder does not fit the neck.
-        SettingError: anchors that do not fit the maps.
+        SettingError: the anchors do not fit the maps.
     """
     mask_head = options.mask_head if options.masks else None
     return _detector(encoder, label_space, preprocessing, options, mask_head=mask_head)
@@ -297,7 +296,7 @@ def _detector(
     *,
     mask_head: int | None,
 ) -> DetectionModel:
-    """Build either network; ``mask_head`` is None where it gives no masks."""
+    """Build either network; ``mask_head`` is None for a network without masks."""
     fpn, exact, classes = options.neck == "fpn", options.form == "exact", len(label_space)
     if options.norm_eps is not None:
         for part in encoder.modules():
@@ -338,7 +337,7 @@ def _detector(
 
 
 def _mask_head(in_channels: int, classes: int, width: int | None) -> MaskHead:
-    """Build the mask head: four convolutions of a width on a pyramid, none behind a stage of the encoder."""
+    """Build the mask head: four convolutions of ``width`` channels on a pyramid, none after a stage of the encoder."""
     if width is None:
         return MaskHead(in_channels, classes, convolutions=())
     return MaskHead(in_channels, classes, convolutions=(width,) * 4, width=width)

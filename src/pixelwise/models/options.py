@@ -1,4 +1,4 @@
-"""What the options of all models have in common: how they are checked, and the types that several of them use."""
+"""The base classes of the options of models, how options are checked, and the types that several of them use."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from pixelwise.errors import SettingError, quoted, unknown_name
 T = TypeVar("T")
 
 Several = Annotated[tuple[T, ...], Strict(False)]
-"""Values of one type in a row; a list, as JSON and YAML have it, becomes a tuple."""
+"""A tuple of values of one type; a list, as in JSON and YAML, is converted to a tuple."""
 
 Count = Annotated[int, Field(ge=1)]
-"""Such as channels, dilations or proposals."""
+"""A number of channels or proposals, a dilation and the like."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-"""Such as a probability."""
+"""A number from 0 to 1, such as a probability."""
 
 Factor = Annotated[float, Field(gt=0)]
-"""What something is multiplied with."""
+"""A positive factor."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, allow_inf_nan=False))
 class ModelOptions:
-    """Options of a model, each of its declared type, however they are made: nothing is converted but lists to tuples.
+    """Options of a model; each has its declared type, and nothing is converted except lists to tuples.
 
-    An integer will do for a float; ``True`` is no number, and the word ``"2"`` neither. Subclasses are decorated with
-    pydantic's ``dataclass``, frozen, and may check in ``__post_init__`` what one type cannot say, by a SettingError.
+    An integer is accepted as a float; ``True`` and the string ``"2"`` are not accepted as numbers. Subclasses are
+    decorated with pydantic's ``dataclass``, frozen. What a type cannot express, they may check in ``__post_init__``,
+    which then raises a SettingError.
     """
 
     @classmethod
@@ -41,10 +42,10 @@ class ModelOptions:
 
     @classmethod
     def read(cls, given: Mapping[str, Any], *, model: str) -> Self:
-        """Make options from what a person or a file gives.
+        """Make options from values that a user or a file gives.
 
         Args:
-            given: name -> value; those left out are as by default.
+            given: name -> value; options that are left out have their defaults.
             model: the name of the model, for the message.
 
         Raises:
@@ -69,7 +70,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions(ModelOptions):
-    """What every model is told of its pictures.
+    """The option that every model takes.
 
     Args:
         in_channels: channels of the pictures.
@@ -80,7 +81,7 @@ class PictureOptions(ModelOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions(PictureOptions):
-    """What a model on an encoder is told beside that.
+    """The options that every model on an encoder takes.
 
     Args:
         encoder: the name of the encoder.
@@ -91,11 +92,11 @@ class EncoderOptions(PictureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PaperOptions(ModelOptions):
-    """What all networks of the papers take.
+    """The option that all networks of the papers take.
 
     Args:
-        width: factor on all channels but those of pictures and classes; 1.0 is the paper's, less is for tests and
-            small machines.
+        width: factor on all numbers of channels except those of pictures and classes; 1.0 is the paper's, and smaller
+            factors are for tests and small machines.
     """
 
     width: Factor = 1.0

@@ -1,4 +1,4 @@
-"""A copy of a model in the form in which it predicts."""
+"""Preparing a model for prediction: a copy in a faster form that cannot be trained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.winograd import use_winograd
 
 FOLDED_SIDE = 256
-"""Pixels of the picture on which it is seen which normalisation follows which convolution."""
+"""The side in pixels of the picture that is traced to see which normalisation follows which convolution."""
 
 PredictionForm = Literal["fast", "plain"]
 FORMS: tuple[PredictionForm, ...] = get_args(PredictionForm)
@@ -33,18 +33,18 @@ def prepare(
     device: str | torch.device = "cpu",
     form: PredictionForm = "fast",
 ) -> AnyModel:
-    """Copy a model for prediction alone.
+    """Copy a model for prediction only.
 
-    Normalisations are folded into convolutions, and everything is laid out channels last.
+    Normalisations are folded into convolutions, and the memory layout is channels last.
 
     Args:
-        model: it is left as it is.
-        dtype: ``torch.float32``, ``torch.float64`` or ``torch.bfloat16``. In the last, weights are turned into it once
-            and for all, and the pixels of a semantic network are computed under autocast; boxes and scores of a
-            detection network are computed in float32 at least.
-        device: where it will compute.
-        form: ``"fast"`` exchanges parts for others that compute the same in fewer passes or products; ``"plain"``
-            leaves operators of torch and torchvision only, as exports need them.
+        model: the model; it is not changed.
+        dtype: ``torch.float32``, ``torch.float64`` or ``torch.bfloat16``. With ``torch.bfloat16``, weights are
+            converted once, and a semantic network runs under autocast; boxes and scores of a detection network are
+            computed in float32 at least.
+        device: the device that it will run on.
+        form: ``"fast"`` replaces parts by others that compute the same in fewer passes or products; ``"plain"`` has
+            only operators of torch and torchvision, as exports need.
 
     Returns:
         A model on the device with the same methods and, up to rounding, the same results; it cannot be trained.
@@ -54,7 +54,7 @@ def prepare(
     """
     if form not in FORMS:
         raise SettingError(f"there is no form '{form}'; choose one of {', '.join(FORMS)}", argument="form")
-    card = model.card  # so that nothing is traced once the network has changed
+    card = model.card  # read first, so that nothing is traced after the network has changed
     prepared = copy.deepcopy(model).eval().requires_grad_(False)
     side = card.geometry.input_size(card.geometry.padded_size(FOLDED_SIDE))
     fold_batch_norm(prepared.network, (1, card.preprocessing.channels, side, side))
@@ -71,7 +71,7 @@ def prepare(
 def _prepare_segmentation(model: SegmentationModel, dtype: torch.dtype) -> None:
     half = dtype == torch.bfloat16
     model.to(torch.float32 if half else dtype).to(memory_format=torch.channels_last)
-    if half:  # what autocast would turn into bfloat16 for every tile; the results are the same
+    if half:  # autocast would convert these weights for every tile; the results are the same
         for part in model.modules():
             if type(part) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, UpsampledConv2d):
                 part.to(torch.bfloat16)

@@ -1,4 +1,4 @@
-"""SegNet and SegNet-Basic (Badrinarayanan, Kendall and Cipolla 2017): maxima go back to where they were pooled from."""
+"""SegNet and SegNet-Basic (Badrinarayanan, Kendall and Cipolla 2017): unpooling by the indices of the max pools."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from pixelwise.types import LabelSpace
 ENCODER_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels after each convolution of the stages of VGG16, finest first."""
 DECODER_CHANNELS = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
-"""The same on the way up, deepest first; one more convolution scores."""
+"""Channels after each convolution of the decoder's stages, deepest first; one more convolution gives the scores."""
 BASIC_CHANNELS = 64
 BASIC_STAGES = 4
 
 
 class SegNet(nn.Module):
-    """Convolutions and 2x2 max pools down, unpooling by the indices of those pools and convolutions up.
+    """An encoder of convolutions and 2x2 max pools, and a decoder of unpooling by the pools' indices and convolutions.
 
-    Pools round sizes up, and unpooling is told the size before its pool, so that any picture comes out at its own
-    size: 360 x 480 pixels pass 23 x 30 and 12 x 15 cells. Pictures whose sides are multiples of 2 to the number of
-    stages meet no rounding.
+    Pools round sizes up, and unpooling restores the size before its pool, so that the scores of any picture have the
+    picture's size: a picture of 360 x 480 pixels gives 23 x 30 and 12 x 15 cells after the last two pools. Nothing is
+    rounded for pictures whose sides are multiples of 2 to the number of stages.
 
-    Batch statistics: the reference replaces them after training by a pass over the training set, because it keeps
-    none on the way. The running averages kept here span some ten steps; the rate of learning falls to zero by the
-    end of a run, and the averaging of weights averages them too, so that they describe the final weights and no pass
-    of their own is needed.
+    The reference computes the batch statistics after training by a pass over the training set, because it keeps no
+    running averages. The running averages kept here span some ten steps. The learning rate falls to zero by the end of
+    a run, and the averaging of weights includes the running averages, so that they describe the final weights and no
+    separate pass is needed.
 
     Args:
         down: the stages before each pool, finest first.
         up: the stages after each unpooling, deepest first.
-        score: turns the last map into scores.
-        stem: what the picture passes first.
+        score: the convolution that turns the last map into scores.
+        stem: the layer before the first stage.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SegNet(nn.Module):
                 nn.init.constant_(part.bias, 0.001)  # as the reference starts
 
     def encode(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, tuple[int, int]]]]:
-        """Give the deepest map and, finest first, the indices of each pool with the size it pooled from."""
+        """Give the deepest map and, finest first, the indices of each pool with the size before it."""
         pools: list[tuple[Tensor, tuple[int, int]]] = []
         maps = self.stem(images)
         for stage in self.down:
@@ -82,14 +82,14 @@ class SegNet(nn.Module):
 
 
 def segnet_network(in_channels: int, classes: int, *, width: float = 1.0) -> SegNet:
-    """SegNet: the 13 convolutions of VGG16 and their mirror image, each with batch norm and ReLU.
+    """Build SegNet: the 13 convolutions of VGG16 and their mirror image, each with batch norm and ReLU.
 
-    29,449,355 parameters for three channels and 11 classes; 106.7 G multiply-adds at 360 x 480.
+    It has 29,449,355 parameters for three channels and 11 classes, and takes 106.7 G multiply-adds at 360 x 480.
 
     Args:
         in_channels: channels of the pictures.
         classes: K.
-        width: factor of all channel counts but these two.
+        width: factor on all numbers of channels except these two.
     """
     stages: list[nn.Module] = []
     before = in_channels
@@ -104,17 +104,17 @@ def segnet_network(in_channels: int, classes: int, *, width: float = 1.0) -> Seg
 
 
 def segnet_basic_network(in_channels: int, classes: int, *, width: float = 1.0) -> SegNet:
-    """SegNet-Basic: four 7x7 convolutions down and four up, the latter without ReLU.
+    """Build SegNet-Basic: four 7x7 convolutions in the encoder and four in the decoder, the latter without ReLU.
 
-    A cell of the deepest map sees 106 pixels. 1,416,587 parameters for three channels and 11 classes, biases of the
-    convolutions included, which the released network has and the text of the paper leaves out. Local response
-    normalisation comes first; it was made for values up to 255 and hardly changes pictures normalised to a deviation
-    of 1.
+    A cell of the deepest map reads 106 pixels. The network has 1,416,587 parameters for three channels and 11 classes,
+    including the biases of the convolutions, which the released network has and the text of the paper leaves out. Local
+    response normalisation comes first; it was made for values up to 255 and hardly changes pictures normalised to a
+    deviation of 1.
 
     Args:
         in_channels: channels of the pictures.
         classes: K.
-        width: factor of all channel counts but these two.
+        width: factor on all numbers of channels except these two.
     """
     channels = _scaled(BASIC_CHANNELS, width)
     down = [
@@ -141,7 +141,7 @@ def segnet_basic(label_space: LabelSpace, preprocessing: Preprocessing, options:
 
 
 def fill_from_vgg16_bn(network: SegNet, tensors: Mapping[str, Tensor]) -> None:
-    """Start the way down of SegNet from torchvision's VGG16 with batch norm, as the paper starts from VGG16.
+    """Fill the encoder of SegNet from torchvision's VGG16 with batch norm, as the paper starts from VGG16.
 
     Args:
         network: SegNet of three channels and full width.
@@ -150,7 +150,7 @@ def fill_from_vgg16_bn(network: SegNet, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         ModelError: a tensor is missing or has another shape.
     """
-    number = 0  # of the layer in torchvision's list: convolution, norm and ReLU three times over, pools one
+    number = 0  # the layer's index in torchvision's list: convolution, norm and ReLU are three layers, a pool is one
     for stage in network.down:
         for part in stage.modules():
             if not isinstance(part, nn.Conv2d | nn.BatchNorm2d):
@@ -169,7 +169,7 @@ def fill_from_vgg16_bn(network: SegNet, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _conv_norm_relu(in_channels: int, out_channels: int) -> nn.Sequential:
-    # With a bias, which batch norm makes idle, because the published counts and VGG's weights have it.
+    # There is a bias, although batch norm cancels it, because the published counts and VGG's weights have it.
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1), BatchNorm2d(out_channels), nn.ReLU(inplace=True)
     )

@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger, Fischer and Brox 2015) in its practical form: on a pretrained encoder, any picture size."""
+"""U-Net (Ronneberger, Fischer and Brox 2015) in its practical form: on a pretrained encoder, for any picture size."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace
 
 HEAD_READS = 1
-"""Pixels around it that the head, a 3x3 convolution, reads."""
+"""The pixels that the head, a 3x3 convolution, reads beyond each side of its output."""
 
 
 class UNetDecoder(nn.Module):
-    """Double the deepest map until it has the size of the picture, taking in the encoder's map at every stride.
+    """Upsample the deepest map by 2 until it has the size of the picture, joining the encoder's map at every stride.
 
-    Each step is: upsampling by 2 (by default copying), concatenation with the encoder's map of that stride if there is
-    one, two 3x3 convolutions. It takes the maps of the encoder, finest first, and returns (N, channels[-1], H, W).
+    Each step is upsampling by 2 (by default by copying cells), concatenation with the encoder's map of that stride if
+    there is one, and two 3x3 convolutions. The decoder takes the maps of the encoder, finest first, and returns
+    (N, channels[-1], H, W).
 
     Args:
         encoder_channels: channels of the encoder's maps, finest first.
@@ -74,10 +75,9 @@ class UNetDecoder(nn.Module):
 
     @property
     def cuts(self) -> bool:
-        """Whether every doubled map is cut to what the picture covers.
+        """Whether every upsampled map is cut to the cells that the picture covers.
 
-        It then is the one whose cells were halved: where doubling copies cells, and the encoder gives a map at each
-        stride.
+        This is so if upsampling copies cells and the encoder gives a map at each stride.
         """
         strides = [*reversed(self.skip_strides), 1]
         return strides == self.strides and all(doubling.upsampling == "nearest" for doubling in self.doublings)
@@ -91,13 +91,13 @@ class UNetDecoder(nn.Module):
             size: height and width of the picture; by default what the deepest map covers.
 
         Returns:
-            (N, channels[-1], H, W), or as much of it as :meth:`covered` says.
+            (N, channels[-1], H, W), or the part of it that :meth:`covered` states.
         """
         if size is None:
             size = (maps[-1].shape[2] * 2 * self.strides[0], maps[-1].shape[3] * 2 * self.strides[0])
         covered = everything(size)
         region_at = dict(zip(self.strides, self._regions(window or covered, size), strict=True))
-        # Maps are let go as soon as they are used: in prediction they are most of the memory.
+        # Maps are freed as soon as they are used, because they are most of the memory in prediction.
         decoded = maps.pop()
         skip_at = {
             stride: crop(maps.pop(), region_at[stride], covered, stride) for stride in reversed(self.skip_strides)
@@ -122,24 +122,24 @@ class UNetDecoder(nn.Module):
         return decoded
 
     def covered(self, window: Window, size: tuple[int, int]) -> Window:
-        """What part of a picture of ``size`` pixels the result lies on when a window of it is wanted."""
+        """Give the part of a picture of ``size`` pixels that the result covers when a window of it is wanted."""
         return self._regions(window, size)[-1]
 
     def _regions(self, window: Window, size: tuple[int, int]) -> list[Window]:
-        """What part of the picture each step works on, so that a window of the result is as if all were computed."""
+        """Give the part of the picture that each step computes, so that the window equals that of the whole result."""
         region, regions = widen(window, HEAD_READS, 1, size), []
         for stride, doubling in zip(reversed(self.strides), reversed(self.doublings), strict=True):
             assert isinstance(doubling, Doubling)
-            # Two convolutions read a cell further each, and some ways of doubling a cell of twice the side.
+            # Two convolutions read one more cell each, and some kinds of upsampling one more cell of twice the side.
             cells = 2 if doubling.upsampling in ("nearest", "unpool") else 4
             region = widen(region, cells * stride, 2 * stride, size)
             regions.append(region)
         return regions[::-1]
 
     def fuse(self) -> None:
-        """Convolve without building doubled maps, where they are copies; for prediction alone.
+        """Convolve without building the upsampled maps if upsampling copies cells; this is for prediction only.
 
-        Maps of the encoder must be exactly twice as large from one to the next, or rounded up.
+        Each map of the encoder must be exactly half as large as the finer one, or half as large rounded up.
         """
         for doubling, step in zip(self.doublings, self.steps, strict=True):
             assert isinstance(doubling, Doubling)

@@ -17,22 +17,23 @@ UNET2015_CHANNELS = (64, 128, 256, 512, 1024)
 
 
 class UNet2015(nn.Module):
-    """The network of the paper: a picture of 572 x 572 pixels in, scores of its middle 388 x 388 out.
+    """The network of the paper, which turns a picture of 572 x 572 pixels into scores of its middle 388 x 388.
 
-    Four times two valid 3x3 convolutions and a 2x2 max pool, two convolutions at the bottom, then four times a 2x2
-    up-convolution, the skip of that level cropped to its middle, and two convolutions; a 1x1 convolution scores. That
-    is 92 pixels lost on every side. Legal sides are 188 + 16 k (k = 0, 1, ...), for which every pool meets even sizes;
-    188 gives 4 pixels, and each further pixel of input one of output. 31,030,658 parameters and 150.4 G multiply-adds
-    for one channel, two classes and 572 x 572.
+    The encoder has four steps of two valid 3x3 convolutions and a 2x2 max pool; two convolutions follow at the deepest
+    level. The decoder has four steps of a 2x2 up-convolution, concatenation with the skip of that level, cropped to its
+    middle, and two convolutions; a 1x1 convolution gives the scores. The network loses 92 pixels on every side. Legal
+    sides are 188 + 16 k (k = 0, 1, ...), for which the input of every pool has even sides; an input of 188 gives 4
+    pixels, and each further pixel of input one of output. The network has 31,030,658 parameters and takes 150.4 G
+    multiply-adds for one channel, two classes and 572 x 572.
 
-    What the paper leaves open follows the released network: a ReLU after every up-convolution, and dropout of 0.5
-    after the last ReLU of the levels of 512 and 1024 channels, on the skip of the former too. Weights start Gaussian
-    with variance 2 / N, N the values that one output sums, as the paper says.
+    Details that the paper does not state follow the released network: a ReLU after every up-convolution, and dropout
+    of 0.5 after the last ReLU of the levels of 512 and 1024 channels, on the skip of the former too. As the paper says,
+    the initial weights are Gaussian with variance 2 / N, where N is the number of values that one output sums.
 
     Args:
         in_channels: channels of the pictures.
         classes: K.
-        width: factor of all channel counts but these two.
+        width: factor on all numbers of channels except these two.
         last_up_channels: channels of the finest up-convolution; 64 by the paper's figure, 128 in the released network
             (31,100,354 parameters). ``width`` scales it too.
         dropout: probability of dropping a value in training.
@@ -85,7 +86,7 @@ class UNet2015(nn.Module):
     def _initialise(self) -> None:
         for part in self.modules():
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-                # An output of the up-convolution sums one tap a channel, since its taps lie side by side.
+                # An output of the up-convolution sums one tap per channel, because its windows do not overlap.
                 taps = 1 if isinstance(part, nn.ConvTranspose2d) else part.kernel_size[0] * part.kernel_size[1]
                 nn.init.normal_(part.weight, std=(2 / (taps * part.in_channels)) ** 0.5)
                 assert part.bias is not None
@@ -102,7 +103,7 @@ def _two_convolutions(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def _crop(skip: Tensor, like: Tensor) -> Tensor:
-    """Cut the middle out of a skip (N, C, H, W), of the height and width of ``like``."""
+    """Cut the middle out of a skip (N, C, H, W), with the height and width of ``like``."""
     height, width = like.shape[2:]
     top, left = (skip.shape[2] - height) // 2, (skip.shape[3] - width) // 2
     return skip[:, :, top : top + height, left : left + width]
@@ -122,9 +123,10 @@ class UNet2015Options(PaperOptions):
 
 
 def unet2015(label_space: LabelSpace, preprocessing: Preprocessing, options: UNet2015Options) -> SegmentationModel:
-    """Build the U-Net of 2015 for pictures of any size, which are mirrored outwards by the 92 pixels it loses and more.
+    """Build the U-Net of 2015 for pictures of any size, which are mirrored outwards by at least 92 pixels.
 
-    ``valid(images)`` runs the network of the paper, 572 -> 388; see :class:`UNet2015`.
+    92 pixels are what the network loses on each side. ``valid(images)`` runs the network of the paper, 572 -> 388; see
+    :class:`UNet2015`.
 
     Args:
         label_space: the classes.

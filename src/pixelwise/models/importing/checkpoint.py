@@ -19,24 +19,24 @@ from pixelwise.errors import ModelError
 from pixelwise.models.importing.stated_options import StatedOptions, read_stated_options
 
 TENSOR_KEYS = ("state_dict", "model_state_dict", "model")
-"""Where training loops keep the tensors, beside the state of their optimiser."""
+"""The keys under which training loops store the tensors, beside the state of their optimiser."""
 
 SAFE_TYPES: list[Any] = [argparse.Namespace]
-"""What may lie beside them: torchvision's training script saves its command line so."""
+"""Types that a checkpoint may hold beside tensors: torchvision's training script saves its command line as one."""
 
 WRAPPER_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-"""What comes before all names after data parallel training, compilation, or in a Lightning module."""
+"""Prefixes of all names after data parallel training, after compilation, or in a Lightning module."""
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], StatedOptions]:
     """Read a state dict: a ``.pth`` or ``.pt`` file, a checkpoint that holds one, or a safetensors file.
 
-    Pickles are opened by ``torch.load(weights_only=True)``, which builds tensors and plain containers and refuses all
-    else, so that nothing in the file is run.
+    Pickles are opened by ``torch.load(weights_only=True)``, which builds tensors and plain containers and refuses
+    everything else, so that nothing in the file is run.
 
     Returns:
-        Name -> tensor, on the CPU, where names begin where the network does, without what wrapped it; and what is said
-        beside the tensors of how the network was built.
+        Name -> tensor, on the CPU, with names that have no prefix of a wrapper; and the options of the network that
+        are stated beside the tensors.
 
     Raises:
         ModelError: there is no such file, it cannot be read, or it holds more than tensors or none.
@@ -70,13 +70,13 @@ def _open(path: Path) -> Any:
             f"{path}: holds more than tensors ({found[1] if found else 'objects'}), and making that could run code, so "
             "it is not opened. Load it where you trust it, and save model.state_dict() alone"
         ) from None
-    except Exception as error:  # a broken file fails in as many ways as bytes can be wrong
+    except Exception as error:  # broken files raise many kinds of errors
         reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
         raise ModelError(f"{path}: cannot be read as a torch checkpoint ({reason})") from None
 
 
 def _held(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The state dict inside a checkpoint, or the checkpoint itself where it is one."""
+    """Give the state dict inside a checkpoint, or the checkpoint itself if it is a state dict."""
     for holder in TENSOR_KEYS:
         inner = content.get(holder)
         if isinstance(inner, Mapping):
@@ -85,7 +85,7 @@ def _held(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 
 def _unwrap(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Take off a prefix that most names share; the others (a loss with weights of its own) stay as they are."""
+    """Remove a prefix that most names share; other names (of a loss with weights, for example) stay unchanged."""
     for prefix in WRAPPER_PREFIXES:
         if 2 * sum(name.startswith(prefix) for name in tensors) > len(tensors):
             return _unwrap({name.removeprefix(prefix): value for name, value in tensors.items()})

@@ -1,7 +1,7 @@
-"""Names of tensors: from the DeepLabs of torchvision and segmentation_models_pytorch to those here.
+"""Renaming the tensors of the DeepLabs of torchvision and segmentation_models_pytorch (smp) to the names used here.
 
-Names are rewritten and nothing else. A name that no rule knows is kept as it is, so that loading tells of it. What
-comes out are names inside the network; a model holds them under ``network.``.
+Only names are changed. A name without a rule is kept, so that loading reports it. The new names are those inside the
+network; a model holds them under ``network.``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from pixelwise.encoders.mobilenet import mobilenetv3_from_torchvision
 
 _PYRAMID_NAMES = (
-    # torchvision and smp number image pooling as the last branch, where an average pool comes first.
+    # In torchvision and smp, image pooling is the last branch, and an average pool is its first layer.
     (r"^convs\.4\.1\.", "image_pooling.0."),
     (r"^convs\.4\.2\.", "image_pooling.1."),
     # smp nests the two parts of a separable convolution.
@@ -27,10 +27,10 @@ _PYRAMID_NAMES = (
 _TORCHVISION_HEAD_NAMES = ((r"^1\.", "decoder.1.0."), (r"^2\.", "decoder.1.1."), (r"^4\.", "head."))
 
 _SEPARABLE_NAMES = ((r"^0\.0\.", "0."), (r"^0\.1\.", "1."), (r"^1\.", "2."))
-"""smp's separable convolution in a sequence with its batch norm -> three parts of one sequence."""
+"""Rules from smp's separable convolution, in a sequence with its batch norm, to three parts of one sequence."""
 
 _SEPARABLE_AFTER_PYRAMID_NAMES = ((r"^1\.0\.", "0."), (r"^1\.1\.", "1."), (r"^2\.", "2."))
-"""The same where the pyramid is the first part of the sequence."""
+"""The same rules for a sequence whose first part is the pyramid."""
 
 
 def _rewrite(name: str, rules: tuple[tuple[str, str], ...]) -> str:
@@ -42,7 +42,7 @@ def _rewrite(name: str, rules: tuple[tuple[str, str], ...]) -> str:
 
 
 def _pyramid(name: str, *, separable: bool) -> str:
-    """Rename a tensor of an ASPP; with separable branches their batch norm is the third part here, there the second."""
+    """Rename a tensor of an ASPP; the batch norm of separable branches is the second part there and the third here."""
     nested = ((r"^convs\.([123])\.1\.", r"branches.\1.2."),) if separable else ()
     return _rewrite(name, (*nested, *_PYRAMID_NAMES))
 

@@ -1,4 +1,4 @@
-"""Names of tensors: from torchvision's Faster and Mask R-CNN to those here."""
+"""Renaming the tensors of torchvision's Faster and Mask R-CNN to the names used here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 _RCNN_NAMES = (
     (r"^backbone\.body\.", "trunk.encoder.body."),
     (r"^backbone\.fpn\.", "trunk.fpn."),
-    # Early torchvision had the layers of the pyramid and of the proposals' head in no sequence.
+    # In early versions of torchvision, the layers of the pyramid and of the proposals' head were in no sequence.
     (r"^(trunk\.fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$", r"\1.0.\2"),
     (r"^rpn\.head\.conv\.(weight|bias)$", r"rpn.head.conv.0.0.\1"),
     (r"^roi_heads\.box_head\.", "heads.box_head."),

@@ -1,7 +1,7 @@
-"""Networks that were trained with another library, as models of this one: the same tensors under our names.
+"""Importing networks that were trained with another library: their tensors are stored under the names used here.
 
-A source without a form here is refused by name, and so is every tensor without a place: a model that comes out
-computes what its source computed.
+Sources that have no equivalent here are refused by name, and so is every tensor without a place, so that an imported
+model computes what its source computed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
 
 MOST_LISTED_TENSORS = 6
-"""Names of tensors that an error lists before it only counts."""
+"""The most names of tensors that an error lists; the others are only counted."""
 
 BATCH_COUNTER = ".num_batches_tracked"
-"""A count that batch norms keep and do not compute with; checkpoints of early torch lack it."""
+"""A counter of batch norms that no output depends on; checkpoints of early torch versions do not have it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +39,14 @@ class Imported:
     """A model that was made from the tensors of another library."""
 
     model: Model
-    """In evaluation mode, on the CPU."""
+    """The model, in evaluation mode and on the CPU."""
     recipe: Recipe
     mapped: int
-    """Tensors that were taken over."""
+    """The number of tensors that were imported."""
     left_out: tuple[str, ...]
-    """Tensors of the source that no label depends on, by their names there."""
+    """The names of the source's tensors that no label depends on."""
     notes: tuple[str, ...]
-    """What had to be assumed or was changed; for people to read."""
+    """Statements for the user of what had to be assumed or was changed."""
 
 
 def import_checkpoint(
@@ -57,11 +57,13 @@ def import_checkpoint(
     leave_out: Sequence[str] = (),
     **options: Any,
 ) -> Imported:
-    """Make a model from a file; see :func:`import_tensors`, and :func:`.checkpoint.read_checkpoint` for what it holds.
+    """Import a model from a file.
+
+    See :func:`import_tensors`, and :func:`.checkpoint.read_checkpoint` for the files that can be read.
 
     Raises:
-        ModelError: as either of them, with the file's name.
-        SettingError: as :func:`import_tensors`.
+        ModelError: either of these functions raises it; the message names the file.
+        SettingError: :func:`import_tensors` raises it.
     """
     tensors, stated = read_checkpoint(path)
     try:
@@ -81,25 +83,25 @@ def import_tensors(
     stated: StatedOptions | None = None,
     **options: Any,
 ) -> Imported:
-    """Make a model from a state dict of torchvision or segmentation_models_pytorch.
+    """Import a model from a state dict of torchvision or segmentation_models_pytorch.
 
     Classes and channels are read from the tensors. A network that scores one class, for a sigmoid, becomes a model of
-    two classes with the same probabilities: the first one always scores 0. Several sigmoids have no form here: a pixel
-    would be of several classes.
+    two classes with the same probabilities: the score of the first class is always 0. Networks with several sigmoids
+    cannot be imported, because a pixel would have several classes.
 
     Args:
         tensors: name -> tensor, as ``state_dict()`` gives them.
-        source: the network that they are of, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
-        label_space: the classes; numbered ones by default.
-        leave_out: beginnings of the names of tensors that need no place, such as those of a loss.
-        stated: what files state of how the network was built.
-        **options: of our model, where the network was built with others than its library's defaults. And ``resize``
-            of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``; ``activation``
-            of one of segmentation_models_pytorch: ``"none"``, ``"softmax"`` or ``"sigmoid"``.
+        source: the network that they belong to, such as ``"fcn_resnet50"`` or ``"smp-unet-resnet34"``.
+        label_space: the classes; by default they are numbered.
+        leave_out: beginnings of the names of tensors that are not needed, such as those of a loss.
+        stated: the options of the network that files state.
+        **options: options of the model here, if the network was not built with its library's defaults; also ``resize``
+            of a network that resizes pictures itself: ``[shorter, longer]`` in pixels, or ``"none"``; and
+            ``activation`` of a network of segmentation_models_pytorch: ``"none"``, ``"softmax"`` or ``"sigmoid"``.
 
     Raises:
-        ModelError: there is no such source, or a tensor has no place, is missing or has another shape; or the network
-            has several sigmoids.
+        ModelError: there is no such source, a tensor has no place, is missing or has another shape, or the network has
+            several sigmoids.
         SettingError: the label space has another number of classes, or the model does not have an option.
     """
     recipe = find_recipe(source, tensors)
@@ -108,7 +110,7 @@ def import_tensors(
         options = {**options_of(stated, recipe.architecture, recipe.encoder), **options}
     left_out = [name for name in tensors if name.startswith((*recipe.useless, *leave_out))]
     kept = {name: name for name in tensors if name not in left_out}
-    places = recipe.rename(kept)  # our name -> theirs, since renaming only carries values along
+    places = recipe.rename(kept)  # our name -> theirs, because renaming does not change values
     notes = []
     assumed = {key: value for key, value in recipe.assumed.items() if key not in options}
     resize = recipe.resize
@@ -154,7 +156,7 @@ def import_tensors(
 
 
 def _score_nothing_too(renamed: Mapping[str, Tensor], heads: Sequence[str]) -> dict[str, Tensor]:
-    """Put a score of 0 before the only score: softmax of (0, x) is (1 - sigmoid(x), sigmoid(x))."""
+    """Add a score of 0 before the only score: softmax of (0, x) is (1 - sigmoid(x), sigmoid(x))."""
     changed = dict(renamed)
     for name in (f"{head}.{part}" for head in heads for part in ("weight", "bias")):
         if name in changed:
@@ -163,10 +165,10 @@ def _score_nothing_too(renamed: Mapping[str, Tensor], heads: Sequence[str]) -> d
 
 
 def _parse_resize(value: Any) -> Resize | None:
-    """Read what pictures are resized to; None for "none".
+    """Read the option ``resize``; ``"none"`` gives None.
 
     Raises:
-        SettingError: it is neither that nor two numbers.
+        SettingError: it is neither ``"none"`` nor two numbers.
     """
     if value is None or str(value).lower() == "none":
         return None
@@ -185,11 +187,11 @@ def _build(
     resize: Resize | None,
     options: Mapping[str, Any],
 ) -> Model:
-    """Build our form; the weight of its first convolution tells the channels of its pictures."""
+    """Build the model here; the weight of the first convolution gives the channels of its pictures."""
 
     def build(channels: int) -> Model:
         mean, std = recipe.normalisation
-        if channels != len(mean):  # as for any picture that is not RGB
+        if channels != len(mean):  # the rule for all pictures that are not RGB
             mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
         try:
             return build_model(
@@ -217,7 +219,7 @@ def _check_fit(
     astray: Sequence[str],
     otherwise: str,
 ) -> None:
-    """Make sure that every tensor has its place, and every place its tensor; what was otherwise is said first."""
+    """Check that every tensor has a place, and every place a tensor; the error begins with the likely reason."""
     missing = [name for name in wanted if name not in given]
     if otherwise and (astray or missing):
         raise ModelError(f"{otherwise}: {_count(astray or missing)} no counterpart in {source}")

@@ -1,4 +1,4 @@
-"""Why tensors do not fit: the option that a network was built with, read off their names and shapes."""
+"""Explaining why tensors do not fit: their names and shapes show the option that a network was built with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARCHITECTURE_PATTERNS = {
     r"decoder\.(aspp|0)\.convs\.": "DeepLabV3",
     r"decoder\.blocks\.\d\.conv1\.": "Unet",
 }
-"""Names of tensors that an architecture of segmentation_models_pytorch alone has; the first that is found says it."""
+"""Names of tensors that only one architecture of segmentation_models_pytorch has; the first pattern found decides."""
 
 IMPORTED_ARCHITECTURES = ("DeepLabV3Plus", "DeepLabV3", "Unet")
 
@@ -32,14 +32,14 @@ SMP_OPTION_PATTERNS = {
     r"decoder\.blocks\.\d\.conv\d\.0\.bias": "decoder_use_norm=False",
     r"decoder\.center\.\d\.": "the centre block that it gives a VGG",
 }
-"""Names that an option of segmentation_models_pytorch brings -> the option."""
+"""Names of tensors that exist because of an option of segmentation_models_pytorch -> the option."""
 
 TORCHVISION_PATTERNS = {
     r"rpn\.head\.conv\.1\.|roi_heads\.box_head\.\d\.\d\.": "a network of the second kind (..._fpn_v2)",
     r"roi_heads\.keypoint_": "a network of key points (keypointrcnn)",
     r"head\.(classification_head|regression_head)\.": "a network without proposals (retinanet, fcos or ssd)",
 }
-"""The same for torchvision's networks that find objects -> what they are."""
+"""Names of tensors of torchvision's networks for objects that have no equivalent here -> the kind of network."""
 
 OPTIONS_BY_SHAPE: tuple[tuple[str, int, str], ...] = (
     (r"rpn\.head\.(cls_logits|bbox_pred)\.", 0, "anchor_sizes or anchor_ratios: the option anchor_ratios=[0.5,1,2]"),
@@ -53,11 +53,11 @@ OPTIONS_BY_SHAPE: tuple[tuple[str, int, str], ...] = (
     (r"decoder\.(aspp|0)\.(branches|image_pooling)\.", 1, "encoder_depth, or another encoder than the source names"),
     (r"decoder\.", 0, "decoder_channels"),
 )
-"""Our name of a tensor, the axis that is off -> what was otherwise, in the words of the library."""
+"""Our name of a tensor, the axis whose size differs, and the option that differs, in the words of the library."""
 
 
 def explain_by_names(recipe: Recipe, tensors: Tensors) -> str:
-    """Say, by the names of tensors, what a network was built with that has no form here; empty where they do not tell.
+    """Say what the names of tensors show that cannot be imported; the text is empty if they show nothing.
 
     Args:
         recipe: the recipe of the network that was named.
@@ -79,7 +79,7 @@ def explain_by_names(recipe: Recipe, tensors: Tensors) -> str:
 
 
 def _options(architecture: str, tensors: Tensors) -> list[str]:
-    """Name the options of segmentation_models_pytorch that tensors tell of."""
+    """Name the options of segmentation_models_pytorch that the names of tensors show."""
     options = [option for pattern, option in SMP_OPTION_PATTERNS.items() if _any(pattern, tensors)]
     blocks = {found[1] for name in tensors if (found := re.match(r"decoder\.blocks\.(\d)\.", name))}
     if architecture == "unet" and len(blocks) not in (0, 5):
@@ -91,12 +91,12 @@ def _options(architecture: str, tensors: Tensors) -> list[str]:
 
 
 def explain_by_shapes(misfits: Sequence[str], given: Tensors, wanted: Mapping[str, Tensor]) -> str:
-    """Say what was otherwise, by the first tensors of another shape that tell; empty where none does.
+    """Say which option differs, by the first tensors of another shape that show it; the text is empty if none does.
 
     Args:
-        misfits: our names of those that have another shape.
-        given: our name -> their tensor.
-        wanted: our name -> ours.
+        misfits: our names of the tensors that have another shape.
+        given: our name -> tensor of the checkpoint.
+        wanted: our name -> tensor of the model here.
     """
     options: dict[str, None] = {}
     for name in misfits:

@@ -1,4 +1,4 @@
-"""What it takes to turn a network of another library into one of ours."""
+"""The description of how a network of another library becomes a model here."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Rename = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network of another library becomes one of ours."""
+    """The description of how a network of another library becomes a model here."""
 
     library: str
     model: str
     """Its name in :data:`pixelwise.models.MODELS`."""
     rename: Rename
-    """Gives tensors the names that they have inside our network; those it does not know keep theirs."""
+    """The function that gives tensors the names inside our network; names without a rule are kept."""
     heads: tuple[str, ...]
-    """The convolutions that give scores, by our names, the auxiliary one last."""
+    """Our names of the convolutions that give scores, the auxiliary one last."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What our form is built with, the encoder included."""
+    """The options that our model is built with, including the encoder."""
     useless: tuple[str, ...] = ()
-    """Beginnings of names, in the library, of tensors that no label depends on."""
+    """Beginnings of the library's names of tensors that no label depends on."""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = (IMAGENET_MEAN, IMAGENET_STD)
     """Mean and standard deviation (0 .. 1 scale, RGB) that the library normalises with."""
     assumed: Mapping[str, Any] = field(default_factory=dict)
-    """Options of our model that tensors do not tell, and what the library has by default."""
+    """Options of our model that tensors do not show, with the library's defaults."""
     resize: Resize | None = None
-    """What the library resizes pictures to by default, in the network itself."""
+    """The size that the network of the library resizes pictures to by default."""
     architecture: str = ""
-    """What segmentation_models_pytorch calls it, in lower case."""
+    """The name of the architecture in segmentation_models_pytorch, in lower case."""
     encoder: str = ""
-    """What segmentation_models_pytorch calls its encoder."""
+    """The name of its encoder in segmentation_models_pytorch."""
     background: int = 0
-    """Scores of the library that stand for no class of ours: 1 where objects have a background beside them."""
+    """The number of the library's scores that belong to no class here: 1 if there is a background beside objects."""

@@ -1,4 +1,4 @@
-"""What networks of segmentation_models_pytorch (smp) make of pictures whose sides are no multiple of their stride."""
+"""How networks of segmentation_models_pytorch (smp) treat pictures whose sides are no multiple of their stride."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pixelwise.models.base import SegmentationModel
 
 
 def take_sizes_as_smp(model: SegmentationModel, architecture: str) -> list[str]:
-    """Let a model compute on pictures of any size what smp computes on them, where its form can.
+    """Set the edge of a model so that it computes what smp computes on pictures of any size, if it can.
 
-    The library's U-Net takes pictures as they are and brings each decoded map to the size of the encoder's. Where these
-    round sizes up where they are on whole pictures, and decoded maps are copied, that is the same as cutting them; the
-    model then has the edge ``"none"``. Other networks here are continued to a multiple of their period.
+    The library's U-Net does not pad pictures, and resizes each decoded map to the size of the encoder's map. If the
+    encoder rounds sizes up and decoded maps are upsampled by copying cells, resizing is the same as cutting the maps;
+    the model then has the edge ``"none"``. For other models, pictures are padded to a multiple of their period.
 
     Args:
-        model: as it was built from the tensors.
-        architecture: the library's name of it, in small letters.
+        model: the model that was built from the tensors.
+        architecture: the library's name of it, in lower case.
 
     Returns:
-        What there is to say of sizes at which the model and the library differ.
+        Notes on the sizes at which the model and the library differ.
     """
     shifted = isinstance(model.encoder, TimmEncoder | SmpEfficientNet) and model.encoder.shifted
     if architecture == "unet" and model.rounds_up and not shifted:

@@ -1,4 +1,4 @@
-"""Networks of segmentation_models_pytorch (smp): what they are built on here, and what their tensors are called."""
+"""Networks of segmentation_models_pytorch (smp): the encoders that they have here, and the names of their tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixelwise.models.importing.deeplab_names import deeplabv3_from_smp, deeplab
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
 
 SMP_ARCHITECTURES = ("unet", "deeplabv3", "deeplabv3plus")
-"""Those that have a form here."""
+"""The architectures that can be imported."""
 
 SMP_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 SMP_RESNEXTS = tuple(f"resnext{kind}d" for kind in ("50_32x4", "101_32x4", "101_32x8", "101_32x16", "101_32x32"))
@@ -28,12 +28,12 @@ REBUILT_ENCODERS = (
 """Encoders of the library that :mod:`pixelwise.encoders.smp_encoder` rebuilds."""
 
 TIMM_PREFIXES = ("timm-regnet", "timm-res2", "timm-resnest", "timm-mobilenetv3", "timm-gernet")
-"""Beginnings of names that the library keeps for encoders it now takes from timm as they are."""
+"""Beginnings of the library's older names of encoders that it now takes from timm unchanged."""
 
 USELESS_PREFIXES = (
     "classification_head.",
     *("encoder.fc.", "encoder._fc.", "encoder.classifier."),
-    *("encoder.conv_head.", "encoder.bn2.", "encoder._conv_head.", "encoder._bn1."),  # behind EfficientNet's last map
+    *("encoder.conv_head.", "encoder.bn2.", "encoder._conv_head.", "encoder._bn1."),  # after EfficientNet's last map
 )
 """Beginnings of the names of tensors that no label depends on."""
 
@@ -43,19 +43,19 @@ OTHER_STAGE_PARTS = {
     **{"_depthwise_conv": "conv_dw", "_bn1": "bn2"},
     **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
 }
-"""Parts of a block of the library's own EfficientNet -> timm's names of them."""
+"""Names of the parts of a block in the library's own EfficientNet -> timm's names."""
 
 
 def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
-    """Find how a network becomes one of ours.
+    """Find the recipe of a network.
 
     Args:
         architecture: one of :data:`SMP_ARCHITECTURES`.
         encoder: the library's name of its encoder.
-        tensors: the tensors of the checkpoint; they tell how wide the decoder is.
+        tensors: the tensors of the checkpoint, which show how wide the decoder is.
 
     Raises:
-        ModelError: the encoder has no form here.
+        ModelError: the encoder has no equivalent here.
     """
     recipes = {"unet": _unet, "deeplabv3": _deeplabv3, "deeplabv3plus": _deeplabv3plus}
     model, rename, options, assumed = recipes[architecture](encoder, tensors)
@@ -74,7 +74,7 @@ def smp_recipe(architecture: str, encoder: str, tensors: Tensors) -> Recipe:
 
 
 Parts = tuple[str, Rename, dict[str, Any], dict[str, Any]]
-"""Our model, the renaming, options that are known and options that are assumed."""
+"""The name of our model, the renaming, options that are known and options that are assumed."""
 
 
 def _unet(encoder: str, tensors: Tensors) -> Parts:
@@ -103,7 +103,7 @@ def _deeplabv3(encoder: str, tensors: Tensors) -> Parts:
         )
 
     def rename(state: Mapping[str, Any]) -> dict[str, Any]:
-        # Until 2024 the decoder of the library was a sequence without names.
+        # Until 2024, the parts of the library's decoder had numbers for names.
         named = {"0": "aspp", "1": "conv", "2": "bn"}
         rules = ((rf"^decoder\.{number}\.", f"decoder.{name}.") for number, name in named.items())
         return deeplabv3_from_smp(_rewrite(state, *rules))
@@ -125,10 +125,10 @@ def _deeplabv3plus(encoder: str, tensors: Tensors) -> Parts:
 
 
 def _encoder(encoder: str, architecture: str) -> str:
-    """Name our encoder that gives the maps of one of the library.
+    """Give the name of our encoder that gives the same maps as an encoder of the library.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no such encoder.
     """
     name = encoder
     if encoder.startswith(TIMM_PREFIXES):
@@ -148,13 +148,13 @@ def _encoder(encoder: str, architecture: str) -> str:
 
 
 def _normalisation(encoder: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What the library's own ``get_preprocessing_params`` says; ImageNet's figures unless timm has others."""
+    """Give what the library's ``get_preprocessing_params`` states: ImageNet's figures unless timm has others."""
     published = timm.get_pretrained_cfg(encoder.removeprefix("tu-")) if encoder.startswith("tu-") else None
     return (IMAGENET_MEAN, IMAGENET_STD) if published is None else (tuple(published.mean), tuple(published.std))
 
 
 def _rename_encoder(state: Mapping[str, Any], ours: str) -> dict[str, Any]:
-    """Give the tensors of an encoder the names that they have in our encoder of a name."""
+    """Give the tensors of an encoder the names that they have in our encoder ``ours``."""
     if ours.endswith("_atrous") or ours == f"{SMP_PREFIX}mobilenet_v2":
         return dict(state)
     if matched := re.fullmatch(rf"{SMP_PREFIX}efficientnet-b(\d)", ours):
@@ -163,7 +163,10 @@ def _rename_encoder(state: Mapping[str, Any], ours: str) -> dict[str, Any]:
 
 
 def _rename_efficientnet(state: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """The library numbers blocks through, timm within stages; and timm has its own names for the parts of a block."""
+    """Give the tensors of the library's EfficientNet timm's names.
+
+    The library numbers all blocks in a row, timm within each stage; and timm has other names for the parts of a block.
+    """
     places = block_places(version)
     renamed = {}
     for name, value in state.items():
@@ -181,7 +184,7 @@ def _rename_efficientnet(state: Mapping[str, Any], version: int) -> dict[str, An
 
 
 def _rewrite(state: Mapping[str, Any], *rules: tuple[str, str]) -> dict[str, Any]:
-    """Rename tensors by the first rule whose pattern their name begins with."""
+    """Rename each tensor by the first rule whose pattern matches the beginning of its name."""
     renamed = {}
     for name, value in state.items():
         for pattern, replacement in rules:

@@ -1,4 +1,4 @@
-"""Which networks of other libraries have a form here."""
+"""The networks of other libraries that can be imported."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ TORCHVISION_PIXEL_MODELS = {
     "deeplabv3_resnet101": ("deeplabv3", "resnet101"),
     "deeplabv3_mobilenet_v3_large": ("deeplabv3", "mobilenetv3_large_100"),
 }
-"""Name of a network in torchvision -> our model and its trunk."""
+"""The name of a network in torchvision -> our model and its trunk."""
 
 TORCHVISION_OBJECT_MODELS = {"fasterrcnn_resnet50_fpn": "faster_rcnn", "maskrcnn_resnet50_fpn": "mask_rcnn"}
-"""The same for networks that find objects, all on a ResNet-50."""
+"""The name of a network in torchvision that finds objects -> our model; all of them have a ResNet-50."""
 
 
 def find_recipe(source: str, tensors: Tensors) -> Recipe:
-    """Find how a network becomes one of ours.
+    """Find the recipe of a network.
 
     Args:
         source: a name of torchvision's such as ``"fcn_resnet50"``, or ``smp-ARCHITECTURE-ENCODER`` in the words of
             segmentation_models_pytorch, such as ``"smp-unet-resnet34"`` or ``"smp-deeplabv3plus-tu-xception65"``.
-        tensors: the tensors of the checkpoint; they tell what the name leaves open.
+        tensors: the tensors of the checkpoint; they show what the name does not state.
 
     Raises:
-        ModelError: the network has no form here; the message says why, or what has one.
+        ModelError: the network cannot be imported; the message says why, or which networks can be.
     """
     if source in TORCHVISION_PIXEL_MODELS:
         return _torchvision(source, tensors)

@@ -1,8 +1,8 @@
-"""What lies beside the tensors of a checkpoint and tells how the network was built.
+"""Reading how a network was built from the configuration or the settings beside the tensors of a checkpoint.
 
-segmentation_models_pytorch writes ``config.json`` beside the tensors (``save_pretrained``), and training loops keep
-their settings in the checkpoint. What tensors do not tell is read there: how maps are enlarged, the rates of an atrous
-pyramid, and whether each class was scored for itself.
+segmentation_models_pytorch writes ``config.json`` beside the tensors (``save_pretrained``), and training loops store
+their settings in the checkpoint. They state what tensors do not show: how maps are enlarged, the rates of an atrous
+pyramid, and whether each class has a sigmoid of its own.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pixelwise.errors import ModelError, SettingError, quoted
 
 CONFIG_FILE = "config.json"
 SETTINGS_DEPTH = 4
-"""Layers of settings inside settings that are looked through."""
+"""The most levels of settings inside settings that are searched."""
 
 SINGLE_CLASS_ACTIVATIONS = (None, "none", "identity", "softmax", "softmax2d", "logsoftmax")
-"""Activations, in the library's words, under which a pixel has the class of its largest score."""
+"""Activations, by the library's names, with which a pixel has the class of its largest score."""
 
 
 @dataclass(frozen=True)
 class StatedOptions:
-    """How a network was built, as far as a file states it.
+    """The options of a network that a file states.
 
     Args:
         file: the file that states it.
@@ -44,7 +44,7 @@ def read_stated_options(path: Path, content: Any) -> StatedOptions:
 
     Args:
         path: the checkpoint.
-        content: what it holds beside and above its tensors.
+        content: everything that the checkpoint holds.
 
     Raises:
         ModelError: the configuration beside it is no JSON.
@@ -55,7 +55,7 @@ def read_stated_options(path: Path, content: Any) -> StatedOptions:
             read = json.loads(config.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{config}: lies beside {path.name} but is no JSON ({error}); mend or remove it") from None
-        if isinstance(read, dict) and "encoder_name" in read:  # otherwise it is of something else
+        if isinstance(read, dict) and "encoder_name" in read:  # otherwise the file is not smp's
             sigmoid = f"{config}: activation is 'sigmoid'" if read.get("activation") == "sigmoid" else ""
             return StatedOptions(str(config), read, sigmoid)
     for key, value in _settings(content, SETTINGS_DEPTH):
@@ -65,7 +65,7 @@ def read_stated_options(path: Path, content: Any) -> StatedOptions:
 
 
 def _settings(content: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Give all keys and values of settings, those inside settings too."""
+    """Give all keys and values of settings, including those of settings inside settings."""
     content = vars(content) if isinstance(content, argparse.Namespace) else content
     if depth and isinstance(content, Mapping):
         for key, value in content.items():
@@ -74,15 +74,15 @@ def _settings(content: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def take_activation(options: dict[str, Any], stated: StatedOptions, classes: int) -> bool:
-    """Take the option ``activation`` out of options, and refuse networks that score several classes each for itself.
+    """Remove the option ``activation`` from options, and refuse networks with a sigmoid for each of several classes.
 
     Args:
-        options: what the user gave; it wins.
-        stated: what files state.
+        options: the options that the user gave, which take precedence.
+        stated: the options that files state.
         classes: the number of classes of the network.
 
     Returns:
-        Whether anything says how the scores are to be read.
+        Whether the user or a file states the activation.
 
     Raises:
         ModelError: the network has several sigmoids.
@@ -107,15 +107,15 @@ def take_activation(options: dict[str, Any], stated: StatedOptions, classes: int
 
 
 def options_of(stated: StatedOptions, architecture: str, encoder: str) -> dict[str, Any]:
-    """Turn what a configuration says into options of our model.
+    """Convert the options of a configuration to options of our model.
 
     Args:
-        stated: what files state.
-        architecture: the one that was named, such as ``"unet"``.
-        encoder: the one that was named, such as ``"resnet34"``.
+        stated: the options that files state.
+        architecture: the architecture that the user named, such as ``"unet"``.
+        encoder: the encoder that the user named, such as ``"resnet34"``.
 
     Raises:
-        ModelError: the configuration is of another network, or has an option without a form here.
+        ModelError: the configuration belongs to another network, or has an option that has no equivalent here.
     """
     config = stated.options
     if not config:
