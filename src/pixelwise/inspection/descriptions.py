@@ -1,4 +1,4 @@
-"""What an inspection says of how much a model sees, in words."""
+"""Describing in words how much of the picture a model sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def describe_field(inspection: Inspection) -> str:
 
 
 def describe_unpadded(inspection: Inspection) -> str | None:
-    """Say what the network makes of the picture without mirrored borders; None where it has none."""
+    """Say what the network gives for the picture without mirrored borders; None if it has no mirrored borders."""
     if not inspection.mirrored:
         return None
     height, width = inspection.picture

@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from pixelwise.inspection.table import StageRow
 
 MOST_REPEATED_ROWS = 4
-"""If more rows than this repeat one after the other, they share a row."""
+"""The most rows of repeated blocks that are listed one by one; more of them share a row."""
 
 LONGEST_GROUP = 16
 """The most rows of a repeated group."""
 
 
 def group_rows(rows: Sequence[StageRow]) -> list[StageRow]:
-    """Let blocks that repeat share a row, ``blocks.4-19 (16x)``: those whose names count up and whose sizes are alike.
+    """Group blocks that repeat into one row, such as ``blocks.4-19 (16x)``.
 
-    Parameters, multiply-adds and bytes of the row are those of all of them together; ``calls`` holds what each gave.
-    Rows that nothing repeats are returned as they are.
+    Blocks repeat if their names count up and their sizes are equal. Parameters, multiply-adds and bytes of the row are
+    the sums over the blocks; ``calls`` holds the output of each. Rows that do not repeat are returned unchanged.
     """
     grouped: list[StageRow] = []
     start = 0
     while start < len(rows):
         length, times = max(
             ((length, _repeats(rows[start:], length)) for length in range(1, LONGEST_GROUP + 1)),
-            key=lambda found: found[0] * found[1] if found[1] > 1 else 0,  # of equal ones, the shortest
+            key=lambda found: found[0] * found[1] if found[1] > 1 else 0,  # with equal sums, the shortest
         )
         if times > 1 and length * times > MOST_REPEATED_ROWS:
             grouped.append(_join(rows[start : start + length * times], length))
@@ -37,7 +37,7 @@ def group_rows(rows: Sequence[StageRow]) -> list[StageRow]:
 
 
 def _repeats(rows: Sequence[StageRow], length: int) -> int:
-    """How often the first ``length`` rows come, one time after the other."""
+    """Count how often the first ``length`` rows repeat without a gap, the first time included."""
     if len(rows) < length:
         return 0
     times = 1
@@ -54,7 +54,7 @@ def _repeats(rows: Sequence[StageRow], length: int) -> int:
 
 
 def _step(row: StageRow, after: StageRow) -> object:
-    """Where the name of the next block counts up by one; None where it does not, or the rows differ."""
+    """Give the name up to the number that is greater by one in the next block; None if the rows differ otherwise."""
     likeness = [
         (each.shape, each.stride, each.parameters, each.multiply_adds, each.calls == (), each.regions)
         for each in (row, after)
@@ -71,7 +71,7 @@ def _step(row: StageRow, after: StageRow) -> object:
 
 
 def _split(name: str) -> list[str]:
-    """Take a name apart into numbers and what stands between them."""
+    """Split a name into numbers and the text between them."""
     return re.split(r"(\d+)", name)
 
 

@@ -12,19 +12,19 @@ from pixelwise.models import MODELS, build_model
 
 @dataclass(frozen=True)
 class Listed:
-    """A model of the table as it is built by default."""
+    """The properties of a model of the table, built with its defaults."""
 
     name: str
     paper: str
     year: int
     parameters: int
     stride: int
-    """Pixels from one cell of its coarse logits to the next."""
+    """The pixels from one cell of its coarse logits to the next."""
     period: int
     receptive_field: int | None
-    """Pixels along an axis that the label of one pixel depends on; None for the whole picture."""
+    """The pixels along an axis that the label of one pixel depends on; None for the whole picture."""
     context: int | None
-    """Pixels that a block reads beyond itself; None for the whole picture."""
+    """The pixels that a block of whole periods reads beyond itself; None for the whole picture."""
     halo: int | None
     encoder: str | None
     """The encoder that it is built on by default; None for a trunk of its own."""
@@ -39,7 +39,7 @@ def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
     """Build every model on shapes alone, in the order of the years.
 
     Args:
-        classes: that parameters are counted for.
+        classes: the number of classes that parameters are counted for.
         channels: the number of channels of the pictures that parameters are counted for.
     """
     listed = []

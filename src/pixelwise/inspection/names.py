@@ -1,4 +1,4 @@
-"""What stages are called: modules that only hold another one are left out, and what belongs together shares a name."""
+"""Naming stages: modules that only hold another one are left out, and modules of one stage share a name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 
 
 class Names:
-    """The names of a network's modules as people read them.
+    """Short names of a network's modules.
 
     Args:
-        network: whose modules are named.
-        giving: names of those that gave a tensor; others that hold a single module are passed over.
+        network: the network whose modules are named.
+        giving: names of modules that gave a tensor; other modules that hold a single module are left out of names.
     """
 
     def __init__(self, network: nn.Module, giving: Collection[str]) -> None:
@@ -20,7 +20,7 @@ class Names:
         self._wrappers = {name for name, part in modules if name not in giving and len(list(part.children())) == 1}
 
     def short(self, name: str) -> str:
-        """The name without the parts that only lead into a wrapper."""
+        """Give the name without the parts that only lead into a wrapper."""
         kept, owner = [], ""
         parts = name.split(".")
         for number, part in enumerate(parts):
@@ -30,17 +30,17 @@ class Names:
         return ".".join(kept)
 
     def is_wrapper(self, name: str) -> bool:
-        """Whether a module gave nothing and only holds another one."""
+        """Whether a module gave no tensor and only holds another module."""
         return name in self._wrappers
 
 
 def join(owner: str, part: str) -> str:
-    """Name a part of a module."""
+    """Give the full name of a part of a module."""
     return f"{owner}.{part}" if owner else part
 
 
 def span(first: str, last: str) -> str:
-    """Name what goes from one module to another; what both names begin with is said once."""
+    """Name a stage from its first module to its last; the common beginning of both names is written once."""
     if first == last:
         return first
     begin, end = first.split("."), last.split(".")

@@ -1,4 +1,4 @@
-"""Reading a run of a network call by call: which calls make up one stage."""
+"""Reading a traced run of a network call by call, and finding the calls that make up one stage."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Part:
     """One or several calls that make up one stage.
 
     Args:
-        first: name of the first module that does more than keep what it is given.
-        last: name of the last one.
-        gave: what that one gave, for each time that they ran.
+        first: name of the first module that is not idle.
+        last: name of the last such module.
+        gave: the outputs of the last module, one for each time that the part ran.
         holds: identities of all parameters inside.
-        multiply_adds: the multiply-adds of all times together.
-        written: bytes, of all times together.
-        idle: whether it computes and resizes nothing and reads no further, as norms, activations and dropout.
+        multiply_adds: the multiply-adds, summed over all times.
+        written: bytes written, summed over all times.
+        idle: whether it neither computes nor resizes nor reads further, as norms, activations and dropout.
         regions: whether it ran on regions of the picture.
     """
 
@@ -49,21 +49,21 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Its name, or from where to where it goes."""
+        """The name of its module, or of its first and last module."""
         return span(self.first, self.last)
 
     @property
     def grid(self) -> object:
-        """What is the same for parts of one size: the stride, or the size itself where there is none."""
+        """A value that is equal for parts of one size: the stride, or the size itself if there is no stride."""
         shape, geometry = self.gave[-1]
         return shape[2:] if geometry is None else geometry.stride
 
 
 class CallReader:
-    """Walks the calls of a traced network in the order in which they were made.
+    """A reader of the calls of a traced network, in the order in which they were made.
 
     Args:
-        network: the one that was traced.
+        network: the network that was traced.
         stages: its calls.
     """
 
@@ -75,7 +75,7 @@ class CallReader:
             self._inside.setdefault(stage.caller, []).append(stage)
 
     def parts(self) -> list[Part]:
-        """Everything that ran; what runs several times with the same weights is one part, where it ran last."""
+        """Give all parts that ran; one that runs several times with the same weights stands where it ran last."""
         found = [part for stage in self._inside.get(None, []) for part in self._read(stage, 0)]
         return _number(_unite(found))
 
@@ -102,7 +102,7 @@ class CallReader:
             )
 
     def _read_inside(self, owner: str, calls: Sequence[Stage], depth: int) -> Iterator[Part]:
-        """What calls are made of that were made one after the other inside of a module, or of a list of modules."""
+        """Give the parts of consecutive calls that were made inside a module or a list of modules."""
         below = depth + (not self.names.is_wrapper(owner))
         opened = []
         for name, group in groupby(calls, key=lambda call: self._step(owner, call.name)):
@@ -114,12 +114,12 @@ class CallReader:
         yield from _merge(opened, sequential=isinstance(self._modules[owner], nn.Sequential))
 
     def _step(self, owner: str, name: str) -> str:
-        """The part of a module that leads to another one; that one itself where it was handed over from outside."""
+        """Give the part of a module that contains another module; that module itself if it comes from outside."""
         prefix = join(owner, "")
         return join(owner, name.removeprefix(prefix).partition(".")[0]) if name.startswith(prefix) else name
 
     def _opened(self, stage: Stage, inside: Sequence[Stage], depth: int) -> bool:
-        """Whether a call is told by what ran inside of it."""
+        """Whether a call is shown as the calls inside it."""
         module = self._modules[stage.name]
         if not stage.shape or depth <= 1:
             return True
@@ -129,10 +129,10 @@ class CallReader:
 
 
 def _merge(opened: Iterable[list[Part]], *, sequential: bool) -> Iterator[Part]:
-    """Let parts of one module that belong together become one.
+    """Merge the parts of one module that belong together.
 
     Args:
-        opened: what each of its calls is made of.
+        opened: the parts of each of its calls.
         sequential: whether these are nameless steps of a sequence.
     """
     pending: list[Part] = []
@@ -140,7 +140,7 @@ def _merge(opened: Iterable[list[Part]], *, sequential: bool) -> Iterator[Part]:
         if len(parts) == 1 and pending and _belongs(parts[0], pending, sequential):
             pending += parts
             continue
-        if pending and all(part.idle for part in pending) and not parts[0].idle:  # they lead into what follows
+        if pending and all(part.idle for part in pending) and not parts[0].idle:  # they begin the next part
             parts = [_together([*pending, parts[0]]), *parts[1:]]
         elif pending:
             yield _together(pending)
@@ -161,7 +161,7 @@ def _belongs(part: Part, pending: Sequence[Part], sequential: bool) -> bool:
 
 
 def _together(parts: Sequence[Part]) -> Part:
-    """One part for several, named after those that are not idle, whose last one says what it gives."""
+    """Make one part of several; it has the names of those that are not idle, and the output of the last of them."""
     if len(parts) == 1:
         return parts[0]
     working = [part for part in parts if not part.idle] or parts
@@ -178,7 +178,7 @@ def _together(parts: Sequence[Part]) -> Part:
 
 
 def _unite(parts: Iterable[Part]) -> list[Part]:
-    """Let parts of one name that have weights become one, where the last of them stands."""
+    """Merge parts of one name that have weights; the merged part stands where the last of them was."""
     united: dict[object, Part] = {}
     for number, part in enumerate(parts):
         key = part.name if part.holds else number
@@ -196,7 +196,7 @@ def _unite(parts: Iterable[Part]) -> list[Part]:
 
 
 def _number(parts: Sequence[Part]) -> list[Part]:
-    """Tell parts of one name apart: what holds no weights and ran several times."""
+    """Number the parts of one name, which hold no weights and ran several times."""
     often = Counter(part.name for part in parts)
     seen: Counter[str] = Counter()
     numbered = []

@@ -1,4 +1,4 @@
-"""A picture of what one output pixel sees: the fields of all stages as boxes over a sample image."""
+"""Drawing what one output pixel sees: the receptive fields of all stages as boxes over a sample image."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pixelwise.inspection.summary import Inspection
 from pixelwise.types import default_colors
 
 DRAWN_SIDE = 720
-"""Pixels of the longer side of the drawn image."""
+"""The pixels of the longer side of the drawn image."""
 MOST_BOXES = 12
-"""Most boxes in one picture; of more stages, some are chosen from the least field to the largest."""
+"""The most boxes in one picture; of more stages, some are chosen from the smallest field to the largest."""
 _PAPER_COLOR, _INK_COLOR, _FAINT_COLOR, _OUTSIDE_COLOR = (252, 252, 250), (30, 32, 36), (120, 124, 130), (226, 228, 230)
 
 
 @dataclass(frozen=True)
 class FieldBox:
-    """What one cell of a stage reads.
+    """The pixels that one cell of a stage reads.
 
     Args:
         label: the stage.
         first: top row and left column that it reads, in pixels of the picture; may lie outside.
         last: bottom row and right column; None for the whole picture.
-        most: pixels along an axis that a cell of the stage reads at most, as the table says; None for the whole.
+        most: the most pixels along an axis that a cell of the stage reads, as in the table; None for the whole picture.
     """
 
     label: str
@@ -46,7 +46,7 @@ class FieldBox:
 
     @property
     def text(self) -> str:
-        """Its size in words; where other cells of the stage read more, as much as they do is told too."""
+        """Its size in words; if other cells of the stage read more, their size is stated too."""
         if self.sides is None:
             return "whole picture"
         rows, columns = self.sides
@@ -55,7 +55,7 @@ class FieldBox:
 
 
 def seen_pixel(inspection: Inspection) -> tuple[int, int]:
-    """Row and column of the pixel that is drawn: near the middle, one whose label depends on as much as any does."""
+    """Give row and column of the drawn pixel: a pixel near the middle with the largest receptive field."""
     geometry = inspection.geometry
 
     def along(side: int) -> int:
@@ -69,10 +69,10 @@ def seen_pixel(inspection: Inspection) -> tuple[int, int]:
 
 
 def field_boxes(inspection: Inspection) -> list[FieldBox]:
-    """What the cell of each stage at one pixel near the middle reads, smallest first, and the pixel's label last.
+    """Give the fields of each stage's cell at one pixel near the middle, smallest first, and of the pixel's label last.
 
-    Stages that read no more than another one are left out. Where more are left than can be told apart, some are chosen
-    whose sides grow by equal factors, the least and the largest among them.
+    Of stages with equal fields, one is kept. If more are left than can be told apart, some are chosen whose sides grow
+    by equal factors, including the smallest and the largest.
     """
     whole, margin = inspection.geometry, inspection.geometry.margin
     pixel = seen_pixel(inspection)
@@ -81,9 +81,9 @@ def field_boxes(inspection: Inspection) -> list[FieldBox]:
         if row.geometry is None or len(row.shape) != 4:
             continue
         if row.geometry.whole and row.shape[2] * row.shape[3] == 1:
-            continue  # image pooling, whose cell is the picture and not a place of it
+            continue  # image pooling, whose only cell is the whole picture
         boxes.append(_box(row.name, row.geometry, [_cell(row.geometry, whole, at) for at in pixel], margin))
-    of_size = {box.sides: box for box in reversed(boxes)}  # of stages that read alike, the first
+    of_size = {box.sides: box for box in reversed(boxes)}  # of stages with equal fields, the first
     seeing = [of_size.pop(None)] if None in of_size else []
     label = "label of the pixel" if inspection.regions is None else "an object"
     return [*_spread(list(of_size.values()), MOST_BOXES - 1 - len(seeing)), *seeing, _box(label, whole, pixel, margin)]
@@ -114,8 +114,8 @@ def _length(reads: tuple[int, int]) -> int:
 
 
 def _cell(geometry: Geometry, full: Geometry, pixel: int) -> int:
-    """The cell of a stage at a pixel: of those beside it that its label is computed from, one that reads most."""
-    # Cells are counted from the border that the network computes with; a mirrored one begins before the picture.
+    """Give the cell of a stage at a pixel: of the cells next to it that its label depends on, one that reads most."""
+    # Cells are counted from the border that the network computes with; a mirrored border begins before the picture.
     nearest = round((pixel + full.margin - geometry.center) / Fraction(geometry.stride))
     if geometry.whole or full.whole:
         return nearest
@@ -136,7 +136,7 @@ def _box(label: str, geometry: Geometry, cells: Sequence[int], margin: int) -> F
 def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Draw the fields of a model's stages over an image, labelled with their sides in pixels.
 
-    What reaches beyond the image is what the network pads; it is drawn grey, and the image as small as that needs.
+    Fields reach beyond the image into the padding, which is drawn grey; the image is made small enough for that.
 
     Args:
         inspection: the inspection of the model, at the size of the image.
@@ -169,7 +169,7 @@ def draw_field(inspection: Inspection, image: NDArray[np.uint8] | None = None) -
     canvas.paste(Image.blend(resized, Image.new("RGB", resized.size, _PAPER_COLOR), 0.25), (round(left), round(top)))
     draw = ImageDraw.Draw(canvas)
     colors = (*default_colors(len(boxes) - 1), _INK_COLOR)
-    for number in [*range(len(boxes) - 2, -1, -1), len(boxes) - 1]:  # small ones over large ones, the label over all
+    for number in [*range(len(boxes) - 2, -1, -1), len(boxes) - 1]:  # small boxes over large ones, the label over all
         box, color = boxes[number], colors[number]
         last = (height - 1, width - 1) if box.last is None else box.last
         corners = (*to_canvas(*box.first), *to_canvas(last[0] + 1, last[1] + 1))
@@ -219,7 +219,7 @@ def _legend(
 
 
 def sample_image(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Invent a scene of sky, hills, a road and trees: RGB uint8 (H, W, 3), the same one for a size every time."""
+    """Make a scene of sky, hills, a road and trees: RGB uint8 (H, W, 3), always the same for a size."""
     height, width = size
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:height, :width] / np.array([[[height]], [[width]]])  # 0 .. 1 each

@@ -1,4 +1,4 @@
-"""Everything that can be said of a model before it runs: stages, costs, sizes that fit, what tiles need."""
+"""Inspecting a model before it runs: its stages, its cost, the sizes that fit, and what tiles need."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pixelwise.nn.tracing.trace import trace
 
 @dataclass(frozen=True)
 class Unpadded:
-    """What a network of unpadded convolutions makes of a picture as it is, which is how its paper runs it.
+    """The outputs of a network of unpadded convolutions for a picture without a border, as in its paper.
 
     Args:
         output: height and width of the scores.
-        shapes: what each stage gives, in the order of the stages.
-        multiply_adds: for the picture.
+        shapes: the shapes of the outputs of the stages, in their order.
+        multiply_adds: the multiply-adds for the picture.
     """
 
     output: tuple[int, int]
@@ -32,56 +32,56 @@ class Unpadded:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a model is made of, what it costs for one picture, and what it sees."""
+    """The stages of a model, its cost for one picture, and its receptive fields."""
 
     name: str
     encoder: str | None
     options: dict[str, Any]
-    """That the model was built with."""
+    """The options that the model was built with."""
     classes: int
     channels: int
     picture: tuple[int, int]
     """Height and width of the picture in pixels."""
     computed: tuple[int, int]
-    """Height and width that the network computes on, once the picture has its border."""
+    """Height and width that the network computes on, including the border of the picture."""
     rows: tuple[StageRow, ...]
     parameters: int
-    """Values that learn."""
+    """The number of values that learn."""
     multiply_adds: int
     written: int
-    """Bytes of feature maps that a pass writes in float32; training keeps most of them."""
+    """The bytes of feature maps that a pass writes in float32; training keeps most of them."""
     peak: int
-    """Most bytes of feature maps that live at once in prediction, in float32."""
+    """The most bytes of feature maps that are in memory at once in prediction, in float32."""
     geometry: Geometry
     """The geometry of the full-size logits."""
     stride: int
-    """Pixels from one cell of the coarse logits to the next."""
+    """The pixels from one cell of the coarse logits to the next."""
     first: float
     """The pixel on which coarse cell 0 lies."""
     mirrored: bool
-    """Whether pictures are mirrored at their borders, as networks of unpadded convolutions need it."""
+    """Whether pictures are mirrored at their borders, which networks of unpadded convolutions need."""
     stretch: str | None
-    """How scores are stretched over the picture where they lie on no exact grid."""
+    """How logits are stretched over the picture if they lie on no exact grid."""
     regions: tuple[int, int] | None = None
-    """Most proposals and detections of a picture, which the heads are counted on; None where pixels are labelled."""
+    """The most proposals and detections of a picture, for which the heads are counted; None if pixels are labelled."""
     masks: bool = False
     """Whether detections have masks."""
     unpadded: Unpadded | None = None
-    """The same network without mirrored borders, where it has them and the picture has a size that fits it."""
+    """The network without mirrored borders, if it has them and the size of the picture is legal without them."""
 
     @property
     def receptive_field(self) -> int | None:
-        """Most pixels that the label of one pixel depends on, along an axis; None for the whole picture."""
+        """The most pixels along an axis that the label of one pixel depends on; None for the whole picture."""
         return self.geometry.receptive_field
 
     @property
     def least_field(self) -> int | None:
-        """Least pixels that a label reads along an axis: it reads more or fewer by where its pixel lies in a period."""
+        """The least pixels along an axis that a label reads; the number depends on the pixel's place in a period."""
         return None if self.geometry.whole else min(p.last - p.first + 1 for p in self.geometry.phases)
 
     @property
     def sizes(self) -> str:
-        """Which sizes fit, in words."""
+        """The sizes that fit, in words."""
         least, step = self.geometry.legal_sizes
         if self.mirrored:
             gives = self.geometry.output_size(least)
@@ -93,7 +93,7 @@ class Inspection:
 
     @property
     def tiling(self) -> str:
-        """What tiles need, in words."""
+        """The sizes and the halo that tiles need, in words."""
         period = self.geometry.period
         if self.stretch is not None:
             return "scores are stretched over the picture as it is cut, so that tiles cannot equal the whole"
@@ -110,7 +110,7 @@ class Inspection:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all of it as JSON can hold it."""
+        """Convert the inspection to plain JSON types."""
         geometry = self.geometry
         least, step = geometry.legal_sizes
         return {
@@ -148,7 +148,7 @@ class Inspection:
         return {"size": list(self.picture), "output_size": output, "multiply_adds": multiply_adds}
 
     def _more(self) -> list[dict[str, Any]]:
-        """What JSON holds of each stage besides what its row says."""
+        """Give what JSON holds of each stage in addition to its row."""
         if self.unpadded is None:
             return [{}] * len(self.rows)
         return [{"unpadded_shape": list(shape)} for shape in self.unpadded.shapes]
@@ -158,11 +158,11 @@ def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspec
     """Trace a model on shapes alone.
 
     Args:
-        model: any model; those built under ``torch.device("meta")`` will do.
+        model: any model; it may be built under ``torch.device("meta")``.
         size: height and width of the picture in pixels.
 
     Raises:
-        SettingError: a size below 1.
+        SettingError: a side is below 1.
     """
     if min(size) < 1:
         raise SettingError(f"size is {size[0]}x{size[1]}; a picture is at least 1x1")
@@ -200,7 +200,7 @@ def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspec
 
 
 def _unpadded(model: Model, size: tuple[int, int]) -> Unpadded | None:
-    """Run the network on the picture itself; None where a pool would leave pixels of it over."""
+    """Run the network on the picture without a border; None if a pool would drop pixels."""
     least, step = model.geometry.legal_sizes
     if any(side < least or (side - least) % step for side in size):
         return None
@@ -211,7 +211,7 @@ def _unpadded(model: Model, size: tuple[int, int]) -> Unpadded | None:
 
 
 def _regions(model: Model) -> tuple[int, int] | None:
-    """Most proposals and detections of a picture."""
+    """Give the most proposals and detections of a picture."""
     if not isinstance(model, DetectionModel):
         return None
     return model.network.rpn.after, model.network.heads.detections

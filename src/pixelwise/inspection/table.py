@@ -1,4 +1,4 @@
-"""The stages of a network as a person thinks of them: levels, branches and steps, not single layers."""
+"""Gathering the calls of a network into stages: levels, branches and steps, not single layers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class StageRow:
     """One stage.
 
     Args:
-        name: the name of its module, or of its first and last; the parts of the network's own name.
-        shape: (N, C, h, w) of what it gives, or another shape where that is no map.
-        geometry: where the places of its output lie and what they read; None where it has none.
-        parameters: that it holds.
-        multiply_adds: for one picture.
+        name: the name of its module, or of its first and last module, in the network.
+        shape: (N, C, h, w) of its output, or another shape if the output is no map.
+        geometry: where the cells of its output lie and what they read; None if that is not defined.
+        parameters: the number of parameters that it holds.
+        multiply_adds: the multiply-adds for one picture.
         written: bytes of feature maps that it writes in float32.
-        calls: what it gave each time, where it runs several times with the same weights; shape and geometry are then
-            those of the time that reads most. Empty where it runs once.
-        regions: whether it runs on regions of the picture, whose cells lie on no grid of it.
-        blocks: how many blocks that repeat it stands for.
+        calls: the output of each time, if it runs several times with the same weights; shape and geometry are then
+            those of the time that reads most. Empty if it runs once.
+        regions: whether it runs on regions of the picture, whose cells lie on no grid of the picture.
+        blocks: the number of repeated blocks that are grouped in the row.
     """
 
     name: str
@@ -41,26 +41,27 @@ class StageRow:
 
     @property
     def stride(self) -> int | Fraction | None:
-        """Input pixels from one cell to the next."""
+        """The input pixels from one cell to the next."""
         return None if self.geometry is None else self.geometry.stride
 
     @property
     def every_call(self) -> tuple[Call, ...]:
-        """What it gave each time, also where that was once."""
+        """The output of each time that it ran, also if it ran once."""
         return self.calls or (Call(self.shape, self.geometry),)
 
 
 def stage_rows(network: nn.Module, traced: Trace) -> list[StageRow]:
-    """Gather what was traced into the stages of a network, in the order in which they ran.
+    """Gather the traced calls into the stages of a network, in the order in which they ran.
 
-    A module is one row where all in it has one stride; encoders, decoders and lists of branches or steps are opened.
-    Layers that neither compute nor resize (norms, activations, dropout) belong to the layer before them, or to the one
-    after where they come first in their module. Each call counts where it was made: an activation that a block uses
-    again and again belongs to one layer after the other, and says nothing of where the block ends.
+    A module is one row if all parts in it have one stride; encoders, decoders and lists of branches or steps are split
+    into their parts. Layers that neither compute nor resize (norms, activations, dropout) belong to the layer before
+    them, or to the layer after them if they come first in their module. Each call belongs to the place where it was
+    made: an activation that a block uses several times belongs to one layer after the other, and does not show where
+    the block ends.
 
-    A module with weights that runs several times has one row; others have one for each time. What the network does
-    between its modules (concatenation, resizing) stands in the last row. Parts that did not run, such as an auxiliary
-    classifier, which only training uses, have a row of their own.
+    A module with weights that runs several times has one row; others have one for each time. Operations of the network
+    outside of its modules (concatenation, resizing) are in the last row. Parts that did not run, such as an auxiliary
+    classifier, which only training uses, have rows of their own.
     """
     reader = CallReader(network, traced.stages)
     left = {id(parameter): parameter.numel() for parameter in network.parameters()}
@@ -77,7 +78,7 @@ def stage_rows(network: nn.Module, traced: Trace) -> list[StageRow]:
     idle = {id(parameter) for name, parameter in network.named_parameters() if name not in traced.used} & left.keys()
     owners = [(name, {id(parameter) for parameter in part.parameters()}) for name, part in network.named_modules()]
     owners += [(name, {id(parameter)}) for name, parameter in network.named_parameters()]
-    for name, held in owners:  # whole modules come before their parts
+    for name, held in owners:  # modules come before their parts
         if held and held <= idle:
             idle -= held
             parameters = sum(left.pop(parameter) for parameter in held)
@@ -90,7 +91,7 @@ def stage_rows(network: nn.Module, traced: Trace) -> list[StageRow]:
 
 
 def _reach(call: Call) -> float:
-    """How much a call reads, to compare it with others."""
+    """Give the receptive field of a call, for comparison with others."""
     if call.geometry is None:
         return -1
     return float("inf") if call.geometry.receptive_field is None else call.geometry.receptive_field

@@ -1,4 +1,4 @@
-"""Curves as SVG that takes its colours and its font from the page around it."""
+"""Drawing curves as SVG that takes its colours and its font from the page around it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Matplotlib wants real colours; each of these stands for a variable of the page, so that curves follow light and dark.
+# Matplotlib needs real colours; each of these is replaced by a variable of the page, so that curves follow its theme.
 _TEXT_COLOR, _GRID_COLOR, _CURVE_COLOR = "#010203", "#040506", "#070809"
 _CSS_VARIABLES = {_TEXT_COLOR: "var(--muted)", _GRID_COLOR: "var(--line)", _CURVE_COLOR: "var(--accent)"}
 
-_STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
+_STYLE: Any = {  # Any, because matplotlib's own type names every possible key
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -36,7 +36,7 @@ _STYLE: Any = {  # a dict; matplotlib's own type for it names every key there is
 
 
 VALIDATION_SCORES = {"miou": "mIoU", "ap": "AP"}
-"""Columns by which validations choose the best weights, and what to call them."""
+"""The columns by which validations choose the best weights -> their titles."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Curve:
     """A figure of one column of ``metrics.csv`` over the steps.
 
     Args:
-        heading: what it shows, and the value to remember.
+        heading: the title of the figure, and its most important value.
         svg: the figure as inline SVG.
     """
 
@@ -53,11 +53,11 @@ class Curve:
 
 
 def draw_curves(history: Sequence[Mapping[str, str]]) -> tuple[Curve, ...]:
-    """Draw loss, validation score and learning rate over the steps, as far as the rows of ``metrics.csv`` have them.
+    """Draw loss, validation score and learning rate over the steps, if the rows of ``metrics.csv`` have them.
 
     Args:
-        history: rows with ``step`` and any of ``loss``, ``learning_rate`` and what validations score
-            (``VALIDATION_SCORES``); empty cells are passed over.
+        history: rows with ``step`` and any of ``loss``, ``learning_rate`` and the scores of validations
+            (``VALIDATION_SCORES``); empty cells are ignored.
     """
     curves = []
     if points := _column(history, "loss"):
@@ -78,7 +78,7 @@ def _column(history: Sequence[Mapping[str, str]], name: str) -> list[tuple[int, 
 
 
 def _draw(name: str, points: Sequence[tuple[int, float]], *, mark: tuple[int, float] | None = None) -> str:
-    """Draw one line; ``name`` also keeps the ids of several figures on a page apart."""
+    """Draw one curve; ``name`` also makes the ids of several figures on a page different."""
     import matplotlib as mpl
     from matplotlib.figure import Figure  # without pyplot: no backend, no global state
     from matplotlib.ticker import MaxNLocator

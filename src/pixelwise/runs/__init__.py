@@ -1,1 +1,1 @@
-"""What happens around a run: how it ends, and how runs compare."""
+"""Training runs from start to finish, and the evaluation of models."""

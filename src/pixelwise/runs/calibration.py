@@ -1,4 +1,4 @@
-"""What a trained model learns from validation pictures besides its weights: how far tiles see, what is an object."""
+"""Calibrating a trained model on validation pictures: the halo of fast tiles, and what counts as an object."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pixelwise.types import LabelSpace
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What validation pictures say of a model.
+    """The results of calibrating a model on validation pictures.
 
     Args:
         halo: pixels that tiles of fast mode see around them; None for a network that finds objects.
         rule: what counts as an object.
         evaluation: the scores of the pictures, by that rule.
-        judged: the pictures, for what is to be drawn of them.
+        judged: the judged pictures, from which examples are drawn.
     """
 
     halo: int | None
@@ -42,13 +42,13 @@ def calibrate(
     *,
     listener: Listener | None = None,
 ) -> Calibration:
-    """Let pictures that taught nothing say how far tiles see and what counts as an object, and score them by it.
+    """Choose the halo of fast tiles and what counts as an object on validation pictures, and score the pictures.
 
     Args:
         predictor: the trained model.
         pairs: the validation pictures.
-        label_space: how they are to be read.
-        listener: told how it goes.
+        label_space: how their annotation is read.
+        listener: it is told the progress.
 
     Raises:
         SettingError: there are no pairs, or the label space has other classes than the model.
@@ -66,15 +66,15 @@ def calibrate(
 def measure_halo(
     predictor: Predictor, pairs: Sequence[Pair], label_space: LabelSpace, *, progress: Progress | None = None
 ) -> int | None:
-    """Measure how many pixels fast tiles have to see around them.
+    """Measure how many pixels fast tiles must see around them.
 
     See :meth:`pixelwise.inference.predictor.Predictor.measure_halo`.
 
     Args:
         predictor: the model.
-        pairs: pictures with masks, of which a few are read, spread evenly.
-        label_space: how the masks are to be read.
-        progress: told the pictures done and the pictures looked at, after each.
+        pairs: pictures with masks; a few of them, evenly spread, are read.
+        label_space: how the masks are read.
+        progress: it is told after each picture how many are done, and how many are read in all.
 
     Raises:
         SettingError: there are no pairs.

@@ -1,4 +1,4 @@
-"""Scoring a model on a data set: what ``pixelwise evaluate`` and :func:`pixelwise.evaluate` do."""
+"""Scoring a model on a data set, as ``pixelwise evaluate`` and :func:`pixelwise.evaluate` do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pixelwise.words import counted
 
 ModelPath = str | os.PathLike[str]
 
-_LOOKED_AT = 8  # pictures whose range of numbers is looked at before they are scored
+_LOOKED_AT = 8  # the number of pictures whose range of numbers is checked before scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class ScoredModel:
 
     Args:
         source: the data.
-        chosen: which of its pictures, in words.
-        judged: the pictures, for what is to be drawn of them.
+        chosen: which of its pictures were scored, in words.
+        judged: the judged pictures, from which examples are drawn.
         evaluation: the scores.
     """
 
@@ -57,13 +57,13 @@ def evaluate(
     Args:
         model: a run folder, a model file, or a predictor.
         data: a folder, a ``dataset.yaml``, or what :func:`pixelwise.open_data` gave with the label space of the model.
-        split: score this split only. None: the pictures kept for validation where ``data`` is what the model was
-            trained on, else all.
+        split: the only split that is scored. With None, the pictures kept for validation are scored if the model was
+            trained on ``data``, else all.
         tta: views to average; see :class:`pixelwise.Predictor`.
-        value_range: the stored numbers of pictures that become black and white; None: as the model learnt. A predictor
-            has its own.
-        skip_bad: leave pictures out that cannot be used, instead of refusing all.
-        listener: told how far the scoring is; nobody by default.
+        value_range: the stored numbers of pictures that become black and white; with None, those that the model learnt
+            from. A predictor has its own.
+        skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
+        listener: it is told the progress of the scoring; by default there is none.
 
     Raises:
         PixelwiseError: the model or the data cannot be used, or there is no such split.
@@ -83,7 +83,7 @@ def score(
     skip_bad: bool = False,
     listener: Listener | None = None,
 ) -> ScoredModel:
-    """Score a model as :func:`evaluate` does, and keep what is to be drawn of the pictures."""
+    """Score a model as :func:`evaluate` does, and keep what examples are drawn from."""
     listener = Silent() if listener is None else listener
     if isinstance(model, Predictor) and value_range is not None:
         raise SettingError("a predictor has a range of its own; give it to the predictor", argument="value_range")
@@ -106,7 +106,7 @@ def score(
 
 
 def _say_narrow(predictor: Predictor, pairs: Sequence[Pair], listener: Listener) -> None:
-    """Say that the first pictures take up little of the range that was learnt, if all of them do."""
+    """Tell the listener if all of the first pictures use only a small part of the range that was learnt."""
     learnt = Learnt.of(predictor.preprocessing)
     if learnt.value_range is None or not pairs:
         return
@@ -115,10 +115,10 @@ def _say_narrow(predictor: Predictor, pairs: Sequence[Pair], listener: Listener)
 
 
 def choose_pairs(model: Path | None, source: DataSource, split: str | None) -> tuple[tuple[Pair, ...], str]:
-    """Choose what to score, and say in words what was chosen.
+    """Choose the pictures to score, and say in words which were chosen.
 
     Raises:
-        DataError: no such split, or pictures that the run kept for validation are gone.
+        DataError: there is no such split, or pictures that the run kept for validation are missing.
     """
     ids = None if model is None else saved_split(model, source.root, split=split or "val")
     if ids is None:

@@ -1,4 +1,4 @@
-"""The end of a run: calibrate the best model on the validation pictures, save it, and write the report."""
+"""Finishing a run: calibrating the best model on the validation pictures, saving it, and writing the report."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pixelwise.words import counted
 
 @dataclass(frozen=True)
 class Run:
-    """A run, and how it went.
+    """A training run and its result.
 
     Args:
-        folder: where its files are.
-        settings: what was decided.
-        evaluation: the scores of the best weights on the validation pictures; None where it has not finished.
-        stopped: whether training was stopped on the way, so that it can be resumed.
+        folder: the folder of its files.
+        settings: its settings.
+        evaluation: the scores of the best weights on the validation pictures; None if the run has not finished.
+        stopped: whether training was stopped before its end, so that it can be resumed.
     """
 
     folder: RunFolder
@@ -49,16 +49,16 @@ def finish(
 ) -> Run:
     """Score a run on its validation pictures; write ``report.html``, then ``scores.json``.
 
-    These pictures first choose how much tiles see around them and, where objects are annotated, what counts as an
-    object; the model file is written once more with that. ``scores.json`` comes last, because its presence says that
-    the run has finished.
+    First, the halo of fast tiles and, if objects are annotated, the rule for what counts as an object are chosen on
+    these pictures, and the model file is written again with both. ``scores.json`` is written last, because its presence
+    means that the run has finished.
 
     Args:
-        run: its folder, with the best model.
+        run: the folder of the run, with the best model.
         settings: the settings of the run.
-        source: the data it was trained on.
-        listener: told how it goes.
-        commands: what to type to get the same again, for the report.
+        source: the data that the model was trained on.
+        listener: it is told the progress.
+        commands: the commands that give the same results again, for the report.
 
     Raises:
         PixelwiseError: a picture cannot be used, or a file cannot be written.
@@ -90,11 +90,11 @@ def finish(
 
 
 def summarise(source: DataSource, steps: int, evaluation: Evaluation) -> TrainingSummary:
-    """Sum up a run for the card of its model.
+    """Summarise a run for the card of its model.
 
     Args:
-        source: the data it was trained on.
-        steps: how many it took.
+        source: the data that the model was trained on.
+        steps: the number of training steps.
         evaluation: the scores of its validation pictures.
     """
     pairs = source.split("train")

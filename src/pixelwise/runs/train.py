@@ -1,4 +1,4 @@
-"""Training from a folder to a finished run: what ``pixelwise train`` and :func:`pixelwise.train` do."""
+"""Training from a folder to a finished run, as ``pixelwise train`` and :func:`pixelwise.train` do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import check_names
 
 LOOKING_SHARE = 0.1
-"""Share of the minutes of a run that looking at every picture may take; reading them for training checks the rest."""
+"""The share of a run's minutes that checking all pictures may take; the others are checked when training reads them."""
 
 
 def train(
@@ -40,23 +40,23 @@ def train(
     """Train a network on pictures and masks or objects, score it, and write the report.
 
     Args:
-        data: a folder or a ``dataset.yaml``, every picture of which is looked at first, or what
+        data: a folder or a ``dataset.yaml``, whose pictures are all checked first, or what
             :func:`pixelwise.open_data` gave.
         out: the run folder; ``runs/DATA-MODEL`` by default.
         minutes: time for the whole run; or None.
         epochs: instead of a time, how often every pixel is seen on average; or None.
-        resume: go on with the unfinished run in the folder; its saved settings hold.
-        skip_bad: leave pictures out that cannot be used, instead of refusing all.
+        resume: whether to continue the unfinished run in the folder; its saved settings are used.
+        skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
         size: height and width of the training crops in pixels.
-        upsampling: ``nearest``, ``bilinear``, ``transposed`` or ``unpool``, where the model has it.
-        started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
-        listener: told what is decided and how far the run is; nobody by default.
-        commands: what to type to get the same again, for the report.
+        upsampling: ``nearest``, ``bilinear``, ``transposed`` or ``unpool``, if the model has it.
+        started: the value of ``time.monotonic()`` at the beginning of ``minutes``; now by default.
+        listener: it is told the settings and the progress of the run; by default there is none.
+        commands: the commands that give the same results again, for the report.
         **settings: any setting of :class:`pixelwise.training.settings.Settings` by its name, such as ``model``,
             ``encoder``, ``weights``, ``batch``, ``seed`` or ``devices``; the plan chooses those that are not given.
 
     Returns:
-        The run. It has no evaluation where training was stopped on the way, and in all processes but the first.
+        The run. It has no evaluation if training was stopped before its end, nor in other processes than the first.
 
     Raises:
         PixelwiseError: the data, the folder, the model or a setting cannot be used.
@@ -91,10 +91,10 @@ def check_settings(
     size: tuple[int, int] | None,
     upsampling: str | None,
 ) -> dict[str, Any]:
-    """Put together what is fixed by hand.
+    """Collect the settings that the caller gave.
 
     Raises:
-        SettingError: there is no such setting, or time and epochs make no sense.
+        SettingError: there is no such setting, or time or epochs have an impossible value.
     """
     if minutes is not None and epochs is not None:
         raise SettingError("give a time or a number of epochs, not both", argument="minutes")
