@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,9 @@ def doctor(
     mapping_only: Annotated[
         bool, typer.Option("--mapping-only", help="With --fix: write a dataset.yaml that points at DATA, and no copy.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a page with pictures of each kind of finding.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the findings as JSON.")
     ] = None,
@@ -45,18 +49,26 @@ def doctor(
     if mapping_only and fix is None:
         raise SettingError("it says what --fix writes; give --fix OUT, too", argument="mapping_only")
     console = Console(soft_wrap=True)
-    diagnosis = diagnose(data, listener=Terminal(console))
+    listener = Terminal(console)
+    diagnosis = diagnose(data, listener=listener)
     for finding in diagnosis.findings:
         color = GRAVITY_COLORS[finding.gravity]
         console.print(f"[{color}]{finding.gravity}[/] {escape(finding.line)}", highlight=False)
     if json_file is not None:
         write_json(json_file, diagnosis.to_dict())
+    if report is not None:
+        from pixelwise.report.doctor_page import write_doctor_page
+
+        name = data.resolve().name
+        report.mkdir(parents=True, exist_ok=True)
+        words = [shlex.join(["pixelwise", "doctor", str(data), "--fix", f"{name}-clean"])]
+        write_doctor_page(report / "doctor.html", diagnosis, title=name, commands=words)
+        listener.say(f"page: {report / 'doctor.html'}")
     if not diagnosis.opened:
         raise typer.Exit(2)
     if fix is not None:
         from pixelwise.data.doctor.mending import CHANGES, write_clean_copy, write_mapping
 
-        listener = Terminal(console)
         changes = write_mapping(diagnosis, fix) if mapping_only else write_clean_copy(diagnosis, fix, listener=listener)
         listener.say(f"{fix}: {counted(len(changes), 'change')}, listed in {CHANGES}; nothing in it is an error")
     if not diagnosis.usable:

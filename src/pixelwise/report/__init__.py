@@ -1,4 +1,4 @@
-"""The report: one self-contained page that says how well a model does, where it fails, and how it came about."""
+"""Self-contained pages: how well a model does and where it fails, and what was noticed about a data set."""
 
 from pixelwise.report.page import write_report
 

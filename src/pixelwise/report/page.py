@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import importlib.metadata
-import io
 import math
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
-import jinja2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from pixelwise.io.atomic import write_text
 from pixelwise.metrics.scores import Scores
 from pixelwise.report.figures import draw_curves
+from pixelwise.report.rendering import environment, style, versions
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
-from pixelwise.scoring.tables import ColumnKind
-from pixelwise.types import Color
-from pixelwise.words import counted
 
 NUMBERED_CLASSES = 20
 """Up to this many classes the cells of the confusion table hold numbers; more would not be legible."""
@@ -39,8 +29,6 @@ LISTED_CONFUSIONS = 8
 
 FEWEST_PICTURES_IN_DISTRIBUTION = 8
 """From this many pictures on the distribution of their figures is drawn."""
-
-_LISTED_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -79,38 +67,26 @@ def write_report(
     Raises:
         PixelwiseError: the file cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pixelwise.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "cell": _cell,
-        "counted": counted,
-        "css": _css,
-        "figure": _figure,
-        "percent": _percent,
-        "picture": _data_uri,
-        "width": _width,
-    }
     column, measure = evaluation.measure
-    page = environment.get_template("page.html.j2").render(
-        confusion_context(evaluation.pixels),
-        evaluation=evaluation,
-        title=title,
-        style=resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8"),
-        measure=measure,
-        distribution=distribution([float(value) for value in evaluation.pictures.column(column)]),
-        curves=draw_curves(history),
-        examples=examples,
-        groups=list(dict.fromkeys(example.group for example in examples)),
-        settings=settings,
-        notes=notes,
-        commands=commands,
-        versions=versions(),
-        date=datetime.now().astimezone(),
+    page = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            confusion_context(evaluation.pixels),
+            evaluation=evaluation,
+            title=title,
+            style=style(),
+            measure=measure,
+            distribution=distribution([float(value) for value in evaluation.pictures.column(column)]),
+            curves=draw_curves(history),
+            examples=examples,
+            groups=list(dict.fromkeys(example.group for example in examples)),
+            settings=settings,
+            notes=notes,
+            commands=commands,
+            versions=versions(),
+            date=datetime.now().astimezone(),
+        )
     )
     write_text(path, page)
 
@@ -156,51 +132,3 @@ def distribution(figures: Sequence[float], *, bins: int = 20) -> list[int] | Non
         return None
     counts: list[int] = np.histogram(defined, bins=bins, range=(0, 1))[0].tolist()
     return counts
-
-
-def versions() -> dict[str, str]:
-    """Name what the figures were computed with."""
-    found = {"Python": platform.python_version()}
-    for package in _LISTED_PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout, or an optional package
-            continue
-    return found
-
-
-def _cell(value: str | float, kind: ColumnKind) -> str:
-    """Show a cell of a table; a ratio that is not defined is a dash."""
-    if isinstance(value, str):
-        return value
-    if kind == "count":
-        return f"{value:,}"
-    if math.isnan(value):
-        return "-"
-    return _percent(value) if kind == "share" else f"{value:.3f}"
-
-
-def _figure(value: float) -> str:
-    return _cell(value, "count" if isinstance(value, int) else "ratio")
-
-
-def _width(value: float) -> str:
-    return f"{0 if math.isnan(value) else 100 * value:.2f}%"
-
-
-def _css(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
-
-
-def _percent(value: float) -> str:
-    """Show a share in as few characters as tell it."""
-    if 0 < value < 0.001:
-        return "<0.1%"
-    return f"{100 * value:.1f}%"
-
-
-def _data_uri(pixels: NDArray[np.uint8]) -> str:
-    jpeg = io.BytesIO()
-    # Without `optimize`, for which Pillow reserves a byte per pixel; noisy pictures take more, and saving then fails.
-    Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")

@@ -1,0 +1,157 @@
+"""The doctor's page: what was noticed about a data set, with pictures of each kind of finding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelwise.data.doctor.diagnosis import Diagnosis
+from pixelwise.data.findings import FINDING_KINDS, GRAVITIES, Finding, Gravity
+from pixelwise.data.pairs import Pair
+from pixelwise.data.source import DataSource
+from pixelwise.data.targets import read_target
+from pixelwise.errors import DataError
+from pixelwise.inference.drawing.object_overlay import overlay_objects
+from pixelwise.inference.drawing.overlay import paint
+from pixelwise.io.atomic import write_text
+from pixelwise.io.images import IMAGE_SUFFIXES, read_image
+from pixelwise.report.rendering import environment, style, versions
+from pixelwise.scoring.example import reduced_size
+
+DRAWN_PICTURES = 8
+"""Pictures that are drawn per finding."""
+DRAWN_SIDE = 360
+"""Longer side in pixels that they are reduced to."""
+LISTED_FILES = 200
+"""Files that are listed per finding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A picture of a finding.
+
+    Args:
+        id: the picture's path relative to its data set.
+        image: uint8 (H, W, 3), the annotation painted over it where it can be read.
+        annotated: whether it is.
+    """
+
+    id: str
+    image: NDArray[np.uint8]
+    annotated: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """A finding with its pictures.
+
+    Args:
+        finding: what was noticed.
+        title: what kind it is.
+        why: why it matters.
+        pictures: some of the pictures that it is about.
+    """
+
+    finding: Finding
+    title: str
+    why: str
+    pictures: tuple[Drawn, ...]
+
+
+def write_doctor_page(
+    path: str | os.PathLike[str], diagnosis: Diagnosis, *, title: str, commands: Sequence[str] = ()
+) -> None:
+    """Write what was noticed about a data set as one HTML file that needs no other.
+
+    Args:
+        path: the file to write; it appears whole or not at all.
+        diagnosis: what was noticed.
+        title: heading of the page, such as the name of the data set.
+        commands: what to type to get the same again, or a clean copy.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
+    noticed = [finding for finding in diagnosis.findings if finding.kind != "recognised"]
+    cards = [_card(finding, diagnosis.source) for finding in noticed]
+    groups: Mapping[Gravity, list[Card]] = {
+        gravity: [card for card in cards if card.finding.gravity == gravity] for gravity in GRAVITIES
+    }
+    page = (
+        environment()
+        .get_template("doctor.html.j2")
+        .render(
+            diagnosis=diagnosis,
+            groups=groups,
+            recognised=[finding.line for finding in diagnosis.findings if finding.kind == "recognised"],
+            headings={"error": "Errors", "warning": "Warnings", "note": "Notes"},
+            meanings={
+                "error": "would be misread or cannot be used; training refuses them",
+                "warning": "used on a guess that a person should confirm",
+                "note": "said so that nothing is lost in silence",
+            },
+            shares=_shares(diagnosis.source, diagnosis.summary.get("class_shares", {})),
+            listed_files=LISTED_FILES,
+            title=title,
+            style=style(),
+            commands=commands,
+            versions=versions(),
+            date=datetime.now().astimezone(),
+        )
+    )
+    write_text(path, page)
+
+
+def _card(finding: Finding, source: DataSource | None) -> Card:
+    kind = FINDING_KINDS[finding.kind]
+    pictures: list[Drawn] = []
+    if source is not None:
+        pairs = {pair.id: pair for pair in source.pairs}
+        for file in finding.files:
+            if len(pictures) == DRAWN_PICTURES:
+                break
+            drawn = _draw(file, pairs.get(file), source)
+            if drawn is not None:
+                pictures.append(drawn)
+    return Card(finding, kind.title, kind.why, tuple(pictures))
+
+
+def _draw(file: str, pair: Pair | None, source: DataSource) -> Drawn | None:
+    """Draw a picture with its annotation; None where it is no picture or cannot be read."""
+    path = source.root / file if pair is None else pair.image
+    if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+        return None
+    try:
+        image = read_image(path).transpose(1, 2, 0)
+    except DataError:
+        return None
+    image = np.ascontiguousarray(image)
+    try:
+        painted = image if pair is None else _painted(image, pair, source)
+    except DataError:
+        pair, painted = None, image
+    size = reduced_size((image.shape[0], image.shape[1]), DRAWN_SIDE)
+    if size is not None:
+        painted = np.asarray(cv2.resize(painted, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    return Drawn(file, painted, pair is not None)
+
+
+def _painted(image: NDArray[np.uint8], pair: Pair, source: DataSource) -> NDArray[np.uint8]:
+    if pair.objects is not None:
+        return overlay_objects(image, pair.objects.read(), source.label_space, numbers=False)
+    return paint(image, read_target(pair, source.label_space), source.label_space, alpha=0.55)
+
+
+def _shares(source: DataSource | None, shares: Mapping[str, float]) -> list[tuple[str, tuple[int, int, int], float]]:
+    """Name, colour and share of the pixels of each class."""
+    if source is None:
+        return []
+    named = zip(source.label_space.names, source.label_space.colors, strict=True)
+    return [(name, color, shares[name]) for name, color in named if name in shares]

@@ -1,0 +1,95 @@
+"""What all pages share: templates and their filters, the style, and the versions of what made them."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import io
+import math
+import platform
+from importlib import resources
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelwise.scoring.tables import ColumnKind
+from pixelwise.types import Color
+from pixelwise.words import counted
+
+_LISTED_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", "opencv-python-headless")
+
+
+def environment() -> jinja2.Environment:
+    """The templates of this folder, with the filters that they use."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("pixelwise.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    made.filters |= {
+        "cell": _cell,
+        "counted": counted,
+        "css": _css,
+        "figure": _figure,
+        "percent": _percent,
+        "picture": _data_uri,
+        "width": _width,
+    }
+    return made
+
+
+def style() -> str:
+    """The style sheet, to be put into a page."""
+    return resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Name what the figures were computed with."""
+    found = {"Python": platform.python_version()}
+    for package in _LISTED_PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout, or an optional package
+            continue
+    return found
+
+
+def _cell(value: str | float, kind: ColumnKind) -> str:
+    """Show a cell of a table; a ratio that is not defined is a dash."""
+    if isinstance(value, str):
+        return value
+    if kind == "count":
+        return f"{value:,}"
+    if math.isnan(value):
+        return "-"
+    return _percent(value) if kind == "share" else f"{value:.3f}"
+
+
+def _figure(value: float) -> str:
+    return _cell(value, "count" if isinstance(value, int) else "ratio")
+
+
+def _width(value: float) -> str:
+    return f"{0 if math.isnan(value) else 100 * value:.2f}%"
+
+
+def _css(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _percent(value: float) -> str:
+    """Show a share in as few characters as tell it."""
+    if 0 < value < 0.001:
+        return "<0.1%"
+    return f"{100 * value:.1f}%"
+
+
+def _data_uri(pixels: NDArray[np.uint8]) -> str:
+    jpeg = io.BytesIO()
+    # Without `optimize`, for which Pillow reserves a byte per pixel; noisy pictures take more, and saving then fails.
+    Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
