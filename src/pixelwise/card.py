@@ -1,4 +1,4 @@
-"""What is known of a model beside its weights: the card that its file, its runtime and its predictor hold."""
+"""The card of a model: everything that is known of it except its weights, as its file and its runtimes hold it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ModelKind = Literal["pixels", "objects"]
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """How a model came to its weights.
+    """How a model was trained.
 
     Args:
-        data: a digest of the classes and of the names of the pictures that taught it; equal for the same data set.
-        pictures: how many taught it.
+        data: a digest of the classes and of the names of the training pictures; equal for the same data set.
+        pictures: the number of training pictures.
         steps: the steps of the optimiser.
-        scores: figures on the validation pictures, name -> value; None where a figure is not defined on them.
+        scores: figures on the validation pictures, name -> value; None if a figure is not defined on them.
     """
 
     data: str
@@ -35,18 +35,19 @@ class TrainingSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class UntracedCard:
-    """All of a model card but what follows from the operators of the network.
+    """The part of a model card that does not follow from the operators of the network.
 
     Args:
-        name: the key of the model in :data:`pixelwise.models.MODELS`; empty for a network that is none of these.
-        kind: what it gives.
-        options: what it was built with, in plain JSON types, the encoder and the channels of pictures among them.
-        label_space: its classes; those of objects, without background, where it finds objects.
+        name: the key of the model in :data:`pixelwise.models.MODELS`; empty for any other network.
+        kind: what the model gives: the classes of pixels, or objects.
+        options: the options that it was built with, in plain JSON types, including the encoder and the channels of
+            pictures.
+        label_space: its classes; if it finds objects, the classes of objects, without background.
         preprocessing: how pictures are normalised.
         object_rule: what counts as an object.
         fast_halo: pixels that tiles of fast mode see around them.
-        edge: how pictures are continued at the bottom and the right, as they were in training.
-        training: how it was trained; None where that is not known.
+        edge: how pictures are padded at the bottom and the right, as they were in training.
+        training: how it was trained; None if that is not known.
     """
 
     name: str = ""
@@ -62,12 +63,12 @@ class UntracedCard:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard(UntracedCard):
-    """All that is known of a model beside its weights.
+    """Everything that is known of a model except its weights.
 
     Args:
         geometry: how full-size outputs lie on pictures.
-        exact_maps: whether the encoder's maps are exact fractions of pictures of legal sizes; else they are stretched
-            over them.
+        exact_maps: whether the encoder's maps are exact fractions of pictures of legal sizes; if not, maps are
+            stretched over pictures.
     """
 
     geometry: Geometry
@@ -75,7 +76,7 @@ class ModelCard(UntracedCard):
 
     @classmethod
     def of(cls, untraced: UntracedCard, *, geometry: Geometry, exact_maps: bool) -> ModelCard:
-        """Complete a card by what the network's operators say."""
+        """Complete a card with what follows from the network's operators."""
         known = {part.name: getattr(untraced, part.name) for part in fields(UntracedCard)}
         return cls(**known, geometry=geometry, exact_maps=exact_maps)
 

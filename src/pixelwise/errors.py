@@ -1,7 +1,7 @@
-"""What pixelwise raises when something it was given is at fault.
+"""The errors that pixelwise raises if something that it was given is at fault.
 
-Every message names the file or the argument, what was found and how to mend it. The command line prints the
-message alone and exits with status 2; anything else that is raised is a fault of pixelwise and keeps its traceback.
+Every message names the file or the argument, what was found and how to mend it. The command line prints only the
+message and exits with status 2. Any other error is a fault of pixelwise, and its traceback is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import reprlib
 from collections.abc import Iterable
 
 MOST_QUOTED_CHARACTERS = 60
-"""Characters of a value that a message shows."""
+"""The most characters of a value that a message shows."""
 
 
 class PixelwiseError(Exception):
@@ -23,18 +23,18 @@ class DataError(PixelwiseError):
 
 
 class PagesError(DataError):
-    """A file holds several pictures where one is wanted."""
+    """A file holds several pictures, but only one is expected."""
 
 
 class NumbersError(DataError):
-    """A picture holds numbers of another type or range than a network learned from; its range, given by hand, mends it.
+    """A picture holds numbers of another type or range than a network learned from; giving the range mends it.
 
     Args:
         text: what was found and what was expected.
     """
 
     argument = "value_range"
-    """Name of the argument that mends it, as Python callers know it."""
+    """The name of the argument that mends it, in Python."""
 
     def __init__(self, text: str) -> None:
         super().__init__(self.worded(text, self.argument))
@@ -42,7 +42,7 @@ class NumbersError(DataError):
 
     @staticmethod
     def worded(text: str, argument: str) -> str:
-        """Word the message, the argument being called as its reader knows it."""
+        """Write the message with the name that its reader knows the argument by."""
         return f"{text}; give {argument} LOW,HIGH, the stored numbers that are to become black and white"
 
 
@@ -51,12 +51,12 @@ class ModelError(PixelwiseError):
 
 
 class SettingError(PixelwiseError, ValueError):
-    """An argument or a setting has a value that makes no sense here.
+    """An argument or a setting has a value that it cannot have.
 
     Args:
         text: what was found, what was expected and how to mend it.
-        argument: name of the argument at fault, as Python callers know it; the message begins with it, and the command
-            line shows it as the option ``--argument``.
+        argument: the name in Python of the argument at fault; the message begins with it, and the command line shows it
+            as the option ``--argument``.
     """
 
     def __init__(self, text: str, *, argument: str | None = None) -> None:
@@ -70,7 +70,7 @@ class UnsupportedError(PixelwiseError, NotImplementedError):
 
 
 class _Brief(reprlib.Repr):
-    """Shows values whatever they hold: lists that hold themselves in a thousand layers, numbers of a million digits."""
+    """Formats values briefly whatever they hold, such as very deeply nested lists or numbers of a million digits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,23 +79,23 @@ class _Brief(reprlib.Repr):
         self.maxstring = self.maxother = MOST_QUOTED_CHARACTERS
 
     def repr_int(self, x: int, level: int) -> str:
-        """Show a number; Python itself refuses to write out those of more than 4,300 digits."""
+        """Format a whole number; Python itself refuses to write numbers of more than 4,300 digits."""
         return repr(x) if x.bit_length() < 4096 else f"a number of {x.bit_length()} bits"
 
 
 def quoted(value: object) -> str:
-    """Show a value of which nothing is known in a message, cut where it is long."""
+    """Format any value for a message; a long text is cut."""
     text = _Brief().repr(value)
     return text if len(text) <= MOST_QUOTED_CHARACTERS else text[: MOST_QUOTED_CHARACTERS - 3] + "..."
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """Compose the message for a name that is not known, with the nearest names that are.
+    """Write the message for an unknown name, with the most similar known names.
 
     Args:
-        what: what the name stands for, such as ``"model"``.
-        name: the name that was asked for.
-        known: all names that would do.
+        what: the kind of thing that is named, such as ``"model"``.
+        name: the unknown name.
+        known: all known names.
     """
     names = sorted(known)
     if len(name) > MOST_QUOTED_CHARACTERS:

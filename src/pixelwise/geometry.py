@@ -1,8 +1,8 @@
-"""How outputs of a network lie on its input: which pixels each output reads, what borders cost, which sizes fit.
+"""How outputs of a network lie on its input: which pixels each output reads, what borders lose, which sizes fit.
 
-Only integers and fractions. An operator such as a convolution reads an interval of its input for every output; the
-intervals of operators that follow one another are composed, and those of branches that join are united. Strides,
-receptive fields, crop offsets, legal sizes and the context of a tile all follow from that.
+The computation uses only integers and fractions. An operator such as a convolution reads an interval of its input for
+every output; the intervals of operators that follow one another are composed, and those of branches that join are
+united. Strides, receptive fields, crop offsets, legal sizes and the context of a tile all follow from that.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from pixelwise.errors import SettingError
 
 
 class Phase(NamedTuple):
-    """What one output of a period reads along an axis; input pixels, which may lie outside the picture."""
+    """The input pixels that one output of a period reads along an axis; they may lie outside the picture."""
 
     first: int
-    """First input read."""
+    """The first input read."""
     last: int
-    """Last input read."""
+    """The last input read."""
     needs: int
-    """The output exists where the picture has this pixel: pictures of more than ``needs`` pixels."""
+    """The pixel without which the output does not exist: the picture must have more than ``needs`` pixels."""
 
 
 @dataclass(frozen=True)
 class Geometry:
     """Along each axis, output ``i`` reads the inputs ``stride * i + low`` to ``stride * i + high``, or fewer.
 
-    Networks that shrink their maps and enlarge them again treat outputs differently by their place in a period;
-    ``phases`` says exactly what each output of one period reads, and ``low`` and ``high`` hold for all of them.
+    In networks that shrink their maps and enlarge them again, the inputs that an output reads depend on its place in a
+    period; ``phases`` states exactly what each output of one period reads, and ``low`` and ``high`` bound all of them.
 
     Args:
         stride: input pixels from one output to the next: 1 for a network that labels every pixel, 1/2 for a block that
             doubles its input.
-        low: first input read, relative to ``floor(stride * i)``; None where an output sees the whole picture or where
-            the reach of a part is not known.
-        high: last input read, relative to the same; None where ``low`` is.
+        low: the first input read, relative to ``floor(stride * i)``; None if an output sees the whole picture or if the
+            reach of a part is not known.
+        high: the last input read, relative to the same; None if ``low`` is None.
         period: sizes and tile origins must be multiples of it, so that every stage of the network samples the same
-            cells whatever the picture around them (32 for a five-level U-Net).
+            cells whatever picture surrounds them (32 for a five-level U-Net).
         phases: what the outputs of one period read; by default ``low`` to ``high`` for each.
-        least: the least side that the network computes on, where that is more than two periods.
+        least: the least side that the network computes on, if that is more than two periods.
 
     Raises:
-        SettingError: a stride or period that is not positive, a period that is no multiple of the stride, or only one
-            of ``low`` and ``high`` known.
+        SettingError: the stride or the period is not positive, the period is no multiple of the stride, or only one of
+            ``low`` and ``high`` is known.
     """
 
     stride: int | Fraction
@@ -74,11 +74,11 @@ class Geometry:
             object.__setattr__(self, "period", period)
             object.__setattr__(self, "phases", phases)
 
-    # What it is made of: operators, one after the other, and branches that join.
+    # Composing geometries: operators that follow one another, and branches that join.
 
     @classmethod
     def identity(cls) -> Geometry:
-        """The picture itself."""
+        """Give the geometry of the picture itself."""
         return cls(1, 0, 0)
 
     @classmethod
@@ -125,7 +125,7 @@ class Geometry:
         return self.low is None
 
     def see_whole(self) -> Geometry:
-        """The same outputs, each of which sees the whole picture."""
+        """Give the same outputs, each of which sees the whole picture."""
         return Geometry(self.stride, None, None, self.period, self.phases, self.least)
 
     def _at(self, output: int) -> Phase:
@@ -133,7 +133,7 @@ class Geometry:
         return Phase(*(value + turns * self.period for value in self.phases[index]))
 
     def reads(self, first: int, last: int | None = None) -> tuple[int, int]:
-        """The interval of inputs that outputs ``first`` .. ``last`` (by default one output) read.
+        """Give the interval of inputs that outputs ``first`` .. ``last`` (by default one output) read.
 
         Raises:
             SettingError: outputs see the whole picture.
@@ -145,7 +145,7 @@ class Geometry:
     def then(self, outer: Geometry) -> Geometry:
         """Let ``outer`` read the outputs of this geometry as its inputs."""
         inner_count, outer_count = len(self.phases), len(outer.phases)
-        # The joint period holds whole periods of both: of `outer` in its outputs, of this one in what they read.
+        # The joint period holds whole periods of both: of `outer` in its outputs, of this geometry in its inputs.
         turns = math.lcm(outer.period, inner_count) // outer.period
         phases = []
         for output in range(outer_count * turns):
@@ -154,7 +154,7 @@ class Geometry:
         return Geometry._of(Fraction(self.stride) * outer.stride, phases, whole=self.whole or outer.whole)
 
     def join(self, *others: Geometry) -> Geometry:
-        """Let an output read what the outputs of the same number of all branches read (addition, concatenation).
+        """Join branches (addition, concatenation): an output reads what the output ``i`` of each branch reads.
 
         Raises:
             SettingError: the branches have different strides.
@@ -169,18 +169,18 @@ class Geometry:
         return Geometry._of(Fraction(self.stride), phases, whole=any(branch.whole for branch in branches))
 
     def conv(self, kernel: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> Geometry:
-        """Append a convolution with ``padding`` at both sides."""
+        """Append a convolution with ``padding`` on both sides."""
         span = dilation * (kernel - 1)
         return self.then(_rational(stride, 1, -padding, span - padding, span - 2 * padding))
 
     def pool(
         self, kernel: int, *, stride: int | None = None, padding: int = 0, dilation: int = 1, ceil: bool = False
     ) -> Geometry:
-        """Append pooling; ``ceil`` keeps a last window that is only partly inside, as Caffe does."""
+        """Append pooling; ``ceil`` keeps a last window that lies only partly inside, as Caffe does."""
         stride = kernel if stride is None else stride
         span = dilation * (kernel - 1)
         needs = span - 2 * padding
-        if ceil:  # one window more as soon as one pixel is left over, if the window starts inside
+        if ceil:  # one more window if at least one pixel is left over and the window starts inside
             needs = max(needs - stride + 1, -padding)
         return self.then(_rational(stride, 1, -padding, span - padding, needs))
 
@@ -200,27 +200,27 @@ class Geometry:
         """Append bilinear upsampling by a whole factor.
 
         Args:
-            factor: outputs from one cell to the next.
-            first: the output on which cell 0 lies; ``(factor - 1) / 2`` by default, which puts the middle of a cell in
-                the middle of its outputs (half-pixel rule).
+            factor: the number of outputs from one cell to the next.
+            first: the output on which cell 0 lies; ``(factor - 1) / 2`` by default, so that the middle of a cell is the
+                middle of its outputs (half-pixel rule).
         """
         twice = factor - 1 if first is None else int(2 * first)
         return self.then(_rational(2, 2 * factor, -twice, 2 * factor - 1 - twice, 0))
 
     def pad(self, before: int, after: int) -> Geometry:
-        """Append padding, or a crop where the numbers are negative."""
+        """Append padding, or a crop if the numbers are negative."""
         return self.then(_rational(1, 1, -before, -before, -before - after))
 
     def same_size(self) -> Geometry:
-        """The same geometry with outputs for all pixels of the picture, as after a crop to its size."""
+        """Give the same geometry with outputs for all pixels of the picture, as after a crop to its size."""
         phases = [Phase(p.first, p.last, math.ceil(self.stride * i)) for i, p in enumerate(self.phases)]
         return Geometry._of(Fraction(self.stride), phases, whole=self.whole)
 
-    # What follows from it.
+    # Properties that follow from the geometry.
 
     @property
     def receptive_field(self) -> int | None:
-        """Most pixels that one output reads along an axis; None for the whole picture."""
+        """The most pixels that one output reads along an axis; None for the whole picture."""
         return None if self.whole else max(phase.last - phase.first + 1 for phase in self.phases)
 
     @property
@@ -237,13 +237,13 @@ class Geometry:
 
     @property
     def margin(self) -> int:
-        """Pixels that unpadded convolutions lose at each side of a picture of legal size (92 for U-Net), else 0."""
+        """The pixels that unpadded convolutions lose on each side of a picture of legal size (92 for U-Net), else 0."""
         lost = min(p.needs + 1 - math.ceil(self.stride * (i + 1)) for i, p in enumerate(self.phases))
         return max(0, lost // 2)
 
     @property
     def context(self) -> int | None:
-        """Pixels read beyond a block of whole periods, at the side where more are read; None for the whole picture."""
+        """The pixels read beyond a block of whole periods, on the side with more; None for the whole picture."""
         if self.whole:
             return None
         margin = self.margin
@@ -253,15 +253,18 @@ class Geometry:
 
     @property
     def halo(self) -> int | None:
-        """The context in whole periods: the pixels that a tile adds at each side to equal the whole picture."""
+        """The context in whole periods: the pixels that a tile adds on each side to equal the whole picture."""
         return None if self.context is None else -(-self.context // self.period) * self.period
 
     def output_size(self, size: int) -> int:
-        """Outputs along an axis for ``size`` inputs."""
+        """Give the number of outputs along an axis for ``size`` inputs."""
         return sum(max(0, (size - 1 - p.needs) // self.period + 1) for p in self.phases)
 
     def input_size(self, outputs: int) -> int:
-        """The least inputs along an axis that give ``outputs`` outputs; for valid convolutions a legal size."""
+        """Give the least number of inputs along an axis that gives ``outputs`` outputs.
+
+        For valid convolutions, it is a legal size.
+        """
         return self._at(outputs - 1).needs + 1
 
     @property
@@ -278,12 +281,13 @@ class Geometry:
         """The least side that a network computes on: a multiple of the period, and at least two periods.
 
         Two periods leave more than one value per channel on the coarsest map, which batch normalisation needs when it
-        trains on a single small picture. Networks with unpadded convolutions that would leave less state a larger side.
+        trains on a single small picture. If two periods leave fewer values, because convolutions are unpadded, networks
+        state a larger side.
         """
         return max(2, -(-self.least // self.period)) * self.period
 
     def padded_size(self, size: int) -> int:
-        """The next size a network computes on: a multiple of the period, and no less than the smallest."""
+        """Give the next size that a network computes on: a multiple of the period, and no less than the smallest."""
         if size < 1:
             raise SettingError(f"a picture is at least 1 pixel high and wide, got {size}")
         return max(self.smallest, -(-size // self.period) * self.period)

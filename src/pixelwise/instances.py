@@ -1,4 +1,4 @@
-"""Objects of a picture: their classes, boxes, and masks that are no larger than their boxes; based on numpy only."""
+"""Objects of a picture: their classes, boxes, and masks that are stored for the box only; based on numpy only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge in pixels."""
 
 ACCEPTED_SCORE = 0.5
-"""Predictions of at least this score count where a threshold is needed and none was chosen from data."""
+"""The least score of a prediction that counts, if a threshold is needed and none was chosen from data."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoxMask:
-    """A binary mask of which only the box is stored: everything outside the box is 0.
+    """A binary mask that is stored for a box only; everything outside the box is 0.
 
     Args:
         pixels: bool (h, w), the pixels of the box.
@@ -53,7 +53,7 @@ class BoxMask:
 
     @classmethod
     def of(cls, mask: NDArray[Any]) -> BoxMask:
-        """Cut what is not 0 out of a mask of the whole picture (H, W)."""
+        """Store a mask of the whole picture (H, W) for the smallest box that holds all values other than 0."""
         return cls(np.asarray(mask, np.bool_), 0, 0, (mask.shape[0], mask.shape[1])).trimmed()
 
     @property
@@ -69,7 +69,7 @@ class BoxMask:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom edge of the object's pixels (pixel i reaches from i to i + 1); 0 if none."""
+        """Left, top, right and bottom edge of the object's pixels; pixel i reaches from i to i + 1. All 0 if empty."""
         if not self.pixels.any():
             return 0, 0, 0, 0
         rows, columns = _extent(self.pixels, 1), _extent(self.pixels, 0)
@@ -84,7 +84,7 @@ class BoxMask:
         return BoxMask(pixels, self.top + rows.start, self.left + columns.start, self.size)
 
     def moved(self, down: int, right: int, size: Size) -> BoxMask:
-        """The same mask on another picture of ``size``, shifted, and cut at its borders."""
+        """The same mask, shifted, on another picture of ``size``, and cut at the borders of that picture."""
         height, width = self.pixels.shape
         top, left = self.top + down, self.left + right
         rows = slice(max(0, -top), max(0, min(height, size[0] - top)))
@@ -119,14 +119,14 @@ class Instances:
 
     Args:
         size: height and width of the picture.
-        labels: (N,) class of each object, an index into the names of the objects' classes, which have no background.
+        labels: (N,) class of each object, an index into the names of the classes, which do not include background.
         boxes: float (N, 4), left, top, right and bottom edge in pixels; pixel ``i`` reaches from ``i`` to ``i + 1``.
         masks: one per box, or None where only boxes are known.
         scores: (N,) confidence 0 .. 1 of predictions; None for annotations.
-        crowd: (N,) whether an annotation stands for a group, which does not count whether it is found or not. None
-            means no.
-        stated_areas: (N,) the areas that an annotation states, by which COCO tells small objects from large; NaN where
-            it does not. None means that it states none.
+        crowd: (N,) whether an annotation marks a group, which is not scored, found or not. None means that there are
+            no groups.
+        stated_areas: (N,) the areas that the annotation states, by which COCO divides objects into small and large
+            ones; NaN if it states none for an object. None means that it states no areas.
 
     Raises:
         DataError: lengths differ, or a box is not finite or turned inside out.
@@ -211,7 +211,7 @@ class Instances:
 
     @property
     def is_crowd(self) -> NDArray[np.bool_]:
-        """(N,) whether each stands for a group."""
+        """(N,) whether each annotation marks a group."""
         return np.zeros(len(self), np.bool_) if self.crowd is None else self.crowd
 
     @property
@@ -224,9 +224,9 @@ class Instances:
         return np.array([mask.area for mask in self.masks], np.float64)
 
     def id_map(self) -> NDArray[np.int32]:
-        """Paint ids from 1 in the order of the objects, (H, W); where objects overlap the better score is on top.
+        """Give a map (H, W) of ids, which count from 1 in the order of the objects.
 
-        Without scores the smaller object is on top.
+        Where objects overlap, the one with the better score is on top; without scores, the smaller one.
 
         Raises:
             DataError: only boxes are known.
@@ -243,11 +243,12 @@ class Instances:
 
 @dataclass(frozen=True)
 class ObjectRule:
-    """When a network's finding counts as an object; chosen on validation pictures, it travels with the model.
+    """The rule for which detections count as objects; it is chosen on validation pictures and stored with the model.
 
     Args:
-        score: those of a lower score are kept for figures that rank, as AP does, but neither shown nor counted.
-        min_area: those of fewer pixels are no objects.
+        score: the least score. Detections with a lower score are kept for figures that rank, as AP does, but are
+            neither shown nor counted.
+        min_area: the fewest pixels of an object.
 
     Raises:
         SettingError: the score is not within 0 .. 1, or the area is negative or no whole number.
@@ -292,6 +293,6 @@ def boxes_of_ids(ids: NDArray[Any]) -> list[tuple[int, tuple[slice, slice]]]:
 
 
 def _extent(pixels: NDArray[np.bool_], across: int) -> slice:
-    """From the first to the last row (or column) of pixels (h, w) that is not empty."""
+    """Give the slice from the first to the last row (or column) of pixels (h, w) that is not empty."""
     filled = np.flatnonzero(pixels.any(across))
     return slice(int(filled[0]), int(filled[-1]) + 1)

@@ -1,4 +1,4 @@
-"""Who is told how long work goes: a terminal, a notebook, a server, or nobody."""
+"""The interface that long work reports to: a terminal, a notebook or a server may implement it."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told how far work has come."""
+    """A function that is told how much of the work is done."""
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Take the news.
+        """Take the progress of the work.
 
         Args:
-            done: steps, pictures or tiles that are done; the first call of work that goes on where it was broken off
-                tells what was done before.
+            done: steps, pictures or tiles that are done; if work is resumed, the first call gives the number that was
+                done before.
             total: how many there are.
-            note: what else there is to say of the state, such as the loss.
+            note: a further remark on the state, such as the loss.
         """
         ...
 
 
 class Listener(Protocol):
-    """What long work talks to; time left is the listener's business."""
+    """The object that long work reports to; estimating the time left is its task."""
 
     def say(self, text: str) -> None:
-        """Take a line for people to read: plain text, without markup."""
+        """Show a line to the user: plain text, without markup."""
         ...
 
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Take a table for people to read, such as the plan of a run.
+        """Show a table to the user, such as the plan of a run.
 
         Args:
             title: what the table shows.
-            rows: name, value and reason, row after row.
+            rows: name, value and reason of each row.
         """
         ...
 
     def progress(self, doing: str, total: int) -> AbstractContextManager[Progress]:
-        """Show while a block runs how far it has come.
+        """Show the progress of work while a block runs.
 
         Args:
             doing: what is being done, such as ``"scoring"``.
@@ -49,17 +49,17 @@ class Listener(Protocol):
 
 
 class Silent:
-    """A listener that nobody hears."""
+    """A listener that shows nothing."""
 
     def say(self, text: str) -> None:
-        """Drop the line."""
+        """Ignore the line."""
 
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Drop the table."""
+        """Ignore the table."""
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Iterator[Progress]:
-        """Drop the news."""
+        """Ignore the progress."""
         yield _unheard
 
 

@@ -1,4 +1,4 @@
-"""How a picture is prepared for a network: normalised, brought to a scale, continued beyond its edges."""
+"""How a picture is prepared for a network: it is normalised, resized and padded."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pixelwise.errors import SettingError, quoted
 from pixelwise.words import counted
 
 Edge = Literal["zeros", "mirror", "none"]
-"""How a picture goes on at the bottom and the right, up to the period: with zeros, which are the mean colour once
-pictures are normalised, as networks saw it that were trained before there was a choice; as a mirror at the last row and
-column shows it; or not at all, where the network's maps round the picture's size up."""
+"""How a picture is padded at the bottom and the right, up to the period: with zeros, which are the mean colour once
+pictures are normalised and which earlier versions always used; by reflection at the last row and column; or not at all,
+if the network's maps round the picture's size up."""
 
 LARGEST_RESIZED_SIDE = 8192
-"""Pixels of a side that pictures are brought to at most, so that no file can ask for more memory than there is."""
+"""The longest side in pixels that pictures are resized to, so that no model file can demand too much memory."""
 
 
 @dataclass(frozen=True)
 class Resize:
-    """Bringing pictures to a common scale, as torchvision's networks that find objects do.
+    """A rule to resize pictures to a common scale, as torchvision's networks that find objects do.
 
-    A picture is enlarged or shrunk until its shorter side has ``shorter`` pixels, or its longer side ``longer``,
-    whichever comes first; its proportions stay, sides being rounded down.
+    A picture is enlarged or shrunk until its shorter side has ``shorter`` pixels or its longer side has ``longer``,
+    whichever comes first. Its proportions are kept, and its sides are rounded down.
 
     Args:
         shorter: pixels of the shorter side.
-        longer: pixels of the longer side at most.
+        longer: the most pixels of the longer side.
 
     Raises:
         SettingError: they are no whole numbers from 1 to :data:`LARGEST_RESIZED_SIDE`, or the shorter is the
@@ -49,13 +49,13 @@ class Resize:
             )
 
     def size_of(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Give the height and width that a picture of height and width ``size`` is brought to."""
+        """Give the height and width that a picture of height and width ``size`` is resized to."""
         factor = min(self.shorter / min(size), self.longer / max(size))
         return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
 LARGEST_NORMALISED_VALUE = 1e30
-"""The largest value of a normalised picture; float32 ends at 3e38, and networks square."""
+"""The largest value of a normalised picture; float32 ends at 3e38, and networks square values."""
 
 
 def _is_finite(number: object) -> bool:
@@ -63,12 +63,12 @@ def _is_finite(number: object) -> bool:
         return False
     try:
         return math.isfinite(number)
-    except OverflowError:  # a whole number beyond what floats hold
+    except OverflowError:  # a whole number that is too large for a float
         return False
 
 
 ANY_TYPE = "any"
-"""In place of the type of numbers, where a range of values holds for pictures of all types."""
+"""The value of ``dtype`` if the range of values holds for pictures of all types."""
 
 NUMBER_TYPES = frozenset(
     {
@@ -91,23 +91,23 @@ NUMBER_TYPES = frozenset(
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a stored picture becomes the numbers a network was trained on.
+    """The steps that turn a stored picture into the numbers that a network was trained on.
 
-    A picture is brought to 8 bits per channel (by ``value_range``, if there is one), scaled to 0 .. 1, then shifted and
-    scaled per channel: ``(image / 255 - mean) / std``. Networks that find objects may see it resized; what they find
-    lies on the picture as it is stored.
+    A picture is converted to 8 bits per channel (by ``value_range``, if there is one), scaled to 0 .. 1, then shifted
+    and scaled per channel: ``(image / 255 - mean) / std``. For networks that find objects, it may also be resized; the
+    objects found are given on the stored picture.
 
     Args:
         mean: mean of each channel on the 0 .. 1 scale; its length is the number of channels, RGB order when 3.
         std: standard deviation of each channel on the same scale.
-        value_range: the stored values that become 0 and 255; None for all of the type, which is so for 8 bits.
-        resize: the scale that pictures are brought to; None leaves them as they are.
-        dtype: the type of the stored numbers that the network learned from, one of :data:`NUMBER_TYPES`; None where
-            that is not known. See :class:`pixelwise.io.depth.Learnt` for what becomes of pictures of another type.
+        value_range: the stored values that become 0 and 255; None for the whole range of the type, as for 8 bits.
+        resize: the scale that pictures are resized to; None leaves their size unchanged.
+        dtype: the type of the stored numbers that the network learned from, one of :data:`NUMBER_TYPES`; None if that
+            is not known. See :class:`pixelwise.io.depth.Learnt` for how pictures of another type are treated.
 
     Raises:
         SettingError: lengths differ, a number is not finite, or a standard deviation or the range is not positive, or
-            so small that pictures would not stay finite.
+            is so small that pictures would not stay finite.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -144,7 +144,7 @@ class Preprocessing:
         return len(self.mean)
 
     def with_range(self, value_range: tuple[float, float]) -> Preprocessing:
-        """Give the same preprocessing for pictures of any type of which these stored values become 0 and 255."""
+        """Give the same preprocessing for pictures of any type, whose values ``value_range`` become 0 and 255."""
         return replace(self, value_range=(float(value_range[0]), float(value_range[1])), dtype=ANY_TYPE)
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,11 +163,11 @@ class Preprocessing:
     def from_dict(cls, described: Mapping[str, Any]) -> Preprocessing:
         """Build a preprocessing from what :meth:`to_dict` wrote."""
         value_range = described["value_range"]
-        resize = described.get("resize")  # earlier files have none
+        resize = described.get("resize")  # missing in files of earlier versions
         return cls(
             tuple(described["mean"]),
             tuple(described["std"]),
             tuple(value_range) if value_range else None,
             None if resize is None else Resize(*resize),
-            described.get("dtype"),  # earlier files have none
+            described.get("dtype"),  # missing in files of earlier versions
         )

@@ -13,17 +13,17 @@ IRREGULAR_PLURALS = {
     "has": "have",
     "does": "do",
 }
-"""Words whose other form no rule gives: nouns -> their plural, verbs of one -> verbs of several."""
+"""Irregular words: nouns -> their plural, verbs in the singular -> verbs in the plural."""
 
 
 def counted(count: int | str, noun: str, verb: str = "", *, of: int | None = None) -> str:
-    """Say how many there are: ``"1 picture"``, ``"0 pictures"``, ``"12,000 steps"``, ``"1 of 3 masks has"``.
+    """Write a number with its noun: ``"1 picture"``, ``"0 pictures"``, ``"12,000 steps"``, ``"1 of 3 masks has"``.
 
     Args:
-        count: how many; or the number as it is to be shown, such as ``f"{epochs:g}"``.
+        count: the number; or its text, such as ``f"{epochs:g}"``.
         noun: what is counted, in the singular: a word, or several such as ``"picture of split val"``.
-        verb: what they do, as one of them does it.
-        of: how many there are in all, where ``count`` is a part of them.
+        verb: a verb that follows, in the singular.
+        of: how many there are in all, if ``count`` is a part of them.
     """
     number = count if isinstance(count, str) else f"{count:,}"
     every = number if of is None else f"{of:,}"
@@ -35,7 +35,7 @@ def counted(count: int | str, noun: str, verb: str = "", *, of: int | None = Non
 
 
 def agreeing(count: int | str, verb: str) -> str:
-    """Put a verb, as one of them does it, into the form that agrees with how many there are."""
+    """Put a verb, given in the singular, into the form that agrees with a number."""
     if str(count) == "1":
         return verb
     return IRREGULAR_PLURALS[verb] if verb in IRREGULAR_PLURALS else verb.removesuffix("s")
