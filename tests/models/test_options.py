@@ -27,7 +27,9 @@ def test_every_model_has_options_that_stand_as_they_were_made(name: str) -> None
         type(options)(**{option: object()})
 
 
-@pytest.mark.parametrize("kind", {kind for entry in MODELS.values() for kind in entry.options.__mro__[:-2]})
+@pytest.mark.parametrize(
+    "kind", list(dict.fromkeys(kind for entry in MODELS.values() for kind in entry.options.__mro__[:-2]))
+)
 def test_every_option_is_described(kind: type[ModelOptions]) -> None:
     known = {field.name for base in kind.__bases__ if issubclass(base, ModelOptions) for field in fields(base)}
     for field in fields(kind):
