@@ -79,7 +79,7 @@ def decode_rle(rle: Rle) -> Tensor:
 
 
 def decode_box_mask(rle: Rle) -> BoxMask:
-    """Decode a mask of COCO's JSON into its smallest box, without the rest of the picture; raises as decode_rle."""
+    """Decode a mask of COCO's JSON into its smallest box only; errors are those of :func:`decode_rle`."""
     height, width = _size(rle)
     runs = _parse(rle)
     ends = np.cumsum(runs)

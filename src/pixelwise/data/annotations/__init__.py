@@ -1,1 +1,1 @@
-"""What the layouts of annotated objects share: outlines, their names, where their pictures lie."""
+"""Code that the layouts of annotated objects share: outlines, class names, and finding pictures."""

@@ -1,4 +1,4 @@
-"""Reading JSON that others wrote: which files there are, and what they hold, with errors that name file and key."""
+"""Reading JSON files of other tools, with errors that name the file and the key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixelwise.words import counted
 
 
 def json_files(folder: Path) -> list[Path]:
-    """List the JSON files in a folder, sorted; none where there is no folder."""
+    """List the JSON files in a folder, sorted; there are none if the folder does not exist."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
@@ -32,7 +32,7 @@ def _suffixes() -> list[str]:
 
 
 def read_json(path: Path, *marks: str) -> Any:
-    """Read a JSON file that holds all of ``marks`` in quotes; None where it lacks one, which is found out quickly.
+    """Read a JSON file that holds all of ``marks`` in quotes; None if it lacks one, which is checked before parsing.
 
     Raises:
         DataError: the file cannot be read, or has the marks but is damaged.
@@ -51,18 +51,18 @@ def read_json(path: Path, *marks: str) -> Any:
         raise DataError(
             f"{path}: the JSON is not in UTF-8 ({error.reason}{guess}), so its names cannot be read; save it as UTF-8"
         ) from error
-    except (ValueError, RecursionError) as error:  # no JSON, a number of more than 4,300 digits, too deep
+    except (ValueError, RecursionError) as error:  # no JSON, a number of more than 4,300 digits, too deeply nested
         raise DataError(f"{path}: the JSON is damaged ({error}); export or download it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
 
 
 _LEGACY_ENCODINGS = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")
-"""Encodings of old programs on Windows; which one a file has cannot be told from its bytes for sure."""
+"""Encodings of old programs on Windows; the bytes of a file do not show for sure which one it has."""
 
 
 def _decoded(content: bytes) -> str:
-    """Decode text that says its encoding by its first bytes, else UTF-8."""
+    """Decode text in the encoding that its first bytes state, else in UTF-8."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16")
     return content.decode("utf-8-sig")
@@ -77,7 +77,7 @@ def _decodes(content: bytes, encoding: str) -> bool:
 
 
 def as_dict(value: Any, where: str) -> dict[str, Any]:
-    """Check that a value is an object of JSON.
+    """Check that a value is a JSON object.
 
     Raises:
         DataError: it is not; the message begins with ``where``.
@@ -88,14 +88,17 @@ def as_dict(value: Any, where: str) -> dict[str, Any]:
 
 
 def as_list(value: Any, where: str) -> list[Any]:
-    """Check that a value is a list, as :func:`as_dict`."""
+    """Check that a value is a list; errors are those of :func:`as_dict`."""
     if not isinstance(value, list):
         raise DataError(f"{where}: expected a list, found {quoted(value)}")
     return value
 
 
 def as_numbers(value: Any, where: str, *, count: int | None = None) -> list[float]:
-    """Check that a value is a list of finite numbers, ``count`` of them where that is given, as :func:`as_dict`."""
+    """Check that a value is a list of finite numbers, ``count`` of them if it is given.
+
+    Errors are those of :func:`as_dict`.
+    """
     numbers = as_list(value, where)
     if not _all_finite(numbers):
         wrong = next(number for number in numbers if not _all_finite([number]))
@@ -106,7 +109,7 @@ def as_numbers(value: Any, where: str, *, count: int | None = None) -> list[floa
 
 
 def _all_finite(values: list[Any]) -> bool:
-    """Whether all are numbers that are finite as floats too: whole numbers of JSON have no limit."""
+    """Whether all values are numbers that are finite as floats, too; whole numbers in JSON have no limit."""
     try:
         return set(map(type, values)) <= {int, float} and all(map(math.isfinite, values))
     except OverflowError:
@@ -114,9 +117,9 @@ def _all_finite(values: list[Any]) -> bool:
 
 
 def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
-    """Check that a picture's height and width are whole numbers of at least 1, as :func:`as_dict`.
+    """Check that a picture's height and width are whole numbers of at least 1; errors are those of :func:`as_dict`.
 
-    Some tools write them as ``480.0``, which is 480.
+    Some tools write them as ``480.0``, which is read as 480.
     """
     sides = as_numbers([height, width], where)
     for side in sides:
@@ -126,7 +129,7 @@ def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
 
 
 def as_points(xs: Any, ys: Any, where: str) -> NDArray[np.float64]:
-    """Join lists of x and of y to points (n, 2), as :func:`as_dict`."""
+    """Join lists of x and of y to points (n, 2); errors are those of :func:`as_dict`."""
     across, down = as_numbers(xs, f"{where}: x"), as_numbers(ys, f"{where}: y")
     if len(across) != len(down):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Objects whose annotation names their class by a word: the classes are known once every file is read."""
+"""Objects whose annotation states their class as a word: the classes are known after every file is read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Named:
 
     Args:
         class_name: the word for its class.
-        name: what to call the object in errors.
+        name: the name of the object in errors.
         polygons: outlines of its parts.
-        rle: its mask, where that is given instead.
-        box: its box, where nothing else is known of it.
+        rle: its mask, if that is given instead of outlines.
+        box: its box, if nothing else is known of it.
     """
 
     class_name: str
@@ -45,7 +45,7 @@ class Annotated:
         image: the picture.
         origin: the file that annotates it.
         objects: its objects.
-        size: height and width as the file states them, if it does.
+        size: height and width, if the file states them.
     """
 
     image: Path
@@ -66,18 +66,18 @@ def found(
     """Make the pairs of a layout.
 
     Classes are those of ``classes.txt``, else those that the layout lists, else all words in alphabetical order.
-    Objects of a class called background are left out. Where objects have boxes alone, they are read as boxes.
+    Objects of a class called background are left out. If objects have only boxes, they are read as boxes.
 
     Args:
         layout: name of the layout.
         root: the folder of the data.
         splits: split name -> annotated pictures.
         notes: what was recognised, in words for the user.
-        names: classes in index order, where a file of the layout lists them.
+        names: classes in index order, if a file of the layout lists them.
         named_by: that file.
 
     Raises:
-        DataError: the list of classes lacks one, or no object names one.
+        DataError: the list of classes lacks a class, or no object states a class.
     """
     every = [picture for pictures in splits.values() for picture in pictures]
     used = {one.class_name for picture in every for one in picture.objects} - _backgrounds(every)

@@ -1,4 +1,4 @@
-"""Objects as annotation files state them: polygons, run lengths or a box, made into masks when they are read."""
+"""Objects as annotation files state them: polygons, run lengths or a box, converted to masks when they are read."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle
 
 Points = NDArray[np.float64]
-"""(n, 2): x and y of each corner, in pixels unless said otherwise."""
+"""The corners of a polygon, (n, 2): x and y of each corner, in pixels unless stated otherwise."""
 
-# What a stated box may differ from the extent of its mask: tools round, take centres for edges, and filling loses thin
-# tips; of COCO's own boxes all are within.
+# A stated box may differ from the extent of its mask by this many pixels plus this share of the extent's longer side:
+# tools round, take centres for edges, and filling loses thin tips. All of COCO's own boxes are within these bounds.
 _BOX_PIXELS, _BOX_SHARE = 2.5, 0.15
-# Filling takes 80 bytes of memory for each pixel that an outline passes, on the picture or beside it. Points farther
-# off than so many sizes of the picture are no drawing, nor on large pictures those more than so many pixels off.
+# Filling takes 80 bytes of memory for each pixel that an outline passes, on the picture or outside of it. Points that
+# are farther off than this many sizes of the picture, or on large pictures this many pixels, are errors.
 _FAR_SIZES, _FAR_PIXELS = 100, 2**16
 _LONGEST_OUTLINE_PIXELS = 2**23  # pixels of the longest outline on a large picture
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outline:
-    """One annotated object. Its mask is the run lengths, else what any of the polygons holds, else the box.
+    """One annotated object; its mask is that of the run lengths, else the union of the polygons, else the box.
 
     Args:
         label: its class.
-        name: what to call it in errors, such as ``"annotation 17"``.
+        name: its name in errors, such as ``"annotation 17"``.
         polygons: outlines of its parts.
         rle: its mask as COCO's run lengths.
         box: the box that the file states.
-        crowd: whether it stands for a group.
+        crowd: whether it marks a group.
         normalised: whether polygons and box are in shares of the picture's width and height.
-        area: the area in pixels that the file states, NaN where it does not.
+        area: the area in pixels that the file states; NaN if it states none.
     """
 
     label: int
@@ -56,13 +56,13 @@ class Outline:
 
 @dataclass(frozen=True, eq=False)
 class OutlinedObjects:
-    """Reads the objects of one picture from outlines that are known already.
+    """A reader of the objects of one picture, from outlines that are known already.
 
     Args:
         outlines: the objects.
         image: the picture.
         origin: the file that holds the annotation, for errors.
-        stated: height and width of the picture as the file has them, if it does.
+        stated: height and width of the picture, if the file states them.
         masks: whether to make masks, or to give boxes only.
     """
 
@@ -73,7 +73,7 @@ class OutlinedObjects:
     masks: bool = True
 
     def size(self) -> Size | None:
-        """Height and width as the annotation states them."""
+        """Height and width, if the annotation states them."""
         return self.stated
 
     def files(self) -> tuple[Path, ...]:
@@ -91,14 +91,14 @@ class OutlinedObjects:
 
 @dataclass(frozen=True, eq=False)
 class AnnotationFile:
-    """Reads the objects of one picture from a file of its own.
+    """A reader of the objects of one picture, from a file for this picture only.
 
     Args:
         path: the file.
         image: the picture.
         names: the classes in index order.
-        parse: gives the outlines that a file holds, and the size of the picture if it states one; a function of a
-            module, so that workers can be handed it.
+        parse: gives the outlines that a file holds, and the size of the picture if the file states it; a function of a
+            module, so that it can be passed to workers.
         masks: whether to make masks, or to give boxes only.
     """
 
@@ -133,11 +133,11 @@ class AnnotationFile:
 
 
 def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool = True) -> Instances:
-    """Make the masks of outlined objects, polygons filled exactly as pycocotools fills them.
+    """Make the masks of outlined objects; polygons are filled exactly as pycocotools fills them.
 
-    What reaches beyond the picture is cut. An object that lies outside of it is left out; one that covers no pixel but
-    lies on the picture becomes the pixel under its middle. The box is the stated one where it fits the mask, else the
-    extent of the mask.
+    Masks are cut at the borders of the picture. An object outside of the picture is left out; one that lies on the
+    picture but covers no pixel becomes the pixel under its middle. Its box is the stated one if that fits the mask,
+    else the extent of the mask.
 
     Args:
         outlines: the objects.
@@ -167,13 +167,13 @@ def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool =
 
 
 def fill(polygons: Sequence[Points], size: Size) -> BoxMask:
-    """Fill polygons, each (n, 2) of x and y in pixels; the mask holds what any of them does.
+    """Fill polygons, each (n, 2) of x and y in pixels; the mask is the union of all of them.
 
     Raises:
-        DataError: a point is not finite, or so far outside that it cannot be meant, or outlines are longer than those
-            of any shape on the picture.
+        DataError: a point is not finite or is much too far outside, or outlines are longer than those of any shape on
+            the picture.
     """
-    # Imported here: finding out which layout a folder has needs no masks, and should not wait for torch.
+    # Imported here, because finding the layout of a folder needs no masks and should not wait for torch.
     from faster_coco_eval.core import mask as coco_mask
 
     _check_reach(polygons, size)
@@ -192,10 +192,10 @@ def _decode(rle: Rle) -> BoxMask:
 
 
 def _check_reach(polygons: Sequence[Points], size: Size) -> None:
-    """Refuse outlines that would take more memory or time to fill than any drawing does."""
+    """Refuse outlines that would take more memory or time to fill than any real annotation."""
     side = max(size)
     far = min(_FAR_SIZES * side, max(_FAR_PIXELS, 10 * side))
-    # The outline of a shape passes each edge of a pixel once at most; a rectangle may lie around all that is allowed.
+    # The outline of a shape passes each edge of a pixel once at most; a rectangle may enclose the whole allowed area.
     longest = min(2 * size[0] * size[1], _LONGEST_OUTLINE_PIXELS) + 8 * far
     length = 0.0
     for polygon in polygons:
@@ -211,16 +211,16 @@ def _check_reach(polygons: Sequence[Points], size: Size) -> None:
 
 
 def ellipse(middle: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Points:
-    """Give the corners of an ellipse as a polygon that strays from it by less than a tenth of a pixel.
+    """Give the corners of a polygon that differs from an ellipse by less than a tenth of a pixel.
 
     Args:
-        middle: x and y.
-        radii: half of the width and half of the height, before it is turned.
+        middle: x and y of the middle.
+        radii: half of the width and half of the height, before the rotation.
         turn: angle in radians, from x towards y.
     """
     corners = int(np.clip(np.ceil(np.pi * np.sqrt(5 * max(*radii, 1.0))), 16, 2048))
     angle = np.arange(corners) * (2 * np.pi / corners)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused when it is drawn
+    with np.errstate(over="ignore", invalid="ignore"):  # points that are not finite are refused later by `fill`
         along, across = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
         x = middle[0] + along * np.cos(turn) - across * np.sin(turn)
         y = middle[1] + along * np.sin(turn) + across * np.cos(turn)
@@ -245,7 +245,7 @@ def _in_pixels(outline: Outline, size: Size) -> Outline:
 
 
 def _mask_of(outline: Outline, size: Size) -> BoxMask | None:
-    """Make the mask of an object, None if it lies outside the picture."""
+    """Make the mask of an object; None if it lies outside the picture."""
     if outline.rle is not None:
         if tuple(outline.rle["size"]) != size:
             raise DataError(

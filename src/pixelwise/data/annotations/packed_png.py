@@ -1,4 +1,4 @@
-"""PNG files that lie packed in annotation files, unpacked within bounds."""
+"""Decoding PNG files that are stored inside annotation files, with a limit on their size."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 def decode_png(packed: bytes, size: Size) -> NDArray[Any] | None:
-    """Decode a PNG as it is stored, (H, W) or (H, W, channels) in the order of OpenCV.
+    """Decode a PNG without conversion, (H, W) or (H, W, channels) in the order of OpenCV.
 
     Args:
-        packed: the file.
-        size: height and width that it must not pass; a short file may unpack to very many pixels.
+        packed: the bytes of the file.
+        size: the largest height and width; a short file may unpack to very many pixels.
 
     Returns:
-        The pixels; None where it is no PNG, is damaged, or states a larger size.
+        The pixels; None if the bytes are no PNG, are damaged, or state a larger size.
     """
     if len(packed) < 24 or not packed.startswith(_MAGIC):
         return None

@@ -1,4 +1,4 @@
-"""Where the pictures lie that an annotation file names."""
+"""Finding the pictures that an annotation file names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _PICTURE_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
 
 
 class PicturePlaces:
-    """Finds pictures in the folders that tools put them in, never outside of the data.
+    """A search for pictures in the folders that tools put them in, never outside of the data.
 
     Args:
         root: the folder of the data.
-        path: the annotation file; folders may be called as the last word of its name, ``train2017`` for instance.
-        split: the split that it belongs to.
+        path: the annotation file; a folder may have the last word of its name, ``train2017`` for instance.
+        split: the split that the file belongs to.
     """
 
     def __init__(self, root: Path, path: Path, split: str) -> None:
@@ -27,7 +27,7 @@ class PicturePlaces:
         self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]
 
     def find(self, file_name: str) -> Path | None:
-        """Find a picture by its name or its path in the file; the folder that had the last one is tried first."""
+        """Find a picture by its name or path in the file; the folder of the last picture found is tried first."""
         given = PurePosixPath(file_name.replace("\\", "/"))
         inside = not given.is_absolute() and ".." not in given.parts
         for name in dict.fromkeys((str(given), given.name) if inside else (given.name,)):

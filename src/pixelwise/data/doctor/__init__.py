@@ -1,1 +1,1 @@
-"""What only a look at all files of a data set shows."""
+"""The checks of a data set that need all of its files."""

@@ -1,4 +1,4 @@
-"""Pictures that are there twice: the same file, or nearly the same picture."""
+"""Finding copies of pictures: the same file, or nearly the same picture."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pixelwise.data.findings import Findings
 from pixelwise.words import counted
 
 NEAR_BITS = 6
-"""Of the 64 bits of a perceptual hash, at most so many differ between nearly the same pictures."""
+"""The most bits, of the 64 of a perceptual hash, that differ between nearly the same pictures."""
 NEAR_CORRELATION = 0.98
-"""Least correlation of their thumbnails."""
+"""The least correlation between the thumbnails of nearly the same pictures."""
 
 
 def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:
     """Find copies of pictures.
 
-    A copy in another split is learnt by heart and then scored: that is an error where the files are the same, and a
-    warning where the pictures nearly are.
+    A copy in another split makes scores too good, because the network was trained on the picture that is scored. It is
+    an error if the files are the same, and a warning if the pictures are nearly the same.
 
     Args:
-        facts: of pictures that can be read.
+        facts: the facts of pictures that can be read.
         split_of: id -> split.
-        findings: where to put what is found.
+        findings: the list that findings are added to.
     """
     same = same_files(facts)
     across = [ids for ids in same if len({split_of[id] for id in ids}) > 1]
@@ -50,9 +50,9 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
 
 
 def same_files(facts: Sequence[Facts]) -> list[list[str]]:
-    """Find the pictures whose files are the same, byte for byte: the ids of each group.
+    """Find the pictures whose files are the same, byte for byte, and give the ids of each group.
 
-    Blank ones are alike without being copies.
+    Pictures of a single colour are left out, because they are equal without being copies.
     """
     groups: dict[str, list[str]] = {}
     for one in facts:
@@ -62,13 +62,13 @@ def same_files(facts: Sequence[Facts]) -> list[list[str]]:
 
 
 def _split_to_keep(ids: Sequence[str], split_of: Mapping[str, str]) -> str:
-    """The split that keeps a picture which stands in several: the one that teaches, else the first."""
+    """Choose the split that keeps a picture which is in several: the training split, else the first."""
     splits = [split_of[id] for id in ids]
     return "train" if "train" in splits else splits[0]
 
 
 def near_pairs(facts: Sequence[Facts]) -> list[tuple[str, str]]:
-    """Find the pairs of ids whose pictures are nearly the same: hashes first, then thumbnails."""
+    """Find the pairs of ids whose pictures are nearly the same, by comparing hashes first, then thumbnails."""
     hashes = np.array([one.phash for one in facts], np.uint64)
     found = []
     for place in range(len(facts) - 1):

@@ -1,4 +1,4 @@
-"""Looking at all files of a data set before anything is learnt from it."""
+"""Checking all files of a data set before training."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from pixelwise.listener import Listener, Silent
 from pixelwise.words import counted
 
 FEW_PICTURES = 10
-"""Pictures of a split below which its scores say little."""
+"""The fewest pictures of a split for which its scores are meaningful."""
 _KEPT_AT_ONCE = 64
-"""Facts that are put into the cache together; a stop loses no more."""
+"""The number of facts that are written to the cache together; if the check is stopped, no more are lost."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a look at a data set came to.
+    """The result of checking a data set.
 
     Args:
-        findings: all that was noticed, the gravest first.
-        source: the data without the pictures that cannot be used; None where no layout fits.
+        findings: all findings, the gravest first.
+        source: the data without the pictures that cannot be used; None if no layout fits.
         summary: the data in plain JSON types.
-        copies: ids of pictures that are the same, byte for byte, group after group.
+        copies: groups of ids of pictures that are the same, byte for byte.
     """
 
     findings: tuple[Finding, ...]
@@ -51,22 +51,22 @@ class Diagnosis:
 
     @property
     def opened(self) -> bool:
-        """Whether a layout fits at all."""
+        """Whether a layout fits the data."""
         return self.source is not None
 
     @property
     def usable(self) -> bool:
-        """Whether training would take the data as they are."""
+        """Whether training would accept the data without changes."""
         return self.opened and not any(finding.gravity == "error" for finding in self.findings)
 
     def usable_source(self, *, skip_bad: bool = False) -> DataSource:
-        """Give the data to learn from, with all findings.
+        """Give the data for training, with all findings.
 
         Args:
-            skip_bad: whether to do without the pictures that cannot be used.
+            skip_bad: whether to leave out the pictures that cannot be used.
 
         Raises:
-            DataError: there are errors, a line each; with ``skip_bad`` only those that leaving pictures out does not
+            DataError: there are errors, one per line; with ``skip_bad``, only those that leaving pictures out does not
                 mend.
         """
         findings = Findings(list(self.findings))
@@ -75,7 +75,7 @@ class Diagnosis:
         return self.source.without(findings.unusable(), tuple(self.findings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe it in plain JSON types."""
+        """Convert the diagnosis to plain JSON types."""
         return {
             "findings": [
                 {
@@ -101,16 +101,16 @@ def diagnose(
     cache: FileCache | None = None,
     listener: Listener | None = None,
 ) -> Diagnosis:
-    """Look at a data set: how it is read, every picture and mask, copies, classes, and what is not used.
+    """Check a data set: how it is read, every picture and mask, copies, classes, and unused files.
 
-    What pictures are like is kept in the user's cache folder, so that a second look at the same files is quick.
+    The facts of pictures are stored in the user's cache folder, so that a second check of the same files is quick.
 
     Args:
         path: the folder, its ``dataset.yaml``, or what was located there.
-        seed: decides which pictures validate where the data do not say.
-        seconds: after so long no further picture is looked at; None for no limit.
-        cache: where facts are kept; in the user's cache folder by default.
-        listener: told how far the looking is.
+        seed: chooses the pictures for validation, if the data do not state them.
+        seconds: after this time, no further picture is checked; None for no limit.
+        cache: where facts are stored; by default, in the user's cache folder.
+        listener: it is told the progress of the check.
     """
     listener = Silent() if listener is None else listener
     findings = Findings()
@@ -136,7 +136,7 @@ def diagnose(
 def _look(
     source: DataSource, findings: Findings, seconds: float | None, cache: FileCache, listener: Listener
 ) -> list[Facts]:
-    """Gather the facts of all pictures, from the cache where their files are as they were."""
+    """Gather the facts of all pictures, from the cache if their files have not changed."""
     space = None if source.has_objects else source.label_space
     pairs = {pair.id: pair for pair in source.pairs}
     facts: dict[str, Facts] = {}
@@ -170,7 +170,7 @@ def _parts(pairs: Sequence[Pair], length: int) -> list[Sequence[Pair]]:
 
 
 def _find_shared(source: DataSource, findings: Findings) -> None:
-    """Find pictures that stand in two splits, and splits too small to say much."""
+    """Find pictures that are in two splits, and splits that are too small for meaningful scores."""
     places = Counter(pair.id for pairs in source.splits.values() for pair in {pair.id: pair for pair in pairs}.values())
     shared = [id for id, count in places.items() if count > 1]
     if shared:
@@ -206,5 +206,5 @@ def _summary(source: DataSource, facts: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _quartiles(areas: Sequence[int]) -> list[float]:
-    """The least area of objects in pixels, its quartiles, and the greatest."""
+    """Give the least area of objects in pixels, the quartiles of the areas, and the greatest area."""
     return [] if not areas else np.percentile(areas, [0, 25, 50, 75, 100]).tolist()

@@ -1,4 +1,4 @@
-"""What one picture and its annotation are like, found by decoding both once."""
+"""The facts of one picture and its annotation, found by decoding both once."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pixelwise.io.images import image_info, read_image
 from pixelwise.types import LabelSpace
 
 THUMBNAIL_SIDE = 32
-"""Side in pixels of the small grey picture that pictures are compared by."""
+"""The side in pixels of the grey thumbnail that pictures are compared by."""
 
 
 @dataclass(frozen=True)
 class ObjectFacts:
-    """What the annotated objects of a picture are like.
+    """The facts of the annotated objects of a picture.
 
     Args:
         labels: class of each object.
-        areas: pixels of each object; those of its box where it has no mask.
-        touching: how many objects touch another of their class.
-        repeated: how many objects are there a second time, with the same class and pixels.
+        areas: pixels of each object, or of its box if it has no mask.
+        touching: the number of objects that touch another object of their class.
+        repeated: the number of objects that repeat an earlier one, with the same class and pixels.
         faults: faults of their outlines.
     """
 
@@ -43,22 +43,22 @@ class ObjectFacts:
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What a pair is like.
+    """The facts of a pair.
 
     Args:
-        id: of the pair.
-        error: why it cannot be used; empty where it can. Nothing else is known then.
+        id: the id of the pair.
+        error: the reason why the pair cannot be used, in which case nothing else is known; empty if it can be used.
         size: height and width in pixels.
-        channels: numbers for each pixel of the picture.
-        bits: of each number.
-        turned: whether the picture has an EXIF rotation that its mask has not, and their size does not tell whether the
-            mask was drawn on the picture as it is shown.
-        digest: tells files of the same bytes.
+        channels: the number of values per pixel of the picture.
+        bits: the bits of each value.
+        turned: whether the picture has an EXIF rotation and its mask has none, and their sizes do not show whether the
+            mask was drawn on the rotated picture.
+        digest: a digest that is equal for files of the same bytes.
         phash: 64 bits that hardly change with size, light and compression (DCT of the thumbnail, above its median).
         thumbnail: float32 (32, 32), grey, of mean 0 and length 1.
-        pixels: (K,) pixels of each class, ignored ones left out; None where no mask is read.
-        plain: whether all pixels of the picture are alike.
-        objects: what its objects are like; None where no objects are annotated.
+        pixels: (K,) pixels of each class, without ignored pixels; None if no mask is read.
+        plain: whether all pixels of the picture are equal.
+        objects: the facts of its objects; None if no objects are annotated.
     """
 
     id: str
@@ -76,11 +76,11 @@ class Facts:
 
 
 def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
-    """Read a picture and its annotation, and say what they are like.
+    """Read a picture and its annotation, and give their facts.
 
     Args:
         pair: the picture.
-        label_space: how its mask is read; None where that is not known.
+        label_space: how its mask is read; None if that is not known.
     """
     try:
         info = image_info(pair.image)
@@ -147,7 +147,7 @@ def _count_touching(objects: Instances) -> int:
 
 
 def _count_repeated(objects: Instances) -> int:
-    """Count the objects that stand in the annotation more than once, after the first."""
+    """Count the objects of the annotation that repeat an earlier one."""
     assert objects.masks is not None
     seen = set()
     for label, mask in zip(objects.labels.tolist(), objects.masks, strict=True):

@@ -1,4 +1,4 @@
-"""How the facts of a pair are kept from one look to the next."""
+"""Storing the facts of a pair from one check to the next."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pixelwise.data.unused import ReadsFiles
 from pixelwise.types import LabelSpace
 
 FORM = 1
-"""Changes whenever the same files give other facts; what was kept in another form is not read."""
+"""The version of stored facts. It changes whenever the same files give other facts; other versions are not read."""
 
 
 def key_of(pair: Pair, label_space: LabelSpace | None) -> str | None:
-    """What the facts of a pair are kept by: its files as they are, and how its annotation is read.
+    """Give the key of the facts of a pair, which depends on the state of its files and on how its annotation is read.
 
-    None where it is not known which files the annotation lies in, or one is gone.
+    It is None if the files of the annotation are not known, or if one is missing.
     """
     files = [pair.image]
     reader = pair.objects
@@ -48,7 +48,7 @@ def key_of(pair: Pair, label_space: LabelSpace | None) -> str | None:
 
 
 def to_bytes(facts: Facts) -> bytes:
-    """Write facts; :func:`from_bytes` reads them back."""
+    """Convert facts to bytes; :func:`from_bytes` reads them back."""
     plain = asdict(replace(facts, thumbnail=None))
     if facts.thumbnail is not None:
         plain["thumbnail"] = base64.b64encode(facts.thumbnail.astype(np.float16).tobytes()).decode("ascii")

@@ -1,7 +1,7 @@
-"""Making a clean data set of one with faults: what cannot be used left out, masks in one plain form.
+"""Writing a clean copy of a data set with faults, without the pictures that cannot be used and with plain masks.
 
-The original is read and never touched. What is written is looked at in its turn, and kept only if nothing in it is an
-error; otherwise, and where the work is stopped, nothing is left.
+The original is read and never changed. The copy is checked in turn, and kept only if it has no errors; otherwise, or if
+the work is stopped, it is removed.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from pixelwise.ops.rle import encode_rle
 from pixelwise.types import LabelSpace, StoredValue
 
 CHANGES = "changes.csv"
-"""The file that records what is different from the original."""
+"""The name of the file that lists the differences from the original."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is different in the clean data set.
+    """One difference between the clean data set and the original.
 
     Args:
-        file: the picture that it is about, relative to the original data; empty for all of them.
+        file: the picture that was changed, relative to the original data; empty for all pictures.
         what: what was done.
-        why: the finding that asked for it.
+        why: the finding that is the reason.
     """
 
     file: str
@@ -56,21 +56,21 @@ def write_clean_copy(
 ) -> tuple[Change, ...]:
     """Write the pictures that can be used, byte for byte, with their annotation in one plain form.
 
-    Masks become index PNGs with a ``dataset.yaml`` that says what the indices mean; objects become COCO JSON, one file
-    per split. Splits become folders. Left out are pictures that cannot be used, second copies of a picture, pictures of
-    a split that training has already, and objects that are annotated a second time.
+    Masks become index PNGs with a ``dataset.yaml`` that states what the indices mean; objects become COCO JSON, one
+    file per split. Splits become folders. Pictures that cannot be used, second copies of a picture, pictures that are
+    in the training split too, and objects that are annotated a second time are left out.
 
     Args:
-        diagnosis: of the original data.
+        diagnosis: the diagnosis of the original data.
         out: the folder to write; it must not exist, or be empty.
-        listener: told how far the writing is.
+        listener: it is told the progress of the writing.
 
     Returns:
-        What is different from the original; also in ``changes.csv``.
+        The differences from the original; they are in ``changes.csv``, too.
 
     Raises:
         DataError: no layout fits the data, or the result would still have errors.
-        PixelwiseError: the folder holds something, or cannot be written.
+        PixelwiseError: the folder is not empty, or cannot be written.
     """
     listener = Silent() if listener is None else listener
     target = _free(out)
@@ -88,18 +88,18 @@ def write_clean_copy(
 
 
 def write_mapping(diagnosis: Diagnosis, out: str | os.PathLike[str]) -> tuple[Change, ...]:
-    """Write a ``dataset.yaml`` that points at the original data, and says what masks mean and which pictures to use.
+    """Write a ``dataset.yaml`` that refers to the original data, and states what masks mean and which pictures to use.
 
     Args:
-        diagnosis: of the original data.
+        diagnosis: the diagnosis of the original data.
         out: the folder to write; it must not exist, or be empty.
 
     Returns:
-        What is different from the original; also in ``changes.csv``.
+        The differences from the original; they are in ``changes.csv``, too.
 
     Raises:
         DataError: no layout fits the data, or the result would still have errors.
-        PixelwiseError: the folder holds something, or cannot be written.
+        PixelwiseError: the folder is not empty, or cannot be written.
     """
     target = _free(out)
     source, changes = _kept(diagnosis)
@@ -123,7 +123,7 @@ def _free(out: str | os.PathLike[str]) -> Path:
 
 
 def _kept(diagnosis: Diagnosis) -> tuple[DataSource, list[Change]]:
-    """Choose the pictures that stay, and say why the others do not."""
+    """Choose the pictures that are kept, and state why the others are not."""
     if diagnosis.source is None:
         raise DataError(diagnosis.findings[0].line)
     changes = []
@@ -217,7 +217,7 @@ def _read_objects(pair: Pair) -> Instances:
 
 
 def _entries(found: Instances, image: int, before: int) -> tuple[list[dict[str, Any]], int]:
-    """Write the objects of a picture as COCO does, each once; and count those that stood there again."""
+    """Give the objects of a picture in COCO's form, each once, and the number of repeated ones."""
     entries: list[dict[str, Any]] = []
     seen: set[tuple[Any, ...]] = set()
     masks: Sequence[BoxMask | None] = found.masks or [None] * len(found.labels)
@@ -244,7 +244,7 @@ def _entries(found: Instances, image: int, before: int) -> tuple[list[dict[str, 
 
 
 def _places(pairs: Sequence[Pair]) -> dict[str, str]:
-    """Where each picture lies in the folder of its split: without the folders that all of them share."""
+    """Give the path of each picture in the folder of its split, without the folders that all pictures share."""
     parts = {pair.id: Path(pair.id).parts for pair in pairs}
     folders = {part[:-1] for part in parts.values()}
     shared = 0
@@ -254,7 +254,7 @@ def _places(pairs: Sequence[Pair]) -> dict[str, str]:
 
 
 def _described(space: LabelSpace) -> dict[str, Any]:
-    """Say what masks of a label space mean, as a ``dataset.yaml`` does."""
+    """Give what masks of a label space mean, in the form of a ``dataset.yaml``."""
     stored: Mapping[StoredValue, int] = space.mapping or {index: index for index in range(len(space))}
     classes = {_text(value): space.names[index] for value, index in stored.items() if index != space.ignore_index}
     void = [_text(value) for value, index in stored.items() if index == space.ignore_index]
@@ -281,10 +281,10 @@ def _finish(folder: Path, changes: Sequence[Change]) -> None:
 
 
 def _check(folder: Path, listener: Listener) -> None:
-    """Look at what was written.
+    """Check the data that were written.
 
     Raises:
-        DataError: something in it is an error all the same.
+        DataError: they still have an error.
     """
     found = diagnose(folder, listener=listener)
     Findings(list(found.findings)).refuse()

@@ -1,4 +1,4 @@
-"""What is noticed about the annotated objects of a data set."""
+"""Findings about the annotated objects of a data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.words import counted
 
 TINY_PIXELS = 16
-"""Objects of fewer pixels are tiny."""
+"""Objects of fewer pixels than this are tiny."""
 
 
 def find_objects(source: DataSource, facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:

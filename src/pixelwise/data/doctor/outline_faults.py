@@ -1,4 +1,4 @@
-"""Faults of the outlines that objects are annotated by: corners beyond the picture, and sides that cross."""
+"""Finding faults in the outlines of objects: corners beyond the picture, and sides that cross."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pixelwise.data.pairs import ObjectReader
 from pixelwise.instances import Size
 
 BEYOND_PIXELS = 2.0
-"""Tools clip outlines at the picture's edge give or take a pixel or two; corners farther off are no such thing."""
+"""The most pixels that a corner may lie beyond the picture, because tools clip outlines there only roughly."""
 CROSSED_CORNERS = 400
-"""Outlines of more corners are not looked at for crossings, which would take too long."""
+"""The most corners of an outline that is checked for crossings; with more corners, it would take too long."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class OutlineFaults:
     """How many outlines of a picture are faulty.
 
     Args:
-        beyond: those that reach more than :data:`BEYOND_PIXELS` beyond the picture.
-        crossing: those whose sides cross.
+        beyond: the number of outlines that reach more than :data:`BEYOND_PIXELS` beyond the picture.
+        crossing: the number of outlines whose sides cross.
     """
 
     beyond: int = 0
@@ -34,7 +34,7 @@ class OutlineFaults:
 
 @runtime_checkable
 class HasOutlines(Protocol):
-    """Reads objects from outlines."""
+    """A reader of objects that have outlines."""
 
     def outlines_in_pixels(self, size: Size) -> tuple[Outline, ...]:
         """The outlines, their points in pixels of a picture of height and width ``size``."""
@@ -42,7 +42,7 @@ class HasOutlines(Protocol):
 
 
 def find_outline_faults(reader: ObjectReader, size: Size) -> OutlineFaults:
-    """Count the faulty outlines of a picture of height and width ``size``; none where objects have no outlines."""
+    """Count the faulty outlines of a picture of height and width ``size``; 0 if its objects have no outlines."""
     while isinstance(reader, Relabelled):
         reader = reader.reader
     if not isinstance(reader, HasOutlines):
@@ -68,9 +68,9 @@ def crosses(points: NDArray[Any]) -> bool:
     ahead = ends - starts
 
     def side_of(other: NDArray[Any]) -> NDArray[np.float64]:
-        """On which side of the line through side i point j lies: (n, n), positive, negative or 0."""
+        """Give the side of the line through side i on which point j lies: (n, n), positive, negative or 0."""
         offset = other[None] - starts[:, None]
         return np.asarray(np.sign(ahead[:, None, 0] * offset[..., 1] - ahead[:, None, 1] * offset[..., 0]))
 
-    apart = side_of(starts) * side_of(ends) < 0  # [i, j]: the ends of side j lie at both sides of line i
+    apart = side_of(starts) * side_of(ends) < 0  # [i, j]: the ends of side j lie on both sides of line i
     return bool((apart & apart.T).any())

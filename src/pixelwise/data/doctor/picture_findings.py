@@ -1,4 +1,4 @@
-"""What is noticed about the pictures of a data set and the classes of their masks."""
+"""Findings about the pictures of a data set and the classes of their masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.words import counted
 
 RARE_SHARE = 0.001
-"""Share of the annotated pixels below which a class is rare."""
+"""The share of the annotated pixels below which a class is rare."""
 
 
 def find_broken(facts: Sequence[Facts], findings: Findings) -> None:
@@ -26,7 +26,7 @@ def find_broken(facts: Sequence[Facts], findings: Findings) -> None:
 
 
 def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
-    """Find channels and depths that mix, and EXIF rotations that masks lack."""
+    """Find different channels or depths in one data set, and EXIF rotations that masks lack."""
     for what, values in (
         ("channels", Counter(one.channels for one in facts)),
         ("bits", Counter(one.bits for one in facts)),
@@ -44,7 +44,7 @@ def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
 
 
 def find_classes(source: DataSource, facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:
-    """Find classes that are rare or absent from a split, and pictures that teach nothing."""
+    """Find classes that are rare or absent from a split, and pictures that training cannot learn from."""
     masked = {one.id: np.array(one.pixels, np.int64) for one in facts if one.pixels is not None}
     if not masked:
         return

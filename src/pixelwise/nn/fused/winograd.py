@@ -69,7 +69,7 @@ class WinogradConv2d(nn.Module):
 
 
 def suits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether a part of a network is a convolution that the algorithm computes, and faster."""
+    """Whether a module is a convolution that the algorithm can compute, and computes faster."""
     return (
         type(conv) is nn.Conv2d
         and conv.kernel_size == (3, 3)
@@ -101,7 +101,7 @@ def kernel_points(weight: Tensor) -> Tensor:
 
 
 def use_winograd(network: nn.Module) -> None:
-    """Exchange every convolution of a network that is computed faster so; in place.
+    """Replace every convolution of a network that the algorithm computes faster; the network is changed in place.
 
     Args:
         network: a float32 network on a CPU; it can then no longer be trained or saved.
