@@ -103,7 +103,7 @@ class Preprocessing:
         value_range: the stored values that become 0 and 255; None for the whole range of the type, as for 8 bits.
         resize: the scale that pictures are resized to; None leaves their size unchanged.
         dtype: the type of the stored numbers that the network learned from, one of :data:`NUMBER_TYPES`; None if that
-            is not known. See :class:`pixelwise.io.depth.Learnt` for how pictures of another type are treated.
+            is not known. See :class:`pixelwise.io.pictures.depth.Learnt` for how pictures of another type are treated.
 
     Raises:
         SettingError: lengths differ, a number is not finite, or a standard deviation or the range is not positive, or

@@ -22,8 +22,8 @@ from pixelwise.inference.labelling.jobs import Job, Options
 from pixelwise.inference.labelling.label import label_one
 from pixelwise.inference.labelling.outputs import FolderSink
 from pixelwise.inference.pictures import decode_picture
-from pixelwise.io.depth import Learnt
 from pixelwise.io.images import read_image
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Silent
 from pixelwise.models import SegmentationModel
 from pixelwise.types import LabelSpace

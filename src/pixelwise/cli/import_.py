@@ -105,7 +105,7 @@ def read_labels(path: Path | None) -> LabelSpace | None:
     Raises:
         DataError: there is no such file, or it holds no list of names.
     """
-    from pixelwise.data.labels import background_of
+    from pixelwise.data.masks.labels import background_of
     from pixelwise.data.pairs import read_names
     from pixelwise.types import LabelSpace
 

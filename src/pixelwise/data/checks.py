@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings, listed
 from pixelwise.data.layouts.nearest import shared_patterns
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
-from pixelwise.data.survey import in_threads
 from pixelwise.data.unused import like_names
 from pixelwise.instances import Size
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info

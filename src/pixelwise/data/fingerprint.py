@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
-from pixelwise.data.survey import in_threads
 from pixelwise.data.targets import ignoring, read_target
 from pixelwise.errors import DataError, NumbersError
-from pixelwise.io.depth import family
 from pixelwise.io.images import image_info, read_stored
+from pixelwise.io.pictures.depth import family
 from pixelwise.types import LabelSpace
 
 _VALUES_PER_PICTURE = 16384  # sampled from each deep picture to find the range of values

@@ -11,7 +11,7 @@ import numpy as np
 from pixelwise.data.checks import StatesSize
 from pixelwise.data.dataset_yaml import Description
 from pixelwise.data.layouts.objects.id_masks import UNNAMED_CLASS
-from pixelwise.data.merging import apply_description
+from pixelwise.data.masks.merging import apply_description
 from pixelwise.data.pairs import ObjectReader, Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size

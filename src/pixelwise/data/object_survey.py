@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.words import counted

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pixelwise.data.checks import check_files, with_masks
 from pixelwise.data.findings import Finding, Findings
-from pixelwise.data.labels import recognise
 from pixelwise.data.locate import Located, locate
-from pixelwise.data.mask_faults import find_mask_faults
-from pixelwise.data.merging import apply_description, explicit_space, match_masks
+from pixelwise.data.masks.faults import find_mask_faults
+from pixelwise.data.masks.labels import recognise
+from pixelwise.data.masks.merging import apply_description, explicit_space, match_masks
+from pixelwise.data.masks.survey import Survey, count_masks, merge
 from pixelwise.data.object_classes import LEFT_OUT_CLASS, match_classes, object_classes, relabel
 from pixelwise.data.pairs import Found, Pair
 from pixelwise.data.splits import carve
-from pixelwise.data.survey import Survey, count_masks, merge
 from pixelwise.data.targets import semantic_space
 from pixelwise.data.unused import find_unused, tell_used
 from pixelwise.errors import DataError, SettingError, unknown_name

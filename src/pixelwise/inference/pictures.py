@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pixelwise.errors import DataError
-from pixelwise.io.depth import Learnt
 from pixelwise.io.images import DecodedPicture, prepare, read_picture, to_uint8, with_channels
-from pixelwise.io.pages import read_page
-from pixelwise.io.validity import all_of
+from pixelwise.io.pictures.depth import Learnt
+from pixelwise.io.pictures.pages import read_page
+from pixelwise.io.pictures.validity import all_of
 from pixelwise.preprocessing import Preprocessing
 
 PictureInput = str | os.PathLike[str] | NDArray[Any] | Image.Image | DecodedPicture

@@ -63,7 +63,7 @@ class Predictor:
             not painted as labels or shown in overlays. None: what the model was saved with, see ``rule``.
         min_area: pixels that an object has at least. None: what the model was saved with.
         value_range: the stored numbers that become black and white, whatever their type. None: as the model learnt;
-            pictures of another type of numbers are then refused, see :class:`pixelwise.io.depth.Learnt`.
+            pictures of another type of numbers are then refused, see :class:`pixelwise.io.pictures.depth.Learnt`.
 
     Raises:
         ModelError: there is no such file, it is no pixelwise model, or several do not agree.

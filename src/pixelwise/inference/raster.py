@@ -16,7 +16,7 @@ from pixelwise.inference.seams import Seams
 from pixelwise.inference.shared_pooling import shared_context
 from pixelwise.inference.tiles import ReadWindow, each_tile
 from pixelwise.instances import Instances
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.io.rasters.scratch import FinishedWindow
 from pixelwise.io.rasters.sink import LabelSink
@@ -123,7 +123,7 @@ def window_reader(source: RasterSource, preprocessing: Preprocessing, alone: Loc
 
 
 def takes_up_little(source: RasterSource, preprocessing: Preprocessing) -> bool:
-    """Hold numbers from all over a raster against those learnt, as :meth:`pixelwise.io.depth.Learnt.check` does."""
+    """Hold numbers from all over a raster against those learnt, as :meth:`.Learnt.check` does."""
     learnt = Learnt.of(preprocessing)
     if source.dtype.itemsize == 1 or learnt.value_range is None:
         return False

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.depth import ANY_NUMBERS, Learnt
-from pixelwise.io.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
-from pixelwise.io.header import MAX_PIXELS_VARIABLE, Header, naming_the_file
-from pixelwise.io.photometric import flipped
+from pixelwise.io.pictures.depth import ANY_NUMBERS, Learnt
+from pixelwise.io.pictures.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
+from pixelwise.io.pictures.header import MAX_PIXELS_VARIABLE, Header, naming_the_file
+from pixelwise.io.pictures.photometric import flipped
+from pixelwise.io.pictures.validity import all_of, measured, nodata_as_stored, opaque
 from pixelwise.io.tiff import tiff_mask
-from pixelwise.io.validity import all_of, measured, nodata_as_stored, opaque
 from pixelwise.words import counted
 
 __all__ = [
@@ -73,7 +73,7 @@ class DecodedPicture:
         valid: (H, W), False where a pixel is transparent, masked out or holds the no-data number; None where all hold
             data.
         narrow: whether its numbers take up little of the range that a network learned from; see
-            :meth:`pixelwise.io.depth.Learnt.check`.
+            :meth:`pixelwise.io.pictures.depth.Learnt.check`.
     """
 
     image: NDArray[np.uint8]

@@ -13,8 +13,8 @@ from PIL import Image
 
 from pixelwise.errors import DataError
 from pixelwise.io.atomic import atomic_path
-from pixelwise.io.formats import decode, palette_of, upright
-from pixelwise.io.photometric import as_displayed
+from pixelwise.io.pictures.formats import decode, palette_of, upright
+from pixelwise.io.pictures.photometric import as_displayed
 from pixelwise.types import Color, LabelSpace
 from pixelwise.words import counted
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import ORIENTATION_TAG, Header, within_limit
-from pixelwise.io.tiff_pictures import TiffPicture, mask_page, one_picture, planes_of
+from pixelwise.io.pictures.header import ORIENTATION_TAG, Header, within_limit
+from pixelwise.io.pictures.tiff_pictures import TiffPicture, mask_page, one_picture, planes_of
 
 if TYPE_CHECKING:
     import tifffile

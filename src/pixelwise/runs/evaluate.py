@@ -14,7 +14,7 @@ from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener, Silent
 from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
 from pixelwise.training.run_folder import saved_split

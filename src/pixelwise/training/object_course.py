@@ -18,7 +18,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.detection import to_instances
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener
 from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import ObjectScores, score_pictures

@@ -14,7 +14,7 @@ from pixelwise.data.crops.gaps import GapWeights
 from pixelwise.data.crops.pixel_crops import Pictures, TrainingCrops, collate_crops
 from pixelwise.data.fingerprint import Fingerprint, fingerprint
 from pixelwise.data.source import DataSource
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import Coarse, SegmentationModel

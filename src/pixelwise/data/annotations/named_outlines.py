@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelwise.data.annotations.outlines import Outline, OutlinedObjects, Points
-from pixelwise.data.labels import BACKGROUND_NAMES
+from pixelwise.data.masks.labels import BACKGROUND_NAMES
 from pixelwise.data.pairs import Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
 from pixelwise.instances import Box, Size

@@ -13,8 +13,8 @@ from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.pairs import Pair
 from pixelwise.data.targets import ignoring, read_target
 from pixelwise.errors import DataError
-from pixelwise.io.depth import ANY_NUMBERS, Learnt
 from pixelwise.io.images import read_picture
+from pixelwise.io.pictures.depth import ANY_NUMBERS, Learnt
 from pixelwise.types import LabelSpace, Sample
 
 POSITIONS_PER_CLASS = 1000

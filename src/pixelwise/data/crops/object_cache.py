@@ -12,9 +12,9 @@ from pixelwise.data.crops.budgeted import BudgetedCache
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.depth import ANY_NUMBERS, Learnt
 from pixelwise.io.images import read_picture
 from pixelwise.io.on_data import ignoring_objects
+from pixelwise.io.pictures.depth import ANY_NUMBERS, Learnt
 
 LARGEST_OBJECT_ID = 65534
 """The greatest id in a map; 65535 is reserved for pixels beyond a picture."""

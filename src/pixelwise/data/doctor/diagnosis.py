@@ -20,9 +20,9 @@ from pixelwise.data.doctor.picture_findings import find_broken, find_classes, fi
 from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, listed
 from pixelwise.data.locate import Located
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.listener import Listener, Silent
 from pixelwise.words import counted

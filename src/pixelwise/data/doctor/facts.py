@@ -14,8 +14,8 @@ from pixelwise.data.pairs import Pair
 from pixelwise.data.targets import read_target, touching
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
-from pixelwise.io.formats import read_header
 from pixelwise.io.images import image_info, read_image
+from pixelwise.io.pictures.formats import read_header
 from pixelwise.types import LabelSpace
 
 THUMBNAIL_SIDE = 32

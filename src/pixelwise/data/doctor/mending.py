@@ -19,9 +19,9 @@ import yaml
 from pixelwise.data.doctor.diagnosis import Diagnosis, diagnose
 from pixelwise.data.findings import Findings
 from pixelwise.data.locate import DESCRIPTION_FILE
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
-from pixelwise.data.survey import in_threads
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.instances import BoxMask, Instances

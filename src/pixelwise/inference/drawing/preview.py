@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.inference.pictures import as_rgb
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, read_uint8
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
-from pixelwise.io.header import naming_the_file
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
-from pixelwise.io.pages import count_pages
+from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
+from pixelwise.io.pictures.header import naming_the_file
+from pixelwise.io.pictures.pages import count_pages
 from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
 

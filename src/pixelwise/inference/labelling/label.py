@@ -15,8 +15,8 @@ from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.raster import takes_up_little
 from pixelwise.instances import Size
-from pixelwise.io.depth import Learnt
 from pixelwise.io.images import DecodedPicture
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.listener import Listener
 from pixelwise.tiling import TilePlan

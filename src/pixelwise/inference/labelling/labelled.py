@@ -17,7 +17,7 @@ from pixelwise.inference.pictures import as_rgb
 from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import RasterResult
 from pixelwise.instances import Instances, ObjectRule, Size
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.io.rasters.opening import RasterSource, Watch, open_source, read_uint8
 from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.preprocessing import Preprocessing

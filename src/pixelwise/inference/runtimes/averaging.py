@@ -18,7 +18,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.inference.runtimes.base import Runtime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime, on_window
 from pixelwise.inference.runtimes.views import View
-from pixelwise.io.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt
 from pixelwise.models import Coarse
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import bands, upsample_band

@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import naming_the_file
+from pixelwise.io.pictures.header import naming_the_file
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.source import Raster
 from pixelwise.io.rasters.stamps import Unchanged

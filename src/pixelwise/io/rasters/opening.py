@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
-from pixelwise.io.header import naming_the_file
 from pixelwise.io.images import to_uint8, with_channels
+from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
+from pixelwise.io.pictures.header import naming_the_file
 from pixelwise.io.rasters import zarr
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import NPY_MAGIC, open_npy

@@ -14,11 +14,11 @@ import numpy as np
 import tifffile
 
 from pixelwise.errors import DataError
-from pixelwise.io.formats import PICTURE_MAGIC, TIFF_MAGIC
-from pixelwise.io.header import naming_the_file
+from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
+from pixelwise.io.pictures.header import naming_the_file
+from pixelwise.io.pictures.tiff_pictures import one_picture
 from pixelwise.io.rasters.georeference import Georeference, Transform
 from pixelwise.io.rasters.opening import open_source
-from pixelwise.io.tiff_pictures import one_picture
 from pixelwise.words import counted
 
 _MOST_NAMED_FILES = 3  # names that a line lists

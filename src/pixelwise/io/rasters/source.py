@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import naming_the_file
-from pixelwise.io.photometric import flipped
+from pixelwise.io.pictures.header import naming_the_file
+from pixelwise.io.pictures.photometric import flipped
+from pixelwise.io.pictures.validity import all_of, measured, nodata_as_stored
 from pixelwise.io.rasters.georeference import Georeference
-from pixelwise.io.validity import all_of, measured, nodata_as_stored
 
 
 class RasterSource(Protocol):

@@ -13,17 +13,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.formats import decode, upright
-from pixelwise.io.header import ORIENTATION_TAG, naming_the_file
 from pixelwise.io.images import read_stored
-from pixelwise.io.photometric import flipped
+from pixelwise.io.pictures.formats import decode, upright
+from pixelwise.io.pictures.header import ORIENTATION_TAG, naming_the_file
+from pixelwise.io.pictures.photometric import flipped
+from pixelwise.io.pictures.tiff_pictures import mask_page, one_picture
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
 from pixelwise.io.rasters.source import ArrayPixels, PixelReader, Raster
 from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.io.tiff import header_of, nodata_of, palette_of_page
-from pixelwise.io.tiff_pictures import mask_page, one_picture
 
 MOST_SEGMENT_BYTES = 2**28
 """The most bytes that one tile or strip may decode to."""

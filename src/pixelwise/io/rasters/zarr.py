@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
-from pixelwise.io.header import naming_the_file
+from pixelwise.io.pictures.header import naming_the_file
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.segments import SegmentCache, covering, paste
 from pixelwise.io.rasters.source import Raster

@@ -13,8 +13,8 @@ from typing import Any
 from pixelwise.data.annotations.json_files import beside_its_picture, json_files
 from pixelwise.data.annotations.outlines import OutlinedObjects
 from pixelwise.data.annotations.picture_places import PicturePlaces
-from pixelwise.data.labels import BACKGROUND_NAMES
 from pixelwise.data.layouts.objects.coco_file import CocoFile, CocoPicture, read_coco
+from pixelwise.data.masks.labels import BACKGROUND_NAMES
 from pixelwise.data.pairs import NO_SPLIT, SPLIT_NAMES, Found, Pair
 from pixelwise.errors import DataError
 from pixelwise.words import agreeing, counted

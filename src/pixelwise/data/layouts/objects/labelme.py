@@ -27,8 +27,8 @@ from pixelwise.data.annotations.json_files import (
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.packed_png import decode_png
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.images import image_info

@@ -23,8 +23,8 @@ from pixelwise.data.annotations import named_outlines
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.packed_png import decode_png
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 

@@ -17,8 +17,8 @@ import numpy as np
 import yaml
 
 from pixelwise.data.annotations.outlines import AnnotationFile, Outline
+from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
-from pixelwise.data.survey import in_threads
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.yaml_text import load_yaml

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.validity import Transparent
+from pixelwise.io.pictures.validity import Transparent
 
 MAX_PIXELS_VARIABLE = "PIXELWISE_MAX_PIXELS"
 """Environment variable that sets the largest picture, in pixels, that is decoded whole; 2**28 when unset."""

@@ -22,7 +22,7 @@ from PIL import (
 )
 
 from pixelwise.errors import DataError, PagesError
-from pixelwise.io.header import ORIENTATION_TAG, Header, naming_the_file, within_limit
+from pixelwise.io.pictures.header import ORIENTATION_TAG, Header, naming_the_file, within_limit
 from pixelwise.io.tiff import decode_tiff, decode_with_opencv, read_tiff_header, tiff_palette
 
 # The plugins are named here, rather than found by Image.open, for two reasons: formats that run other programs stay

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.findings import Findings
-from pixelwise.data.survey import MaskCounts, Survey, merge
+from pixelwise.data.masks.survey import MaskCounts, Survey, merge
 from pixelwise.types import StoredValue
 from pixelwise.words import counted
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixelwise.data.dataset_yaml import Description
-from pixelwise.data.labels import background_of
+from pixelwise.data.masks.labels import background_of
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
 

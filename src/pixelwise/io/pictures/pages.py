@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pixelwise.errors import DataError
-from pixelwise.io.formats import plugin_of
-from pixelwise.io.header import Header, naming_the_file, within_limit
 from pixelwise.io.images import StoredPicture, as_stored_picture
+from pixelwise.io.pictures.formats import plugin_of
+from pixelwise.io.pictures.header import Header, naming_the_file, within_limit
 from pixelwise.io.tiff import count_tiff_pages, decode_tiff_page
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from pixelwise.errors import DataError
 from pixelwise.io.images import image_info, read_image
 from pixelwise.io.masks import read_mask
+from pixelwise.io.pictures.tiff_pictures import pictures_of
 from pixelwise.io.rasters.opening import open_source
-from pixelwise.io.tiff_pictures import pictures_of
 
 ALL = slice(None)
 PLANES = np.random.default_rng(0).integers(0, 256, (5, 32, 40), np.uint8)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pixelwise.data.labels import recognise
-from pixelwise.data.survey import survey_masks
+from pixelwise.data.masks.labels import recognise
+from pixelwise.data.masks.survey import survey_masks
 from pixelwise.errors import DataError
 from pixelwise.io.masks import read_mask
 from pixelwise.types import LabelSpace

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from pixelwise.data.findings import Finding
-from pixelwise.data.mask_faults import edge_values
+from pixelwise.data.masks.faults import edge_values
+from pixelwise.data.masks.survey import MaskCounts, merge
 from pixelwise.data.source import open_data
-from pixelwise.data.survey import MaskCounts, merge
 from pixelwise.errors import DataError
 
 SIZE = (64, 80)

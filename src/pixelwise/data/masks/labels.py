@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pixelwise.data.mask_faults import edge_values
-from pixelwise.data.survey import Survey
+from pixelwise.data.masks.faults import edge_values
+from pixelwise.data.masks.survey import Survey
 from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors

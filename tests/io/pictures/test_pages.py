@@ -15,7 +15,7 @@ from pixelwise.errors import DataError, PagesError
 from pixelwise.inference.labelling.jobs import Job, by_pages
 from pixelwise.io.images import image_info, read_image
 from pixelwise.io.masks import read_mask
-from pixelwise.io.pages import count_pages, read_page
+from pixelwise.io.pictures.pages import count_pages, read_page
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (3, 16, 20), np.uint8)

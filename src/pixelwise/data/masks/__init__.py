@@ -1,0 +1,1 @@
+"""What the stored values of masks mean, and what is wrong with masks."""
