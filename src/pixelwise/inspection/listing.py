@@ -36,7 +36,7 @@ class Listed:
 
 
 def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
-    """Build every model on shapes alone, in the order of the years.
+    """Build every model on shapes only, and list them in the order of their years.
 
     Args:
         classes: the number of classes that parameters are counted for.

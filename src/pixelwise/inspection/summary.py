@@ -155,7 +155,7 @@ class Inspection:
 
 
 def inspect_model(model: Model, *, size: tuple[int, int] = (512, 512)) -> Inspection:
-    """Trace a model on shapes alone.
+    """Trace a model on shapes only.
 
     Args:
         model: any model; it may be built under ``torch.device("meta")``.

@@ -67,7 +67,7 @@ class CardedModel(nn.Module):
         return self.encoder is None or self.encoder.exact
 
     def trace_geometry(self) -> Geometry:
-        """Find the geometry by running the network on shapes alone, whatever the card says."""
+        """Find the geometry by running the network on shapes only, even if the card states one."""
         raise NotImplementedError
 
     def _contradiction(self) -> str:

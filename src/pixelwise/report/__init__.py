@@ -1,4 +1,4 @@
-"""Self-contained pages: how well a model does and where it fails, and what was noticed about a data set."""
+"""Self-contained pages: the report of how well a model does and where it fails, and the findings about a data set."""
 
 from pixelwise.report.page import write_report
 

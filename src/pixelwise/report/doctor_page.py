@@ -1,4 +1,4 @@
-"""The doctor's page: what was noticed about a data set, with pictures of each kind of finding."""
+"""Writing the doctor's page: the findings about a data set, with pictures of each kind of finding."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from pixelwise.report.rendering import environment, style, versions
 from pixelwise.scoring.example import reduced_size
 
 DRAWN_PICTURES = 8
-"""Pictures that are drawn per finding."""
+"""The most pictures that are drawn per finding."""
 DRAWN_SIDE = 360
-"""Longer side in pixels that they are reduced to."""
+"""The longer side in pixels that drawn pictures are reduced to."""
 LISTED_FILES = 200
-"""Files that are listed per finding."""
+"""The most files that are listed per finding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ class Drawn:
 
     Args:
         id: the picture's path relative to its data set.
-        image: uint8 (H, W, 3), the annotation painted over it where it can be read.
-        annotated: whether it is.
+        image: uint8 (H, W, 3), with the annotation painted over it if that can be read.
+        annotated: whether the annotation is painted over it.
     """
 
     id: str
@@ -53,9 +53,9 @@ class Card:
     """A finding with its pictures.
 
     Args:
-        finding: what was noticed.
-        title: what kind it is.
-        why: why it matters.
+        finding: the finding.
+        title: the kind of finding, in words.
+        why: the reason why it matters.
         pictures: some of the pictures that it is about.
     """
 
@@ -68,13 +68,13 @@ class Card:
 def write_doctor_page(
     path: str | os.PathLike[str], diagnosis: Diagnosis, *, title: str, commands: Sequence[str] = ()
 ) -> None:
-    """Write what was noticed about a data set as one HTML file that needs no other.
+    """Write the findings about a data set as one HTML file that needs no other.
 
     Args:
-        path: the file to write; it appears whole or not at all.
-        diagnosis: what was noticed.
+        path: the file to write; it is written completely or not at all.
+        diagnosis: the diagnosis of the data set.
         title: heading of the page, such as the name of the data set.
-        commands: what to type to get the same again, or a clean copy.
+        commands: the commands that write the same page again, or a clean copy.
 
     Raises:
         PixelwiseError: the file cannot be written.
@@ -124,7 +124,7 @@ def _card(finding: Finding, source: DataSource | None) -> Card:
 
 
 def _draw(file: str, pair: Pair | None, source: DataSource) -> Drawn | None:
-    """Draw a picture with its annotation; None where it is no picture or cannot be read."""
+    """Draw a picture with its annotation; None if the file is no picture or cannot be read."""
     path = source.root / file if pair is None else pair.image
     if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
         return None
@@ -150,7 +150,7 @@ def _painted(image: NDArray[np.uint8], pair: Pair, source: DataSource) -> NDArra
 
 
 def _shares(source: DataSource | None, shares: Mapping[str, float]) -> list[tuple[str, tuple[int, int, int], float]]:
-    """Name, colour and share of the pixels of each class."""
+    """Give the name, the colour and the share of the pixels of each class."""
     if source is None:
         return []
     named = zip(source.label_space.names, source.label_space.colors, strict=True)

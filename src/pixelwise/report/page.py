@@ -1,4 +1,4 @@
-"""Putting the page together: everything inlined, so that the one file can be mailed, kept and opened anywhere."""
+"""Writing the report: everything is inside one file, so that it can be mailed, kept and opened anywhere."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.example import Example
 
 NUMBERED_CLASSES = 20
-"""Up to this many classes the cells of the confusion table hold numbers; more would not be legible."""
+"""The most classes for which the cells of the confusion table hold numbers; more would not be legible."""
 
 DRAWN_CLASSES = 64
-"""Up to this many classes there is a confusion table; beyond, only the list of the largest confusions."""
+"""The most classes for which there is a confusion table; with more, only the largest confusions are listed."""
 
 LISTED_CONFUSIONS = 8
-"""How many pairs of confused classes are listed at most."""
+"""The most pairs of confused classes that are listed."""
 
 FEWEST_PICTURES_IN_DISTRIBUTION = 8
-"""From this many pictures on the distribution of their figures is drawn."""
+"""The fewest pictures for which the distribution of their figures is drawn."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Pixels of class ``target`` that were taken for ``prediction``, and their share of the class's pixels."""
+    """The pixels of class ``target`` that were labelled ``prediction``, and their share of the class's pixels."""
 
     target: str
     prediction: str
@@ -55,14 +55,14 @@ def write_report(
     """Write the report as one HTML file that needs no other.
 
     Args:
-        path: the file to write; it appears whole or not at all.
+        path: the file to write; it is written completely or not at all.
         title: heading of the page.
-        evaluation: the scores; those of single pictures are shown as a distribution where there are enough.
-        examples: pictures beside their truth.
+        evaluation: the scores; those of single pictures are shown as a distribution if there are enough.
+        examples: pictures beside their targets.
         history: rows of ``metrics.csv``; see :func:`pixelwise.report.figures.draw_curves`.
         settings: name, value and reason of each setting.
         notes: paragraphs that belong to the scores.
-        commands: what to type to get the same again.
+        commands: the commands that give the same results again.
 
     Raises:
         PixelwiseError: the file cannot be written.
@@ -92,7 +92,7 @@ def write_report(
 
 
 def confusion_context(scores: Scores | None) -> dict[str, Any]:
-    """Lay out what the page says of classes of pixels that are taken for each other."""
+    """Give what the page shows of pixels that were labelled with another class."""
     if scores is None:
         return {"names": (), "shares": None, "numbered": False, "confusions": ()}
     classes = len(scores.names)
@@ -105,7 +105,7 @@ def confusion_context(scores: Scores | None) -> dict[str, Any]:
 
 
 def confusion_shares(scores: Scores) -> list[list[float]]:
-    """Divide each row of the counts by its sum: (K, K) shares of a class's pixels, zeros for a class without any."""
+    """Divide each row of the counts by its sum: (K, K) shares of a class's pixels, zeros for a class without pixels."""
     pixels = np.maximum(1, scores.target_pixels)
     shares: list[list[float]] = (scores.counts / pixels[:, None]).tolist()
     return shares
@@ -126,7 +126,7 @@ def largest_confusions(scores: Scores) -> tuple[Confusion, ...]:
 
 
 def distribution(figures: Sequence[float], *, bins: int = 20) -> list[int] | None:
-    """Count figures of pictures in equal steps from 0 to 1; None where they are too few for a distribution."""
+    """Count figures of pictures in bins of equal width from 0 to 1; None if there are too few for a distribution."""
     defined = [figure for figure in figures if not math.isnan(figure)]
     if len(defined) < FEWEST_PICTURES_IN_DISTRIBUTION:
         return None

@@ -1,4 +1,4 @@
-"""What all pages share: templates and their filters, the style, and the versions of what made them."""
+"""Code that all pages share: the templates and their filters, the style, and the versions of packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LISTED_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", 
 
 
 def environment() -> jinja2.Environment:
-    """The templates of this folder, with the filters that they use."""
+    """Give the templates of this folder, with the filters that they use."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("pixelwise.report", "."),
         autoescape=True,
@@ -43,23 +43,23 @@ def environment() -> jinja2.Environment:
 
 
 def style() -> str:
-    """The style sheet, to be put into a page."""
+    """Give the style sheet that is put into a page."""
     return resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
-    """Name what the figures were computed with."""
+    """Give the versions of the packages that the figures were computed with."""
     found = {"Python": platform.python_version()}
     for package in _LISTED_PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout, or an optional package
+        except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed, or an optional package
             continue
     return found
 
 
 def _cell(value: str | float, kind: ColumnKind) -> str:
-    """Show a cell of a table; a ratio that is not defined is a dash."""
+    """Format a cell of a table; a ratio that is not defined is a dash."""
     if isinstance(value, str):
         return value
     if kind == "count":
@@ -82,7 +82,7 @@ def _css(color: Color) -> str:
 
 
 def _percent(value: float) -> str:
-    """Show a share in as few characters as tell it."""
+    """Format a share as a percentage with as few characters as possible."""
     if 0 < value < 0.001:
         return "<0.1%"
     return f"{100 * value:.1f}%"
@@ -90,6 +90,6 @@ def _percent(value: float) -> str:
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
     jpeg = io.BytesIO()
-    # Without `optimize`, for which Pillow reserves a byte per pixel; noisy pictures take more, and saving then fails.
+    # Not with `optimize`: Pillow then reserves only one byte per pixel, and saving fails for noisy pictures.
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
