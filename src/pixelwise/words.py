@@ -12,6 +12,7 @@ IRREGULAR_PLURALS = {
     "was": "were",
     "has": "have",
     "does": "do",
+    "touches": "touch",
 }
 """Irregular words: nouns -> their plural, verbs in the singular -> verbs in the plural."""
 

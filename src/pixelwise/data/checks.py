@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings, listed
-from pixelwise.data.layouts.nearest import shared_patterns
+from pixelwise.data.layouts.nearest import is_lfs_pointer, lfs_advice, shared_patterns
 from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.unused import like_names
+from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
 from pixelwise.words import agreeing, counted
@@ -73,20 +74,22 @@ def _mend(picture: str, candidates: Sequence[str]) -> str:
 
 
 def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
-    """Find pairs whose picture and annotation differ in size, and masks compressed with loss, by headers alone.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
+    """Find pairs that cannot be read, that differ in size, and masks compressed with loss, by headers alone."""
+    broken: dict[str, str] = {}
     differing: dict[str, str] = {}
     lossy: dict[str, Path] = {}
     exchanged = False
-    for pair, (image, mask, loses) in zip(pairs, in_threads(_sizes, pairs), strict=True):
+    for pair, sizes in zip(pairs, in_threads(_try_sizes, pairs), strict=True):
+        if isinstance(sizes, str):
+            broken[pair.id] = sizes
+            continue
+        image, mask, loses = sizes
         if loses and pair.mask is not None:
             lossy[pair.id] = pair.mask
         if mask is not None and image != mask:
             differing[pair.id] = f"{pair.id} {_text(image)} with mask {_text(mask)}"
             exchanged |= image == mask[::-1]
+    find_unreadable(broken, len(pairs), findings)
     if lossy:
         first = next(iter(lossy.values()))
         findings.add(
@@ -112,8 +115,30 @@ def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
     )
 
 
+def find_unreadable(broken: Mapping[str, str], count: int, findings: Findings) -> None:
+    """Tell which pictures cannot be used because a file of theirs cannot be read.
+
+    Args:
+        broken: id of each such pair -> why; the message names the file.
+        count: how many pairs were looked at.
+        findings: where to add it, if there is any.
+    """
+    if broken:
+        what = f"{counted(len(broken), 'picture', of=count)} cannot be used: {next(iter(broken.values()))}"
+        findings.add("unreadable", what, files=broken, pairs=broken)
+
+
 def _annotated(pair: Pair) -> bool:
     return pair.mask is not None or pair.objects is not None
+
+
+def _try_sizes(pair: Pair) -> tuple[Size, Size | None, bool] | str:
+    """As :func:`_sizes`, or why they cannot be read."""
+    try:
+        return _sizes(pair)
+    except DataError as error:
+        pointer = next((path for path in (pair.image, pair.mask) if path is not None and is_lfs_pointer(path)), None)
+        return str(error) if pointer is None else lfs_advice(pointer)
 
 
 def _sizes(pair: Pair) -> tuple[Size, Size | None, bool]:

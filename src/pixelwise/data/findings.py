@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -162,6 +162,20 @@ class Finding:
         return f"{self.what}; {self.mend}" if self.mend else self.what
 
 
+class RefusedError(DataError):
+    """A data set cannot be used because of what was found in it.
+
+    Args:
+        errors: the findings that forbid it, one or more; the message has a line for each.
+        findings: all findings so far.
+    """
+
+    def __init__(self, errors: Sequence[Finding], findings: tuple[Finding, ...]) -> None:
+        lines = [finding.line for finding in errors]
+        super().__init__(lines[0] if len(lines) == 1 else f"{len(lines)} faults:\n  " + "\n  ".join(lines))
+        self.findings = findings
+
+
 @dataclass
 class Findings:
     """A list of findings, in the order in which they were made.
@@ -204,13 +218,11 @@ class Findings:
         """Raise if there is an error; with ``skip_bad``, only for errors that remain when pairs are left out.
 
         Raises:
-            DataError: all errors, one line each.
+            RefusedError: all errors, one line each.
         """
         errors = [finding for finding in self.of("error") if not (skip_bad and finding.pairs)]
-        if len(errors) == 1:
-            raise DataError(errors[0].line)
         if errors:
-            raise DataError(f"{len(errors)} faults:\n  " + "\n  ".join(finding.line for finding in errors))
+            raise RefusedError(errors, tuple(self.made))
 
 
 def listed(items: Iterable[str], *, most: int = 5) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pixelwise.data.checks import check_files, with_masks
+from pixelwise.data.checks import check_files, find_unreadable, with_masks
 from pixelwise.data.findings import Finding, Findings
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.masks.faults import find_mask_faults
@@ -125,7 +125,7 @@ def open_data(
     find_unused(root, _every(found.splits), findings)
     splits = with_masks(found.splits, root, findings)
     check_files(_every(splits), findings)
-    looked = _look_into_masks(_every(splits), located, label_space, findings, skip_bad=skip_bad)
+    looked = _look_into_masks(_every(splits), located, label_space, findings)
     findings.refuse(skip_bad=skip_bad)
     splits = _without(splits, findings.unusable())
     every = _every(splits)
@@ -169,14 +169,11 @@ class _Looked:
 
 
 def _look_into_masks(
-    every: tuple[Pair, ...], located: Located, label_space: LabelSpace | None, findings: Findings, *, skip_bad: bool
+    every: tuple[Pair, ...], located: Located, label_space: LabelSpace | None, findings: Findings
 ) -> _Looked | None:
     """Look into masks and find those that would be misread; None where nothing is to be learnt from them.
 
     That is so where objects are annotated, and where a model's own classes are those of the masks.
-
-    Raises:
-        DataError: a mask cannot be read.
     """
     unusable = findings.unusable()
     usable = tuple(pair for pair in every if pair.id not in unusable)
@@ -185,12 +182,9 @@ def _look_into_masks(
     if label_space is not None and _has_names(located, label_space.names):
         return None
     masks, sampled = _for_survey(usable)
-    try:
-        counts = count_masks(masks)
-    except DataError:
-        findings.refuse(skip_bad=skip_bad)
-        raise
+    counts, broken = count_masks(masks)
     ids = {pair.mask: pair.id for pair in usable if pair.mask is not None}
+    find_unreadable({ids[path]: str(error) for path, error in broken.items()}, len(masks), findings)
     description = located.description
     named = description is not None and isinstance(description.classes, dict)
     mapped = named or (located.found.stored is not None and (description is None or description.classes is None))

@@ -116,8 +116,9 @@ def test_a_set_without_any_usable_pair_is_refused_by_its_first_fault(data: Path)
         mask.rename(mask.with_name(f"{mask.stem}_disc.png"))
     diagnosis = diagnose(data)
     assert not diagnosis.opened
+    assert diagnosis.findings[0].kind == "pair_without_mask"
     assert "no mask" in diagnosis.findings[0].what
-    assert "each class has a file of its own" in diagnosis.findings[0].what
+    assert "each class has a file of its own" in diagnosis.findings[0].mend
 
 
 def coco_set(root: Path) -> Path:

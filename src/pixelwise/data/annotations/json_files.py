@@ -35,11 +35,14 @@ def read_json(path: Path, *marks: str) -> Any:
     """Read a JSON file that holds all of ``marks`` in quotes; None if it lacks one, which is checked before parsing.
 
     Raises:
-        DataError: the file cannot be read, or has the marks but is damaged.
+        DataError: the file cannot be read, is empty, has the marks but is damaged, or has one and ends too early.
     """
     try:
         text = _decoded(path.read_bytes())
-        if not all(f'"{mark}"' in text for mark in marks):
+        present = [f'"{mark}"' in text for mark in marks]
+        if not text.strip() or (any(present) and text.rstrip()[-1] not in "}]"):  # the other marks may have been lost
+            raise DataError(f"{path}: the JSON is damaged (it ends too early); export or download it again")
+        if not all(present):
             return None
         return json.loads(text)
     except UnicodeDecodeError as error:

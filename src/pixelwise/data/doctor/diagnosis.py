@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from pixelwise.data.doctor.facts_cache import from_bytes, key_of, to_bytes
 from pixelwise.data.doctor.object_findings import find_objects
 from pixelwise.data.doctor.picture_findings import find_broken, find_classes, find_mixtures
 from pixelwise.data.file_cache import FileCache
-from pixelwise.data.findings import GRAVITIES, Finding, Findings, listed
+from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError, listed
 from pixelwise.data.locate import Located
 from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
@@ -29,6 +29,11 @@ from pixelwise.words import counted
 
 FEW_PICTURES = 10
 """The fewest pictures of a split for which its scores are meaningful."""
+FEW_SAY = {
+    "train": ("nothing is left to learn from", "little is learnt from so few"),
+    "val": ("nothing is left to score by", "its scores say little"),
+}
+"""Split -> the words for an empty split, and for a small one."""
 _KEPT_AT_ONCE = 64
 """The number of facts that are written to the cache together; if the check is stopped, no more are lost."""
 
@@ -116,6 +121,8 @@ def diagnose(
     findings = Findings()
     try:
         source = open_data(path, seed=seed, skip_bad=True)
+    except RefusedError as error:
+        return Diagnosis(_gravest_first(error.findings), None)
     except DataError as error:
         findings.add("not_understood", str(error))
         return Diagnosis(tuple(findings), None)
@@ -129,8 +136,11 @@ def diagnose(
     find_mixtures(good, findings)
     find_classes(source, good, split_of, findings)
     find_objects(source, good, split_of, findings)
-    ranked = sorted(findings, key=lambda one: GRAVITIES.index(one.gravity))
-    return Diagnosis(tuple(ranked), source, _summary(source, good), tuple(map(tuple, same_files(good))))
+    return Diagnosis(_gravest_first(findings), source, _summary(source, good), tuple(map(tuple, same_files(good))))
+
+
+def _gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: GRAVITIES.index(one.gravity)))
 
 
 def _look(
@@ -179,7 +189,7 @@ def _find_shared(source: DataSource, findings: Findings) -> None:
     for name in ("train", "val"):
         pairs = source.splits.get(name, ())
         if len(pairs) < FEW_PICTURES:
-            says = "its scores say little" if pairs else "nothing is left to score by"
+            says = FEW_SAY[name][1 if pairs else 0]
             what = f"split {name} has {counted(len(pairs), 'picture')}: {says}"
             findings.add("small_split", what, files=[pair.id for pair in pairs])
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from pixelwise.data.doctor.outline_faults import OutlineFaults, find_outline_faults
 from pixelwise.data.pairs import Pair
-from pixelwise.data.targets import read_target, touching
+from pixelwise.data.targets import ignoring, read_target, touching
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
-from pixelwise.io.images import image_info, read_image
+from pixelwise.io.images import image_info, read_picture
 from pixelwise.io.pictures.formats import read_header
 from pixelwise.types import LabelSpace
 
@@ -56,7 +56,8 @@ class Facts:
         digest: a digest that is equal for files of the same bytes.
         phash: 64 bits that hardly change with size, light and compression (DCT of the thumbnail, above its median).
         thumbnail: float32 (32, 32), grey, of mean 0 and length 1.
-        pixels: (K,) pixels of each class, without ignored pixels; None if no mask is read.
+        pixels: (K,) pixels of each class, without ignored pixels and those for which the picture holds no data; None if
+            no mask is read.
         plain: whether all pixels of the picture are equal.
         objects: the facts of its objects; None if no objects are annotated.
     """
@@ -84,13 +85,14 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
     """
     try:
         info = image_info(pair.image)
-        image = read_image(pair.image, channels=1 if info.channels in (1, 3) else info.channels)
-        pixels = None if label_space is None else _class_pixels(pair, label_space)
+        picture = read_picture(pair.image, channels=1 if info.channels in (1, 3) else info.channels)
+        pixels = None if label_space is None else _class_pixels(pair, label_space, picture.valid)
         objects = None if pair.objects is None else _object_facts(pair)
         turned = _is_turned(pair)
         content = pair.image.read_bytes()
     except DataError as error:
         return Facts(pair.id, str(error))
+    image = picture.image
     small = cv2.resize(image[0].astype(np.float32), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:8, :8]
     bits = (low > np.median(low)).reshape(-1)
@@ -119,8 +121,8 @@ def _is_turned(pair: Pair) -> bool:
     return picture.orientation > 1 and mask.orientation == 1 and ambiguous
 
 
-def _class_pixels(pair: Pair, label_space: LabelSpace) -> tuple[int, ...]:
-    mask = read_target(pair, label_space)
+def _class_pixels(pair: Pair, label_space: LabelSpace, valid: NDArray[np.bool_] | None) -> tuple[int, ...]:
+    mask = ignoring(read_target(pair, label_space), valid, label_space)
     counts = np.bincount(mask.reshape(-1), minlength=len(label_space))[: len(label_space)]
     return tuple(counts.tolist())
 

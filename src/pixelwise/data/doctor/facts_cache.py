@@ -16,7 +16,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.data.unused import ReadsFiles
 from pixelwise.types import LabelSpace
 
-FORM = 1
+FORM = 2
 """The version of stored facts. It changes whenever the same files give other facts; other versions are not read."""
 
 

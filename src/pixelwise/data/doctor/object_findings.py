@@ -27,20 +27,22 @@ def find_objects(source: DataSource, facts: Sequence[Facts], split_of: Mapping[s
         what = f"{counted(len(empty), 'picture', 'has', of=len(known))} no object, {empty[0]} among them"
         findings.add("no_objects", what, mend="if objects are to be seen on them, annotate them", files=empty)
 
-    def report(kind: str, count_in: Callable[[ObjectFacts], int], says: str, mend: str = "") -> None:
+    def report(kind: str, count_in: Callable[[ObjectFacts], int], verb: str, says: str, mend: str = "") -> None:
         counts = {id: count for id, one in known.items() if (count := count_in(one))}
         if counts:
             first = next(iter(counts))
-            what = f"{counted(sum(counts.values()), 'object', of=total)} {says}, on {first} among others"
+            others = " among others" if len(counts) > 1 else ""
+            what = f"{counted(sum(counts.values()), 'object', verb, of=total)} {says}, on {first}{others}"
             findings.add(kind, what, mend=mend, files=counts)
 
-    report("touching_objects", lambda one: one.touching, "touch another of their class")
-    report("tiny_objects", _count_tiny, f"have fewer than {TINY_PIXELS} pixels")
-    report("repeated_object", lambda one: one.repeated, "are annotated twice with the same pixels", "remove the copies")
+    report("touching_objects", lambda one: one.touching, "touches", "another of the same class")
+    report("tiny_objects", _count_tiny, "has", f"fewer than {TINY_PIXELS} pixels")
+    remove = "remove the copies"
+    report("repeated_object", lambda one: one.repeated, "is", "annotated twice with the same pixels", remove)
     beyond = "if the pictures were cut or shrunk, annotate them as they are now"
-    report("outside_picture", lambda one: one.faults.beyond, "have outlines that reach beyond the picture", beyond)
+    report("outside_picture", lambda one: one.faults.beyond, "has", "outlines that reach beyond the picture", beyond)
     crossing = "draw them again; a side that crosses another leaves open what is inside"
-    report("crossing_outline", lambda one: one.faults.crossing, "have outlines that cross themselves", crossing)
+    report("crossing_outline", lambda one: one.faults.crossing, "has", "outlines that cross themselves", crossing)
 
 
 def _count_tiny(one: ObjectFacts) -> int:

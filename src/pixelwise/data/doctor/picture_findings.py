@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pixelwise.data.checks import find_unreadable
 from pixelwise.data.doctor.facts import Facts
 from pixelwise.data.findings import Findings, listed
 from pixelwise.data.source import DataSource
@@ -18,11 +19,7 @@ RARE_SHARE = 0.001
 
 def find_broken(facts: Sequence[Facts], findings: Findings) -> None:
     """Find files that cannot be read."""
-    broken = [one for one in facts if one.error]
-    if broken:
-        what = f"{counted(len(broken), 'picture', of=len(facts))} cannot be used: {broken[0].error}"
-        ids = [one.id for one in broken]
-        findings.add("unreadable", what, files=ids, pairs=ids)
+    find_unreadable({one.id: one.error for one in facts if one.error}, len(facts), findings)
 
 
 def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
@@ -68,7 +65,8 @@ def find_classes(source: DataSource, facts: Sequence[Facts], split_of: Mapping[s
     empty = [id for id, pixels in masked.items() if not pixels.any()]
     if empty:
         what = f"{counted(len(empty), 'mask', 'is', of=len(masked))} void everywhere, {empty[0]} among them"
-        findings.add("all_ignored", what, mend="annotate them, or leave them out", files=empty)
+        mend = "annotate them, or leave them out; what is transparent in a picture is void, too"
+        findings.add("all_ignored", what, mend=mend, files=empty)
     background = source.label_space.background
     if background is not None:
         bare = [id for id, pixels in masked.items() if pixels.any() and pixels.sum() == pixels[background]]

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from pixelwise.data.layouts.masks import ade20k, camvid, chase_db1, cityscapes, cwfid, drive, folder, roboflow, voc
-from pixelwise.data.layouts.nearest import explain, is_lfs_pointer
+from pixelwise.data.layouts.nearest import explain, is_lfs_pointer, lfs_advice
 from pixelwise.data.layouts.objects import (
     coco,
     cvat,
@@ -94,7 +94,4 @@ def _check_downloaded(found: Found) -> None:
     first = next(pair for pairs in found.splits.values() for pair in pairs)
     for path in (first.image, first.mask):
         if path is not None and is_lfs_pointer(path):
-            raise DataError(
-                f"{path}: this is a pointer of Git LFS and not the file itself; run `git lfs pull` where the data were "
-                "cloned"
-            )
+            raise DataError(lfs_advice(path))

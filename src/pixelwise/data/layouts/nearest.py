@@ -85,6 +85,13 @@ def is_lfs_pointer(path: Path) -> bool:
         return False
 
 
+def lfs_advice(path: Path) -> str:
+    """Say what a pointer of Git LFS is and how to get the file that it stands for."""
+    return (
+        f"{path}: this is a pointer of Git LFS and not the file itself; run `git lfs pull` where the data were cloned"
+    )
+
+
 def _look(root: Path) -> _Seen:
     files: list[str] = []
     folders: list[str] = []

@@ -108,7 +108,10 @@ def survey_masks(masks: Sequence[Path]) -> Survey:
     Raises:
         DataError: a mask cannot be read, or as :func:`merge`.
     """
-    return merge(count_masks(masks))
+    counts, broken = count_masks(masks)
+    if broken:
+        raise next(iter(broken.values()))
+    return merge(counts)
 
 
 def merge(masks: Sequence[MaskCounts]) -> Survey:
@@ -153,19 +156,22 @@ def merge(masks: Sequence[MaskCounts]) -> Survey:
     return survey
 
 
-def count_masks(masks: Sequence[Path]) -> list[MaskCounts]:
+def count_masks(masks: Sequence[Path]) -> tuple[list[MaskCounts], dict[Path, DataError]]:
     """Count what each mask holds, in threads; masks that have not changed since they were counted are not read again.
 
-    Raises:
-        DataError: a mask cannot be read.
+    Returns:
+        What the masks hold that can be read, and why others cannot.
     """
     with FileCache() as cache:
         keys = {path: json.dumps(["mask", _FORM, stamp(path)]) for path in masks if path.exists()}
         kept = cache.find(keys.values())
         fresh = [path for path in masks if keys.get(path) not in kept]
-        counted = dict(zip(fresh, in_threads(_count, fresh), strict=True))
+        tried = dict(zip(fresh, in_threads(_try_to_count, fresh), strict=True))
+        counted = {path: result for path, result in tried.items() if isinstance(result, MaskCounts)}
         cache.keep({keys[path]: _to_bytes(counts) for path, counts in counted.items() if path in keys})
-    return [counted[path] if path in counted else _from_bytes(path, kept[keys[path]]) for path in masks]
+    broken = {path: result for path, result in tried.items() if isinstance(result, DataError)}
+    readable = [path for path in masks if path not in broken]
+    return [counted[path] if path in counted else _from_bytes(path, kept[keys[path]]) for path in readable], broken
 
 
 def _to_bytes(counts: MaskCounts) -> bytes:
@@ -180,6 +186,13 @@ def _from_bytes(path: Path, content: bytes) -> MaskCounts:
     values, pixels, flat = (np.array(part, np.int64) for part in numbers)
     colors = None if palette is None else tuple((red, green, blue) for red, green, blue in palette)
     return MaskCounts(path, values, pixels, flat, by_color, colors, gaps, in_alpha, crowded)
+
+
+def _try_to_count(path: Path) -> MaskCounts | DataError:
+    try:
+        return _count(path)
+    except DataError as error:
+        return error
 
 
 def _count(path: Path) -> MaskCounts:
