@@ -79,6 +79,7 @@ def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
     differing: dict[str, str] = {}
     lossy: dict[str, Path] = {}
     exchanged = False
+    noun = "mask"
     for pair, sizes in zip(pairs, in_threads(_try_sizes, pairs), strict=True):
         if isinstance(sizes, str):
             broken[pair.id] = sizes
@@ -87,7 +88,8 @@ def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
         if loses and pair.mask is not None:
             lossy[pair.id] = pair.mask
         if mask is not None and image != mask:
-            differing[pair.id] = f"{pair.id} {_text(image)} with mask {_text(mask)}"
+            noun = "mask" if pair.mask is not None else "annotation"
+            differing[pair.id] = f"{pair.id} {_text(image)} with {noun} {_text(mask)}"
             exchanged |= image == mask[::-1]
     find_unreadable(broken, len(pairs), findings)
     if lossy:
@@ -102,10 +104,10 @@ def check_files(pairs: tuple[Pair, ...], findings: Findings) -> None:
         )
     if not differing:
         return
-    mend = "export each mask at the size of its picture"
+    mend = "export each mask at the size of its picture" if noun == "mask" else "annotate the pictures as they are now"
     if exchanged:
         mend += ". Where height and width are exchanged, one of the two has an EXIF rotation that the other lacks"
-    others = counted(len(differing), "mask", "has", of=len(pairs))
+    others = counted(len(differing), noun, "has", of=len(pairs))
     findings.add(
         "size_differs",
         f"{others} another size than the picture (height x width): {listed(differing.values())}",

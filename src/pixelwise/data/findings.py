@@ -60,6 +60,9 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "mixed_pictures": FindingKind(
         "warning", "Pictures of different kinds", "Channels or depth differ from file to file."
     ),
+    "alike_classes": FindingKind(
+        "warning", "Classes of nearly the same name", "One class that is written in two ways is learnt as two."
+    ),
     "class_absent": FindingKind("warning", "A class that a split does not have", "It is not learnt, or has no score."),
     "all_ignored": FindingKind("warning", "Masks that are void everywhere", "They teach nothing."),
     "all_background": FindingKind(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixelwise.data.checks import check_files, find_unreadable, with_masks
-from pixelwise.data.findings import Finding, Findings
+from pixelwise.data.findings import Finding, Findings, RefusedError
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.masks.faults import find_mask_faults
 from pixelwise.data.masks.labels import recognise
@@ -120,8 +120,27 @@ def open_data(
     if not 0 < val_fraction < 1:
         raise SettingError(f"val_fraction is {val_fraction}; expected a share above 0 and below 1")
     located = path if isinstance(path, Located) else locate(Path(path))
-    root, found = located.root, located.found
     findings = Findings()
+    try:
+        return _open(located, findings, label_space, val_fraction, seed, skip_bad=skip_bad)
+    except RefusedError:
+        raise
+    except DataError as error:
+        findings.add("not_understood", str(error))
+        raise RefusedError(findings.made[-1:], tuple(findings)) from error
+
+
+def _open(
+    located: Located,
+    findings: Findings,
+    label_space: LabelSpace | None,
+    val_fraction: float,
+    seed: int,
+    *,
+    skip_bad: bool,
+) -> DataSource:
+    """As :func:`open_data`; what is noticed until an error is raised is in ``findings``."""
+    root, found = located.root, located.found
     find_unused(root, _every(found.splits), findings)
     splits = with_masks(found.splits, root, findings)
     check_files(_every(splits), findings)

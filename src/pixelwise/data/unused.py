@@ -106,13 +106,16 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
 def like_names(picture: str, names: Iterable[str]) -> list[str]:
     """Find the files whose names hold that of a picture, as candidates for its mask.
 
+    A name that ends in a number is not held by one that ends in a longer number: ``1`` is no part of ``10_mask``.
+
     Args:
         picture: path of the picture.
         names: paths of files, the picture itself perhaps among them.
     """
     others = [name for name in names if name != picture]
     stem = Path(picture).stem.lower()
-    found = [name for name in others if stem in Path(name).stem.lower()]
+    whole = re.compile(rf"(?<!\d){re.escape(stem)}(?!\d)" if stem[:1].isdigit() else rf"{re.escape(stem)}(?!\d)")
+    found = [name for name in others if whole.search(Path(name).stem.lower())]
     if not found:
         words = [word for word in re.split("[-_ ]", stem) if any(letter.isdigit() for letter in word)]
         found = [name for name in others if words and all(word in Path(name).stem.lower() for word in words)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults import coco, descriptions, masks, named_shapes, names, objects, pictures, splits, yolo  # noqa: F401 -- they fill the table
-from faults.sets import SOUND
+from faults.sets import SOUND, by_lists
 from faults.table import FAULTS, Writer
 
 from pixelwise.data.doctor.diagnosis import diagnose
@@ -54,3 +54,16 @@ def test_faults_are_found(name: str, sound_set: Callable[[Writer], Path], tmp_pa
 
 def test_there_are_many_kinds_of_faults() -> None:
     assert len(FAULTS) >= LEAST_FAULTS
+
+
+def test_faults_are_told_together(sound_set: Callable[[Writer], Path], tmp_path: Path) -> None:
+    """Also where the masks of what is left mean nothing known."""
+    root = tmp_path / "set"
+    shutil.copytree(sound_set(by_lists), root)
+    (root / "masks/2.png").unlink()
+    (root / "images/4.png").write_bytes(b"")
+    FAULTS["number_that_no_class_has"].breaks(root)
+    found = {one.kind: one.line for one in diagnose(root).findings if one.gravity == "error"}
+    assert set(found) == {"pair_without_mask", "unreadable", "not_understood"}
+    for kind, file in (("pair_without_mask", "2.png"), ("unreadable", "4.png"), ("not_understood", "3.png")):
+        assert file in found[kind]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -38,6 +40,33 @@ def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
         what = f"{counted(len(turned), 'picture', 'has', of=len(facts))} an EXIF rotation that its mask lacks"
         mend = "look whether the mask fits the picture as it is shown; save both without a rotation"
         findings.add("turned_picture", f"{what}, {turned[0]} among them", mend=mend, files=turned)
+
+
+def find_alike_classes(source: DataSource, facts: Sequence[Facts], findings: Findings) -> None:
+    """Find classes whose names differ only in case, blanks, hyphens, underscores or the form of Unicode."""
+    names = source.label_space.names
+    alike: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        plain = re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name)).casefold()
+        alike.setdefault(plain, []).append(index)
+    for members in alike.values():
+        if len(members) < 2:
+            continue
+        ids = {index: [one.id for one in facts if _shows(one, index)] for index in members}
+        rare = ids[min(members, key=lambda index: len(ids[index]))]
+        named = " and ".join(f"'{names[index]}' (on {counted(len(ids[index]), 'picture')})" for index in members)
+        example = f", {rare[0]} among the few" if rare else ""
+        mend = "if they are one class, correct the names, or merge the classes in a dataset.yaml"
+        findings.add(
+            "alike_classes", f"the classes {named} differ only in how they are written{example}", mend=mend, files=rare
+        )
+
+
+def _shows(one: Facts, index: int) -> bool:
+    """Whether a class is annotated on a picture."""
+    if one.objects is not None:
+        return index in one.objects.labels
+    return one.pixels is not None and one.pixels[index] > 0
 
 
 def find_classes(source: DataSource, facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:

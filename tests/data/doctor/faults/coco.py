@@ -84,7 +84,7 @@ def no_categories(root: Path) -> None:
         write(root / name, {**_read(root, name), "categories": [], "annotations": []})
 
 
-@fault(coco, "size_differs", "error", "images/3.png 32x48 with mask 48x32")
+@fault(coco, "size_differs", "error", "images/3.png 32x48 with annotation 48x32")
 def stated_size_that_is_not_the_pictures(root: Path) -> None:
     content = _read(root)
     content["images"][3].update(width=32, height=48)

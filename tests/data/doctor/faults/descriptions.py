@@ -33,6 +33,11 @@ def list_of_classes_that_is_too_short(root: Path) -> None:
     write(root / "classes.txt", "background\nleaf\n")
 
 
+@fault(by_lists, "alike_classes", "warning", "the classes 'leaf' (on 24 pictures) and 'Leaf' (on 24 pictures)")
+def classes_of_one_name_in_two_spellings(root: Path) -> None:
+    write(root / "classes.txt", "background\nleaf\nLeaf\n")
+
+
 @fault(by_folders, "class_absent", "warning", "split train has no pixel of stem")
 def list_of_classes_that_is_too_long(root: Path) -> None:
     write(root / "classes.txt", "background\nthing\nstem\n")

@@ -35,7 +35,7 @@ def shapes_in_another_encoding(root: Path) -> None:
     (root / ONE).write_bytes(text.encode("gb18030"))
 
 
-@fault(labelme, "size_differs", "error", "train/3.png 32x48 with mask 64x96")
+@fault(labelme, "size_differs", "error", "train/3.png 32x48 with annotation 64x96")
 def shapes_of_a_picture_that_was_shrunk(root: Path) -> None:
     write(root / ONE, {**_read(root), "imageHeight": 64, "imageWidth": 96})
 
@@ -79,7 +79,13 @@ def shape_without_a_label(root: Path) -> None:
     _change_shape(root, label=None)
 
 
-@fault(labelme, "class_absent", "warning", "split val has no object of Square")
+@fault(
+    labelme,
+    "alike_classes",
+    "warning",
+    "'Square' (on 1 picture) and 'square' (on 23 pictures) differ only in how they are written, train/3.png among",
+    with_it=["class_absent"],
+)
 def label_that_is_misspelt(root: Path) -> None:
     _change_shape(root, label="Square")
 

@@ -57,7 +57,7 @@ def mask_in_a_format_that_is_not_read(root: Path) -> None:
     (root / "masks/train/3.png").rename(root / "masks/train/3.mat")
 
 
-@fault(by_lists, "pair_without_mask", "error", "files such as masks/0.npz cannot be read")
+@fault(by_lists, "pair_without_mask", "error", "(masks/0.npz looks like it); files such as masks/0.npz cannot")
 def all_masks_in_a_format_that_is_not_read(root: Path) -> None:
     for path in sorted((root / "masks").iterdir()):
         path.rename(path.with_suffix(".npz"))

@@ -57,7 +57,7 @@ def picture_without_objects(root: Path) -> None:
     write(path, content)
 
 
-@fault(ids, "size_differs", "error", "images/train/3.png 32x48 with mask 16x24")
+@fault(ids, "size_differs", "error", "images/train/3.png 32x48 with annotation 16x24")
 def ids_of_another_size(root: Path) -> None:
     save(root / "instance_masks/train/3.png", np.ones((HEIGHT // 2, WIDTH // 2), np.uint8))
 

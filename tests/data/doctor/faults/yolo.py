@@ -72,6 +72,13 @@ def name_that_no_object_has(root: Path) -> None:
     write(root / "data.yaml", "train: images/train\nval: images/val\nnames: [square, bar, disc]\n")
 
 
-@fault(sound, "small_split", "note", "split val")
+@fault(sound, "guessed", "warning", "data.yaml: `val` names images/val, which is not there")
 def folder_of_a_split_that_is_gone(root: Path) -> None:
     shutil.rmtree(root / "images/val")
+
+
+@fault(sound, "guessed", "warning", "data.yaml: `val` names images/val/gone.png, which is not there")
+def list_that_names_a_picture_that_is_gone(root: Path) -> None:
+    listed = [f"images/val/{number}.png" for number in range(12, 24)]
+    write(root / "val.txt", "\n".join([*listed, "images/val/gone.png"]))
+    write(root / "data.yaml", "train: images/train\nval: val.txt\nnames: [square, bar]\n")

@@ -198,7 +198,7 @@ def test_files_that_do_not_fit(tmp_path: Path, write: Any, image: Any) -> None:
     with pytest.raises(DataError, match=r"'a\.png' is annotated twice"):
         open_data(tmp_path)
     write("all.json", coco([], images=[{"id": 1, "file_name": "a.png", "height": 8, "width": 6}]))
-    with pytest.raises(DataError, match=r"a\.png 6x8 with mask 8x6.*EXIF"):
+    with pytest.raises(DataError, match=r"a\.png 6x8 with annotation 8x6.*EXIF"):
         open_data(tmp_path)
     write("all.json", coco([], categories=[{"id": 1, "name": "x"}, {"id": 1, "name": "y"}]))
     with pytest.raises(DataError, match="the id 1 is there twice"):

@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, write: Any, image: Any, ids:
     with pytest.raises(DataError, match=r"1 of 2 pictures of split all has no mask: images/b\.png"):
         open_data(tmp_path)
     write("instance_masks/b.png", ids)
-    with pytest.raises(DataError, match=r"images/a\.png 6x8 with mask 6x5"):
+    with pytest.raises(DataError, match=r"images/a\.png 6x8 with annotation 6x5"):
         open_data(tmp_path)
     write("instance_masks/a.png", image)
     objects = next(pair.objects for pair in open_data(tmp_path).pairs if pair.id == "images/a.png")

@@ -152,7 +152,7 @@ def test_a_mask_far_off_is_on_no_picture(tmp_path: Path, write: Any, image: Any)
 def test_sizes_and_damage(tmp_path: Path, write: Any, image: Any) -> None:
     write("a.png", image)
     write("a.json", labelme([{}], imageHeight=8))
-    with pytest.raises(DataError, match=r"a\.png 6x8 with mask 8x8"):
+    with pytest.raises(DataError, match=r"a\.png 6x8 with annotation 8x8"):
         open_data(tmp_path)
     for height in (10**400, -6, 6.5, True):
         write("a.json", labelme([{}], imageHeight=height))

@@ -71,7 +71,7 @@ def test_sizes_are_held(tmp_path: Path, write: Any, image: Any) -> None:
     with pytest.raises(DataError, match=r"2\.png: the mask is 5x8, but a\.png is 6x8"):
         read(tmp_path, "a")
     write("a/masks/1.png", spot((0, 0))[:5])
-    with pytest.raises(DataError, match=r"a/images/a\.png 6x8 with mask 5x8"):
+    with pytest.raises(DataError, match=r"a/images/a\.png 6x8 with annotation 5x8"):
         open_data(tmp_path)
     write("classes.txt", "cell\nstone")
     with pytest.raises(DataError, match="names 2 classes"):

@@ -49,7 +49,7 @@ def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | N
     if described is None:
         known = [root / name for name in _DATA_FILES if (root / name).is_file()]
         described = next(iter([*known, *filter(is_description, sorted(root.iterdir()))]), None)
-    described_splits = _described(root, described) if described is not None else {}
+    described_splits, guesses = _described(root, described) if described is not None else ({}, ())
     labelled = described_splits | {
         split: [(image, _label_file(image, images, labels)) for image in list_pictures(images)]
         for split, (images, labels) in _folders(root)
@@ -93,7 +93,8 @@ def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | N
             Pair(image.relative_to(root).as_posix(), image, None, AnnotationFile(path, image, names, parse, masks))
             for image, path in pictures
         )
-    return Found("yolo", {name: pairs for name, pairs in splits.items() if pairs}, names, notes=tuple(notes))
+    splits = {name: pairs for name, pairs in splits.items() if pairs}
+    return Found("yolo", splits, names, notes=tuple(notes), guesses=guesses)
 
 
 def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size | None]:
@@ -157,25 +158,36 @@ def is_description(path: Path) -> bool:
     return isinstance(content, Mapping) and "names" in content and bool({"train", "val"} & content.keys())
 
 
-def _described(root: Path, described: Path) -> dict[str, list[tuple[Path, Path]]]:
-    """Find the pictures and label files of each split where a description says they are."""
+def _described(root: Path, described: Path) -> tuple[dict[str, list[tuple[Path, Path]]], tuple[str, ...]]:
+    """Find the pictures and label files of each split where a description says they are, and say what is not there."""
     if not is_description(described):
-        return {}
+        return {}, ()
     content = load_yaml(_text(described))
     base = described.parent / str(content.get("path") or ".")
     places = [place for place in (base, described.parent, root) if place.is_dir()]
     splits: dict[str, list[tuple[Path, Path]]] = {}
+    guesses: list[str] = []
     for key in ("train", "val", "test"):
         given = content.get(key)
         entries = given if isinstance(given, list) else [given] if given else []
-        pictures = [image for entry in entries for image in _pictures_of(str(entry), places)]
+        absent: list[str] = []
+        pictures = [image for entry in entries for image in _pictures_of(str(entry), places, absent)]
         if pictures:
             splits[key] = [(image, _beside_images(image)) for image in dict.fromkeys(pictures)]
-    return splits
+        if absent and (pictures or key != "test"):  # many a set comes without the folder of tests that it names
+            guesses.append(
+                f"{described.name}: `{key}` names {absent[0]}, which is not there"
+                + (f", as {counted(len(absent) - 1, 'other', 'is')}" if len(absent) > 1 else "")
+                + "; what is there is used: add it, or correct the name"
+            )
+    return splits, tuple(guesses)
 
 
-def _pictures_of(entry: str, places: list[Path]) -> list[Path]:
-    """List the pictures of a folder, a list of paths or a file; a ``../`` that leads nowhere (Roboflow) is left out."""
+def _pictures_of(entry: str, places: list[Path], absent: list[str]) -> list[Path]:
+    """List the pictures of a folder, a list of paths or a file; a ``../`` that leads nowhere (Roboflow) is left out.
+
+    What is not there is added to ``absent``.
+    """
     for name in (entry, re.sub(r"^(\.\./)+", "", entry)):
         for place in places:
             path = Path(os.path.normpath(place / name))
@@ -183,9 +195,10 @@ def _pictures_of(entry: str, places: list[Path]) -> list[Path]:
                 return list_pictures(path)
             if path.suffix.lower() == ".txt" and path.is_file():
                 named = [line.strip() for line in _text(path).splitlines() if line.strip()]
-                return [image for line in named for image in _pictures_of(line, [path.parent, *places])]
+                return [image for line in named for image in _pictures_of(line, [path.parent, *places], absent)]
             if path.is_file():
                 return [path]
+    absent.append(entry)
     return []
 
 
