@@ -11,11 +11,20 @@ from rich.console import Console
 
 GRAVITY_COLORS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
+PRINTED_DOUBTS = 20
+"""Doubts of a model that are printed; --json and --report have more."""
+
 
 def doctor(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder of a data set, or a dataset.yaml.", show_default=False)
     ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL", help="Rank what this trained model doubts most of the annotation.", show_default=False
+        ),
+    ] = None,
     fix: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write a clean copy of the data into this new folder.")
     ] = None,
@@ -50,19 +59,33 @@ def doctor(
         raise SettingError("it says what --fix writes; give --fix OUT, too", argument="mapping_only")
     console = Console(soft_wrap=True)
     listener = Terminal(console)
+    predictor = None
+    if model is not None:  # opened first, so that a wrong path is told before every picture is looked at
+        from pixelwise.inference import Predictor
+
+        predictor = Predictor(model)
     diagnosis = diagnose(data, listener=listener)
     for finding in diagnosis.findings:
         color = GRAVITY_COLORS[finding.gravity]
         console.print(f"[{color}]{finding.gravity}[/] {escape(finding.line)}", highlight=False)
+    doubts = None
+    if predictor is not None and diagnosis.source is not None:
+        from pixelwise.runs.doubts import doubts_about
+
+        doubts = doubts_about(data, diagnosis, predictor, listener=listener)
+        rate = counted(len(doubts.found), "annotation", "is", of=doubts.regions)
+        listener.say(f"{rate} doubted by the model, the most doubted first:")
+        for doubt in doubts.found[:PRINTED_DOUBTS]:
+            listener.say(f"  {doubt.line}")
     if json_file is not None:
-        write_json(json_file, diagnosis.to_dict())
+        write_json(json_file, diagnosis.to_dict() | ({} if doubts is None else doubts.to_dict()))
     if report is not None:
         from pixelwise.report.doctor_page import write_doctor_page
 
         name = data.resolve().name
         report.mkdir(parents=True, exist_ok=True)
         words = [shlex.join(["pixelwise", "doctor", str(data), "--fix", f"{name}-clean"])]
-        write_doctor_page(report / "doctor.html", diagnosis, title=name, commands=words)
+        write_doctor_page(report / "doctor.html", diagnosis, title=name, doubts=doubts, commands=words)
         listener.say(f"page: {report / 'doctor.html'}")
     if not diagnosis.opened:
         raise typer.Exit(2)

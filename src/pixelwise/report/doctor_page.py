@@ -23,12 +23,16 @@ from pixelwise.inference.drawing.overlay import paint
 from pixelwise.io.atomic import write_text
 from pixelwise.io.images import IMAGE_SUFFIXES, read_image
 from pixelwise.report.rendering import environment, style, versions
+from pixelwise.scoring.doubts import Doubt, Doubts
 from pixelwise.scoring.example import reduced_size
 
 DRAWN_PICTURES = 8
 """The most pictures that are drawn per finding."""
 DRAWN_SIDE = 360
 """The longer side in pixels that drawn pictures are reduced to."""
+DRAWN_DOUBTS = 40
+"""The most doubts of a model that are drawn."""
+FRAME_COLOR = (255, 255, 255)
 LISTED_FILES = 200
 """The most files that are listed per finding."""
 
@@ -66,7 +70,12 @@ class Card:
 
 
 def write_doctor_page(
-    path: str | os.PathLike[str], diagnosis: Diagnosis, *, title: str, commands: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    diagnosis: Diagnosis,
+    *,
+    title: str,
+    doubts: Doubts | None = None,
+    commands: Sequence[str] = (),
 ) -> None:
     """Write the findings about a data set as one HTML file that needs no other.
 
@@ -74,6 +83,7 @@ def write_doctor_page(
         path: the file to write; it is written completely or not at all.
         diagnosis: the diagnosis of the data set.
         title: heading of the page, such as the name of the data set.
+        doubts: where a model doubts the annotation.
         commands: the commands that write the same page again, or a clean copy.
 
     Raises:
@@ -90,6 +100,8 @@ def write_doctor_page(
         .render(
             diagnosis=diagnosis,
             groups=groups,
+            doubts=[] if doubts is None else _draw_doubts(doubts, diagnosis.source),
+            doubted=doubts,
             recognised=[finding.line for finding in diagnosis.findings if finding.kind == "recognised"],
             headings={"error": "Errors", "warning": "Warnings", "note": "Notes"},
             meanings={
@@ -141,6 +153,28 @@ def _draw(file: str, pair: Pair | None, source: DataSource) -> Drawn | None:
     if size is not None:
         painted = np.asarray(cv2.resize(painted, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     return Drawn(file, painted, pair is not None)
+
+
+def _draw_doubts(doubts: Doubts, source: DataSource | None) -> list[tuple[Doubt, Drawn]]:
+    """Draw the surroundings of the strongest doubts, with the annotation and a frame around what is doubted."""
+    pairs = {} if source is None else {pair.id: pair for pair in source.pairs}
+    drawn = []
+    for doubt in doubts.found[:DRAWN_DOUBTS]:
+        if source is None or doubt.id not in pairs:
+            continue
+        image = np.ascontiguousarray(read_image(pairs[doubt.id].image).transpose(1, 2, 0))
+        painted = _painted(image, pairs[doubt.id], source).copy()
+        left, top, right, bottom = doubt.box
+        cv2.rectangle(painted, (left, top), (right - 1, bottom - 1), FRAME_COLOR, max(1, min(image.shape[:2]) // 250))
+        margin = max(40, right - left, bottom - top) // 2
+        rows = slice(max(0, top - margin), bottom + margin)
+        columns = slice(max(0, left - margin), right + margin)
+        both = np.concatenate([image[rows, columns], painted[rows, columns]], 1)
+        size = reduced_size((both.shape[0], both.shape[1]), 2 * DRAWN_SIDE)
+        if size is not None:
+            both = np.asarray(cv2.resize(both, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        drawn.append((doubt, Drawn(doubt.id, both, True)))
+    return drawn
 
 
 def _painted(image: NDArray[np.uint8], pair: Pair, source: DataSource) -> NDArray[np.uint8]:
