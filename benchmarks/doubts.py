@@ -75,9 +75,8 @@ def rank(out: Path) -> None:
         return False
 
     hits = sum(map(found, changed))
-    print(
-        f"{len(changed)} regions changed of {doubts.regions}; {hits} of them ({hits / len(changed):.0%}) are in the first tenth"
-    )
+    share = hits / len(changed)
+    print(f"{len(changed)} regions changed of {doubts.regions}; {hits} of them ({share:.0%}) are in the first tenth")
 
 
 def main() -> None:
