@@ -55,6 +55,9 @@ def with_masks(splits: Mapping[str, tuple[Pair, ...]], root: Path, findings: Fin
             )
         if pairs:
             kept[name] = pairs
+        elif name == "val" and splits.get("train"):
+            what = f"{root}: split val is there and has no picture, so pictures of train are kept for validation"
+            findings.add("guessed", what, mend="fill its list or its folder, or remove it")
     return kept
 
 

@@ -60,6 +60,9 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "mixed_pictures": FindingKind(
         "warning", "Pictures of different kinds", "Channels or depth differ from file to file."
     ),
+    "mixed_channels": FindingKind(
+        "error", "Pictures of different numbers of channels", "A network takes one number; only grey becomes colour."
+    ),
     "alike_classes": FindingKind(
         "warning", "Classes of nearly the same name", "One class that is written in two ways is learnt as two."
     ),

@@ -11,12 +11,14 @@ import numpy as np
 
 from pixelwise.data.checks import find_unreadable
 from pixelwise.data.doctor.facts import Facts
-from pixelwise.data.findings import Findings, listed
+from pixelwise.data.findings import FINDING_KINDS, Findings, listed
 from pixelwise.data.source import DataSource
 from pixelwise.words import counted
 
 RARE_SHARE = 0.001
 """The share of the annotated pixels below which a class is rare."""
+_BITS_OF_ONE_TYPE = 8
+"""Pictures of at most so many bits hold numbers of one type."""
 
 
 def find_broken(facts: Sequence[Facts], findings: Findings) -> None:
@@ -26,20 +28,32 @@ def find_broken(facts: Sequence[Facts], findings: Findings) -> None:
 
 def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
     """Find different channels or depths in one data set, and EXIF rotations that masks lack."""
-    for what, values in (
-        ("channels", Counter(one.channels for one in facts)),
-        ("bits", Counter(one.bits for one in facts)),
-    ):
-        if len(values) > 1:
-            text = ", ".join(f"{value}: {counted(count, 'picture')}" for value, count in values.most_common())
-            rare = values.most_common()[-1][0]
-            files = [one.id for one in facts if getattr(one, what) == rare]
-            findings.add("mixed_pictures", f"pictures differ in {what} ({text}), {files[0]} among the few", files=files)
+    channels = {one.id: one.channels for one in facts}
+    if set(channels.values()) <= {1, 3}:
+        mend = "grey pictures are learnt as colour pictures; look whether that is meant"
+        _find_mixture("mixed_pictures", "channels", channels, mend, findings)
+    else:
+        channels = {id: 3 if count == 1 else count for id, count in channels.items()}
+        mend = "bring all to one number of channels"
+        _find_mixture("mixed_channels", "channels", channels, mend, findings)
+    bits = {one.id: max(one.bits, _BITS_OF_ONE_TYPE) for one in facts}
+    mend = "training refuses them unless `--value-range` is given; save all with one depth"
+    _find_mixture("mixed_pictures", "bits", bits, mend, findings)
     turned = [one.id for one in facts if one.turned]
     if turned:
         what = f"{counted(len(turned), 'picture', 'has', of=len(facts))} an EXIF rotation that its mask lacks"
         mend = "look whether the mask fits the picture as it is shown; save both without a rotation"
         findings.add("turned_picture", f"{what}, {turned[0]} among them", mend=mend, files=turned)
+
+
+def _find_mixture(kind: str, what: str, values: Mapping[str, int], mend: str, findings: Findings) -> None:
+    """Report pictures that differ in a property, whose value is given for the id of each picture."""
+    ranked = Counter(values.values()).most_common()
+    if len(ranked) > 1:
+        text = ", ".join(f"{value}: {counted(count, 'picture')}" for value, count in ranked)
+        files = [id for rare, _ in ranked[:0:-1] for id, value in values.items() if value == rare]
+        says = f"pictures differ in {what} ({text}), {files[0]} among the few"
+        findings.add(kind, says, mend=mend, files=files, pairs=files if FINDING_KINDS[kind].gravity == "error" else ())
 
 
 def find_alike_classes(source: DataSource, facts: Sequence[Facts], findings: Findings) -> None:

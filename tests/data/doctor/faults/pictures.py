@@ -91,7 +91,19 @@ def picture_that_is_transparent_everywhere(root: Path) -> None:
     save(root / "images/train/3.png", image)
 
 
-@fault(by_folders, "mixed_pictures", "warning", "pictures differ in bits", with_it=())
+@fault(by_folders, "mixed_channels", "error", "(3: 23 pictures, 5: 1 picture), images/train/3.tif among the few")
+def picture_of_five_channels_among_rgb(root: Path) -> None:
+    (root / "images/train/3.png").unlink()
+    channels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 5), np.uint8)
+    tifffile.imwrite(root / "images/train/3.tif", channels, photometric="minisblack", planarconfig="contig")
+
+
+@fault(
+    by_folders,
+    "mixed_pictures",
+    "warning",
+    "pictures differ in bits (8: 23 pictures, 16: 1 picture), images/train/3.png",
+)
 def deep_picture_among_shallow(root: Path) -> None:
     for number in range(12):
         grey = np.asarray(picture(number).convert("L"))

@@ -46,6 +46,17 @@ def split_of_few_pictures(root: Path) -> None:
     write(root / "val.txt", "12\n13\n")
 
 
+@fault(by_lists, "guessed", "warning", "split val is there and has no picture")
+def list_that_is_empty(root: Path) -> None:
+    write(root / "val.txt", "\n")
+
+
+@fault(by_folders, "guessed", "warning", "split val is there and has no picture")
+def folder_of_a_split_that_is_empty(root: Path) -> None:
+    for path in [*(root / "images/val").iterdir(), *(root / "masks/val").iterdir()]:
+        path.unlink()
+
+
 @fault(by_lists, "small_split", "note", "split train has 3 pictures: little is learnt from so few")
 def too_few_pictures_to_learn_from(root: Path) -> None:
     write(root / "train.txt", "0\n1\n2\n")
