@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from pixelwise.errors import SettingError
-from pixelwise.training.settings import read_assignments, read_overrides
+from pixelwise.training.settings import Settings, check_names, read_assignments, read_overrides
+
+SHORTEST = {
+    **{"weights": "none", "in_channels": 3, "crop": (64, 64), "batch": 2, "color": 0.1, "rare_class_probability": 0.0},
+    **{"learning_rate": 0.1, "encoder_rate": 1.0, "weight_decay": 0.0, "warmup": 0, "ema_decay": 0.5, "steps": 8},
+    **{"validate_every": 8, "precision": "32-true", "workers": 0, "cache_bytes": 0, "devices": 1, "nodes": 1},
+}
+"""The settings of a run that have no default."""
 
 
 def test_values_are_yaml() -> None:
@@ -51,3 +58,14 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 def test_what_is_no_assignment(assignment: str, expected: str) -> None:
     with pytest.raises(SettingError, match=expected):
         read_overrides(None, [assignment])
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [("pretrained", "the setting weights"), ("encoder", "the setting encoder"), ("classes", "leave it")],
+)
+def test_options_of_a_model_are_no_arguments_of_building_it(name: str, mend: str) -> None:
+    with pytest.raises(SettingError, match=f"model_options: '{name}' is no option of a model; .*{mend}"):
+        check_names({"model_options": {name: True}})
+    with pytest.raises(SettingError, match=f"'{name}' is no option of a model"):  # as a file may have it
+        Settings.make({"model": "unet", "model_options": {name: True}, **SHORTEST})

@@ -15,6 +15,9 @@ from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
 from pixelwise.preprocessing import Edge
 
+ARGUMENTS_OF_BUILDING = frozenset({"name", "classes", "encoder", "pretrained", "in_channels", "preprocessing"})
+"""What :func:`pixelwise.build_model` takes beside the options of a model."""
+
 
 class _SettingsLoader(yaml.SafeLoader):
     """Reads ``1e-3`` as the number that it is in YAML 1.2; in YAML 1.1 it is a word."""
@@ -108,6 +111,11 @@ class Settings(BaseModel):
     """Setting -> why it has the value it has."""
 
     @model_validator(mode="after")
+    def _check_options(self) -> Settings:
+        _check_own(self.model_options)
+        return self
+
+    @model_validator(mode="after")
     def _check_interval(self) -> Settings:
         if self.steps % self.validate_every:
             raise ValueError(f"steps {self.steps} is no multiple of validate_every {self.validate_every}")
@@ -182,14 +190,33 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
 
 
 def check_names(overrides: Mapping[str, Any]) -> None:
-    """Make sure that all names are names of settings.
+    """Make sure that all names are names of settings, and that options of the model are options.
 
     Raises:
-        SettingError: a name is not that of a setting.
+        SettingError: a name is not that of a setting, or an option is a setting or an argument of its own.
     """
     for key in overrides:
         if key not in Settings.model_fields:
             raise SettingError(unknown_name("setting", key, Settings.model_fields))
+    options = overrides.get("model_options")
+    if isinstance(options, Mapping):
+        try:
+            _check_own(options)
+        except ValueError as error:
+            raise SettingError(f"model_options: {error}") from None
+
+
+def _check_own(options: Mapping[str, Any]) -> None:
+    """Refuse options that are arguments of :func:`pixelwise.build_model` itself; ``pretrained`` would ask the network.
+
+    Raises:
+        ValueError: one is.
+    """
+    for name in options:
+        if name in ARGUMENTS_OF_BUILDING:
+            setting = "weights" if name == "pretrained" else name
+            mend = f"give the setting {setting}" if setting in Settings.model_fields else "leave it out"
+            raise ValueError(f"'{name}' is no option of a model; {mend}")
 
 
 def read_assignments(assignments: list[str], *, example: str = "learning_rate=0.001") -> dict[str, Any]:
