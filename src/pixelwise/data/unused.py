@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings
-from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, Pair, list_files
+from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, SPLIT_NAMES, Pair, list_files
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
@@ -21,6 +21,9 @@ UNREAD_SUFFIXES = frozenset(" ".join(_UNREAD_SUFFIX_LISTS).split())
 """Suffixes of files that hold pictures or masks and are not read here."""
 
 _MOST_NAMED_FOLDERS = 3
+
+_NO_ANNOTATIONS = frozenset({"classes", "labels", "notes", "readme", *SPLIT_NAMES})
+"""Names of text files that lie among annotations and are none."""
 
 
 @runtime_checkable
@@ -54,7 +57,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     """Count the files that no pair uses, by the folders they lie in.
 
     Pictures are counted in all folders. Other files are counted if they have the names of used pictures and lie in a
-    separate folder, because they may be another annotation.
+    separate folder, because they may be another annotation, or if they are of the kind of the annotations beside them.
 
     Args:
         root: the folder of the data.
@@ -68,8 +71,10 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     picture_folders = {path.parent for path in images}
     mask_folders = {path.parent for path in masks if path.suffix.lower() in IMAGE_SUFFIXES} - picture_folders
     annotated_folders = picture_folders | {path.parent for path in masks}
+    kinds = {(path.parent, path.suffix.lower()) for path in masks}
     pictures: list[str] = []
     annotations: list[str] = []
+    texts: list[str] = []
     others: dict[str, list[str]] = {}
     unread: list[str] = []
     for path in list_files(root):
@@ -80,7 +85,9 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         elif place in images or place in masks:
             continue
         elif suffix not in IMAGE_SUFFIXES:
-            if place.parent not in annotated_folders and not stems.isdisjoint(_stems(path)):
+            if (place.parent, suffix) in kinds:
+                texts += [name] if path.stem.lower() not in _NO_ANNOTATIONS else []
+            elif place.parent not in annotated_folders and not stems.isdisjoint(_stems(path)):
                 others.setdefault(path.parent.relative_to(root).as_posix(), []).append(name)
         elif place.parent in picture_folders:
             pictures.append(name)
@@ -92,6 +99,8 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         _note(findings, "picture_not_used", "picture", pictures)
     if annotations:
         _note(findings, "mask_not_used", "mask", annotations)
+    if texts:
+        _note(findings, "mask_not_used", "annotation file", texts)
     if unread:
         _note(findings, "format_not_read", "file of a format that is not read here", unread)
     for folder, names in sorted(others.items()):
@@ -151,5 +160,6 @@ def _relative(root: Path, path: Path) -> str:
 
 
 def _note(findings: Findings, kind: str, noun: str, names: list[str]) -> None:
-    what = f"{counted(len(names), noun, 'is')} not used, {names[0]} among them"
+    example = f", {names[0]} among them" if len(names) > 1 else f": {names[0]}"
+    what = f"{counted(len(names), noun, 'is')} not used{example}"
     findings.add(kind, what, files=names)

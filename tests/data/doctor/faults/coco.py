@@ -153,6 +153,18 @@ def picture_in_two_files(root: Path) -> None:
     write(root / VAL, val)
 
 
+@fault(coco, "mask_not_used", "note", "annotations/captions_train.json")
+def captions_beside_outlines(root: Path) -> None:
+    write(root / "annotations/captions_train.json", _read(root))
+
+
+@fault(coco, "tiny_objects", "note", "images/3.png")
+def outline_of_two_corners(root: Path) -> None:
+    content = _read(root)
+    content["annotations"][7]["segmentation"] = [[2, 4, 14, 16]]
+    write(root / TRAIN, content)
+
+
 @fault(coco, "picture_not_used", "note", "images/90.png")
 def picture_that_no_file_lists(root: Path) -> None:
     (root / "images/90.png").write_bytes((root / "images/3.png").read_bytes())

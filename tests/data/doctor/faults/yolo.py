@@ -47,6 +47,11 @@ def picture_without_a_label_file(root: Path) -> None:
     (root / LABELS).unlink()
 
 
+@fault(sound, "mask_not_used", "note", "1 annotation file is not used: labels/train/90.txt")
+def label_file_without_a_picture(root: Path) -> None:
+    write(root / "labels/train/90.txt", "0 0.1 0.1 0.5 0.1 0.1 0.5\n")
+
+
 @fault(sound, "recognised", "note", "lines of labels that are there twice, read once: 1, the first in 3.txt")
 def line_that_is_there_twice(root: Path) -> None:
     write(root / LABELS, "0 0.1 0.1 0.5 0.1 0.1 0.5\n" * 2)
