@@ -53,6 +53,12 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "near_copy_across_splits": FindingKind(
         "warning", "Nearly the same picture in several splits", "Figures may be too good, as for a copy."
     ),
+    "split_repeats_train": FindingKind(
+        "warning", "A split of training pictures alone", "Its scores say what was learnt by heart, and nothing else."
+    ),
+    "near_copy": FindingKind(
+        "note", "Nearly the same picture in one split", "Frames of a film and the like count several times."
+    ),
     "copy": FindingKind("warning", "A picture that is there several times", "It counts several times."),
     "mixed_encodings": FindingKind(
         "warning", "Masks of 0 and 1 among masks of 0 and 255", "255 may be an object, or void."

@@ -72,6 +72,29 @@ def test_copies_across_splits_are_errors_and_near_ones_warnings(data: Path) -> N
     assert found["near_copy_across_splits"] == {"images/train/2.png", "images/val/14.jpg"}
 
 
+def test_a_split_of_training_pictures_alone_is_a_warning(data: Path) -> None:
+    for number in range(12):
+        shutil.copy(data / f"images/train/{number}.png", data / f"images/val/{number + 12}.png")
+    diagnosis = diagnose(data)
+    assert diagnosis.usable
+    (finding,) = (one for one in diagnosis.findings if one.gravity == "warning")
+    assert (finding.kind, finding.count) == ("split_repeats_train", 12)
+    rng = np.random.default_rng(5)
+    noise = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((48, 32), Image.Resampling.BICUBIC)
+    noise.save(data / "images/val/12.png")  # eleven copies of twelve are a leak
+    assert kinds(diagnose(data), "error") == {"copy_across_splits"}
+
+
+def test_near_copies_within_a_split_are_noted(data: Path) -> None:
+    with Image.open(data / "images/train/2.png") as image:
+        image.save(data / "images/train/3.jpg", quality=85)
+    (data / "images/train/3.png").unlink()
+    diagnosis = diagnose(data)
+    assert diagnosis.usable
+    (finding,) = (one for one in diagnosis.findings if one.kind == "near_copy")
+    assert set(finding.files) == {"images/train/2.png", "images/train/3.jpg"}
+
+
 def test_masks_that_teach_nothing_are_found(data: Path) -> None:
     Image.fromarray(np.full((32, 48), 255, np.uint8)).save(data / "masks/train/0.png")
     Image.fromarray(np.zeros((32, 48), np.uint8)).save(data / "masks/train/1.png")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pixelwise.data.doctor.facts import Facts
-from pixelwise.data.findings import Findings
+from pixelwise.data.findings import Findings, listed
 from pixelwise.words import counted
 
 NEAR_BITS = 6
@@ -20,7 +20,8 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
     """Find copies of pictures.
 
     A copy in another split makes scores too good, because the network was trained on the picture that is scored. It is
-    an error if the files are the same, and a warning if the pictures are nearly the same.
+    an error if the files are the same, and a warning if the pictures are nearly the same. A split that holds nothing
+    but training pictures is a warning, too: people make one to see whether a network can learn a few pictures by heart.
 
     Args:
         facts: the facts of pictures that can be read.
@@ -28,6 +29,13 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
         findings: the list that findings are added to.
     """
     same = same_files(facts)
+    repeated = _repeated_splits(facts, same, split_of)
+    for split, ids in repeated.items():
+        what = f"split {split} holds nothing but copies of training pictures: {listed(ids, most=3)}"
+        mend = "its scores say nothing about other pictures; keep different pictures in it"
+        findings.add("split_repeats_train", what, mend=mend, files=ids)
+    same = [[id for id in ids if split_of[id] not in repeated] for ids in same]
+    same = [ids for ids in same if len(ids) > 1]
     across = [ids for ids in same if len({split_of[id] for id in ids}) > 1]
     within = [ids for ids in same if ids not in across]
     if across:
@@ -41,12 +49,29 @@ def find_copies(facts: Sequence[Facts], split_of: Mapping[str, str], findings: F
         findings.add("copy", what, mend="keep one of each", files=[id for ids in within for id in ids])
     copied = {id for ids in same for id in ids}
     alone = [one for one in facts if one.id not in copied and not one.plain]
-    near = [(a, b) for a, b in near_pairs(alone) if split_of[a] != split_of[b]]
+    alike = near_pairs([one for one in alone if split_of[one.id] not in repeated])
+    near = [(a, b) for a, b in alike if split_of[a] != split_of[b]]
+    beside = [(a, b) for a, b in alike if split_of[a] == split_of[b]]
+    if beside:
+        what = f"{counted(len(beside), 'pair')} of nearly the same pictures in one split: {' and '.join(beside[0])}"
+        findings.add("near_copy", what, files=dict.fromkeys(id for pair in beside for id in pair))
     if near:
         first = " and ".join(f"{id} ({split_of[id]})" for id in near[0])
         what = f"{counted(len(near), 'pair')} of nearly the same pictures in different splits: {first}"
         mend = "look at them; pictures of one scene belong into one split"
         findings.add("near_copy_across_splits", what, mend=mend, files=[id for pair in near for id in pair])
+
+
+def _repeated_splits(
+    facts: Sequence[Facts], same: Sequence[Sequence[str]], split_of: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Find the splits all of whose pictures are copies of training pictures: split -> ids of its pictures."""
+    learnt = {id for ids in same if any(split_of[other] == "train" for other in ids) for id in ids}
+    members: dict[str, list[str]] = {}
+    for one in facts:
+        if not one.plain and split_of[one.id] != "train":
+            members.setdefault(split_of[one.id], []).append(one.id)
+    return {split: ids for split, ids in members.items() if learnt.issuperset(ids)}
 
 
 def same_files(facts: Sequence[Facts]) -> list[list[str]]:
