@@ -1,4 +1,4 @@
-"""``dataset.yaml``: where a data set lies and what its masks mean, said by its owner.
+"""``dataset.yaml``: where a data set lies and what its masks mean, as its owner describes it.
 
 All keys are optional::
 

@@ -24,7 +24,7 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Tile, TilePlan
 
 _PLACES = 4  # places along each side of a raster whose numbers are looked at first
-_LOOKED_AT = 32  # pixels along each side of such a place
+_PLACE_SIDE = 32  # pixels along each side of such a place
 
 TileProgress = Callable[[int, int], None]
 """Called with the tiles done and the tiles in all."""
@@ -131,7 +131,7 @@ def takes_up_little(source: RasterSource, preprocessing: Preprocessing) -> bool:
     height, width = source.size
     for top in sorted({(height - 1) * part // _PLACES for part in range(_PLACES)}):
         for left in sorted({(width - 1) * part // _PLACES for part in range(_PLACES)}):
-            place = slice(top, min(top + _LOOKED_AT, height)), slice(left, min(left + _LOOKED_AT, width))
+            place = slice(top, min(top + _PLACE_SIDE, height)), slice(left, min(left + _PLACE_SIDE, width))
             numbers, valid = source.read(*place), source.valid(*place, channels=channels)
             numbers = numbers[:-1] if source.alpha and source.channels != channels else numbers
             found.append((numbers if valid is None else numbers[:, valid]).reshape(-1))

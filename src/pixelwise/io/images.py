@@ -229,12 +229,12 @@ def _mask_of(path: Path, header: Header) -> NDArray[np.bool_] | None:
 def _marked(stored: NDArray[Any], header: Header, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """Say where a file marks pixels as holding no data otherwise than by an alpha channel: (H, W) as stored."""
     nodata = nodata_as_stored(header.nodata, stored.dtype)
-    shown = None if header.transparent is None else opaque(stored, header.transparent)
+    visible = None if header.transparent is None else opaque(stored, header.transparent)
     if nodata is None:
-        return all_of(mask, shown)
+        return all_of(mask, visible)
     colors = stored if stored.ndim == 3 else stored[..., None]
     colors = colors[..., :-1] if header.alpha and colors.shape[2] > 1 else colors
-    return all_of(mask, shown, measured(colors.transpose(2, 0, 1), nodata))
+    return all_of(mask, visible, measured(colors.transpose(2, 0, 1), nodata))
 
 
 def to_uint8(stored: NDArray[Any], bits: int, value_range: tuple[float, float] | None) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from pixelwise.instances import Instances
 Valid = Callable[[slice, slice], NDArray[np.bool_] | None]
 """Says where a window of rows and columns holds data, (h, w); None where all of it does."""
 
-_BAND_PIXELS = 2**22
+_CHECKED_BAND_PIXELS = 2**22
 
 
 def valid_in(valid: NDArray[np.bool_]) -> Valid:
@@ -43,8 +43,8 @@ def ignoring_objects(objects: Instances, valid: NDArray[np.bool_] | None) -> Ins
 def _has_data(objects: Instances, number: int, valid: Valid) -> bool:
     for rows, columns, pixels in _bands(objects, number):
         here = valid(rows, columns)
-        shown = np.ones((1, 1), np.bool_) if here is None else here
-        if (shown if pixels is None else shown & pixels).any():
+        has_data = np.ones((1, 1), np.bool_) if here is None else here
+        if (has_data if pixels is None else has_data & pixels).any():
             return True
     return False
 
@@ -60,7 +60,7 @@ def _bands(objects: Instances, number: int) -> Iterator[tuple[slice, slice, NDAr
         columns, pixels = slice(max(0, int(left)), min(width, max(int(np.ceil(right)), int(left) + 1))), None
     if columns.start >= columns.stop:
         return
-    tall = max(1, _BAND_PIXELS // (columns.stop - columns.start))
+    tall = max(1, _CHECKED_BAND_PIXELS // (columns.stop - columns.start))
     for first in range(rows.start, rows.stop, tall):
         band = slice(first, min(first + tall, rows.stop))
         yield band, columns, None if pixels is None else pixels[band.start - rows.start : band.stop - rows.start]

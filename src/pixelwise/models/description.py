@@ -83,9 +83,9 @@ def explain(error: ValidationError, what: str) -> str:
         return f"{what} lacks '{place}'"
     if first["type"] == "extra_forbidden":
         return f"{what} has '{place}', which this version does not know; a newer pixelwise may"
-    said = first["msg"].removeprefix("Value error, ")
+    reason = first["msg"].removeprefix("Value error, ")
     where = f" at '{place}'" if place else ""
-    return f"{what} makes no sense{where}: {said[:1].lower()}{said[1:]}, found {quoted(first['input'])}"
+    return f"{what} makes no sense{where}: {reason[:1].lower()}{reason[1:]}, found {quoted(first['input'])}"
 
 
 class _Part(BaseModel):

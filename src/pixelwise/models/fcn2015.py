@@ -23,7 +23,7 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 
-Learnt = Literal["fixed", "inner", "all"]
+LearntKernels = Literal["fixed", "inner", "all"]
 """The upsampling kernels that learn: none, as in the Caffe models; all but the last, as in the paper; or all."""
 
 FIRST_PADDING = 100
@@ -66,7 +66,7 @@ class FCN2015(nn.Module):
         skip_scales: Sequence[float] = (1.0, 1.0),
         last_kernel: int | None = None,
         hidden_channels: int = 4096,
-        learnt: Learnt = "fixed",
+        learnt: LearntKernels = "fixed",
         full_kernels: bool = False,
     ) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class FCN2015Options(PaperOptions):
         full_kernels: whether learnt kernels mix classes, as in the Caffe models.
     """
 
-    learnt: Learnt = "fixed"
+    learnt: LearntKernels = "fixed"
     full_kernels: bool = False
 
 

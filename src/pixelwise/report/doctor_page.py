@@ -28,7 +28,7 @@ from pixelwise.scoring.example import reduced_size
 
 DRAWN_PICTURES = 8
 """The most pictures that are drawn per finding."""
-DRAWN_SIDE = 360
+FINDING_SIDE = 360
 """The longer side in pixels that drawn pictures are reduced to."""
 DRAWN_DOUBTS = 40
 """The most doubts of a model that are drawn."""
@@ -149,7 +149,7 @@ def _draw(file: str, pair: Pair | None, source: DataSource) -> Drawn | None:
         painted = image if pair is None else _painted(image, pair, source)
     except DataError:
         pair, painted = None, image
-    size = reduced_size((image.shape[0], image.shape[1]), DRAWN_SIDE)
+    size = reduced_size((image.shape[0], image.shape[1]), FINDING_SIDE)
     if size is not None:
         painted = np.asarray(cv2.resize(painted, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     return Drawn(file, painted, pair is not None)
@@ -170,7 +170,7 @@ def _draw_doubts(doubts: Doubts, source: DataSource | None) -> list[tuple[Doubt,
         rows = slice(max(0, top - margin), bottom + margin)
         columns = slice(max(0, left - margin), right + margin)
         both = np.concatenate([image[rows, columns], painted[rows, columns]], 1)
-        size = reduced_size((both.shape[0], both.shape[1]), 2 * DRAWN_SIDE)
+        size = reduced_size((both.shape[0], both.shape[1]), 2 * FINDING_SIDE)
         if size is not None:
             both = np.asarray(cv2.resize(both, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         drawn.append((doubt, Drawn(doubt.id, both, True)))

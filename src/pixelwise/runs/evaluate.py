@@ -22,7 +22,7 @@ from pixelwise.words import counted
 
 ModelPath = str | os.PathLike[str]
 
-_LOOKED_AT = 8  # the number of pictures whose range of numbers is checked before scoring
+_CHECKED_PICTURES = 8  # the number of pictures whose range of numbers is checked before scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def _say_narrow(predictor: Predictor, pairs: Sequence[Pair], listener: Listener)
     learnt = Learnt.of(predictor.preprocessing)
     if learnt.value_range is None or not pairs:
         return
-    if all(decode_picture(pair.image, predictor.preprocessing).narrow for pair in pairs[:_LOOKED_AT]):
+    if all(decode_picture(pair.image, predictor.preprocessing).narrow for pair in pairs[:_CHECKED_PICTURES]):
         listener.say(learnt.describe_narrow(str(pairs[0].image)))
 
 

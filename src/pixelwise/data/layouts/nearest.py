@@ -1,4 +1,4 @@
-"""What is said of a folder that no layout fits: which are near, what they lack, and how to describe the folder."""
+"""The message about a folder that no layout fits: which are near, what they lack, and how to describe the folder."""
 
 from __future__ import annotations
 
@@ -171,9 +171,9 @@ def _described(root: Path, seen: _Seen) -> list[str]:
     )
     lines = []
     if candidates:
-        shown = _shortened(candidates, most=3)
+        listing = _shortened(candidates, most=3)
         like = "looks like a mask" if len(candidates) == 1 else "look like masks"
-        lines.append(f"{shown} {like} of {picture}")
+        lines.append(f"{listing} {like} of {picture}")
     if best is not None and best[0]:
         images, masks = best[2]
         head = f"If so, this is the {root / 'dataset.yaml'}, which pairs {counted(best[0], 'picture')}:"

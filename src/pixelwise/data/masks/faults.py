@@ -21,12 +21,12 @@ _FEW = 3  # neither are so many among numbers that are no class indices, nor 2 t
 _NEAR = 8  # JPEG leaves most of its errors within so many levels of what was saved; smoothing spreads them evenly
 _MOST = 0.6
 
-Ids = Mapping[Path, str]
+PairIds = Mapping[Path, str]
 """Mask file -> id of its pair."""
 
 
 def find_mask_faults(
-    counts: Sequence[MaskCounts], ids: Ids, root: Path, findings: Findings, *, mapped: bool
+    counts: Sequence[MaskCounts], ids: PairIds, root: Path, findings: Findings, *, mapped: bool
 ) -> list[MaskCounts]:
     """Find masks that would be misread, each kind of fault with the masks that have it.
 
@@ -80,7 +80,7 @@ def edge_values(survey: Survey) -> dict[StoredValue, bool]:
     return beside if enough and len(solid) > 1 and not indices and not survey.by_color else {}
 
 
-def _without_crowded(counts: Sequence[MaskCounts], ids: Ids, root: Path, findings: Findings) -> list[MaskCounts]:
+def _without_crowded(counts: Sequence[MaskCounts], ids: PairIds, root: Path, findings: Findings) -> list[MaskCounts]:
     crowded = [one for one in counts if one.crowded]
     if crowded:
         first = max(crowded, key=lambda one: one.crowded)
@@ -95,7 +95,7 @@ def _without_crowded(counts: Sequence[MaskCounts], ids: Ids, root: Path, finding
     return [one for one in counts if not one.crowded]
 
 
-def _of_one_form(counts: Sequence[MaskCounts], ids: Ids, root: Path, findings: Findings) -> list[MaskCounts]:
+def _of_one_form(counts: Sequence[MaskCounts], ids: PairIds, root: Path, findings: Findings) -> list[MaskCounts]:
     """Leave out the fewer of masks of numbers and masks of colours."""
     colors = [one for one in counts if one.by_color]
     numbers = [one for one in counts if not one.by_color]
@@ -112,7 +112,7 @@ def _of_one_form(counts: Sequence[MaskCounts], ids: Ids, root: Path, findings: F
     return list(most)
 
 
-def _without_edges(counts: Sequence[MaskCounts], ids: Ids, root: Path, findings: Findings) -> list[MaskCounts]:
+def _without_edges(counts: Sequence[MaskCounts], ids: PairIds, root: Path, findings: Findings) -> list[MaskCounts]:
     """Leave out masks that hold values of edges."""
     survey = merge(counts)
     beside = edge_values(survey)
@@ -163,7 +163,7 @@ def _first(one: MaskCounts, among: Sequence[MaskCounts]) -> list[MaskCounts]:
     return [one, *(other for other in among if other is not one)]
 
 
-def _pairs(faulty: Sequence[MaskCounts], ids: Ids) -> list[str]:
+def _pairs(faulty: Sequence[MaskCounts], ids: PairIds) -> list[str]:
     return [ids[one.path] for one in faulty if one.path in ids]
 
 

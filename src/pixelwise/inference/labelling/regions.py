@@ -25,7 +25,7 @@ from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.io.shapes.rings import NO_REGION
 from pixelwise.types import LabelSpace
 
-Ids = NDArray[np.int32]
+IdMap = NDArray[np.int32]
 
 GAP_FILLING_ROWS = 2
 """The rows above and below a row that filling the lines between objects depends on."""
@@ -106,7 +106,7 @@ class RegionFinder:
         """Read classes from the top downwards; ignored pixels belong to no region."""
         return label_bands(self._labels, self._label_space, True, pixels=self._band_pixels)
 
-    def _pieces(self) -> Iterator[tuple[NDArray[np.int32], Ids]]:
+    def _pieces(self) -> Iterator[tuple[NDArray[np.int32], IdMap]]:
         """Give bands of classes (rows, W) with the numbers from 1 of the connected pieces of each band, 0 for none."""
         base = 0
         for classes in self._bands():
@@ -120,7 +120,7 @@ class RegionFinder:
                 base += count - 1
             yield classes, pieces
 
-    def _connect(self) -> tuple[Ids, NDArray[np.int32]]:
+    def _connect(self) -> tuple[IdMap, NDArray[np.int32]]:
         """Join the pieces of bands that touch.
 
         Returns:
@@ -134,7 +134,7 @@ class RegionFinder:
                 piece = parents[piece]
             return piece
 
-        above: tuple[NDArray[np.int32], Ids] | None = None
+        above: tuple[NDArray[np.int32], IdMap] | None = None
         for classes, pieces in self._pieces():
             first = len(parents)
             new = np.full(max(0, int(pieces.max(initial=0)) + 1 - first), NO_REGION, np.int32)
@@ -150,14 +150,14 @@ class RegionFinder:
             above = classes[-1].copy(), pieces[-1].copy()
         return np.array([root(piece) for piece in range(len(parents))], np.int32), np.array(of_class, np.int32)
 
-    def _parts(self) -> Iterator[tuple[int, Ids, Ids]]:
+    def _parts(self) -> Iterator[tuple[int, IdMap, IdMap]]:
         """Give bands of part numbers (rows, W), once as in the labels and once with lines between objects filled.
 
         Yields:
             The first row, the parts, and the parts with filled lines.
         """
         above = np.zeros((0, self._labels.size[1]), np.int32)
-        waiting: tuple[NDArray[np.int32], Ids] | None = None
+        waiting: tuple[NDArray[np.int32], IdMap] | None = None
         top = 0
         nothing = np.zeros((0, self._labels.size[1]), np.int32)
         for classes, pieces in itertools.chain(self._pieces(), [(nothing, nothing)]):
@@ -169,7 +169,7 @@ class RegionFinder:
                 above = np.concatenate([above, own])[-GAP_FILLING_ROWS:]
             waiting = classes, parts
 
-    def _fill(self, classes: NDArray[np.int32], parts: Ids, above: Ids, below: Ids) -> Ids:
+    def _fill(self, classes: NDArray[np.int32], parts: IdMap, above: IdMap, below: IdMap) -> IdMap:
         """Give the pixels of background between two parts to the one they touch, as for labels in memory."""
         background = self._label_space.background
         if background is None:
@@ -232,7 +232,7 @@ class RegionFinder:
         return BoxMask(np.cumsum(edges, axis=1, dtype=np.int8)[:, :-1] > 0, top, left, self._labels.size)
 
 
-def runs(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def runs(ids: IdMap) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Find the runs of equal numbers above 0 in each row of (rows, W), in reading order.
 
     Returns:

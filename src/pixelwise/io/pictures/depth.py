@@ -18,7 +18,7 @@ from pixelwise.preprocessing import ANY_TYPE, Preprocessing
 
 Range = tuple[float, float]
 
-_LOOKED_AT = 16384  # numbers of a picture that are held against a range
+_CHECKED_NUMBERS = 16384  # numbers of a picture that are held against a range
 _MOST_OUTSIDE = 0.5
 _NARROW = 1 / 12  # 12 bits take up a sixteenth of 16, and 8 of 12
 _ALMOST_ALL = (1, 99)  # per cent
@@ -81,7 +81,7 @@ class Learnt:
         """
         if self.dtype in (ANY_TYPE, "uint8") or self.value_range is None or not stored.size:
             return False
-        numbers = stored.reshape(-1)[:: max(1, stored.size // _LOOKED_AT)].astype(np.float64)
+        numbers = stored.reshape(-1)[:: max(1, stored.size // _CHECKED_NUMBERS)].astype(np.float64)
         numbers = numbers[np.isfinite(numbers)]
         low, high = self.value_range
         wide = high - low

@@ -20,7 +20,7 @@ from pixelwise.io.shapes.rings import NO_REGION, Region, trace_regions
 from pixelwise.types import LabelSpace
 from pixelwise.words import agreeing, counted
 
-_BAND_PIXELS = 2**18
+_TRACED_BAND_PIXELS = 2**18
 _LONGITUDE_LATITUDE = 4326
 
 
@@ -177,7 +177,7 @@ def _system(georeference: Georeference | None) -> str:
 
 
 def label_bands(
-    source: RasterSource, label_space: LabelSpace, background: bool, *, pixels: int = _BAND_PIXELS
+    source: RasterSource, label_space: LabelSpace, background: bool, *, pixels: int = _TRACED_BAND_PIXELS
 ) -> Iterator[NDArray[np.int32]]:
     """Read labels from the top downwards; ignored pixels, and background that is not wanted, belong to no region.
 

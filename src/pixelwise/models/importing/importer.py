@@ -241,8 +241,8 @@ def _check_fit(
     other = [name for name in wanted if wanted[name].shape != given[name].shape]
     if other:
         found, expected = tuple(given[other[0]].shape), tuple(wanted[other[0]].shape)
-        explained = explain_by_shapes(other, given, wanted)
-        why = f". What was otherwise: {explained}" if explained else ""
+        mismatch = explain_by_shapes(other, given, wanted)
+        why = f". What was otherwise: {mismatch}" if mismatch else ""
         raise ModelError(
             f"{_count(other)} another shape than in {source}: the first is {found} and should be {expected}{why}"
         )

@@ -38,8 +38,8 @@ def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
 
     Where several folders hold files that belong to the pictures, the one with most of them is taken, the first of
-    :data:`MASK_FOLDERS` among equals, and the guess is said. Folders of other names that may be masks, such as
-    ``manual1``, are never taken, but said.
+    :data:`MASK_FOLDERS` among equals, and a warning names the guess. Folders of other names that may be masks, such as
+    ``manual1``, are never taken; a note names them.
     """
     chosen = _at_root(root, MASK_FOLDERS)
     parts = [chosen] if chosen is not None else _by_split(root, MASK_FOLDERS)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LOOKED_FOR = "meta.json + DATASET/img/a.jpg + DATASET/ann/a.jpg.json (Supervisely)"
 PARTS = (("meta.json",), ("DATASET/img/", "*/img/"), ("DATASET/ann/", "*/ann/"))
 
-_FARTHEST_PIXEL = 2**20  # pixels: a corner or a bitmap as far off is on no picture
+_FARTHEST_CORNER = 2**20  # pixels: a corner or a bitmap as far off is on no picture
 _LARGEST_BITMAP_BYTES = 2**26  # bytes of a bitmap once unpacked
 
 
@@ -131,7 +131,7 @@ def _mask(one: Mapping[str, Any], size: Size, where: str) -> Rle:
 
 def _corners(raw: Any, where: str) -> NDArray[np.int32]:
     points = [as_numbers(point, where, count=2) for point in as_list(raw, where)]
-    if any(abs(value) > _FARTHEST_PIXEL for point in points for value in point):
+    if any(abs(value) > _FARTHEST_CORNER for point in points for value in point):
         raise DataError(f"{where}: a point lies far outside of the picture; correct it")
     return np.array(points, np.float64).round().astype(np.int32).reshape(-1, 2)
 
@@ -145,7 +145,7 @@ def _bitmap(raw: Mapping[str, Any], size: Size, where: str) -> BoxMask:
         stored = decode_png(packed, size)
     except (binascii.Error, zlib.error, ValueError):
         stored = None
-    if stored is None or max(abs(left), abs(top)) > _FARTHEST_PIXEL:
+    if stored is None or max(abs(left), abs(top)) > _FARTHEST_CORNER:
         raise DataError(f"{where}: the bitmap is no PNG in zlib and base64 that fits the picture; export it again")
     if stored.ndim == 3:
         stored = stored[..., 3] if stored.shape[2] == 4 else stored.max(2)
