@@ -37,7 +37,7 @@ def find_mixtures(facts: Sequence[Facts], findings: Findings) -> None:
         mend = "bring all to one number of channels"
         _find_mixture("mixed_channels", "channels", channels, mend, findings)
     bits = {one.id: max(one.bits, _BITS_OF_ONE_TYPE) for one in facts}
-    mend = "training refuses them unless `--value-range` is given; save all with one depth"
+    mend = "training refuses them unless a value range is given; save all with one depth"
     _find_mixture("mixed_pictures", "bits", bits, mend, findings)
     turned = [one.id for one in facts if one.turned]
     if turned:
