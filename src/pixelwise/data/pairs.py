@@ -119,7 +119,8 @@ def list_files(folder: Path) -> list[Path]:
         seen.add(place)
         below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
         found += [Path(above, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+    # A link that leads nowhere is listed, so that whoever reads it names it.
+    return sorted(path for path in found if path.is_file() or (path.is_symlink() and not path.exists()))
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:

@@ -253,3 +253,14 @@ def test_training_refuses_what_the_doctor_calls_an_error(data: Path, tmp_path: P
     source = diagnose(data).usable_source(skip_bad=True)
     assert source.left_out == ("images/train/3.png", "images/val/13.png")
     assert {name: len(pairs) for name, pairs in source.splits.items()} == {"train": 11, "val": 11}
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_links_that_lead_nowhere_are_named(data: Path, loop: bool) -> None:
+    picture = data / "images/train/4.png"
+    picture.unlink()
+    picture.symlink_to(picture if loop else data.parent / "moved" / "4.png")
+    diagnosis = diagnose(data)
+    (finding,) = (one for one in diagnosis.findings if one.gravity == "error")
+    assert finding.kind == "unreadable"
+    assert "images/train/4.png" in finding.what

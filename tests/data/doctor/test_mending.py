@@ -153,6 +153,13 @@ def test_what_cannot_be_mended_is_refused(faulty: Path, tmp_path: Path) -> None:
     (tmp_path / "taken" / "file").write_text("mine")
     with pytest.raises(PixelwiseError, match="taken: there is something already"):
         write_clean_copy(diagnose(faulty), tmp_path / "taken")
+    for mapping_only in (False, True):
+        write = write_mapping if mapping_only else write_clean_copy
+        with pytest.raises(PixelwiseError, match="lies inside of the data"):
+            write(diagnose(faulty), faulty / "clean")
+        with pytest.raises(PixelwiseError, match=r"cannot write .*file.clean"):
+            write(diagnose(faulty), tmp_path / "taken" / "file" / "clean" / "copy")
+    assert not (faulty / "clean").exists()
     (tmp_path / "nothing").mkdir()
     with pytest.raises(DataError, match="no layout fits"):
         write_clean_copy(diagnose(tmp_path / "nothing"), tmp_path / "clean")

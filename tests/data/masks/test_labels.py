@@ -35,6 +35,7 @@ def understood(path: Path, names: Any = None, **options: Any) -> tuple[LabelSpac
         ([0, 1, 2, 255], ("class 0", "class 1", "class 2"), [0, 1, 2, 255]),
         ([0, 2, 3], ("class 0", "class 1", "class 2", "class 3"), [0, 2, 3]),
         ([0, 127, 255], ("value 0", "value 127", "value 255"), [0, 1, 2]),
+        ([1, 2, 255], ("value 1", "value 2"), [0, 1, 255]),
         ([0, 1000, 65535], ("value 0", "value 1000", "value 65535"), [0, 1, 2]),
         ([1, 2, 3], ("value 1", "value 2", "value 3"), [0, 1, 2]),
     ],

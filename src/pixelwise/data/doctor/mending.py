@@ -25,7 +25,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.atomic import atomic_folder, write_json, write_text
+from pixelwise.io.atomic import atomic_folder, cannot_write, write_json, write_text
 from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.io.masks import write_labels
 from pixelwise.listener import Listener, Progress, Silent
@@ -73,7 +73,7 @@ def write_clean_copy(
         PixelwiseError: the folder is not empty, or cannot be written.
     """
     listener = Silent() if listener is None else listener
-    target = _free(out)
+    target = _free(out, diagnosis.source)
     source, changes = _kept(diagnosis)
     with atomic_folder(target) as folder:
         total = len(source.pairs)
@@ -101,7 +101,7 @@ def write_mapping(diagnosis: Diagnosis, out: str | os.PathLike[str]) -> tuple[Ch
         DataError: no layout fits the data, or the result would still have errors.
         PixelwiseError: the folder is not empty, or cannot be written.
     """
-    target = _free(out)
+    target = _free(out, diagnosis.source)
     source, changes = _kept(diagnosis)
     content: dict[str, Any] = {"path": str(source.root.resolve())}
     if not source.has_objects:
@@ -114,11 +114,16 @@ def write_mapping(diagnosis: Diagnosis, out: str | os.PathLike[str]) -> tuple[Ch
     return tuple(changes)
 
 
-def _free(out: str | os.PathLike[str]) -> Path:
+def _free(out: str | os.PathLike[str], source: DataSource | None) -> Path:
     target = Path(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise PixelwiseError(f"{target}: there is something already; name a folder that is new or empty")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if source is not None and target.resolve().is_relative_to(source.root.resolve()):
+        raise PixelwiseError(f"{target}: it lies inside of the data, which stay as they are; name a folder beside them")
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise PixelwiseError(f"{target}: there is something already; name a folder that is new or empty")
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
     return target
 
 

@@ -169,12 +169,18 @@ def _unnamed(survey: Survey) -> tuple[LabelSpace, tuple[str, ...]]:
         names = tuple(f"class {index}" for index in range(top + 1))
         ignore = 255 if top < 255 else 65535
         return LabelSpace(names, _palette(survey, range(top + 1)), ignore), tuple(notes)
-    mapping = {value: index for index, value in enumerate(values)}
-    ignore = 255 if len(values) <= 255 else 65535
-    listed = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
-    note = f"masks hold the {len(values)} values {listed}: read as one class each; name them in dataset.yaml"
-    names = tuple(f"value {value}" for value in values)
-    return LabelSpace(names, _palette(survey, values), ignore, None, mapping), (note,)
+    void = 255 in values and len(inner) > 1 and inner[0] == 1 and top < 4 * len(inner)  # as above, but 0 is not used
+    held = inner if void else values
+    mapping = {value: index for index, value in enumerate(held)}
+    ignore = 255 if len(held) <= 255 else 65535
+    if void:
+        mapping[255] = ignore
+    listed = ", ".join(map(str, held[:12])) + (", ..." if len(held) > 12 else "")
+    notes = [f"masks hold the {len(held)} values {listed}: read as one class each; name them in dataset.yaml"]
+    if void:
+        notes.append("value 255 of the masks is void")
+    names = tuple(f"value {value}" for value in held)
+    return LabelSpace(names, _palette(survey, held), ignore, None, mapping), tuple(notes)
 
 
 def _refuse_one(survey: Survey) -> None:

@@ -86,7 +86,7 @@ def objects_and_masks(root: Path) -> None:
         save(root / f"masks/{number}.png", mask(number))
 
 
-@fault(by_folders, "mask_not_used", "note", "masks/train/3.png")
+@fault(by_folders, "unreadable", "error", "images/train/3.png")
 def link_that_leads_nowhere(root: Path) -> None:
     (root / "images/train/3.png").unlink()
     (root / "images/train/3.png").symlink_to(root / "gone.png")

@@ -186,7 +186,7 @@ def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: 
             by_name.setdefault(name, pair)
     chosen: dict[str, Pair] = {}
     for words in lines:
-        line = " ".join(words)
+        line = " ".join(words).removeprefix("./")
         if len(words) == 2 and (root / words[1]).is_file() and (root / words[0]).is_file():
             pair = make_pair(root, root / words[0], root / words[1])
         elif line in by_name:
