@@ -1,1 +1,1 @@
-"""How data sets lie on disk: one file a layout that people have, and the list of all."""
+"""How data sets lie on disk: one file per layout that people have, and the list of all."""

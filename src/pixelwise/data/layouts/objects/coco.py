@@ -93,7 +93,7 @@ def _pairs(root: Path, file: CocoFile, split: str, names: tuple[str, ...], masks
 
 
 def _candidates(root: Path) -> list[Path]:
-    """List the JSON files that may hold annotations of the whole set; of those of the COCO site, the outlines."""
+    """List the JSON files that may hold annotations of the whole set; those named as COCO's outlines win."""
     folders = [root, root / "annotations", root / "images"]
     folders += [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in SPLIT_NAMES]
     files = [path for folder in folders for path in json_files(folder) if not beside_its_picture(path)]

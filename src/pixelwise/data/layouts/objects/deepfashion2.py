@@ -1,4 +1,4 @@
-"""DeepFashion2: ``image/`` and ``annos/`` with a JSON a picture, whose ``item1``, ``item2``, ... are garments."""
+"""DeepFashion2: ``image/`` and ``annos/`` with a JSON per picture, whose ``item1``, ``item2``, ... are garments."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def find(root: Path) -> Found | None:
 
 
 def _annotation(folder: Path, image: Path) -> Path | None:
-    """Find the file of a picture: called as the picture, and in old projects as it without its suffix."""
+    """Find the annotation of a picture: it has the name of the picture, in old projects without the suffix."""
     place = folder / "ann" / image.relative_to(folder / "img")
     named = (place.with_name(f"{image.name}.json"), place.with_name(f"{image.stem}.json"))
     return next((path for path in named if path.is_file()), None)

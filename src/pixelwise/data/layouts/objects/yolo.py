@@ -140,7 +140,7 @@ def _outline(words: list[str], name: str, path: Path, names: tuple[str, ...]) ->
 
 
 def _class(word: str) -> int:
-    """Read a class index; some tools write it as a number with a fraction of nothing."""
+    """Read a class index; some tools write it with decimals, such as 0.0."""
     value = float(word)
     if value != int(value):
         raise ValueError(word)
