@@ -50,6 +50,11 @@ def test_every_pair_is_scored_and_written(
     printed = capsys.readouterr().out
     assert f"mIoU {scores['miou']:.4f}" in printed
     assert "middle" in printed
+    low, high = scores["intervals"]["miou"]
+    assert low <= scores["miou"] <= high
+    assert set(scores["iou_intervals"]) == set(scores["classes"])
+    assert f"[{low:.3f} to {high:.3f}]" in printed
+    assert scores["intervals_meaning"] in " ".join(printed.split())
 
 
 def test_views_are_averaged(untrained_run: Path, data: Path, tmp_path: Path) -> None:
@@ -70,6 +75,7 @@ def test_the_report_shows_the_pictures(untrained_run: Path, data: Path, tmp_path
     page = (tmp_path / "page" / "report.html").read_text()
     assert page.count("data:image/jpeg") == 16
     assert "All pictures" in page
+    assert "drawn with replacement from the 4 pictures" in page
     assert f"pixelwise evaluate {untrained_run} {data}" in page
 
 

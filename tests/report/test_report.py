@@ -16,8 +16,9 @@ from pixelwise.report.figures import draw_curves
 from pixelwise.report.page import confusion_shares, distribution, largest_confusions
 from pixelwise.scoring import Evaluation
 from pixelwise.scoring.example import Example
+from pixelwise.scoring.pixel_comparison import PixelComparison
 from pixelwise.scoring.pixel_drawing import IGNORED_COLOR, WRONG_COLOR, draw_pixels
-from pixelwise.scoring.pixel_judge import PixelComparison, pixel_evaluation
+from pixelwise.scoring.pixel_tables import pixel_evaluation
 from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("sea", "land", "<b>lake</b>"), colors=((10, 20, 200), (20, 150, 30), (90, 200, 250)))

@@ -26,7 +26,7 @@ from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.report import write_report
 from pixelwise.scoring.pixel_drawing import draw_pixels
-from pixelwise.scoring.pixel_judge import pixel_evaluation
+from pixelwise.scoring.pixel_tables import pixel_evaluation
 from pixelwise.training.fit import Fitted, fit
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pixelwise.scoring.evaluation import Evaluation
-from pixelwise.scoring.tables import Cell, Column, Figure, Row
+from pixelwise.scoring.tables import Cell, Column, Figure, Row, describe_interval
 
 BAR_CELLS = 20
 
@@ -17,6 +17,7 @@ SHOWN_CLASSES = 30
 """Up to this many classes have one row each; of more classes, only those that occur have rows."""
 
 FIGURES_PER_LINE = 4
+FIGURES_WITH_INTERVALS_PER_LINE = 2
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
@@ -41,9 +42,12 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     console.print()
     console.print(f"[bold]{_state(evaluation.headline)}[/]", highlight=False)
     ratios = [_state(one) for one in evaluation.figures if isinstance(one.value, float)]
-    for first in range(0, len(ratios), FIGURES_PER_LINE):
-        console.print("   ".join(ratios[first : first + FIGURES_PER_LINE]), highlight=False)
+    per_line = FIGURES_PER_LINE if evaluation.headline.interval is None else FIGURES_WITH_INTERVALS_PER_LINE
+    for first in range(0, len(ratios), per_line):
+        console.print("   ".join(ratios[first : first + per_line]), highlight=False)
     console.print(f"[dim]{escape(evaluation.rule)}[/]", highlight=False)
+    if evaluation.intervals is not None:
+        console.print(f"[dim]{escape(evaluation.intervals.meaning)}[/]", highlight=False)
 
 
 def figure(value: Cell, column: Column | None = None) -> str:
@@ -58,7 +62,8 @@ def figure(value: Cell, column: Column | None = None) -> str:
 
 
 def _state(one: Figure) -> str:
-    return f"{escape(one.name)} {figure(one.value)}"
+    between = f" \\[{describe_interval(one.interval)}]" if one.interval is not None else ""
+    return f"{escape(one.name)} {figure(one.value)}{between}"
 
 
 def _name(row: Row) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelwise.scoring.tables import ColumnKind
+from pixelwise.scoring.tables import ColumnKind, describe_interval
 from pixelwise.types import Color
 from pixelwise.words import counted
 
@@ -35,6 +35,7 @@ def environment() -> jinja2.Environment:
         "counted": counted,
         "css": _css,
         "figure": _figure,
+        "interval": describe_interval,
         "percent": _percent,
         "picture": _data_uri,
         "width": _width,

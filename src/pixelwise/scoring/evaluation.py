@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from pixelwise.metrics.intervals import Intervals
 from pixelwise.metrics.objects import ObjectScores
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.tables import Figure, ScoreTable
@@ -25,6 +26,7 @@ class Evaluation:
         rule: the definition of the scores, in a sentence.
         pixels: the scores of the classes of pixels, where these were scored.
         objects: the scores of objects, where these were scored.
+        intervals: the intervals of the figures over pictures.
     """
 
     headline: Figure
@@ -36,6 +38,7 @@ class Evaluation:
     rule: str
     pixels: Scores | None = None
     objects: ObjectScores | None = None
+    intervals: Intervals | None = None
 
     def ranked(self) -> list[str]:
         """Ids of the pictures from the worst to the best."""
@@ -44,7 +47,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the scores of the set in plain JSON types; those of pixels and of objects have keys of their own."""
-        return (self.pixels.to_dict() if self.pixels else {}) | (self.objects.to_dict() if self.objects else {})
+        parts = (self.pixels, self.objects, self.intervals)
+        return {name: value for part in parts if part is not None for name, value in part.to_dict().items()}
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row per picture; see :meth:`pixelwise.scoring.tables.ScoreTable.write_csv`."""

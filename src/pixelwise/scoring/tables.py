@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pixelwise.io.csv_table import harmless, open_table
+from pixelwise.metrics.bootstrap import Interval
 from pixelwise.types import Color
 
 ColumnKind = Literal["text", "count", "ratio", "share"]
@@ -21,10 +22,12 @@ class Figure:
     Args:
         name: its usual name, such as ``"mIoU"``.
         value: a ratio 0 .. 1, NaN where it is not defined, or a count.
+        interval: low and high of its interval over pictures, where it has one.
     """
 
     name: str
     value: float | int
+    interval: Interval | None = None
 
     @property
     def defined(self) -> bool:
@@ -99,6 +102,11 @@ class ScoreTable:
             write_row([harmless(column.name) for column in self.columns])
             for row in self.rows:
                 write_row([_as_text(cell) for cell in row.cells])
+
+
+def describe_interval(interval: Interval | None) -> str:
+    """Format the two ends of an interval of a ratio; empty without one."""
+    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _as_text(cell: Cell) -> str:

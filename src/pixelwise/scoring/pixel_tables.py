@@ -1,0 +1,98 @@
+"""Putting scores of pixels into figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pixelwise.metrics.intervals import Intervals, pixel_intervals
+from pixelwise.metrics.scores import Scores
+from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.pixel_comparison import PixelComparison
+from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable, describe_interval
+from pixelwise.types import LabelSpace
+
+
+def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_space: LabelSpace) -> Evaluation:
+    """Put the scores of a set, and those of its pictures, into tables.
+
+    Args:
+        scores: the scores of the set.
+        compared: its pictures; may be none.
+        label_space: the classes, with their colours.
+    """
+    alone = [Scores.from_counts(picture.counts, label_space) for picture in compared]
+    intervals = pixel_intervals([picture.counts for picture in compared], label_space.names)
+    between = intervals.figures.get
+    pictures = ScoreTable(
+        (
+            Column("id", "text"),
+            Column("height", "count"),
+            Column("width", "count"),
+            *(Column(name) for name in ("miou", "pixel_accuracy")),
+            *(Column(f"{what} {name}") for what in ("iou", "accuracy") for name in label_space.names),
+        ),
+        tuple(
+            Row(
+                (
+                    picture.id,
+                    *picture.size,
+                    own.miou,
+                    own.pixel_accuracy,
+                    *own.class_iou.tolist(),
+                    *own.class_accuracy.tolist(),
+                )
+            )
+            for picture, own in zip(compared, alone, strict=True)
+        ),
+    )
+    scored = [place for place, own in enumerate(alone) if not math.isnan(own.miou)]
+    return Evaluation(
+        headline=Figure("mIoU", scores.miou, between("miou")),
+        figures=(
+            Figure("pixel accuracy", scores.pixel_accuracy, between("pixel_accuracy")),
+            Figure("mean accuracy", scores.mean_accuracy, between("mean_accuracy")),
+            Figure("Dice", scores.dice, between("dice")),
+            Figure("frequency-weighted IoU", scores.frequency_weighted_iou, between("frequency_weighted_iou")),
+            Figure("pictures", scores.images),
+            Figure("ignored pixels", scores.ignored_pixels),
+        ),
+        classes=_class_table(scores, label_space, intervals),
+        pictures=pictures,
+        measure=("miou", "mIoU"),
+        ranking=tuple(sorted(scored, key=lambda place: (alone[place].miou, compared[place].id))),
+        rule=scores.rule,
+        pixels=scores,
+        intervals=intervals if compared else None,
+    )
+
+
+def _class_table(scores: Scores, label_space: LabelSpace, intervals: Intervals) -> ScoreTable:
+    total = max(1, int(scores.counts.sum()))
+    columns = (
+        Column("class", "text"),
+        Column("IoU"),
+        Column("95%", "text"),
+        Column("Dice", brief=False),
+        Column("accuracy"),
+        Column("precision", brief=False),
+        Column("share of pixels", "share"),
+    )
+    rows = []
+    for index, name in enumerate(scores.names):
+        iou = float(scores.class_iou[index])
+        cells = (
+            name,
+            iou,
+            describe_interval(intervals.class_iou.get(name)),
+            float(scores.class_dice[index]),
+            float(scores.class_accuracy[index]),
+            float(scores.class_precision[index]),
+            float(scores.target_pixels[index]) / total,
+        )
+        rows.append(Row(cells, label_space.colors[index], absent=math.isnan(iou)))
+    note = (
+        "Accuracy is the share of a class's pixels that were found, precision the share of what was taken for the "
+        "class that is it, and 95% the interval of the IoU. A dash: the class does not occur."
+    )
+    return ScoreTable(columns, tuple(rows), note)
