@@ -1,8 +1,9 @@
-"""Words that depend on a number."""
+"""Words that depend on a number, and lists in words."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 IRREGULAR_PLURALS = {
     "epoch": "epochs",
@@ -55,3 +56,9 @@ def plural(noun: str) -> str:
     else:
         last = f"{last}s"
     return " ".join([*before, last]) + "".join(behind)
+
+
+def listed(items: Iterable[str], *, most: int = 5) -> str:
+    """List some of the items with commas between them."""
+    items = list(items)
+    return ", ".join(items[:most]) + (", ..." if len(items) > most else "")

@@ -98,7 +98,7 @@ def predict(
     from pixelwise.cli.progress import Terminal
     from pixelwise.inference import Predictor
     from pixelwise.inference.labelling.finished import Finished
-    from pixelwise.inference.labelling.jobs import Options, by_pages, collect
+    from pixelwise.inference.labelling.jobs import Options, by_pages, collect, unused_lines
     from pixelwise.inference.labelling.label import check_possible, label_one, read_job, size_of
     from pixelwise.inference.labelling.object_lists import ObjectLists, listed_name
     from pixelwise.inference.labelling.outputs import FolderSink, check_not_overwritten, parse_kinds, results_of
@@ -116,9 +116,8 @@ def predict(
             "this out",
             argument="like",
         )
-    jobs = collect(inputs, out)
-    if pages:
-        jobs = by_pages(jobs)
+    collected = collect(inputs, out)
+    jobs = by_pages(collected.jobs) if pages else collected.jobs
     check_not_overwritten(jobs, out, options.kinds)
     use_huge_pages()
     predictor = Predictor(
@@ -192,7 +191,7 @@ def predict(
     if skipped:
         done_in += f" ({skipped} of them {agreeing(skipped, 'was')} finished before)"
     terminal.say(done_in)
-    for line in places.lines():
+    for line in [*places.lines(), *unused_lines(collected.unused)]:
         terminal.say(line)
     if failed:
         raise DataError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from pixelwise.data.findings import Findings, listed
+from pixelwise.data.findings import Findings
 from pixelwise.data.layouts.nearest import is_lfs_pointer, lfs_advice, shared_patterns
 from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
@@ -14,7 +14,7 @@ from pixelwise.data.unused import like_names
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.images import IMAGE_SUFFIXES, image_info
-from pixelwise.words import agreeing, counted
+from pixelwise.words import agreeing, counted, listed
 
 
 @runtime_checkable

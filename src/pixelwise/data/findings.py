@@ -235,9 +235,3 @@ class Findings:
         errors = [finding for finding in self.of("error") if not (skip_bad and finding.pairs)]
         if errors:
             raise RefusedError(errors, tuple(self.made))
-
-
-def listed(items: Iterable[str], *, most: int = 5) -> str:
-    """List some of the items with commas between them."""
-    items = list(items)
-    return ", ".join(items[:most]) + (", ..." if len(items) > most else "")

@@ -11,6 +11,7 @@ from pixelwise.data.layouts.masks import folder, patterns
 from pixelwise.data.layouts.objects import id_masks, yolo
 from pixelwise.data.pairs import Found, Pair, read_list, read_names
 from pixelwise.errors import DataError
+from pixelwise.io.listing import check_regular, naming_unreadable
 
 if TYPE_CHECKING:
     from pixelwise.data.dataset_yaml import Description
@@ -48,6 +49,11 @@ def locate(path: Path) -> Located:
     Raises:
         DataError: the folder is missing, fits no layout, or is not as its ``dataset.yaml`` says.
     """
+    with naming_unreadable():
+        return _locate(path)
+
+
+def _locate(path: Path) -> Located:
     if path.is_dir() and not (path / DESCRIPTION_FILE).is_file():
         return Located(path, find_layout(path))
     file = path / DESCRIPTION_FILE if path.is_dir() else path
@@ -62,6 +68,7 @@ def locate(path: Path) -> Located:
         raise DataError(
             f"{path}: expected the folder of a data set or its {DESCRIPTION_FILE}, but this is another file"
         )
+    check_regular(file)
     # Imported here, so that a folder that no layout fits is reported at once.
     from pixelwise.data.dataset_yaml import read_description
 

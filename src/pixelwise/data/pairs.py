@@ -13,6 +13,7 @@ from typing import Protocol
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.io.listing import list_files
 from pixelwise.types import Color
 from pixelwise.words import counted
 
@@ -102,25 +103,13 @@ def list_pictures(folder: Path) -> list[Path]:
     return [path for path in list_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
-def list_files(folder: Path) -> list[Path]:
-    """List the files in a folder and the folders below it, sorted; hidden ones are passed over.
+def folders_below(folder: Path) -> list[Path]:
+    """List the folders in a folder, sorted, without hidden ones and those that may not be read, unless they are splits.
 
-    Folders that are symbolic links are followed, each target once, so that a link to a folder above makes no endless
-    loop.
+    A folder that may not be read hinders nobody who does not need it; a split that is lost in silence would.
     """
-    found: list[Path] = []
-    seen: set[str] = set()
-    root = Path(os.path.realpath(folder))
-    for above, below, names in os.walk(folder, followlinks=True):
-        place = os.path.realpath(above)
-        if place in seen or Path(place) in root.parents or (above != str(folder) and Path(place) == root):
-            below.clear()
-            continue
-        seen.add(place)
-        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
-        found += [Path(above, name) for name in names if not name.startswith(".")]
-    # A link that leads nowhere is listed, so that whoever reads it names it.
-    return sorted(path for path in found if path.is_file() or (path.is_symlink() and not path.exists()))
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in below if os.access(path, os.R_OK | os.X_OK) or path.name.lower() in SPLIT_NAMES]
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:

@@ -21,6 +21,7 @@ from pixelwise.data.targets import semantic_space
 from pixelwise.data.unused import find_unused, tell_used
 from pixelwise.errors import DataError, SettingError, unknown_name
 from pixelwise.io.images import image_info
+from pixelwise.io.listing import naming_unreadable
 from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import LabelSpace, StoredValue
 from pixelwise.words import agreeing, counted
@@ -122,7 +123,8 @@ def open_data(
     located = path if isinstance(path, Located) else locate(Path(path))
     findings = Findings()
     try:
-        return _open(located, findings, label_space, val_fraction, seed, skip_bad=skip_bad)
+        with naming_unreadable():
+            return _open(located, findings, label_space, val_fraction, seed, skip_bad=skip_bad)
     except RefusedError:
         raise
     except DataError as error:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings
-from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, SPLIT_NAMES, Pair, list_files
+from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, SPLIT_NAMES, Pair
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.io.listing import list_files
 from pixelwise.words import counted
 
 _UNREAD_SUFFIX_LISTS = (
@@ -77,7 +78,8 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     texts: list[str] = []
     others: dict[str, list[str]] = {}
     unread: list[str] = []
-    for path in list_files(root):
+    closed: list[Path] = []
+    for path in list_files(root, closed=closed):
         suffix, place = path.suffix.lower(), path.absolute()
         name = path.relative_to(root).as_posix()
         if suffix in UNREAD_SUFFIXES:
@@ -103,6 +105,9 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         _note(findings, "mask_not_used", "annotation file", texts)
     if unread:
         _note(findings, "format_not_read", "file of a format that is not read here", unread)
+    for shut in closed:
+        name = shut.relative_to(root).as_posix()
+        findings.add("folder_not_used", f"folder {name}/ is not used: it may not be read", files=[name])
     for folder, names in sorted(others.items()):
         alike = [name for name in names if not stems.isdisjoint(_stems(Path(name)))]
         noun = "picture" if Path(names[0]).suffix.lower() in IMAGE_SUFFIXES else "file"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.inference.labelling.jobs import collect
+from pixelwise.inference.labelling.jobs import Collected, by_pages, collect, unused_lines
 
 
 @pytest.fixture
@@ -19,13 +20,13 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def names(jobs) -> list[str]:
-    return [job.name.as_posix() for job in jobs]
+def names(found: Collected) -> list[str]:
+    return [job.name.as_posix() for job in found.jobs]
 
 
 def test_a_folder_gives_its_pictures_with_their_sub_folders(photos: Path, tmp_path: Path) -> None:
-    jobs = collect([str(photos)], tmp_path / "out")
-    assert names(jobs) == ["a", "b", "sub/c", "sub/deep/d", "twin_jpg", "twin_png"]
+    jobs = collect([str(photos)], tmp_path / "out").jobs
+    assert [job.name.as_posix() for job in jobs] == ["a", "b", "sub/c", "sub/deep/d", "twin_jpg", "twin_png"]
     assert [job.picture.name for job in jobs] == ["a.jpg", "b.PNG", "c.tif", "d.png", "twin.jpg", "twin.png"]
 
 
@@ -51,8 +52,8 @@ def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path: Path) -> Non
 
 
 def test_a_picture_named_twice_is_labelled_once(photos: Path, tmp_path: Path) -> None:
-    jobs = collect([str(photos / "a.jpg"), str(photos), f"{photos}/*.jpg"], tmp_path / "out")
-    assert len(jobs) == 6
+    found = collect([str(photos / "a.jpg"), str(photos), f"{photos}/*.jpg"], tmp_path / "out")
+    assert len(found.jobs) == 6
 
 
 def test_several_folders_keep_their_names(photos: Path, tmp_path: Path) -> None:
@@ -84,3 +85,36 @@ def test_two_pictures_never_share_a_result(photos: Path, tmp_path: Path) -> None
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(SettingError, match="would both be written as a_jpg"):
         collect([str(photos / "a.jpg"), str(tmp_path / "a.jpg")], tmp_path / "out")
+
+
+def test_every_file_that_is_not_labelled_is_said(photos: Path, tmp_path: Path) -> None:
+    for name in ("array.npy", "raw.heic", ".hidden/f.npy"):
+        (photos / name).write_bytes(b"")
+    (photos / "lost.png").symlink_to(tmp_path / "gone.png")
+    found = collect([str(photos), str(photos / "array.npy")], tmp_path / "out")
+    assert "array" in names(found)
+    assert unused_lines(found.unused) == [
+        f"1 link leads to a file that is not there, as {photos}/lost.png",
+        f"2 files are no picture by name (.txt, .heic), as {photos}/notes.txt",
+    ]
+    found = collect([str(photos)], tmp_path / "out")
+    assert f"1 .npy file is not labelled, as {photos}/array.npy; name them" in unused_lines(found.unused)[1]
+
+
+def test_folders_that_are_links_are_searched_once(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "e.png").write_bytes(b"")
+    (photos / "link").symlink_to(tmp_path / "other")
+    (photos / "sub" / "loop").symlink_to(photos)
+    assert names(collect([str(photos)], tmp_path / "out"))[2:5] == ["link/e", "sub/c", "sub/deep/d"]
+
+
+def test_pages_never_take_the_name_of_another_picture(tmp_path: Path) -> None:
+    frames = [Image.new("L", (8, 8), level) for level in (0, 90)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "a-page001.png")
+    jobs = collect([str(tmp_path)], tmp_path / "out").jobs
+    assert [str(job.name) for job in by_pages(jobs)] == ["a-page001", "a_gif-page001", "a_gif-page002"]
+    frames[0].save(tmp_path / "a_gif-page002.png")
+    with pytest.raises(SettingError, match=r"a_gif-page002.png and a page of .*a.gif would both be written as a_gif"):
+        by_pages(collect([str(tmp_path)], tmp_path / "out").jobs)

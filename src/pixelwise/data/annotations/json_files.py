@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, quoted
 from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.io.listing import is_listed
 from pixelwise.words import counted
 
 
@@ -19,7 +20,11 @@ def json_files(folder: Path) -> list[Path]:
     """List the JSON files in a folder, sorted; there are none if the folder does not exist."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".json" and not path.name.startswith(".") and is_listed(path)
+    )
 
 
 def beside_its_picture(path: Path) -> Path | None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pixelwise.data.doctor.facts import Facts
-from pixelwise.data.findings import Findings, listed
-from pixelwise.words import counted
+from pixelwise.data.findings import Findings
+from pixelwise.words import counted, listed
 
 NEAR_BITS = 6
 """The most bits, of the 64 of a perceptual hash, that differ between nearly the same pictures."""

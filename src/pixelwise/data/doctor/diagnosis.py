@@ -18,14 +18,14 @@ from pixelwise.data.doctor.facts_cache import from_bytes, key_of, to_bytes
 from pixelwise.data.doctor.object_findings import find_objects
 from pixelwise.data.doctor.picture_findings import find_alike_classes, find_broken, find_classes, find_mixtures
 from pixelwise.data.file_cache import FileCache
-from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError, listed
+from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError
 from pixelwise.data.locate import Located
 from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError
 from pixelwise.listener import Listener, Silent
-from pixelwise.words import counted
+from pixelwise.words import counted, listed
 
 FEW_PICTURES = 10
 """The fewest pictures of a split for which its scores are meaningful."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pixelwise.data.doctor.facts import Facts, ObjectFacts
-from pixelwise.data.findings import Findings, listed
+from pixelwise.data.findings import Findings
 from pixelwise.data.source import DataSource
-from pixelwise.words import counted
+from pixelwise.words import counted, listed
 
 TINY_PIXELS = 16
 """Objects of fewer pixels than this are tiny."""

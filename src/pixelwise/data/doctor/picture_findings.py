@@ -11,9 +11,9 @@ import numpy as np
 
 from pixelwise.data.checks import find_unreadable
 from pixelwise.data.doctor.facts import Facts
-from pixelwise.data.findings import FINDING_KINDS, Findings, listed
+from pixelwise.data.findings import FINDING_KINDS, Findings
 from pixelwise.data.source import DataSource
-from pixelwise.words import counted
+from pixelwise.words import counted, listed
 
 RARE_SHARE = 0.001
 """The share of the annotated pixels below which a class is rare."""

@@ -80,10 +80,10 @@ def _with_masks_told(root: Path, found: Found) -> Found:
 
 def _fitting(root: Path) -> str | None:
     """Name the layout that a folder has, None where none fits or its files make no sense."""
-    if (root / "dataset.yaml").is_file():
-        return "it has a dataset.yaml"
     for layout in LAYOUTS:
-        with suppress(DataError):
+        with suppress(DataError, PermissionError):
+            if (root / "dataset.yaml").is_file():
+                return "it has a dataset.yaml"
             found: Found | None = layout.find(root)
             if found is not None and any(found.splits.values()):
                 return found.layout

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from pixelwise.data.layouts.masks.folder import IMAGE_FOLDERS
 from pixelwise.data.layouts.masks.patterns import compiled
-from pixelwise.data.pairs import MASK_ENDING
+from pixelwise.data.pairs import MASK_ENDING, folders_below
 from pixelwise.data.unused import UNREAD_SUFFIXES, like_names
 from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.words import counted
@@ -32,10 +32,14 @@ _LFS_MOST_BYTES = 1024
 
 @dataclass(frozen=True)
 class _Seen:
-    """What lies in a folder, as paths relative to it; not all of it where there is very much."""
+    """What lies in a folder, as paths relative to it; not all of it where there is very much.
+
+    Folders that may not be read are ``closed``.
+    """
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -60,6 +64,9 @@ def explain(root: Path, layouts: Sequence[ModuleType], fits: Callable[[Path], st
     present = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
     lines = [f"{root}: no layout fits. It holds {_shortened(present) or 'nothing'}"]
     lines += _pointers(root, seen) + _unread(seen)
+    if seen.closed:
+        closed = counted(len(seen.closed), "folder")
+        lines.append(f"{closed} may not be read, as {seen.closed[0]}; change the permissions")
     below = _below(root, fits)
     if below:
         return "\n".join([*lines, *below])
@@ -77,7 +84,7 @@ def explain(root: Path, layouts: Sequence[ModuleType], fits: Callable[[Path], st
 def is_lfs_pointer(path: Path) -> bool:
     """Whether a file is a pointer of Git LFS, which stands for a file that was not downloaded."""
     try:
-        if path.stat().st_size > _LFS_MOST_BYTES:
+        if not path.is_file() or path.stat().st_size > _LFS_MOST_BYTES:
             return False
         with path.open("rb") as opened:
             return opened.read(len(_LFS_MAGIC)) == _LFS_MAGIC
@@ -95,14 +102,19 @@ def lfs_advice(path: Path) -> str:
 def _look(root: Path) -> _Seen:
     files: list[str] = []
     folders: list[str] = []
-    for above, below, names in os.walk(root):
+    closed: list[str] = []
+
+    def refused(error: OSError) -> None:
+        closed.append(f"{Path(error.filename).relative_to(root).as_posix()}/")
+
+    for above, below, names in os.walk(root, onerror=refused):
         below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
         place = Path(above).relative_to(root)
         folders += [f"{(place / name).as_posix()}/" for name in below]
         files += [(place / name).as_posix() for name in sorted(names) if not name.startswith(".")]
         if len(files) > _MOST_FILES:
             break
-    return _Seen(tuple(files), tuple(folders))
+    return _Seen(tuple(files), tuple(folders), tuple(closed))
 
 
 def _pointers(root: Path, seen: _Seen) -> list[str]:
@@ -131,8 +143,7 @@ def _unread(seen: _Seen) -> list[str]:
 
 
 def _below(root: Path, fits: Callable[[Path], str | None]) -> list[str]:
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    found = [(path, layout) for path in folders[:_MOST_FOLDERS] if (layout := fits(path)) is not None]
+    found = [(path, layout) for path in folders_below(root)[:_MOST_FOLDERS] if (layout := fits(path)) is not None]
     return [f"{path.name}/ fits ({layout}): give {path}" for path, layout in found]
 
 

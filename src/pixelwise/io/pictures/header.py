@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.io.listing import check_regular
 from pixelwise.io.pictures.validity import Transparent
 
 MAX_PIXELS_VARIABLE = "PIXELWISE_MAX_PIXELS"
@@ -67,6 +68,7 @@ def naming_the_file(path: Path) -> Iterator[None]:
     everything is caught; only faults of pixelwise's own kind and a lack of memory pass.
     """
     try:
+        check_regular(path)
         yield
     except (DataError, SettingError, MemoryError):
         raise

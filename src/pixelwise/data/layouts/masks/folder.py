@@ -13,6 +13,7 @@ from pixelwise.data.pairs import (
     SPLIT_NAMES,
     Found,
     Pair,
+    folders_below,
     list_pictures,
     make_pair,
     match_stems,
@@ -79,8 +80,8 @@ def _choose(images: Path, folders: Sequence[Path], pairing: Callable[[Path], dic
         raise ambiguous
     most, masks, splits = max(paired, key=lambda one: one[0])
     others = [other for count, other, _ in paired if count and other != masks]
-    for folder in sorted(images.parent.iterdir()):
-        if not folder.is_dir() or folder in (images, *folders) or not _MAY_BE_MASKS.search(folder.name):
+    for folder in folders_below(images.parent):
+        if folder in (images, *folders) or not _MAY_BE_MASKS.search(folder.name):
             continue
         if _DRAWN_FROM_MASKS.search(folder.name) or folder.name.lower() in SPLIT_NAMES:
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pixelwise.data.layouts.objects.id_masks import IdMask
-from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, folders_below
 
 LOOKED_FOR = "A1/plant001_rgb.png + A1/plant001_label.png (CVPPP)"
 PARTS = (
@@ -28,7 +28,7 @@ def find(root: Path) -> Found | None:
 
     Pictures without ids, as all of ``testing/`` are, are not annotated.
     """
-    folders = [root, *_below(root), *(inner for path in _below(root) for inner in _below(path))]
+    folders = [root, *folders_below(root), *(inner for path in folders_below(root) for inner in folders_below(path))]
     splits: dict[str, list[Pair]] = {}
     for folder in folders:
         for image in sorted(folder.glob(f"plant*{_RGB_ENDING}.png")):
@@ -42,7 +42,3 @@ def find(root: Path) -> Found | None:
         return None
     notes = ("objects from *_label.png; *_fg.png tells plant from ground alone, and is not used",)
     return Found("cvppp", {name: tuple(pairs) for name, pairs in splits.items()}, CVPPP_CLASSES, notes=notes)
-
-
-def _below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

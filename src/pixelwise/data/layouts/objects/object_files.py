@@ -10,7 +10,7 @@ import numpy as np
 
 from pixelwise.data.layouts.masks import folder
 from pixelwise.data.layouts.objects.id_masks import ID_FOLDERS, UNNAMED_CLASS
-from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, folders_below, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances, Size
 from pixelwise.io.images import image_info
@@ -77,7 +77,7 @@ def find(root: Path) -> Found | None:
     pairs = _pairs(root, root)
     splits = {"all": pairs} if pairs else {}
     if not splits:
-        for below in _folders(root):
+        for below in folders_below(root):
             name = _split_of(below.name)
             found = _pairs(root, below) if name is not None else ()
             if name is not None and found:
@@ -97,7 +97,7 @@ def _pairs(root: Path, base: Path) -> tuple[Pair, ...]:
         masks = subfolder(base, (*ID_FOLDERS, *folder.MASK_FOLDERS))
         return _beside(root, images, masks) if masks is not None else ()
     pairs = []
-    for below in _folders(base):
+    for below in folders_below(base):
         if below.name.lower() in SPLIT_NAMES:
             continue  # a folder of many pictures, each of which has a mask
         inside = subfolder(below, folder.IMAGE_FOLDERS)
@@ -109,7 +109,7 @@ def _pairs(root: Path, base: Path) -> tuple[Pair, ...]:
 
 def _beside(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     """Pair each picture with the folder of its name; none where there are no such folders."""
-    below = {path.name: path for path in _folders(masks)}
+    below = {path.name: path for path in folders_below(masks)}
     pictures = [path for path in list_pictures(images) if path.parent == images]
     if not any(path.stem in below for path in pictures):
         return ()
@@ -119,10 +119,6 @@ def _beside(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
 def _pair(root: Path, image: Path, masks: Path | None) -> Pair:
     reader = ObjectFiles(tuple(list_pictures(masks)), image) if masks is not None else None
     return Pair(image.relative_to(root).as_posix(), image, None, reader)
-
-
-def _folders(base: Path) -> list[Path]:
-    return sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _split_of(name: str) -> str | None:

@@ -24,7 +24,7 @@ from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, 
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.packed_png import decode_png
 from pixelwise.data.masks.survey import in_threads
-from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures
+from pixelwise.data.pairs import SPLIT_NAMES, Found, folders_below, list_pictures
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 
@@ -49,7 +49,7 @@ def find(root: Path) -> Found | None:
     content = read_json(root / "meta.json", "classes", "title") if (root / "meta.json").is_file() else None
     if not isinstance(content, dict):
         return None
-    folders = [path for path in sorted(root.iterdir()) if (path / "img").is_dir() and (path / "ann").is_dir()]
+    folders = [path for path in folders_below(root) if (path / "img").is_dir() and (path / "ann").is_dir()]
     if not folders:
         return None
     names = _classes(content, root / "meta.json")
