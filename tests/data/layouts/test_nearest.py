@@ -71,6 +71,11 @@ def test_pointers_in_a_layout_that_fits(tmp_path: Path, write: Any, image: Any, 
         ("scan1.png", "scan1_truth.png", "*.png", "*_truth.png"),
         ("in/img_001_map.jpg", "out/img_001_mask.png", "in/*_map.jpg", "out/*_mask.png"),
         ("frames/frame-7.jpg", "truth/frame-7.png", "frames/*.jpg", "truth/*.png"),
+        ("case1/image.png", "case1/mask.png", "*/image.png", "*/mask.png"),
+        ("data/case1/scan.jpg", "data/case1/edges.png", "data/*/scan.jpg", "data/*/edges.png"),
+        ("p1/p1_image.png", "p1/p1_mask.png", "*/*_image.png", "*/*_mask.png"),
+        ("case1/image.png", "case1/masks/all.png", "*/image.png", "*/masks/all.png"),
+        ("a1/b1/image.png", "a1/b1/mask.png", "*/*/image.png", "*/*/mask.png"),
     ],
 )
 def test_the_description_to_paste_opens_the_data(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -23,6 +24,9 @@ _MOST_SMALL_FILES = 500
 
 _MOST_FOLDERS = 32
 """Folders below that are tried."""
+
+_MOST_CANDIDATES = 8
+"""Files that are tried as the mask of a picture."""
 
 _PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg"})  # masks are seldom saved so
 
@@ -69,7 +73,8 @@ def explain(root: Path, layouts: Sequence[ModuleType], fits: Callable[[Path], st
         lines.append(f"{closed} may not be read, as {seen.closed[0]}; change the permissions")
     below = _below(root, fits)
     if below:
-        return "\n".join([*lines, *below])
+        whole = _described(root, seen) if len(below) > 2 and seen.pictures else []  # perhaps a folder for each picture
+        return "\n".join([*lines, *below, *whole])
     near = _nearest(layouts, seen)
     if near:
         lines += ["The nearest layouts, and what they lack:", *(f"  {line}" for line in near)]
@@ -170,21 +175,28 @@ def _is_there(pattern: str, files: Iterable[str], folders: Iterable[str]) -> boo
 def _described(root: Path, seen: _Seen) -> list[str]:
     """Name files that may be masks of a picture, and write the ``dataset.yaml`` that would say so."""
     picture = _example(seen.pictures)
-    candidates = like_names(picture, seen.pictures)
+    beside = _beside(picture, seen.pictures)[:_MOST_CANDIDATES]
+    candidates = list(dict.fromkeys([*like_names(picture, seen.pictures), *beside]))
+    candidates = [name for name in candidates if any(map(_is_called_mask, PurePosixPath(name).parts))] or candidates
     best = max(
         (
-            (_fitting(*patterns, seen.pictures), candidate, patterns)
-            for candidate in candidates[:8]
-            if (patterns := shared_patterns(picture, candidate)) is not None
+            (_fitting(*patterns, seen.pictures), -number, patterns)
+            for number, candidate in enumerate(candidates[:_MOST_CANDIDATES])
+            for patterns in _patterns(picture, candidate)
         ),
-        key=lambda one: one[0],
         default=None,
     )
     lines = []
+    if best is not None and best[0]:
+        chosen = candidates[-best[1]]
+        candidates = [
+            chosen,
+            *(name for name in candidates if name != chosen and (name in beside) == (chosen in beside)),
+        ]
     if candidates:
         listing = _shortened(candidates, most=3)
-        like = "looks like a mask" if len(candidates) == 1 else "look like masks"
-        lines.append(f"{listing} {like} of {picture}")
+        verb = "looks like a mask" if len(candidates) == 1 else "look like masks"
+        lines.append(f"{listing} {verb} of {picture}")
     if best is not None and best[0]:
         images, masks = best[2]
         head = f"If so, this is the {root / 'dataset.yaml'}, which pairs {counted(best[0], 'picture')}:"
@@ -194,6 +206,19 @@ def _described(root: Path, seen: _Seen) -> list[str]:
     return [*lines, head, f'  images: "{images}"', f'  masks: "{masks}"']
 
 
+def _beside(picture: str, pictures: Sequence[str]) -> list[str]:
+    """List what lies with a picture in a folder of its own, under names that other such folders have, too."""
+    folder = PurePosixPath(picture).parent
+    times = Counter(PurePosixPath(name).name for name in pictures)
+    return [
+        name
+        for name in pictures
+        if name != picture
+        and PurePosixPath(name).is_relative_to(folder)
+        and (times[PurePosixPath(name).name] > 1 or _is_called_mask(name))
+    ]
+
+
 def _example(pictures: Sequence[str]) -> str:
     """Choose a file that is a picture rather than a mask, by the name of its folder, its own, and its kind."""
     by_folder: dict[PurePosixPath, list[PurePosixPath]] = {}
@@ -201,12 +226,40 @@ def _example(pictures: Sequence[str]) -> str:
         by_folder.setdefault(path.parent, []).append(path)
 
     def likely(folder: PurePosixPath) -> tuple[bool, int, int]:
-        bare = [path for path in by_folder[folder] if not MASK_ENDING.search(path.stem)]
+        bare = [path for path in by_folder[folder] if not _is_called_mask(str(path))]
         photos = sum(path.suffix.lower() in _PHOTO_SUFFIXES for path in bare)
         return folder.name.lower() in IMAGE_FOLDERS, len(bare), photos
 
     chosen = by_folder[max(by_folder, key=likely)]
-    return str(min(chosen, key=lambda path: (MASK_ENDING.search(path.stem) is not None, len(path.stem), path.name)))
+    return str(min(chosen, key=lambda path: (_is_called_mask(str(path)), len(path.stem), path.name)))
+
+
+def _is_called_mask(name: str) -> bool:
+    return MASK_ENDING.search(f"_{PurePosixPath(name).stem}") is not None
+
+
+def _patterns(picture: str, mask: str) -> list[tuple[str, str]]:
+    """Write all patterns that may pair a picture with its mask: stars in their names, in folders of both, or in all.
+
+    Stars in folders are for data that have a folder for each picture, as ``1/image.png`` and ``1/mask.png``.
+    """
+    named = shared_patterns(picture, mask)
+    found = [] if named is None else [named]
+    folders, others = (PurePosixPath(name).parts[:-1] for name in (picture, mask))
+    shared = next(
+        (place for place, (one, other) in enumerate(zip(folders, others, strict=False)) if one != other),
+        min(len(folders), len(others)),
+    )
+    for places in [*([place] for place in range(shared)), *(range(place, shared) for place in range(shared - 1))]:
+        for images, masks in [(picture, mask), *found[:1]]:
+            starred = (_with_stars(images, places), _with_stars(masks, places))
+            found += [starred] if starred[0] != starred[1] else []
+    return found
+
+
+def _with_stars(name: str, places: Collection[int]) -> str:
+    parts = PurePosixPath(name).parts
+    return "/".join("*" if place in places else part for place, part in enumerate(parts))
 
 
 def shared_patterns(picture: str, mask: str) -> tuple[str, str] | None:
