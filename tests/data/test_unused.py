@@ -102,3 +102,16 @@ def test_a_mask_of_two_pictures_is_that_of_none(tmp_path: Path, write: Any, imag
         "a_rgb": False,
         "b_rgb": True,
     }
+
+
+def test_json_that_nobody_can_read_is_told(tmp_path: Path, write: Any, image: Any, mask: Any) -> None:
+    write("images/a.png", image)
+    write("images/b.png", image)
+    write("masks/a.png", mask)
+    write("masks/b.png", mask)
+    write("notes.json", "{}")
+    write("truth.json", "[" * 200_000 + "]" * 200_000)
+    told = [one for one in open_data(tmp_path).findings if one.kind == "format_not_read"]
+    assert [one.files for one in told] == [("truth.json",)]
+    assert "1 JSON file is not used, as " in told[0].what
+    assert "truth.json: the JSON is nested too deep" in told[0].what

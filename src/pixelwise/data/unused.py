@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from pixelwise.data.annotations.json_files import unreadable_json
 from pixelwise.data.findings import Findings
 from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, SPLIT_NAMES, Pair
 from pixelwise.io.images import IMAGE_SUFFIXES
@@ -22,6 +23,9 @@ UNREAD_SUFFIXES = frozenset(" ".join(_UNREAD_SUFFIX_LISTS).split())
 """Suffixes of files that hold pictures or masks and are not read here."""
 
 _MOST_NAMED_FOLDERS = 3
+
+_MOST_PARSED = 20
+"""JSON files that are looked into where no layout reads them."""
 
 _NO_ANNOTATIONS = frozenset({"classes", "labels", "notes", "readme", *SPLIT_NAMES})
 """Names of text files that lie among annotations and are none."""
@@ -78,6 +82,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
     texts: list[str] = []
     others: dict[str, list[str]] = {}
     unread: list[str] = []
+    rest: list[Path] = []
     closed: list[Path] = []
     for path in list_files(root, closed=closed):
         suffix, place = path.suffix.lower(), path.absolute()
@@ -91,6 +96,8 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
                 texts += [name] if path.stem.lower() not in _NO_ANNOTATIONS else []
             elif place.parent not in annotated_folders and not stems.isdisjoint(_stems(path)):
                 others.setdefault(path.parent.relative_to(root).as_posix(), []).append(name)
+            else:
+                rest.append(path)
         elif place.parent in picture_folders:
             pictures.append(name)
         elif place.parent in mask_folders:
@@ -105,6 +112,10 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         _note(findings, "mask_not_used", "annotation file", texts)
     if unread:
         _note(findings, "format_not_read", "file of a format that is not read here", unread)
+    damaged = unreadable_json([path for path in rest if path.suffix.lower() == ".json"][:_MOST_PARSED])
+    if damaged:
+        what = f"{counted(len(damaged), 'JSON file', 'is')} not used, as {next(iter(damaged.values()))}"
+        findings.add("format_not_read", what, files=[path.relative_to(root).as_posix() for path in damaged])
     for shut in closed:
         name = shut.relative_to(root).as_posix()
         findings.add("folder_not_used", f"folder {name}/ is not used: it may not be read", files=[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,38 @@ def read_json(path: Path, *marks: str) -> Any:
         raise DataError(
             f"{path}: the JSON is not in UTF-8 ({error.reason}{guess}), so its names cannot be read; save it as UTF-8"
         ) from error
-    except (ValueError, RecursionError) as error:  # no JSON, a number of more than 4,300 digits, too deeply nested
+    except json.JSONDecodeError as error:
         raise DataError(f"{path}: the JSON is damaged ({error}); export or download it again") from error
+    except ValueError as error:
+        raise DataError(f"{path}: the JSON holds {_TOO_LONG}; export or download it again") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: the JSON is nested too deep; export or download it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read ({error.strerror})") from error
+
+
+_TOO_LONG = "a whole number of more than 4,300 digits"
+"""What the parser of Python refuses besides text that is no JSON."""
+
+_MOST_PARSED_BYTES = 2**24
+
+
+def unreadable_json(paths: Iterable[Path]) -> dict[Path, str]:
+    """Say of JSON files that no layout reads which of them nobody can read, and why.
+
+    Args:
+        paths: files, of which only JSON files are read, and none of more than 16 MiB, because an answer is wanted soon.
+    """
+    found = {}
+    for path in paths:
+        try:
+            if path.suffix.lower() == ".json" and path.stat().st_size <= _MOST_PARSED_BYTES:
+                read_json(path)
+        except OSError as error:
+            found[path] = f"{path}: the file cannot be read ({error.strerror})"
+        except DataError as error:
+            found[path] = str(error)
+    return found
 
 
 _LEGACY_ENCODINGS = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")

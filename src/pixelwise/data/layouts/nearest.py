@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
+from pixelwise.data.annotations.json_files import unreadable_json
 from pixelwise.data.layouts.masks.folder import IMAGE_FOLDERS
 from pixelwise.data.layouts.masks.patterns import compiled
 from pixelwise.data.pairs import MASK_ENDING, folders_below
@@ -24,6 +25,9 @@ _MOST_SMALL_FILES = 500
 
 _MOST_FOLDERS = 32
 """Folders below that are tried."""
+
+_MOST_PARSED = 20
+"""JSON files that are looked into."""
 
 _MOST_CANDIDATES = 8
 """Files that are tried as the mask of a picture."""
@@ -68,6 +72,8 @@ def explain(root: Path, layouts: Sequence[ModuleType], fits: Callable[[Path], st
     present = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
     lines = [f"{root}: no layout fits. It holds {_shortened(present) or 'nothing'}"]
     lines += _pointers(root, seen) + _unread(seen)
+    written = [root / name for name in seen.files if name.lower().endswith(".json")]
+    lines += unreadable_json(written[:_MOST_PARSED]).values()
     if seen.closed:
         closed = counted(len(seen.closed), "folder")
         lines.append(f"{closed} may not be read, as {seen.closed[0]}; change the permissions")

@@ -55,8 +55,10 @@ class CocoIds:
             content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{path}: is no JSON ({error})") from None
+        except (ValueError, RecursionError):
+            raise DataError(f"{path}: holds a number of more than 4,300 digits, or is nested too deep") from None
         if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
             raise DataError(f"{path}: is no COCO file: it lacks `images` or `categories`")
         images = _by_name(content, "images", "file_name", path)

@@ -58,6 +58,24 @@ def folder(tmp_path: Path, image: np.ndarray, write: Any) -> Path:
     return tmp_path
 
 
+NESTED = '{"images": [], "categories": [], "annotations": ' + "[" * 200_000 + "]" * 200_000 + "}"
+LONG = '{"images": [], "categories": [], "annotations": [{"id": ' + "9" * 5000 + "}]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (NESTED, r"all\.json: the JSON is nested too deep; export"),
+        ("[" * 200_000 + "]" * 200_000, r"all\.json: the JSON is nested too deep; export"),
+        (LONG, r"all\.json: the JSON holds a whole number of more than 4,300 digits; export"),
+    ],
+)
+def test_what_no_parser_takes_is_named(folder: Path, text: str, message: str) -> None:
+    (folder / "all.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        open_data(folder)
+
+
 WRAPPING = [10, 10, 2**63 - 1, 2**63 - 1, PIXELS - 18]
 """Adds up to 48 in 64 bits."""
 WRAPPING_TEXT = "::oooooooooooo7eooooooooooo7oPPPPPPPPPPPH"
