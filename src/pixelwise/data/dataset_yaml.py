@@ -18,6 +18,7 @@ All keys are optional::
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,8 +118,15 @@ def read_description(path: Path) -> Description:
         if key not in Description.model_fields:
             raise DataError(f"{path}: {unknown_name('key', str(key), Description.model_fields)}")
     try:
-        return Description.model_validate(content)
+        description = Description.model_validate(content)
     except ValidationError as error:
         # A key may have several forms; the one that fits furthest is the one that was meant.
         nearest = max(error.errors(), key=lambda one: len(one["loc"]))
         raise DataError(f"{path}: `{nearest['loc'][0]}`: {quoted(nearest['input'])}: {nearest['msg']}") from error
+    repeated = [name for name, times in Counter(description.names or ()).items() if times > 1]
+    if repeated:
+        raise DataError(
+            f"{path}: `classes`: '{repeated[0]}' is listed twice, but names must differ. To read several values as one "
+            f"class, write them as {{0: {repeated[0]}, 1: {repeated[0]}}}, or use `merge`"
+        )
+    return description

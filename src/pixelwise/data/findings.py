@@ -38,6 +38,11 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "pair_without_mask": FindingKind(
         "error", "Pictures without a mask", "They would be left out, or their masks were given another name."
     ),
+    "no_training_pictures": FindingKind(
+        "error",
+        "No pictures to learn from",
+        "Nothing can be learnt; other splits can be scored.",
+    ),
     "split_without_masks": FindingKind(
         "note", "A split without masks", "It can be labelled, but nothing is learnt from it."
     ),
@@ -88,6 +93,11 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "touching_objects": FindingKind("note", "Objects that touch", "Networks of pixels learn a line between them."),
     "repeated_object": FindingKind(
         "warning", "An object that is annotated twice", "It counts twice, and one is never found."
+    ),
+    "repeated_line": FindingKind(
+        "note",
+        "Lines of labels that are there twice",
+        "The second would be an object that is never found.",
     ),
     "tiny_objects": FindingKind(
         "note", "Objects of few pixels", "They are easily missed, and lost where pictures shrink."

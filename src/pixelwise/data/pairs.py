@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pixelwise.data.findings import Finding
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
 from pixelwise.io.images import IMAGE_SUFFIXES
@@ -85,6 +86,7 @@ class Found:
         colors: RGB colour in the masks -> class name, where a file of the layout gives them.
         stored: number in the masks -> class name, in layouts whose numbers are no class indices; others are void.
         guesses: where several readings were possible, which was taken, and how to choose another; for the user.
+        findings: what else was noticed.
     """
 
     layout: str
@@ -96,6 +98,7 @@ class Found:
     colors: Mapping[Color, str] | None = None
     stored: Mapping[int, str] | None = None
     guesses: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -143,6 +143,7 @@ def _open(
 ) -> DataSource:
     """As :func:`open_data`; what is noticed until an error is raised is in ``findings``."""
     root, found = located.root, located.found
+    findings.made.extend(found.findings)
     find_unused(root, _every(found.splits), findings)
     splits = with_masks(found.splits, root, findings)
     check_files(_every(splits), findings)

@@ -70,6 +70,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         findings: where to put what is found.
     """
     pairs = list(pairs)
+    told = {file for finding in findings if finding.kind == "mask_not_used" for file in finding.files}
     images = {pair.image.absolute() for pair in pairs}
     masks = {path.absolute() for pair in pairs for path in annotation_files(pair)}
     stems = {stem for pair in pairs for stem in _stems(pair.image)}
@@ -89,7 +90,7 @@ def find_unused(root: Path, pairs: Iterable[Pair], findings: Findings) -> None:
         name = path.relative_to(root).as_posix()
         if suffix in UNREAD_SUFFIXES:
             unread.append(name)
-        elif place in images or place in masks:
+        elif place in images or place in masks or name in told:
             continue
         elif suffix not in IMAGE_SUFFIXES:
             if (place.parent, suffix) in kinds:

@@ -92,7 +92,7 @@ def test_a_description_of_ultralytics_under_any_name(tmp_path: Path, write: Any,
         objects = source.split("train")[0].objects
         assert objects is not None
         assert len(objects.read()) == 1  # the line is there twice
-        assert any("there twice, read once: 4" in note for note in source.notes)
+        assert any("4 lines repeat another one of the same file and are read once" in note for note in source.notes)
 
 
 def test_a_file_of_pictures_without_annotations_is_a_split_without_objects(

@@ -29,11 +29,8 @@ from pixelwise.words import counted, listed
 
 FEW_PICTURES = 10
 """The fewest pictures of a split for which its scores are meaningful."""
-FEW_SAY = {
-    "train": ("nothing is left to learn from", "little is learnt from so few"),
-    "val": ("nothing is left to score by", "its scores say little"),
-}
-"""Split -> the words for an empty split, and for a small one."""
+FEW_SAY = {"train": "little is learnt from so few", "val": "its scores say little"}
+"""Split -> the words for a small one."""
 _KEPT_AT_ONCE = 64
 """The number of facts that are written to the cache together; if the check is stopped, no more are lost."""
 
@@ -187,11 +184,17 @@ def _find_shared(source: DataSource, findings: Findings) -> None:
     if shared:
         what = f"{counted(len(shared), 'picture', 'is')} in several splits: {listed(shared)}"
         findings.add("copy_across_splits", what, mend="keep each in one split", files=shared)
+    if not source.splits.get("train"):
+        there = ", ".join(f"{name} ({counted(len(pairs), 'picture')})" for name, pairs in source.splits.items())
+        what = f"{source.root}: no split has pictures to learn from; there is {there}"
+        mend = "add the training pictures, name the splits anew in a dataset.yaml, or use the data for scoring alone"
+        findings.add("no_training_pictures", what, mend=mend)
     for name in ("train", "val"):
         pairs = source.splits.get(name, ())
-        if len(pairs) < FEW_PICTURES:
-            says = FEW_SAY[name][1 if pairs else 0]
-            what = f"split {name} has {counted(len(pairs), 'picture')}: {says}"
+        if not pairs and name == "val":
+            findings.add("small_split", "split val has 0 pictures: nothing is left to score by")
+        elif pairs and len(pairs) < FEW_PICTURES:
+            what = f"split {name} has {counted(len(pairs), 'picture')}: {FEW_SAY[name]}"
             findings.add("small_split", what, files=[pair.id for pair in pairs])
 
 

@@ -51,7 +51,13 @@ def picture_that_is_listed_but_not_there(root: Path) -> None:
     (root / "images/3.png").unlink()
 
 
-@fault(coco, "recognised", "note", "instances_val.json: none of its 12 pictures is here, so it is left out")
+@fault(
+    coco,
+    "mask_not_used",
+    "note",
+    "annotations/instances_val.json is not used: none of its 12 pictures is here",
+    with_it=["guessed"],
+)
 def file_of_which_no_picture_is_there(root: Path) -> None:
     for number in range(12, 24):
         (root / f"images/{number}.png").unlink()
@@ -168,3 +174,16 @@ def outline_of_two_corners(root: Path) -> None:
 @fault(coco, "picture_not_used", "note", "images/90.png")
 def picture_that_no_file_lists(root: Path) -> None:
     (root / "images/90.png").write_bytes((root / "images/3.png").read_bytes())
+
+
+@fault(coco, "no_training_pictures", "error", "no split has pictures to learn from; there is val (12 pictures)")
+def training_pictures_that_are_not_there(root: Path) -> None:
+    for number in range(12):
+        (root / f"images/{number}.png").unlink()
+
+
+@fault(coco, "alike_classes", "warning", "instances_train.json: the categories 2, 9 are all called 'bar'")
+def categories_of_one_name(root: Path) -> None:
+    content = _read(root)
+    content["categories"].append({"id": 9, "name": "bar"})
+    write(root / TRAIN, content)

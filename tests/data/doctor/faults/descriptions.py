@@ -43,6 +43,16 @@ def list_of_classes_that_is_too_long(root: Path) -> None:
     write(root / "classes.txt", "background\nthing\nstem\n")
 
 
+@fault(by_lists, "not_understood", "error", "dataset.yaml: `classes`: 'leaf' is listed twice")
+def class_that_is_described_twice(root: Path) -> None:
+    write(root / "dataset.yaml", "classes: [background, leaf, leaf]\n")
+
+
+@fault(by_lists, "no_training_pictures", "error", "no split has pictures to learn from; there is val (24 pictures)")
+def description_of_a_split_for_validation_alone(root: Path) -> None:
+    write(root / "dataset.yaml", 'splits: {val: "images/*.png"}\n')
+
+
 @fault(by_lists, "not_understood", "error", "dataset.yaml: there is no key 'class'")
 def key_that_is_unknown(root: Path) -> None:
     write(root / "dataset.yaml", "class: [background, leaf, stem]\n")

@@ -52,7 +52,12 @@ def label_file_without_a_picture(root: Path) -> None:
     write(root / "labels/train/90.txt", "0 0.1 0.1 0.5 0.1 0.1 0.5\n")
 
 
-@fault(sound, "recognised", "note", "lines of labels that are there twice, read once: 1, the first in 3.txt")
+@fault(
+    sound,
+    "repeated_line",
+    "note",
+    "and is read once, in labels/train/3.txt",
+)
 def line_that_is_there_twice(root: Path) -> None:
     write(root / LABELS, "0 0.1 0.1 0.5 0.1 0.1 0.5\n" * 2)
 

@@ -96,7 +96,7 @@ def test_splits_of_two_files_and_one_without_pictures(tmp_path: Path, write: Any
         "train": ["train2017/train.png"],
         "val": ["val2017/val.png"],
     }
-    assert any("instances_test2017.json: none of its 1 picture is here" in note for note in source.notes)
+    assert any("instances_test2017.json is not used: none of its 1 picture is here" in note for note in source.notes)
 
 
 def test_empty_pictures_stay(tmp_path: Path, write: Any, image: Any) -> None:

@@ -41,7 +41,7 @@ def _classes(path: Path) -> dict[int, str]:
     """Read lines of index, ratio, counts and names with tabs between them; the first of the names is kept."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows = [[cell.strip() for cell in line.split("\t")] for line in lines if line.strip()]
-    wholes = {int(row[0]): row[-1] for row in rows if row[0].isdigit() and len(row) > 1 and row[-1]}
+    wholes = {int(row[0]): row[-1] for row in rows if row[0].isdecimal() and len(row) > 1 and row[-1]}
     if sorted(wholes) != list(range(1, len(wholes) + 1)) or not wholes:
         raise DataError(f"{path}: expected lines of `index, ..., name` with tabs between, from 1 on without gaps")
     shorts = {index: name.split(",")[0].strip() for index, name in wholes.items()}

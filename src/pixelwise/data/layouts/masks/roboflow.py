@@ -46,9 +46,14 @@ def _pairs(root: Path, folder: Path) -> tuple[Pair, ...]:
 
 def _names(path: Path) -> tuple[str, ...]:
     """Read lines of ``value, name`` under a heading; values are 0, 1, 2 and so on."""
-    with path.open(newline="", encoding="utf-8-sig") as opened:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(opened) if row]
-    by_value = {int(row[0]): row[1] for row in rows if len(row) == 2 and row[0].isdigit()}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(opened) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not readable as CSV in UTF-8 ({error}); export it again") from error
+    by_value = {int(row[0]): row[1] for row in rows if len(row) == 2 and row[0].isdecimal()}
     if sorted(by_value) != list(range(len(by_value))) or not by_value:
         raise DataError(f"{path}: expected lines of `value, name` that number the classes from 0 on without a gap")
+    if len(set(by_value.values())) < len(by_value):
+        raise DataError(f"{path}: a name is there twice; names of classes must differ")
     return tuple(by_value[value] for value in range(len(by_value)))

@@ -13,10 +13,11 @@ from typing import Any
 from pixelwise.data.annotations.json_files import beside_its_picture, json_files
 from pixelwise.data.annotations.outlines import OutlinedObjects
 from pixelwise.data.annotations.picture_places import PicturePlaces
+from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.objects.coco_file import CocoFile, CocoPicture, read_coco
 from pixelwise.data.masks.labels import BACKGROUND_NAMES
 from pixelwise.data.pairs import NO_SPLIT, SPLIT_NAMES, Found, Pair
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, quoted
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "COCO JSON in the folder, in annotations/, or in train/ val/ test/, with its pictures beside"
@@ -44,6 +45,7 @@ def find(root: Path) -> Found | None:
     notes = [] if outlined else ["the annotations are boxes without outlines"]
     splits: dict[str, tuple[Pair, ...]] = {}
     absent: list[DataError] = []
+    findings = _shared_names(root, files)
     by_split, guesses = _by_split(files)
     for split, members in by_split.items():
         pairs: dict[str, Pair] = {}
@@ -52,9 +54,9 @@ def find(root: Path) -> Found | None:
                 found = _pairs(root, file, split, names, outlined)
             except _NoneHere as error:
                 absent.append(error)
-                notes.append(
-                    f"{file.path.name}: none of its {counted(len(file.pictures), 'picture')} is here, so it is left out"
-                )
+                name = file.path.relative_to(root).as_posix()
+                what = f"{name} is not used: none of its {counted(len(file.pictures), 'picture')} is here"
+                findings.append(Finding("mask_not_used", what, "add the pictures, or move the file out", (name,)))
                 continue
             for pair in found:
                 if pair.id in pairs:
@@ -62,14 +64,31 @@ def find(root: Path) -> Found | None:
                         f"{file.path}: '{pair.id}' is annotated twice in split {split}; remove one of the two"
                     )
                 pairs[pair.id] = pair
-        if pairs:
-            splits[split] = tuple(pairs.values())
-    if absent and not splits:
+        splits[split] = tuple(pairs.values())
+    if absent and not any(splits.values()):
         raise absent[0]
     empty = sum(not picture.annotations for file in files for picture in file.pictures)
     if empty:
         notes.append(f"pictures without objects: {empty}")
-    return Found("coco", splits, names, notes=tuple(notes), guesses=guesses)
+    return Found("coco", splits, names, notes=tuple(notes), guesses=guesses, findings=tuple(findings))
+
+
+def _shared_names(root: Path, files: Sequence[CocoFile]) -> list[Finding]:
+    """Find categories of one file that have the same name, and become one class."""
+    findings = []
+    for file in files:
+        by_name: dict[str, list[str]] = {}
+        for number, name in file.categories.items():
+            by_name.setdefault(name, []).append(str(number))
+        for name, numbers in by_name.items():
+            if len(numbers) > 1:
+                place = file.path.relative_to(root).as_posix()
+                what = (
+                    f"{place}: the categories {', '.join(numbers)} are all called {quoted(name)}, so they are one class"
+                )
+                mend = "if they are different classes, give them different names"
+                findings.append(Finding("alike_classes", what, mend, (place,)))
+    return findings
 
 
 class _NoneHere(DataError):

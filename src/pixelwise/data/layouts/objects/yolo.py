@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from pixelwise.data.annotations.outlines import AnnotationFile, Outline
+from pixelwise.data.findings import Finding
 from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
@@ -81,10 +82,7 @@ def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | N
     if unnamed:
         notes.append("nothing names the classes; list them as `classes:` in a dataset.yaml")
     empty = sum(map(len, labelled.values())) - len(files)
-    repeated = sum(count for _, _, count in peeks)
-    if repeated:
-        first = next(path for path, (_, _, count) in zip(files, peeks, strict=True) if count)
-        notes.append(f"lines of labels that are there twice, read once: {repeated}, the first in {first.name}")
+    findings = _repeated({path: count for path, (_, _, count) in zip(files, peeks, strict=True) if count}, root)
     if empty:
         notes.append(f"pictures without a label file, taken as empty: {empty}")
     splits: dict[str, tuple[Pair, ...]] = {}
@@ -94,7 +92,18 @@ def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | N
             for image, path in pictures
         )
     splits = {name: pairs for name, pairs in splits.items() if pairs}
-    return Found("yolo", splits, names, notes=tuple(notes), guesses=guesses)
+    return Found("yolo", splits, names, notes=tuple(notes), guesses=guesses, findings=findings)
+
+
+def _repeated(counts: Mapping[Path, int], root: Path) -> tuple[Finding, ...]:
+    """Tell of lines that repeat another one of their file, given the number of them in each such file."""
+    if not counts:
+        return ()
+    files = [Path(os.path.relpath(path, root)).as_posix() for path in counts]
+    number = sum(counts.values())
+    what = f"{counted(number, 'line', 'repeats')} another one of the same file and {agreeing(number, 'is')} read once"
+    others = " among others" if len(files) > 1 else ""
+    return (Finding("repeated_line", f"{what}, in {files[0]}{others}", "remove the copies", tuple(files)),)
 
 
 def parse(path: Path, names: tuple[str, ...]) -> tuple[tuple[Outline, ...], Size | None]:
