@@ -53,6 +53,13 @@ def test_every_pair_is_scored_and_written(
     low, high = scores["intervals"]["miou"]
     assert low <= scores["miou"] <= high
     assert set(scores["iou_intervals"]) == set(scores["classes"])
+    for name in ("picture_iou", "boundary_iou", "boundary_f1", "ece"):
+        low, high = scores["intervals"][name]
+        assert 0 <= low <= scores[name] <= high <= 1
+    assert sum(one["pixels"] for one in scores["reliability"]) == total
+    assert sum(size["pixels"] for size in scores["part_sizes"].values()) == total
+    assert sum(scores["errors"][name] for name in ("interior_wrong", "boundary_wrong")) == total - right
+    low, high = scores["intervals"]["miou"]
     assert f"[{low:.3f} to {high:.3f}]" in printed
     assert scores["intervals_meaning"] in " ".join(printed.split())
 

@@ -49,6 +49,30 @@ def test_probabilities_are_the_softmax_of_full_size_logits(by_brightness) -> Non
     np.testing.assert_array_equal(prediction.labels, expected.argmax(0))
 
 
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize("every", [1, 3, 40])
+def test_confidence_is_the_greatest_probability_in_every_nth_row(
+    by_brightness, monkeypatch: pytest.MonkeyPatch, tile: int | None, every: int
+) -> None:
+    picture = draw(61, 40)
+    monkeypatch.setattr("pixelwise.inference.label_task.MOST_SOFTMAX", -(-3 * 61 * 40 // every))
+    predictor = Predictor(by_brightness, device="cpu", precision="float32", tile=tile, mode="fast")
+    prediction = predictor(picture, confidence=True)
+    expected = predictor(picture, probabilities=True, confidence=True)
+    np.testing.assert_array_equal(prediction.labels, expected.labels)
+    np.testing.assert_array_equal(expected.confidence, expected.probabilities.max(0))
+    rows = np.zeros(61, np.bool_)
+    rows[::every] = True
+    np.testing.assert_allclose(prediction.confidence[rows], expected.confidence[rows], rtol=1e-5)
+    assert np.isnan(prediction.confidence[~rows]).all()
+
+
+def test_views_have_the_confidence_of_their_mean(by_brightness) -> None:
+    prediction = Predictor(by_brightness, device="cpu", tta=("hflip",))(draw(30, 20), confidence=True)
+    mean = Predictor(by_brightness, device="cpu", tta=("hflip",))(draw(30, 20), probabilities=True).probabilities
+    np.testing.assert_array_equal(prediction.confidence, mean.max(0))
+
+
 def test_bfloat16_gives_nearly_the_same_labels(by_brightness) -> None:
     picture = draw(64, 64)
     half = Predictor(by_brightness, device="cpu", precision="bfloat16")(picture).labels

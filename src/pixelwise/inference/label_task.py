@@ -27,6 +27,9 @@ from pixelwise.preprocessing import Preprocessing
 from pixelwise.tiling import Mode, TilePlan, Window, choose_tiles
 from pixelwise.types import Sample
 
+MOST_SOFTMAX = 1 << 23
+"""Probabilities of a picture that are computed for its confidence; with more, they are those of every n-th row."""
+
 
 class LabelTask:
     """What a predictor does with a network that gives every pixel a class.
@@ -89,16 +92,32 @@ class LabelTask:
         return changed
 
     def predict(
-        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: TileProgress | None
+        self,
+        image: NDArray[np.uint8],
+        plan: TilePlan,
+        *,
+        probabilities: bool,
+        progress: TileProgress | None,
+        confidence: bool = False,
     ) -> Prediction:
         """Label an image (C, H, W)."""
         seams = Seams(plan, _reader(image), self.runtime)
         labels = np.empty(plan.size, self.label_space.dtype)
         softmax = np.empty((len(self.label_space), *plan.size), np.float32) if probabilities else None
+        sure = np.full(plan.size, np.nan, np.float32) if confidence else None
+        every = -(-len(self.label_space) * plan.size[0] * plan.size[1] // MOST_SOFTMAX)  # rounded up
+        tiles = iter(plan)
 
         def compute(part: NDArray[np.uint8], window: Window) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
             if probabilities:
                 return self.runtime.probabilities(part, window)
+            if sure is not None:
+                rows, columns = next(tiles).write
+                first = -rows.start % every  # the first of the picture's rows that lies in the tile
+                if first < rows.stop - rows.start:
+                    own, greatest = self.runtime.confidences(part, window, first, every)
+                    sure[rows, columns][first::every] = greatest
+                    return own, None
             return self.runtime.labels(part, window), None
 
         with shared_context(self.runtime, plan, _reader(image)):
@@ -110,8 +129,17 @@ class LabelTask:
                 if progress is not None:
                     progress(done, len(plan))
             error = seams.finish()
+        if sure is not None and softmax is not None:
+            sure = softmax.max(0)
         return Prediction(
-            labels, self.label_space, plan.exact, softmax, as_rgb(image), seam_error=error, rule=self.rule
+            labels,
+            self.label_space,
+            plan.exact,
+            softmax,
+            as_rgb(image),
+            seam_error=error,
+            rule=self.rule,
+            confidence=sure,
         )
 
     def raster(

@@ -81,14 +81,20 @@ class ObjectTask:
         return self
 
     def predict(
-        self, image: NDArray[np.uint8], plan: TilePlan, *, probabilities: bool, progress: TileProgress | None
+        self,
+        image: NDArray[np.uint8],
+        plan: TilePlan,
+        *,
+        probabilities: bool,
+        progress: TileProgress | None,
+        confidence: bool = False,
     ) -> Prediction:
         """Find the objects of an image (C, H, W).
 
         Raises:
             SettingError: probabilities of pixels are asked for, which such a network does not give.
         """
-        if probabilities:
+        if probabilities or confidence:
             raise SettingError(
                 "a network that finds objects gives each object a score, but no probabilities of pixels; leave them out"
             )

@@ -41,6 +41,8 @@ class Prediction:
             objects that the network finds on them alone are left out. None where all pixels hold data.
         rule: what counts as an object. Objects of a lower score are neither painted as labels nor shown in the overlay,
             and parts of classes with fewer pixels are no objects.
+        confidence: float32 (H, W), the greatest probability of each pixel, where it was asked for; NaN in rows of large
+            pictures for which it was not computed.
 
     Raises:
         SettingError: there are neither labels nor objects, or shapes do not fit each other.
@@ -55,6 +57,7 @@ class Prediction:
     instances: Instances | None = None
     rule: ObjectRule = DEFAULT_RULE
     valid: NDArray[np.bool_] | None = None
+    confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.computed is None and self.instances is None:
@@ -68,6 +71,8 @@ class Prediction:
             raise SettingError(
                 f"probabilities are (K, H, W) = {(len(self.label_space), *size)}, got {self.probabilities.shape}"
             )
+        if self.confidence is not None and self.confidence.shape != size:
+            raise SettingError(f"the greatest probabilities are (H, W) = {size}, got {self.confidence.shape}")
         if self.valid is not None and self.valid.shape != size:
             raise SettingError(f"where the picture holds data is (H, W) = {size}, got {self.valid.shape}")
         if self.image is not None and self.image.shape != (*size, 3):

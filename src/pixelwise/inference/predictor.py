@@ -138,7 +138,12 @@ class Predictor:
         return self._task.preprocessing
 
     def __call__(
-        self, picture: PictureInput, *, probabilities: bool = False, progress: TileProgress | None = None
+        self,
+        picture: PictureInput,
+        *,
+        probabilities: bool = False,
+        confidence: bool = False,
+        progress: TileProgress | None = None,
     ) -> Prediction:
         """Label every pixel of a picture, or find its objects.
 
@@ -146,6 +151,8 @@ class Predictor:
             picture: a file; an array (H, W) or (H, W, C), RGB order; a PIL image; or a decoded picture. Where it
                 holds no data (transparent, masked out, or the no-data number), labels are the ignore value.
             probabilities: whether to keep the probability of each class, K x H x W floats.
+            confidence: whether to keep the greatest probability of pixels, H x W floats; where the picture has more
+                than 2**23 probabilities, that of pixels in every n-th row, and NaN in others.
             progress: told the tiles done and the tiles in all.
 
         Raises:
@@ -154,7 +161,9 @@ class Predictor:
         """
         decoded = decode_picture(picture, self.preprocessing)
         plan = self.plan(decoded.size)
-        prediction = self._task.predict(decoded.image, plan, probabilities=probabilities, progress=progress)
+        prediction = self._task.predict(
+            decoded.image, plan, probabilities=probabilities, confidence=confidence, progress=progress
+        )
         return prediction if decoded.valid is None else replace(prediction, valid=decoded.valid)
 
     def plan(self, size: tuple[int, int]) -> TilePlan:

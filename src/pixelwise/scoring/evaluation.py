@@ -8,6 +8,7 @@ from typing import Any
 
 from pixelwise.metrics.intervals import Intervals
 from pixelwise.metrics.objects import ObjectScores
+from pixelwise.metrics.pixel_details import PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.tables import Figure, ScoreTable
 
@@ -26,6 +27,7 @@ class Evaluation:
         rule: the definition of the scores, in a sentence.
         pixels: the scores of the classes of pixels, where these were scored.
         objects: the scores of objects, where these were scored.
+        details: the scores of pixels that need more than confusion counts, where these were computed.
         intervals: the intervals of the figures over pictures.
     """
 
@@ -38,6 +40,7 @@ class Evaluation:
     rule: str
     pixels: Scores | None = None
     objects: ObjectScores | None = None
+    details: PixelDetails | None = None
     intervals: Intervals | None = None
 
     def ranked(self) -> list[str]:
@@ -47,7 +50,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the scores of the set in plain JSON types; those of pixels and of objects have keys of their own."""
-        parts = (self.pixels, self.objects, self.intervals)
+        parts = (self.pixels, self.objects, self.details, self.intervals)
         return {name: value for part in parts if part is not None for name, value in part.to_dict().items()}
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:

@@ -24,6 +24,7 @@ from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.matching import match_compared
 from pixelwise.metrics.objects import score_pictures
 from pixelwise.metrics.overlaps import has_masks
+from pixelwise.metrics.pixel_details import PictureDetails, PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.scoring.evaluation import Evaluation
@@ -47,6 +48,7 @@ class ObjectComparison:
         objects: their comparison.
         pixels: int64 (K, K), classes of the pixels by ``[target, prediction]``, where these are known of both.
         found: the prediction, if it was kept.
+        details: what the scores of pixels need besides counts, where the pixels are known.
     """
 
     id: str
@@ -54,6 +56,7 @@ class ObjectComparison:
     objects: Compared
     pixels: NDArray[np.int64] | None = None
     found: Instances | None = None
+    details: PictureDetails | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +119,20 @@ class ObjectJudge:
         """Find the objects of the picture and compare them with the annotated ones."""
         truth, prediction = reading.truth, self._predict(reading.decoded)
         found = prediction.every_object()
-        pixels = None
+        pixels = details = None
         if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
             target = ignoring(paint_classes(truth, prediction.label_space), prediction.valid, prediction.label_space)
             pixels = count_labels(target, prediction.labels, prediction.label_space)
+            softmax = prediction.probabilities
+            confidence = None if softmax is None else softmax.max(0)
+            details = PictureDetails.of(target, prediction.labels, prediction.label_space, confidence)
         return ObjectComparison(
             reading.id,
             (truth.size[0], truth.size[1]),
             compare_objects(truth, found, len(self.object_space)),
             pixels,
             self._budget.objects(found),
+            details,
         )
 
     def settled(self, compared: Sequence[ObjectComparison]) -> ObjectJudge:
@@ -160,7 +167,10 @@ class ObjectJudge:
             )
             for place, picture in enumerate(compared)
         )
-        return object_evaluation(scores, alone, self.object_space, pixels)
+        space = self.predictor.label_space
+        detailed = [picture.details for picture in compared if picture.details is not None]
+        details = PixelDetails(space.names, counts, detailed) if known and len(detailed) == len(compared) else None
+        return object_evaluation(scores, alone, self.object_space, pixels, details)
 
     def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
         """Draw a picture beside its annotated objects, its predicted objects, and the outcome of each."""

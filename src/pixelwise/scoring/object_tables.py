@@ -10,6 +10,7 @@ from pixelwise.instances import Size
 from pixelwise.metrics.compared import Compared
 from pixelwise.metrics.matching import Match
 from pixelwise.metrics.objects import ObjectScores
+from pixelwise.metrics.pixel_details import PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable
@@ -55,7 +56,11 @@ class PictureObjects:
 
 
 def object_evaluation(
-    scores: ObjectScores, pictures: Sequence[PictureObjects], label_space: LabelSpace, pixels: Scores | None = None
+    scores: ObjectScores,
+    pictures: Sequence[PictureObjects],
+    label_space: LabelSpace,
+    pixels: Scores | None = None,
+    details: PixelDetails | None = None,
 ) -> Evaluation:
     """Put the scores of a set, and those of its pictures, into tables.
 
@@ -64,6 +69,7 @@ def object_evaluation(
         pictures: the scores of each picture.
         label_space: classes of the objects, without background.
         pixels: the scores of the classes of pixels, for a network that gives these.
+        details: the scores of these pixels that need more than confusion counts.
     """
     ranking = [place for place, picture in enumerate(pictures) if not math.isnan(picture.score)]
     # Of pictures with the same score, the one with more mistakes is the worse one.
@@ -78,6 +84,7 @@ def object_evaluation(
         rule=scores.rule,
         pixels=pixels,
         objects=scores,
+        details=details,
     )
 
 

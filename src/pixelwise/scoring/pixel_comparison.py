@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.instances import Size
+from pixelwise.metrics.pixel_details import PictureDetails
 from pixelwise.scoring.keeping import PackedLabels
 
 
@@ -20,9 +21,11 @@ class PixelComparison:
         size: height and width in pixels.
         counts: int64 (K, K), pixels by ``[target, prediction]``.
         labels: the predicted labels, if they were kept.
+        details: what needs more than counts, if it was computed.
     """
 
     id: str
     size: Size
     counts: NDArray[np.int64]
     labels: PackedLabels | None = None
+    details: PictureDetails | None = None

@@ -15,6 +15,7 @@ from pixelwise.errors import SettingError
 from pixelwise.inference.pictures import as_rgb, decode_picture
 from pixelwise.inference.predictor import Predictor
 from pixelwise.io.images import DecodedPicture
+from pixelwise.metrics.pixel_details import PictureDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.preprocessing import Preprocessing
@@ -56,9 +57,15 @@ class PixelJudge:
     def compare(self, reading: Sample) -> PixelComparison:
         """Label the picture and count its pixels."""
         assert reading.mask is not None
-        labels = self._label(reading)
+        # A network that finds objects gives no probabilities of pixels.
+        prediction = self.predictor(DecodedPicture(reading.image), confidence=not self.predictor.finds_objects)
+        labels = prediction.labels
         return PixelComparison(
-            reading.id, reading.size, count_labels(reading.mask, labels, self.label_space), self._budget.labels(labels)
+            reading.id,
+            reading.size,
+            count_labels(reading.mask, labels, self.label_space),
+            self._budget.labels(labels),
+            PictureDetails.of(reading.mask, labels, self.label_space, prediction.confidence),
         )
 
     def settled(self, compared: Sequence[PixelComparison]) -> PixelJudge:

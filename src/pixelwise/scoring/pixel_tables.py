@@ -6,11 +6,20 @@ import math
 from collections.abc import Sequence
 
 from pixelwise.metrics.intervals import Intervals, pixel_intervals
+from pixelwise.metrics.pixel_details import PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.evaluation import Evaluation
 from pixelwise.scoring.pixel_comparison import PixelComparison
 from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable, describe_interval
 from pixelwise.types import LabelSpace
+
+DETAIL_NAMES = {
+    "picture_iou": "IoU by picture",
+    "boundary_iou": "Boundary IoU",
+    "boundary_f1": "boundary F1",
+    "ece": "calibration error",
+}
+"""Names of figures in JSON -> their names for people."""
 
 
 def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_space: LabelSpace) -> Evaluation:
@@ -22,7 +31,10 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
         label_space: the classes, with their colours.
     """
     alone = [Scores.from_counts(picture.counts, label_space) for picture in compared]
-    intervals = pixel_intervals([picture.counts for picture in compared], label_space.names)
+    counts = [picture.counts for picture in compared]
+    detailed = [picture.details for picture in compared if picture.details is not None]
+    details = PixelDetails(scores.names, counts, detailed) if compared and len(detailed) == len(compared) else None
+    intervals = pixel_intervals(counts, label_space.names, None if details is None else details.sums)
     between = intervals.figures.get
     pictures = ScoreTable(
         (
@@ -54,6 +66,7 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
             Figure("mean accuracy", scores.mean_accuracy, between("mean_accuracy")),
             Figure("Dice", scores.dice, between("dice")),
             Figure("frequency-weighted IoU", scores.frequency_weighted_iou, between("frequency_weighted_iou")),
+            *detail_figures(details, intervals),
             Figure("pictures", scores.images),
             Figure("ignored pixels", scores.ignored_pixels),
         ),
@@ -63,8 +76,17 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
         ranking=tuple(sorted(scored, key=lambda place: (alone[place].miou, compared[place].id))),
         rule=scores.rule,
         pixels=scores,
+        details=details,
         intervals=intervals if compared else None,
     )
+
+
+def detail_figures(details: PixelDetails | None, intervals: Intervals) -> tuple[Figure, ...]:
+    """Give the figures that need more than confusion counts, without undefined ones."""
+    if details is None:
+        return ()
+    figures = (Figure(DETAIL_NAMES[key], value, intervals.figures.get(key)) for key, value in details.figures.items())
+    return tuple(figure for figure in figures if figure.defined)
 
 
 def _class_table(scores: Scores, label_space: LabelSpace, intervals: Intervals) -> ScoreTable:

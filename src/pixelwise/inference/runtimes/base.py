@@ -46,6 +46,17 @@ class Runtime(ABC):
     ) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
         """Label a window of an image (C, H, W), and give the softmax as float32 (K, h, w) in main memory."""
 
+    def confidences(
+        self, image: NDArray[np.uint8], window: Window, first: int = 0, every: int = 1
+    ) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
+        """Label a window of an image (C, H, W), and give the greatest softmax of pixels in some of its rows.
+
+        Returns:
+            Class indices (h, w), and float32 (rows, w) for rows ``first``, ``first + every`` .. of the window.
+        """
+        labels, probabilities = self.probabilities(image, window)
+        return labels, probabilities[:, first::every].max(0)
+
     def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
         # Imported here, because the predictor does not wait for torch.

@@ -80,6 +80,18 @@ class TorchRuntime(Runtime):
             coarse = self._coarse(image, window)
             return self._labels(coarse), _probabilities(coarse)
 
+    def confidences(
+        self, image: NDArray[np.uint8], window: Window, first: int = 0, every: int = 1
+    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+        """Label a window of an image (C, H, W), and give the greatest softmax of pixels in some of its rows.
+
+        Returns:
+            Class indices (h, w), and float32 (rows, w) for rows ``first``, ``first + every`` .. of the window.
+        """
+        with torch.inference_mode():
+            coarse = self._coarse(image, window)
+            return self._labels(coarse), _confidences(_some_rows(coarse, first, every))
+
     def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer]) -> NDArray[np.int64]:
         """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
         with torch.inference_mode():
@@ -191,4 +203,22 @@ def _probabilities(coarse: Coarse) -> NDArray[np.float32]:
     for _, band in bands(logits, rows, columns):
         full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, w)
         result[:, band] = full.softmax(0).cpu().numpy()
+    return result
+
+
+def _some_rows(coarse: Coarse, first: int, every: int) -> Coarse:
+    """Align coarse logits with every n-th row of pixels only."""
+    (down, along), (top, left) = _both(coarse.scale), _both(coarse.offset)
+    rows = len(range(first, coarse.size[0], every))
+    return Coarse(coarse.logits, (rows, coarse.size[1]), (down * every, along), (top + first * down, left))
+
+
+def _confidences(coarse: Coarse) -> NDArray[np.float32]:
+    """Greatest softmax of the upsampled logits of one picture; they exist for one band at a time."""
+    logits, size = coarse.logits, coarse.size
+    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), size, coarse.scale, coarse.offset)
+    result = np.empty(size, np.float32)  # (h, w)
+    for _, band in bands(logits, rows, columns):
+        full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, w)
+        result[band] = (full - full.amax(0)).exp_().sum(0).reciprocal_().cpu().numpy()
     return result
