@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from verbs import run
 
-from pixelwise.cli import main
 from pixelwise.inference import Predictor
 
 
@@ -25,12 +25,6 @@ def data(tmp_path: Path) -> Path:
         Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(root / f"images/{number}.png")
         Image.fromarray(rng.integers(0, 3, (30, 40), dtype=np.uint8)).save(root / f"masks/{number}.png")
     return root
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
 
 
 def test_every_pair_is_scored_and_written(

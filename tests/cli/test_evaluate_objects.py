@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from verbs import run
 
-from pixelwise.cli import main
 from pixelwise.models import build_model, save_model
 from pixelwise.types import LabelSpace, semantic_space
 
@@ -39,12 +39,6 @@ def make_model(path: Path, name: str, classes: LabelSpace, **options: object) ->
     torch.manual_seed(0)
     save_model(build_model(name, classes=classes, encoder="resnet10t", pretrained=False, **options), path)
     return path
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
 
 
 def test_a_network_of_pixels_is_scored_by_pixels_and_by_objects(

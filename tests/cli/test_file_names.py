@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from verbs import run
 
-from pixelwise.cli import main
 from pixelwise.cli.progress import Counter, make_bar
 from pixelwise.models import build_model, save_model
 from pixelwise.types import LabelSpace
@@ -87,12 +87,6 @@ def fill(folder: Path, stem: str) -> list[Path]:
         (folder.parent / "plain.img").rename(folder / f"{stem}5.img")
         named.append(folder / f"{stem}5.img")
     return named
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
 
 
 def content(folder: Path) -> dict[str, bytes]:

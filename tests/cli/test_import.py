@@ -10,18 +10,12 @@ import torch
 from PIL import Image
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
+from verbs import run
 
-from pixelwise.cli import main
 from pixelwise.models import load_model
 from pixelwise.preprocessing import Resize
 
 NAME = "deeplabv3_mobilenet_v3_large"
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from verbs import files, run
 
-from pixelwise.cli import main
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import refine_by_crf
 from pixelwise.inference.labelling.finished import RECORD_FILE, Finished
@@ -34,16 +34,6 @@ def photos(tmp_path: Path) -> Path:
         coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
         coarse.resize(size[::-1], Image.Resampling.BICUBIC).save(root / name)
     return root
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_labels_and_overlays_keep_sub_folders(untrained_run: Path, photos: Path, tmp_path: Path) -> None:

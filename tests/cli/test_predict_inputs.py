@@ -10,22 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from verbs import files, run
 
-from pixelwise.cli import main
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import read_mask
 
 COLOR = np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8)
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def words(texts: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
+from verbs import run
 
-from pixelwise.cli import main
 from pixelwise.inference import Predictor
 from pixelwise.inference.components import objects_of
 from pixelwise.inference.labelling.object_lists import LISTS_FOLDER
@@ -22,12 +22,6 @@ from pixelwise.models import Model, build_model, save_model
 from pixelwise.types import LabelSpace
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools, numpy 2
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return int(stopped.value.code or 0)
 
 
 def files(folder: Path) -> list[str]:

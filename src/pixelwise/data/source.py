@@ -232,8 +232,10 @@ def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> 
         findings.add("mixed_encodings", what, mend=mend, files=files)
     findings.note([_void_share(survey, label_space)])
     if looked.looked_into < looked.masks:
-        surveyed = counted(looked.looked_into, "mask", "was", of=looked.masks)
-        findings.note([f"{surveyed} looked into; training checks each as it reads it"])
+        some = counted(looked.looked_into, "mask", of=looked.masks)
+        findings.note(
+            [f"what the values mean, and the share of void, is told by {some}; each is checked when it is read"]
+        )
     if len(label_space) < 2:
         raise DataError(
             f"{located.root}: the masks are read as the one class {label_space.names[0]}, which teaches a network "

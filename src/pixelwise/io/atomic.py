@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,6 +36,11 @@ def cannot_write(target: str | os.PathLike[str], error: OSError) -> PixelwiseErr
     """Say which file cannot be written, why the system refuses, and what to do."""
     mend = _MENDS_BY_ERROR.get(error.errno or 0, "choose another place")
     return PixelwiseError(f"cannot write {os.fspath(target)} ({error.strerror or error}): {mend}")
+
+
+def taken(target: str | os.PathLike[str]) -> PixelwiseError:
+    """Say that a folder to be written is there already and holds something."""
+    return PixelwiseError(f"{os.fspath(target)}: there is something already; name a folder that is new or empty")
 
 
 @contextmanager
@@ -84,7 +89,9 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = None) -> Iterator[Path]:
+def atomic_folder(
+    path: str | os.PathLike[str], *, beside_name: str | None = None, replace: bool = True
+) -> Iterator[Path]:
     """Give a new folder to fill that becomes ``path`` when the block ends well and vanishes when it does not.
 
     A folder that is already at ``path`` is moved aside for the instant of the change, then removed. All files are on
@@ -93,12 +100,14 @@ def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = Non
     Args:
         path: the folder to write; the folder above it must exist.
         beside_name: as for :func:`atomic_path`.
+        replace: whether a folder that is already there gives way. If not, it is an error that one with files is there
+            at the end, such as one that another process has written meanwhile.
 
     Yields:
         The empty folder to fill.
 
     Raises:
-        PixelwiseError: it cannot be written, or a file lies there.
+        PixelwiseError: it cannot be written, a file lies there, or a folder that may not be replaced.
     """
     target = Path(path)
     if target.exists() and not target.is_dir():
@@ -117,7 +126,17 @@ def atomic_folder(path: str | os.PathLike[str], *, beside_name: str | None = Non
                 to_disk(Path(folder, file))
             _folder_to_disk(Path(folder))
         beside.chmod(0o777 & ~_umask())
-        if target.is_dir():
+        if not replace:
+            with suppress(OSError):
+                target.rmdir()  # an empty one; not all systems rename over it
+            try:
+                beside.rename(target)
+            except OSError as error:
+                if not target.exists():
+                    raise
+                raise taken(target) from error
+            _name_to_disk(target)
+        elif target.is_dir():
             with tempfile.TemporaryDirectory(prefix=f".{target.name[:50]}.", dir=target.parent) as aside:
                 target.replace(Path(aside) / target.name)
                 beside.replace(target)

@@ -18,6 +18,7 @@ from pixelwise.data.doctor.mending import write_clean_copy, write_mapping
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError, PixelwiseError
+from pixelwise.listener import Listener
 
 COLORS = np.array([[0, 0, 0], [200, 10, 10], [10, 200, 10], [224, 224, 192]], np.uint8)
 
@@ -146,6 +147,24 @@ def test_a_stopped_fix_leaves_nothing(faulty: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         write_clean_copy(diagnose(faulty), tmp_path / "clean")
     assert [path.name for path in tmp_path.iterdir()] == ["faulty"]
+
+
+def test_the_second_of_two_fixes_into_one_folder_is_refused(
+    faulty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = mending._check
+
+    def slower(folder: Path, listener: Listener) -> None:
+        monkeypatch.setattr(mending, "_check", check)
+        write_mapping(diagnosis, tmp_path / "clean")
+        check(folder, listener)
+
+    monkeypatch.setattr(mending, "_check", slower)
+    diagnosis = diagnose(faulty)
+    with pytest.raises(PixelwiseError, match="clean: there is something already"):
+        write_clean_copy(diagnosis, tmp_path / "clean")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", "faulty"]
+    assert sorted(path.name for path in (tmp_path / "clean").iterdir()) == ["changes.csv", "dataset.yaml"]
 
 
 def test_what_cannot_be_mended_is_refused(faulty: Path, tmp_path: Path) -> None:

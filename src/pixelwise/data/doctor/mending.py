@@ -25,7 +25,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.instances import BoxMask, Instances
-from pixelwise.io.atomic import atomic_folder, cannot_write, write_json, write_text
+from pixelwise.io.atomic import atomic_folder, cannot_write, taken, write_json, write_text
 from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.io.masks import write_labels
 from pixelwise.listener import Listener, Progress, Silent
@@ -75,7 +75,7 @@ def write_clean_copy(
     listener = Silent() if listener is None else listener
     target = _free(out, diagnosis.source)
     source, changes = _kept(diagnosis)
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, replace=False) as folder:
         total = len(source.pairs)
         with listener.progress("writing a clean copy", total) as progress:
             if source.has_objects:
@@ -107,7 +107,7 @@ def write_mapping(diagnosis: Diagnosis, out: str | os.PathLike[str]) -> tuple[Ch
     if not source.has_objects:
         content |= _described(source.label_space)
     content["splits"] = {name: [pair.id for pair in pairs] for name, pairs in source.splits.items()}
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, replace=False) as folder:
         write_text(folder / DESCRIPTION_FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         _finish(folder, changes)
         _check(folder, Silent())
@@ -120,7 +120,7 @@ def _free(out: str | os.PathLike[str], source: DataSource | None) -> Path:
         raise PixelwiseError(f"{target}: it lies inside of the data, which stay as they are; name a folder beside them")
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise PixelwiseError(f"{target}: there is something already; name a folder that is new or empty")
+            raise taken(target)
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(target, error) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn import masks
 
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError
@@ -37,19 +38,10 @@ def task(tmp_path: Path, write: Any, image: Any) -> Any:
     return task
 
 
-def masks(source: DataSource) -> tuple[list[np.ndarray], list[int]]:
-    assert source.layout == "cvat"
-    reader = source.pairs[0].objects
-    assert reader is not None
-    found = reader.read()
-    assert found.masks is not None
-    return [mask.full() for mask in found.masks], found.labels.tolist()
-
-
 def test_polygons_and_the_order_of_labels(task: Any) -> None:
     source = task(SQUARE)
     assert source.label_space.names == ("stem", "leaf")
-    (mask,), labels = masks(source)
+    (mask,), labels = masks(source, "cvat")
     expected = np.zeros((6, 8), bool)
     expected[1:4, 2:6] = True
     assert (mask == expected).all()
@@ -57,7 +49,9 @@ def test_polygons_and_the_order_of_labels(task: Any) -> None:
 
 
 def test_masks_are_run_lengths_row_by_row_in_their_box(task: Any) -> None:
-    (mask,), labels = masks(task('<mask label="stem" rle="1, 2, 1, 4, 2, 2" left="3" top="2" width="4" height="3"/>'))
+    (mask,), labels = masks(
+        task('<mask label="stem" rle="1, 2, 1, 4, 2, 2" left="3" top="2" width="4" height="3"/>'), "cvat"
+    )
     expected = np.zeros((6, 8), bool)
     expected[2, 4:6] = True
     expected[3, 3:7] = True
@@ -67,7 +61,7 @@ def test_masks_are_run_lengths_row_by_row_in_their_box(task: Any) -> None:
 
 
 def test_ellipses_are_filled(task: Any) -> None:
-    (mask,), _ = masks(task('<ellipse label="leaf" cx="4" cy="3" rx="3" ry="2" rotation="90"/>'))
+    (mask,), _ = masks(task('<ellipse label="leaf" cx="4" cy="3" rx="3" ry="2" rotation="90"/>'), "cvat")
     assert mask.sum() == pytest.approx(np.pi * 6, abs=3)
     assert mask.any(1).sum() > mask.any(0).sum()  # turned upright
 

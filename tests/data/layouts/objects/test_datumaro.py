@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn import masks
 
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError
@@ -32,19 +33,10 @@ def made(tmp_path: Path, write: Any, image: Any) -> Any:
     return made
 
 
-def masks(source: DataSource) -> tuple[list[np.ndarray], list[int]]:
-    assert source.layout == "datumaro"
-    reader = source.pairs[0].objects
-    assert reader is not None
-    found = reader.read()
-    assert found.masks is not None
-    return [mask.full() for mask in found.masks], found.labels.tolist()
-
-
 def test_polygons(made: Any) -> None:
     source = made(SQUARE, {"id": 1, "type": "label", "label_id": 0})
     assert source.label_space.names == ("stem", "leaf")
-    (mask,), labels = masks(source)
+    (mask,), labels = masks(source, "datumaro")
     expected = np.zeros((6, 8), bool)
     expected[1:4, 2:6] = True
     assert (mask == expected).all()
@@ -53,7 +45,7 @@ def test_polygons(made: Any) -> None:
 
 def test_a_group_is_one_object(made: Any) -> None:
     other = {**SQUARE, "points": [0, 5, 2, 5, 2, 6, 0, 6], "group": 7}
-    (mask,), _ = masks(made({**SQUARE, "group": 7}, other))
+    (mask,), _ = masks(made({**SQUARE, "group": 7}, other), "datumaro")
     assert mask.sum() == 12 + 2
 
 
@@ -61,7 +53,7 @@ def test_run_lengths(made: Any) -> None:
     expected = np.zeros((6, 8), bool)
     expected[2:5, 1:3] = True
     expected[3, 6] = True
-    (mask,), labels = masks(made({"id": 0, "type": "mask", "label_id": 0, "rle": encode_rle(expected)}))
+    (mask,), labels = masks(made({"id": 0, "type": "mask", "label_id": 0, "rle": encode_rle(expected)}), "datumaro")
     assert (mask == expected).all()
     assert labels == [0]
 
