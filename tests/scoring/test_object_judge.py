@@ -92,7 +92,13 @@ def test_the_set_and_each_picture_are_scored(tmp_path: Path, truths: list[Instan
     evaluation = evaluate(
         FindsObjects(found), make_pairs(tmp_path, truths), SPACE, progress=lambda *done: calls.append(done)
     )
-    assert evaluation.to_dict() == score_objects(truths, found, SPACE).to_dict()
+    described = evaluation.to_dict()
+    scores = score_objects(truths, found, SPACE).to_dict()
+    assert described | scores == described
+    for name, (low, high) in described["intervals"].items():
+        assert low <= scores[name] <= high
+    assert "1,000 sets" in described["intervals_meaning"]
+    assert evaluation.headline.interval == tuple(described["intervals"]["ap"])
     assert evaluation.pixels is None
     table = evaluation.pictures
     counts = list(zip(*(table.column(name) for name in ("objects", "tp", "fp", "fn")), strict=True))

@@ -110,11 +110,11 @@ def percentile_intervals(values: Floats, *, level: float = LEVEL) -> Floats:
     return np.stack(ends, 1)
 
 
-def describe(pictures: int) -> str:
+def describe(pictures: int, resamples: int = RESAMPLES) -> str:
     """Say in a sentence what the intervals of a set of pictures mean, or why there are none."""
     if pictures < 2:
         return "There are no intervals: they come from the differences between pictures, and only one was scored."
-    drawn = f"95% of {RESAMPLES:,} sets drawn with replacement from the {counted(pictures, 'picture')}"
+    drawn = f"95% of {resamples:,} sets drawn with replacement from the {counted(pictures, 'picture')}"
     if pictures < FEW_PICTURES:
         return (
             f"Intervals hold {drawn}. With so few pictures they are rough and often too narrow, because pictures "

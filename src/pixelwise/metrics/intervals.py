@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.metrics.bootstrap import Floats, Interval, Summed, describe, percentile_intervals, resample
+from pixelwise.metrics.bootstrap import RESAMPLES, Floats, Interval, Summed, describe, percentile_intervals, resample
 
 PIXEL_FIGURES = ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "dice")
 
@@ -23,16 +23,18 @@ class Intervals:
         pictures: how many pictures the set has.
         figures: name of a figure in JSON -> low and high; figures without an interval are left out.
         class_iou: class name -> interval of its IoU; None for a class that fewer than two pictures hold.
+        resamples: how many sets were drawn.
     """
 
     pictures: int
     figures: Mapping[str, Interval] = field(default_factory=dict)
     class_iou: Mapping[str, Interval | None] = field(default_factory=dict)
+    resamples: int = RESAMPLES
 
     @property
     def meaning(self) -> str:
         """What the intervals mean, or why there are none, in a sentence."""
-        return describe(self.pictures)
+        return describe(self.pictures, self.resamples)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe them in plain JSON types: ``intervals``, ``iou_intervals`` and ``intervals_meaning``."""
@@ -78,6 +80,7 @@ def pixel_intervals(
     names: Sequence[str],
     others: Mapping[str, Summed] | None = None,
     *,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Intervals:
     """Compute the intervals of a set whose pixels were scored.
@@ -86,13 +89,14 @@ def pixel_intervals(
         counts: int64 (K, K) of each picture, ``[target, prediction]``.
         names: of the K classes.
         others: name -> another figure of the same pictures, F = 1, for which an interval is wanted.
+        resamples: how many sets are drawn.
         seed: of the draws.
     """
     if len(counts) < 2:
-        return Intervals(len(counts), class_iou=dict.fromkeys(names) if counts else {})
+        return Intervals(len(counts), class_iou=dict.fromkeys(names) if counts else {}, resamples=resamples)
     others = {} if others is None else others
     pixels = pixel_sums(counts)
-    values = np.concatenate(resample([pixels, *others.values()], seed=seed), 1)
+    values = np.concatenate(resample([pixels, *others.values()], resamples=resamples, seed=seed), 1)
     hits, target, predicted = np.split(pixels.parts, 3, 1)
     holding = ((target + predicted - hits) > 0).sum(0)  # pictures that hold each class
     found = [
@@ -108,6 +112,7 @@ def pixel_intervals(
             name: one if pictures > 1 else None
             for name, one, pictures in zip(names, of_classes, holding.tolist(), strict=True)
         },
+        resamples,
     )
 
 

@@ -21,7 +21,9 @@ from pixelwise.io.images import DecodedPicture
 from pixelwise.io.on_data import ignoring_objects
 from pixelwise.metrics.choice import choose_min_area, choose_score
 from pixelwise.metrics.compared import Compared, compare_objects
+from pixelwise.metrics.intervals import Intervals, pixel_intervals
 from pixelwise.metrics.matching import match_compared
+from pixelwise.metrics.object_intervals import OBJECT_RESAMPLES, object_intervals
 from pixelwise.metrics.objects import score_pictures
 from pixelwise.metrics.overlaps import has_masks
 from pixelwise.metrics.pixel_details import PictureDetails, PixelDetails
@@ -170,7 +172,13 @@ class ObjectJudge:
         space = self.predictor.label_space
         detailed = [picture.details for picture in compared if picture.details is not None]
         details = PixelDetails(space.names, counts, detailed) if known and len(detailed) == len(compared) else None
-        return object_evaluation(scores, alone, self.object_space, pixels, details)
+        found = object_intervals([picture.objects for picture in compared], scores)
+        intervals = Intervals(len(compared), found, resamples=OBJECT_RESAMPLES)
+        if known:
+            others = None if details is None else details.sums
+            of_pixels = pixel_intervals(counts, space.names, others, resamples=OBJECT_RESAMPLES)
+            intervals = replace(of_pixels, figures={**of_pixels.figures, **found})
+        return object_evaluation(scores, alone, self.object_space, pixels, details, intervals)
 
     def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
         """Draw a picture beside its annotated objects, its predicted objects, and the outcome of each."""

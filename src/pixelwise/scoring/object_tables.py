@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pixelwise.instances import Size
+from pixelwise.metrics.bootstrap import Interval
 from pixelwise.metrics.compared import Compared
+from pixelwise.metrics.intervals import Intervals
 from pixelwise.metrics.matching import Match
 from pixelwise.metrics.objects import ObjectScores
 from pixelwise.metrics.pixel_details import PixelDetails
@@ -61,6 +63,7 @@ def object_evaluation(
     label_space: LabelSpace,
     pixels: Scores | None = None,
     details: PixelDetails | None = None,
+    intervals: Intervals | None = None,
 ) -> Evaluation:
     """Put the scores of a set, and those of its pictures, into tables.
 
@@ -70,13 +73,15 @@ def object_evaluation(
         label_space: classes of the objects, without background.
         pixels: the scores of the classes of pixels, for a network that gives these.
         details: the scores of these pixels that need more than confusion counts.
+        intervals: the intervals of the figures over pictures.
     """
+    between = {} if intervals is None else intervals.figures
     ranking = [place for place, picture in enumerate(pictures) if not math.isnan(picture.score)]
     # Of pictures with the same score, the one with more mistakes is the worse one.
     ranking.sort(key=lambda at: (pictures[at].score, -pictures[at].fp - pictures[at].fn, pictures[at].id))
     return Evaluation(
-        headline=Figure("mask AP" if scores.overlap == "mask" else "box AP", scores.ap),
-        figures=_figures(scores, pixels),
+        headline=Figure("mask AP" if scores.overlap == "mask" else "box AP", scores.ap, between.get("ap")),
+        figures=(*_ratios(scores, pixels, between), *_counts(scores)),
         classes=_class_table(scores, label_space),
         pictures=_picture_table(pictures, with_miou=pixels is not None),
         measure=("tp_fp_fn", "TP / (TP + FP + FN)"),
@@ -85,22 +90,28 @@ def object_evaluation(
         pixels=pixels,
         objects=scores,
         details=details,
+        intervals=intervals,
     )
 
 
-def _figures(scores: ObjectScores, pixels: Scores | None) -> tuple[Figure, ...]:
-    """Give the figures beside the headline, without undefined ones."""
-    ratios = {
-        "TP / (TP + FP + FN)": scores.ap50_tp_fp_fn,
-        "AP50": scores.ap50,
-        "AP75": scores.headline.ap75,
-        "box AP": scores.box.ap if scores.overlap == "mask" else math.nan,
-        "boundary AP": math.nan if scores.boundary is None else scores.boundary.ap,
-        "panoptic quality": scores.pq,
-        **{f"AP of {name} objects": value for name, value in scores.headline.by_area.items()},
-        "mean IoU of pixels": math.nan if pixels is None else pixels.miou,
-        "accuracy of pixels": math.nan if pixels is None else pixels.pixel_accuracy,
+def _ratios(scores: ObjectScores, pixels: Scores | None, between: Mapping[str, Interval]) -> tuple[Figure, ...]:
+    """Give the ratios beside the headline, without undefined ones."""
+    ratios = {  # name in JSON -> name for people and value
+        "ap50_tp_fp_fn": ("TP / (TP + FP + FN)", scores.ap50_tp_fp_fn),
+        "ap50": ("AP50", scores.ap50),
+        "ap75": ("AP75", scores.headline.ap75),
+        "box_ap": ("box AP", scores.box.ap if scores.overlap == "mask" else math.nan),
+        "boundary_ap": ("boundary AP", math.nan if scores.boundary is None else scores.boundary.ap),
+        "pq": ("panoptic quality", scores.pq),
+        **{f"ap_{name}": (f"AP of {name} objects", value) for name, value in scores.headline.by_area.items()},
+        "miou": ("mean IoU of pixels", math.nan if pixels is None else pixels.miou),
+        "pixel_accuracy": ("accuracy of pixels", math.nan if pixels is None else pixels.pixel_accuracy),
     }
+    figures = (Figure(name, value, between.get(key)) for key, (name, value) in ratios.items())
+    return tuple(figure for figure in figures if figure.defined)
+
+
+def _counts(scores: ObjectScores) -> tuple[Figure, ...]:
     counts = {
         "objects": scores.objects,
         "found": scores.tp,
@@ -108,8 +119,7 @@ def _figures(scores: ObjectScores, pixels: Scores | None) -> tuple[Figure, ...]:
         "wrong": scores.fp,
         "pictures": scores.images,
     }
-    figures = [Figure(name, value) for name, value in ratios.items()]
-    return (*(figure for figure in figures if figure.defined), *(Figure(*count) for count in counts.items()))
+    return tuple(Figure(*count) for count in counts.items())
 
 
 def _class_table(scores: ObjectScores, label_space: LabelSpace) -> ScoreTable:
