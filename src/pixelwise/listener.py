@@ -29,6 +29,10 @@ class Listener(Protocol):
         """Show a line to the user: plain text, without markup."""
         ...
 
+    def warn(self, text: str) -> None:
+        """Show a line to the user that must not be missed: something is wrong, but the work goes on."""
+        ...
+
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """Show a table to the user, such as the plan of a run.
 
@@ -52,6 +56,9 @@ class Silent:
     """A listener that shows nothing."""
 
     def say(self, text: str) -> None:
+        """Ignore the line."""
+
+    def warn(self, text: str) -> None:
         """Ignore the line."""
 
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:

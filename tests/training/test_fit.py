@@ -165,6 +165,9 @@ class Listening:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
+    def warn(self, text: str) -> None:
+        self.lines.append(f"warning: {text}")
+
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         self.tables[title] = rows
 

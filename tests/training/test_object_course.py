@@ -166,7 +166,7 @@ def test_data_that_does_not_fit_a_network_is_refused(
 
 
 def test_what_is_annotated_chooses_the_model(toys: DataSource) -> None:
-    assert default_model(toys) == "mask_rcnn"
+    assert default_model(toys.pairs) == "mask_rcnn"
     boxes, masks = (
         replace(toys, splits={name: tuple(change(pair) for pair in pairs) for name, pairs in toys.splits.items()})
         for change in (
@@ -174,8 +174,8 @@ def test_what_is_annotated_chooses_the_model(toys: DataSource) -> None:
             lambda pair: replace(pair, mask=pair.image, objects=None),
         )
     )
-    assert default_model(boxes) == "faster_rcnn"
-    assert default_model(masks) == "deeplabv3plus"
+    assert default_model(boxes.pairs) == "faster_rcnn"
+    assert default_model(masks.pairs) == "deeplabv3plus"
     for source, model in ((toys, "mask_rcnn"), (boxes, "faster_rcnn")):
         _, draft = ObjectCourse().plan(source, Machine.detect(), {}, Silent())
         assert draft.values["model"] == model

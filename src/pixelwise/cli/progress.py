@@ -117,6 +117,11 @@ class Terminal:
         with self._bar_set_aside():
             self.console.print(text, highlight=False, markup=False)
 
+    def warn(self, text: str) -> None:
+        """Print a line to stderr, above the bar."""
+        with self._bar_set_aside():
+            self.bars.print(f"warning: {text}", highlight=False, markup=False, soft_wrap=True)
+
     def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """Print rows of name, value and reason, the reasons in the background."""
         table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)

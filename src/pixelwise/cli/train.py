@@ -43,6 +43,9 @@ def train(
         typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; measured unless given."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in the folder.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="With --resume: go on although the data have changed.")
+    ] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
@@ -86,6 +89,7 @@ def train(
         minutes=minutes,
         epochs=epochs,
         resume=resume,
+        accept_changes=accept_changes,
         skip_bad=skip_bad,
         size=crop,
         upsampling=upsampling,

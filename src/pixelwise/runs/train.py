@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.doctor.diagnosis import diagnose
-from pixelwise.data.locate import Located
+from pixelwise.data.locate import Located, locate
 from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
 from pixelwise.runs.finish import Run, finish
 from pixelwise.training.catalogue import default_model
 from pixelwise.training.fit import fit
+from pixelwise.training.resuming.data_record import DataRecord
+from pixelwise.training.resuming.settings_held import held_settings
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import check_names
 
@@ -29,6 +31,7 @@ def train(
     minutes: float | None = None,
     epochs: float | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     skip_bad: bool = False,
     size: tuple[int, int] | None = None,
     upsampling: str | None = None,
@@ -45,7 +48,9 @@ def train(
         out: the run folder; ``runs/DATA-MODEL`` by default.
         minutes: time for the whole run; or None.
         epochs: instead of a time, how often every pixel is seen on average; or None.
-        resume: whether to continue the unfinished run in the folder; its saved settings are used.
+        resume: whether to continue the unfinished run in the folder, with its split, seed, classes and settings;
+            settings that contradict them are refused, and so are data that have changed.
+        accept_changes: whether a resumed run may go on with data that have changed.
         skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
         size: height and width of the training crops in pixels.
         upsampling: ``nearest``, ``bilinear``, ``transposed`` or ``unpool``, if the model has it.
@@ -63,24 +68,49 @@ def train(
     """
     listener = Silent() if listener is None else listener
     fixed = check_settings(settings, minutes=minutes, epochs=epochs, size=size, upsampling=upsampling)
+    seed = int(fixed.get("seed", 0))
+    if resume:
+        run = RunFolder(_folder(data, out, fixed))
+        run.open(resume=True)
+        seed = held_settings(run, fixed).seed
+        skip_bad = skip_bad or bool(DataRecord.load(run.splits_file).left_out)
     if isinstance(data, DataSource):
         source = data
     else:
         seconds = None if minutes is None else LOOKING_SHARE * 60 * minutes
-        diagnosis = diagnose(data, seed=int(fixed.get("seed", 0)), seconds=seconds, listener=listener)
+        diagnosis = diagnose(data, seed=seed, seconds=seconds, listener=listener)
         source = diagnosis.usable_source(skip_bad=skip_bad)
     for note in source.notes:
         listener.say(note)
     if source.left_out:
         listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
-    name = f"{source.root.resolve().name}-{fixed.get('model') or default_model(source)}"
-    run = RunFolder(Path(out) if out is not None else Path("runs") / name)
     fitted = fit(
-        source, run, fixed=fixed, minutes=minutes, epochs=epochs, resume=resume, started=started, listener=listener
+        source,
+        RunFolder(_folder(source, out, fixed)),
+        fixed=fixed,
+        minutes=minutes,
+        epochs=epochs,
+        resume=resume,
+        accept_changes=accept_changes,
+        started=started,
+        listener=listener,
     )
     if fitted.finished and fitted.first:
-        return finish(fitted.run, fitted.settings, source, listener=listener, commands=commands)
+        return finish(fitted.run, fitted.settings, fitted.source, listener=listener, commands=commands)
     return Run(fitted.run, fitted.settings, None, stopped=fitted.first)
+
+
+def _folder(
+    data: str | os.PathLike[str] | Located | DataSource, out: str | os.PathLike[str] | None, fixed: Mapping[str, Any]
+) -> Path:
+    """The run folder: the one that was asked for, else one named by the data and the model."""
+    if out is not None:
+        return Path(out)
+    if not isinstance(data, DataSource | Located):
+        data = locate(Path(data))
+    splits = data.splits if isinstance(data, DataSource) else data.found.splits
+    pairs = (pair for split in splits.values() for pair in split)
+    return Path("runs") / f"{data.root.resolve().name}-{fixed.get('model') or default_model(pairs)}"
 
 
 def check_settings(

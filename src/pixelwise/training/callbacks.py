@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from pixelwise.io.atomic import atomic_path
+from pixelwise.io.atomic import atomic_path, to_disk
 from pixelwise.models import save_model
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.task_parts import ScoringTask
@@ -83,10 +83,13 @@ class KeepState(pl.Callback):
         self.save(trainer)
 
     def save(self, trainer: pl.Trainer) -> None:
-        """Write ``last.ckpt``; every process of a distributed run must call this."""
+        """Write ``last.ckpt`` and keep the one before; every process of a distributed run must call this."""
         if trainer.is_global_zero:
             with atomic_path(self.run.checkpoint) as beside:
                 trainer.save_checkpoint(beside)
+                to_disk(beside)  # before the newest whole state gets another name
+                if self.run.checkpoint.is_file():
+                    self.run.checkpoint.replace(self.run.previous_checkpoint)
         else:
             trainer.save_checkpoint(self.run.checkpoint)
         self._saved_at = time.monotonic()

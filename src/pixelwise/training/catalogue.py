@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pixelwise.data.source import DataSource
+from collections.abc import Iterable
+
+from pixelwise.data.pairs import Pair
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.metrics.overlaps import has_masks
 from pixelwise.models import MODELS, Model
@@ -13,13 +15,13 @@ from pixelwise.training.planning.object_plan import object_model
 from pixelwise.training.planning.pixel_plan import DEFAULT_MODEL
 
 
-def default_model(source: DataSource) -> str:
+def default_model(pairs: Iterable[Pair]) -> str:
     """Choose the model to train by what is annotated, where no model is asked for.
 
     Raises:
         DataError: the first annotation of objects cannot be read.
     """
-    annotated = next((pair.objects for pair in source.pairs if pair.objects is not None), None)
+    annotated = next((pair.objects for pair in pairs if pair.objects is not None), None)
     if annotated is None:
         return DEFAULT_MODEL
     return object_model(masks=has_masks(annotated.read()))

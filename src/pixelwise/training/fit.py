@@ -28,6 +28,10 @@ from pixelwise.training.initial_weights import fill_weights, leave_out_unread
 from pixelwise.training.journal import MetricsFile, ShowProgress
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import plan_steps
+from pixelwise.training.resuming.data_held import hold_data
+from pixelwise.training.resuming.data_record import DataRecord
+from pixelwise.training.resuming.settings_held import held_settings
+from pixelwise.training.resuming.states import find_state
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 from pixelwise.words import counted
@@ -44,6 +48,8 @@ class Fitted:
 
     run: RunFolder
     settings: Settings
+    source: DataSource
+    """The data, with the split that the run trained on."""
     finished: bool
     """False if training was stopped early; the run can then be resumed."""
     first: bool
@@ -58,6 +64,7 @@ def fit(
     minutes: float | None = None,
     epochs: float | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     started: float | None = None,
     listener: Listener | None = None,
 ) -> Fitted:
@@ -71,7 +78,8 @@ def fit(
         fixed: settings given by hand; the plan fills in the others.
         minutes: time for the whole run, measured from ``started``; or None.
         epochs: instead of a time, how often every pixel is seen on average; or None.
-        resume: continue the unfinished run in the folder; its saved settings apply.
+        resume: continue the unfinished run in the folder, with its split, seed, classes and settings.
+        accept_changes: whether a resumed run may go on with data that have changed since it began.
         started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
         listener: is told what is decided and how far the run is; nobody by default.
 
@@ -82,20 +90,27 @@ def fit(
     first = _is_first_process()
     if listener is None or not first:
         listener = Silent()
+    if accept_changes and not resume:
+        raise SettingError("only a run that is resumed has data that can have changed", argument="accept_changes")
     if first:
         run.open(resume=resume)
-    pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
+    checkpoint = None
     if first and not resume:
+        pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
         settings, setup = _prepare_new(source, run, fixed, minutes, epochs, started, listener)
     else:
-        settings = run.await_settings()
+        settings = held_settings(run, fixed)
+        pl.seed_everything(settings.seed, verbose=False)
+        record = DataRecord.load(run.splits_file)
+        source = record.restore(source)
         course = course_for(settings.model)
-        setup = course.set_up(course.view(source), settings)
-    checkpoint = run.checkpoint if run.checkpoint.is_file() else None
-    if resume and first:
-        where = f"step {_step_of(checkpoint)} of {settings.steps}" if checkpoint else "the beginning"
-        listener.say(f"resuming {run.path} at {where}")
-
+        view = course.view(source)
+        if resume and first:
+            hold_data(run, record, view, listener, accept_changes=accept_changes)
+            settings.save(run.settings_file)
+        setup = course.set_up(view, settings)
+        if resume:
+            checkpoint = _go_on(run, settings, setup, listener, budget=minutes is not None or epochs is not None)
     leave_out_unread(setup.model, listener)
     if settings.channels_last:
         setup.model.to(memory_format=torch.channels_last)
@@ -112,11 +127,11 @@ def fit(
             setup.task(settings),
             datamodule=setup.stream(settings),
             ckpt_path=checkpoint,
-            weights_only=False if checkpoint else None,
+            weights_only=True if checkpoint else None,
         )
     if stop.asked:
         listener.say(f"stopped at step {trainer.global_step} of {settings.steps}")
-    return Fitted(run, settings, finished=not stop.asked, first=first)
+    return Fitted(run, settings, source, finished=not stop.asked, first=first)
 
 
 def _is_first_process() -> bool:
@@ -136,7 +151,7 @@ def _prepare_new(
 ) -> tuple[Settings, Setup[Model]]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
-    course = course_for(str(fixed.get("model") or default_model(source)))
+    course = course_for(str(fixed.get("model") or default_model(source.pairs)))
     source = course.view(source)
     traits, draft = course.plan(source, machine, fixed, listener)
     trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
@@ -159,10 +174,23 @@ def _prepare_new(
             )
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
     settings = Settings.make({**draft.values, "reasons": draft.reasons})
-    run.save_splits(source)
+    DataRecord.of(source, listener).save(run.splits_file)
     settings.save(run.settings_file)
     listener.table("the plan", settings.rows())
     return settings, setup
+
+
+def _go_on(run: RunFolder, settings: Settings, setup: Setup[Model], listener: Listener, *, budget: bool) -> Path | None:
+    """Find the state that a resumed run goes on from; without one, fill in the weights that it begins with."""
+    state = find_state(run, setup.model.state_dict(), listener)
+    step = "the beginning" if state is None else f"step {state.step} of {settings.steps}"
+    listener.say(f"resuming {run.path} at {step}")
+    if budget:
+        listener.say(f"the run keeps its {counted(settings.steps, 'step')}; a time or epochs given now change nothing")
+    if state is None:
+        fill_weights(setup.model, settings.weights, listener, partial=settings.partial)
+        return None
+    return state.path
 
 
 def _check_devices(settings: Settings) -> None:
@@ -205,10 +233,6 @@ def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callbac
         use_distributed_sampler=False,
         default_root_dir=run.path,
     )
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)["global_step"])
 
 
 @contextmanager

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, read_json
-from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError, ModelError, SettingError, quoted
-from pixelwise.io.atomic import atomic_path
 from pixelwise.models.files import MODEL_FILE, find_model_file
 from pixelwise.training.settings import Settings
 
@@ -36,6 +33,16 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The newest state of training, to resume from."""
         return self.path / "last.ckpt"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The state before it, to resume from if the newest one is damaged."""
+        return self.path / "previous.ckpt"
+
+    @property
+    def damaged_checkpoint(self) -> Path:
+        """A state that was found to be damaged when the run was resumed."""
+        return self.path / "damaged.ckpt"
 
     @property
     def model_file(self) -> Path:
@@ -90,17 +97,6 @@ class RunFolder:
                 raise SettingError(f"{self.path}: no settings appeared here; do all machines share this folder?")
             time.sleep(0.2)
         return Settings.load(self.settings_file)
-
-    def save_splits(self, source: DataSource) -> None:
-        """Save which pictures belong to which split."""
-        described = {
-            "data": str(source.root.resolve()),
-            "label_space": source.label_space.to_dict(),
-            "splits": {name: [pair.id for pair in pairs] for name, pairs in source.splits.items()},
-            "left_out": list(source.left_out),
-        }
-        with atomic_path(self.splits_file) as beside:
-            beside.write_text(json.dumps(described, indent=1))
 
 
 def saved_split(model: str | Path, data_root: Path, *, split: str = "val") -> list[str] | None:
