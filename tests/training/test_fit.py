@@ -63,7 +63,16 @@ def test_a_run_leaves_a_model_its_settings_and_its_curve(shapes: Path, small: di
     assert not list(fitted.run.path.glob(".*")), "nothing temporary is left"
 
 
-@pytest.mark.parametrize(("fate", "kind"), [("killed", "small"), ("interrupted", "small"), ("killed", "small_paper")])
+@pytest.mark.parametrize(
+    ("fate", "kind"),
+    [
+        ("killed", "small"),
+        ("killed early", "small"),
+        ("killed and damaged", "small"),
+        ("interrupted", "small"),
+        ("killed", "small_paper"),
+    ],
+)
 def test_a_broken_run_goes_on_to_the_same_curve(
     shapes: Path,
     tmp_path: Path,
@@ -78,16 +87,17 @@ def test_a_broken_run_goes_on_to_the_same_curve(
     step = SegmentationTask.training_step
 
     def break_at_step_six(task: SegmentationTask, batch: list[Tensor], batch_idx: int) -> Tensor:
-        if task.global_step == 5:
-            if fate == "killed":
+        if task.global_step == (2 if fate == "killed early" else 5):
+            if fate != "interrupted":
                 raise RuntimeError("the power went out")
             os.kill(os.getpid(), signal.SIGINT)
         return step(task, batch, batch_idx)
 
     with monkeypatch.context() as broken:
         broken.setattr(SegmentationTask, "training_step", break_at_step_six)
-        if fate == "killed":
-            broken.setattr(KeepState.__init__, "__kwdefaults__", {"every_seconds": 0.0})
+        if fate != "interrupted":
+            if fate != "killed early":
+                broken.setattr(KeepState.__init__, "__kwdefaults__", {"every_seconds": 0.0})
             with pytest.raises(RuntimeError, match="power"):
                 run(shapes, tmp_path / "broken", {**small, "validate_every": 4})
         else:
@@ -98,14 +108,42 @@ def test_a_broken_run_goes_on_to_the_same_curve(
     with pytest.raises(SettingError, match="unfinished run is here") as refused:
         run(shapes, tmp_path / "broken", small)
     assert refused.value.argument == "resume"
+    if fate == "killed and damaged":
+        os.truncate(tmp_path / "broken" / "last.ckpt", 1000)
     resumed, printed = run(shapes, tmp_path / "broken", {}, resume=True)
     assert resumed.finished
-    assert f"at step {5 if fate == 'killed' else 6} of 8" in printed
+    place = {"killed": "step 5 of 8", "killed early": "the beginning", "killed and damaged": "step 4 of 8"}
+    assert f"at {place.get(fate, 'step 6 of 8')}" in printed
     assert losses(tmp_path / "broken") == pytest.approx(losses(tmp_path / "unbroken"), rel=1e-3)
     assert len(losses(tmp_path / "broken")) == 8
     whole, again = load_model(unbroken.run.path), load_model(resumed.run.path)
     for (name, expected), found in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_a_resumed_run_holds_to_its_seed_and_its_split(
+    shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the power went out")
+
+    listener, folder = Listening(), RunFolder(tmp_path / "run")
+    of_five = open_data(shapes, seed=5)
+    with monkeypatch.context() as broken:
+        broken.setattr(SegmentationTask, "training_step", fail)
+        with pytest.raises(RuntimeError, match="power"):
+            fit(of_five, folder, fixed={**small, "seed": 5}, epochs=1.0)
+    with pytest.raises(SettingError, match=r"these differ: seed 0 \(the run has 5\)"):
+        fit(of_five, folder, fixed={"seed": 0}, resume=True)
+    source = open_data(shapes)
+    assert source.splits != of_five.splits
+    fitted = fit(source, folder, fixed={"batch": 2}, minutes=3, resume=True, listener=listener)
+    assert fitted.source.splits == of_five.splits
+    assert fitted.settings.seed == 5
+    assert "the run keeps its 8 steps; a time or epochs given now change nothing" in listener.lines
+    with pytest.raises(SettingError, match="only a run that is resumed") as refused:
+        fit(source, RunFolder(tmp_path / "new"), fixed=small, accept_changes=True)
+    assert refused.value.argument == "accept_changes"
 
 
 def test_a_network_without_an_encoder_trains_by_its_recipe(

@@ -17,6 +17,7 @@ from pixelwise.report import write_report
 from pixelwise.runs.calibration import calibrate
 from pixelwise.scoring import Evaluation
 from pixelwise.training.journal import read_metrics
+from pixelwise.training.resuming.data_record import accepted_changes
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 from pixelwise.words import counted
@@ -82,7 +83,10 @@ def finish(
         examples=calibration.judged.examples(evaluation),
         history=read_metrics(run),
         settings=settings.rows(),
-        notes=(f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",),
+        notes=(
+            f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",
+            *(f"The data changed while the run was stopped: {change}." for change in accepted_changes(run)),
+        ),
         commands=commands,
     )
     write_json(run.scores_file, evaluation.to_dict())

@@ -15,6 +15,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError, SettingError
 from pixelwise.io.atomic import write_text
 from pixelwise.listener import Listener
+from pixelwise.training.run_folder import RunFolder
 from pixelwise.types import LabelSpace
 
 
@@ -100,3 +101,8 @@ class DataRecord:
             if kept or added:
                 splits[name] = (*kept, *added)
         return replace(source, splits=splits)
+
+
+def accepted_changes(run: RunFolder) -> tuple[str, ...]:
+    """The changes of the data that were accepted when a run was resumed, in words."""
+    return DataRecord.load(run.splits_file).changes if run.splits_file.is_file() else ()
