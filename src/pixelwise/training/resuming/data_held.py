@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pixelwise.data.findings import listed
 from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError, SettingError
 from pixelwise.listener import Listener
@@ -13,7 +12,7 @@ from pixelwise.models import load_model, save_model
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.types import LabelSpace, StoredValue
-from pixelwise.words import agreeing, counted
+from pixelwise.words import agreeing, counted, listed
 
 _MOST_NAMED = 2
 
