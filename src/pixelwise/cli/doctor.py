@@ -73,8 +73,9 @@ def doctor(
         from pixelwise.runs.doubts import doubts_about
 
         doubts = doubts_about(data, diagnosis, predictor, listener=listener)
-        rate = counted(len(doubts.found), "annotation", "is", of=doubts.regions)
-        listener.say(f"{rate} doubted by the model, the most doubted first:")
+        # Doubts may outnumber annotations, because a model also sees what is not annotated.
+        doubted, annotated = counted(len(doubts.found), "doubt"), counted(doubts.regions, "annotation")
+        listener.say(f"the model has {doubted} about {annotated}, the greatest first:")
         for doubt in doubts.found[:PRINTED_DOUBTS]:
             listener.say(f"  {doubt.line}")
     if json_file is not None:

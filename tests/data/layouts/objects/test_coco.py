@@ -268,3 +268,15 @@ def test_fruits_and_nuts(pictures: Path) -> None:
     assert source.label_space.names == ("date", "fig", "hazelnut")
     assert sum(len(pair.objects.read()) for pair in source.pairs if pair.objects is not None) == 165
     assert len(source.pairs) == 18
+
+
+def test_whole_numbers_with_decimals_are_ids(tmp_path: Path, write: Any, image: Any) -> None:
+    write("a.png", image)
+    described = json.loads(coco([{"segmentation": [SQUARE], "image_id": 10, "category_id": 7.0}]))
+    described["images"][0]["id"] = 10.0
+    write("anything.json", json.dumps(described))
+    assert read(tmp_path).labels.tolist() == [1]
+    described["images"][0]["id"] = 10.5
+    write("anything.json", json.dumps(described))
+    with pytest.raises(DataError, match=r"images: expected an id and a file_name each, found .*10\.5"):
+        open_data(tmp_path)

@@ -125,7 +125,7 @@ def _names(files: Sequence[CocoFile]) -> tuple[str, ...]:
     used: dict[str, None] = {}
     for file in files:
         numbers = (raw.get("category_id") for picture in file.pictures for raw in picture.annotations)
-        with_objects = {number for number in numbers if isinstance(number, int | str)}
+        with_objects = {number for number in numbers if isinstance(number, int | float | str)}
         for number, name in file.categories.items():
             if name.lower() not in BACKGROUND_NAMES or number in with_objects:
                 used[name] = None

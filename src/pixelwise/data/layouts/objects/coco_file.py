@@ -170,14 +170,18 @@ def _called(raw: dict[str, Any]) -> str:
 
 
 def _is_id(value: Any) -> TypeGuard[int | str]:
-    """Whether a value may be an id; ``true`` is none, though Python takes it for 1."""
-    return isinstance(value, int | str) and not isinstance(value, bool)
+    """Whether a value may be an id; ``true`` is none, though Python takes it for 1.
+
+    Some tools write ids as ``3.0``, which equals 3.
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    return whole or (isinstance(value, int | str) and not isinstance(value, bool))
 
 
 def _as_other_type(value: int | str) -> tuple[int | str, ...]:
     """The number that a text shows, or the text that shows a number."""
-    if isinstance(value, int):
-        return (str(value),)
+    if not isinstance(value, str):
+        return (str(int(value)),)
     return (int(value),) if re.fullmatch(r"-?\d{1,18}", value) else ()
 
 
