@@ -21,8 +21,8 @@ from pixelwise.metrics.overlaps import Floats
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 
-VALUES_AT_A_TIME = 1 << 20
-"""How many weights of predictions are in memory at a time."""
+VALUES_AT_A_TIME = 1 << 17
+"""How many weights of predictions are in memory at a time; they stay in a processor's cache."""
 
 Bools = NDArray[np.bool_]
 
@@ -62,6 +62,8 @@ class Ranking:
 
     def _precision(self, weights: Floats, objects: Floats) -> Floats:
         drawn = weights[:, self.pictures]  # (R, M)
+        total = drawn.cumsum(1)
+        counted = self.right | self.wrong
         found = np.zeros((len(weights), len(THRESHOLDS)))
         for place in range(len(THRESHOLDS)):
             right = np.flatnonzero(self.right[:, place])
@@ -69,8 +71,9 @@ class Ranking:
                 continue
             # Between two right predictions precision only falls, so that it is needed at right ones alone.
             hits = drawn[:, right].cumsum(1)  # (R, right ones)
-            mistakes = (drawn * self.wrong[:, place]).cumsum(1)[:, right]
-            precision = hits / np.maximum(hits + mistakes, 1)
+            some = counted[:, place]
+            before = (total if some.all() else (drawn * some).cumsum(1))[:, right]  # predictions up to this one
+            precision = hits / np.maximum(before, 1)
             best = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]  # at this recall or a higher one
             reached = np.searchsorted(RECALLS, hits / np.maximum(objects, 1)[:, None], side="right")
             found[:, place] = (best * np.diff(reached, axis=1, prepend=0)).sum(1) / len(RECALLS)
