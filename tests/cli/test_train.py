@@ -51,3 +51,16 @@ def test_upsampling_that_a_model_does_not_have(bars: Path, tmp_path: Path, capsy
         printed = " ".join(capsys.readouterr().err.split())
         assert offered in printed
         assert "upsampling" in printed
+
+
+def test_a_dry_run_prints_the_plan_and_stops(bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, printed = tmp_path / "run", []
+    for more in ((), ("--verbose",)):
+        with pytest.raises(SystemExit) as ended:
+            main(train(bars, run, "--model", "fcn", "--epochs", "1", "--dry-run", *more))
+        assert not ended.value.code
+        printed.append(capsys.readouterr().out)
+        assert "learning rate" in printed[-1]
+    assert "weight decay" not in printed[0]
+    assert "weight decay" in printed[1]
+    assert not run.exists()

@@ -23,7 +23,7 @@ from pixelwise.data.source import open_data
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.listener import Progress, Silent
 from pixelwise.training.callbacks import KeepState
-from pixelwise.training.fit import Fitted, fit
+from pixelwise.training.fit import Fitted, fit, plan
 from pixelwise.training.initial_weights import fill_weights
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.pixel_course import PixelSetup, SegmentationTask
@@ -226,9 +226,14 @@ def test_a_listener_hears_what_is_decided_and_how_far_the_run_is(
     listener = Listening()
     source = open_data(shapes)
     fitted = fit(source, RunFolder(tmp_path / "run"), fixed=small, epochs=1.0, listener=listener)
-    assert listener.lines == ["training from scratch (weights: none)"]
+    more = len(fitted.settings.rows()) - len(fitted.settings.rows(brief=True))
+    assert listener.lines == [
+        "training from scratch (weights: none)",
+        f"{more} more settings are shown with verbose; all are in {fitted.run.settings_file}",
+    ]
     assert ("steps", "8", "set by hand") in listener.tables["the plan"]
-    assert listener.tables["the plan"] == fitted.settings.rows()
+    assert listener.tables["the plan"] == fitted.settings.rows(brief=True)
+    assert len(listener.tables["the plan"]) <= 10
     train, val = len(source.split("train")), len(source.split("val"))
     assert [done for done, _, _ in listener.steps["reading training pictures"]] == list(range(1, train + 1))
     assert [done for done, _, _ in listener.steps["decoding pictures"]] == list(range(1, train + val + 1))
@@ -240,6 +245,14 @@ def test_a_listener_hears_what_is_decided_and_how_far_the_run_is(
     assert last == (8, 8, f"loss {losses(fitted.run.path)[-1]:.3f}, best mIoU {best:.3f}")
     printed = capsys.readouterr()
     assert printed.out == printed.err == "", "what a run says goes to its listener alone"
+
+
+def test_a_plan_without_a_run_writes_nothing(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
+    listener, before = Listening(), sorted(tmp_path.rglob("*"))
+    settings = plan(open_data(shapes), fixed=small, epochs=1.0, verbose=True, listener=listener)
+    assert listener.tables["the plan"] == settings.rows()
+    assert "training" not in listener.steps
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_run_without_a_listener_prints_nothing(

@@ -46,6 +46,8 @@ def train(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="With --resume: go on although the data have changed.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print every setting of the plan.")] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
@@ -56,7 +58,7 @@ def train(
 ) -> None:
     """Train a network on your own pictures and masks.
 
-    Settings are planned from the data and the machine, each printed with its reason; any of them can be set.
+    Settings are planned from the data and the machine, each with its reason; any of them can be set.
     """
     # Imported here, so that help, usage errors and folders that no layout fits do not wait for torch.
     from pixelwise.data.locate import locate
@@ -93,6 +95,8 @@ def train(
         skip_bad=skip_bad,
         size=crop,
         upsampling=upsampling,
+        dry_run=dry_run,
+        verbose=verbose,
         started=COMMAND_STARTED,
         listener=terminal,
         commands=("pixelwise " + shlex.join(sys.argv[1:]),),

@@ -14,7 +14,7 @@ from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
 from pixelwise.runs.finish import Run, finish
 from pixelwise.training.catalogue import default_model
-from pixelwise.training.fit import fit
+from pixelwise.training.fit import fit, plan
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.resuming.settings_held import held_settings
 from pixelwise.training.run_folder import RunFolder
@@ -35,6 +35,8 @@ def train(
     skip_bad: bool = False,
     size: tuple[int, int] | None = None,
     upsampling: str | None = None,
+    dry_run: bool = False,
+    verbose: bool = False,
     started: float | None = None,
     listener: Listener | None = None,
     commands: Sequence[str] = (),
@@ -54,6 +56,8 @@ def train(
         skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
         size: height and width of the training crops in pixels.
         upsampling: ``nearest``, ``bilinear``, ``transposed`` or ``unpool``, if the model has it.
+        dry_run: whether to stop after the plan, which is shown; nothing is trained or written.
+        verbose: whether the whole plan is shown, or the settings that people change most.
         started: the value of ``time.monotonic()`` at the beginning of ``minutes``; now by default.
         listener: it is told the settings and the progress of the run; by default there is none.
         commands: the commands that give the same results again, for the report.
@@ -61,7 +65,8 @@ def train(
             ``encoder``, ``weights``, ``batch``, ``seed`` or ``devices``; the plan chooses those that are not given.
 
     Returns:
-        The run. It has no evaluation if training was stopped before its end, nor in other processes than the first.
+        The run. It has no evaluation if training was stopped before its end or was only planned, nor in other processes
+        than the first.
 
     Raises:
         PixelwiseError: the data, the folder, the model or a setting cannot be used.
@@ -70,6 +75,8 @@ def train(
     fixed = check_settings(settings, minutes=minutes, epochs=epochs, size=size, upsampling=upsampling)
     seed = int(fixed.get("seed", 0))
     if resume:
+        if dry_run:
+            raise SettingError("a run that is resumed has its plan already, in settings.yaml", argument="dry_run")
         run = RunFolder(_folder(data, out, fixed))
         run.open(resume=True)
         seed = held_settings(run, fixed).seed
@@ -84,15 +91,28 @@ def train(
         listener.say(note)
     if source.left_out:
         listener.say(f"left out because they cannot be used: {', '.join(source.left_out)}")
+    run = RunFolder(_folder(source, out, fixed))
+    if dry_run:
+        planned = plan(
+            source,
+            fixed=fixed,
+            minutes=minutes,
+            epochs=epochs,
+            started=started,
+            verbose=verbose,
+            listener=listener,
+        )
+        return Run(run, planned, None)
     fitted = fit(
         source,
-        RunFolder(_folder(source, out, fixed)),
+        run,
         fixed=fixed,
         minutes=minutes,
         epochs=epochs,
         resume=resume,
         accept_changes=accept_changes,
         started=started,
+        verbose=verbose,
         listener=listener,
     )
     if fitted.finished and fitted.first:

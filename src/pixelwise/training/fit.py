@@ -66,6 +66,7 @@ def fit(
     resume: bool = False,
     accept_changes: bool = False,
     started: float | None = None,
+    verbose: bool = False,
     listener: Listener | None = None,
 ) -> Fitted:
     """Train a network; all results are in the run folder.
@@ -81,6 +82,7 @@ def fit(
         resume: continue the unfinished run in the folder, with its split, seed, classes and settings.
         accept_changes: whether a resumed run may go on with data that have changed since it began.
         started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
+        verbose: whether the listener is shown the whole plan, or the settings that people change most.
         listener: is told what is decided and how far the run is; nobody by default.
 
     Raises:
@@ -97,7 +99,10 @@ def fit(
     checkpoint = None
     if first and not resume:
         pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
-        settings, setup = _prepare_new(source, run, fixed, minutes, epochs, started, listener)
+        settings, setup, view = _plan_new(source, fixed, minutes, epochs, started, listener)
+        DataRecord.of(view, listener).save(run.splits_file)
+        settings.save(run.settings_file)
+        _show_plan(settings, listener, verbose=verbose, where=f"; all are in {run.settings_file}")
     else:
         settings = held_settings(run, fixed)
         pl.seed_everything(settings.seed, verbose=False)
@@ -140,15 +145,44 @@ def _is_first_process() -> bool:
     return all(os.environ.get(rank, "0") == "0" for rank in ranks)
 
 
-def _prepare_new(
+def plan(
     source: DataSource,
-    run: RunFolder,
+    *,
+    fixed: Mapping[str, Any],
+    minutes: float | None = None,
+    epochs: float | None = None,
+    started: float | None = None,
+    verbose: bool = False,
+    listener: Listener | None = None,
+) -> Settings:
+    """Plan a run as :func:`fit` does, which times a few steps, and show the plan; nothing is trained or written.
+
+    Args and errors are those of :func:`fit`.
+    """
+    started = time.monotonic() if started is None else started
+    listener = Silent() if listener is None else listener
+    pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
+    settings, _, _ = _plan_new(source, fixed, minutes, epochs, started, listener)
+    _show_plan(settings, listener, verbose=verbose)
+    return settings
+
+
+def _show_plan(settings: Settings, listener: Listener, *, verbose: bool, where: str = "") -> None:
+    rows = settings.rows(brief=not verbose)
+    listener.table("the plan", rows)
+    more = len(settings.rows()) - len(rows)
+    if more:
+        listener.say(f"{counted(more, 'more setting', 'is')} shown with verbose{where}")
+
+
+def _plan_new(
+    source: DataSource,
     fixed: Mapping[str, Any],
     minutes: float | None,
     epochs: float | None,
     started: float,
     listener: Listener,
-) -> tuple[Settings, Setup[Model]]:
+) -> tuple[Settings, Setup[Model], DataSource]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
     course = course_for(str(fixed.get("model") or default_model(source.pairs)))
@@ -173,11 +207,7 @@ def _prepare_new(
                 argument="minutes",
             )
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
-    settings = Settings.make({**draft.values, "reasons": draft.reasons})
-    DataRecord.of(source, listener).save(run.splits_file)
-    settings.save(run.settings_file)
-    listener.table("the plan", settings.rows())
-    return settings, setup
+    return Settings.make({**draft.values, "reasons": draft.reasons}), setup, source
 
 
 def _go_on(run: RunFolder, settings: Settings, setup: Setup[Model], listener: Listener, *, budget: bool) -> Path | None:

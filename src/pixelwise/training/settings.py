@@ -19,6 +19,21 @@ ARGUMENTS_OF_BUILDING = frozenset({"name", "classes", "encoder", "pretrained", "
 """What :func:`pixelwise.build_model` takes beside the options of a model."""
 
 
+ACTED_ON = (
+    "model",
+    "encoder",
+    "weights",
+    "loss",
+    "crop",
+    "batch",
+    "learning_rate",
+    "steps",
+    "validate_every",
+    "seed",
+)
+"""The settings that people change most; a plan shows these unless it is asked for all."""
+
+
 class _SettingsLoader(yaml.SafeLoader):
     """Reads ``1e-3`` as the number that it is in YAML 1.2; in YAML 1.1 it is a word."""
 
@@ -133,11 +148,17 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingError(_explain(error)) from None
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Name, value and reason of every setting that was decided, for people to read."""
+    def rows(self, *, brief: bool = False) -> list[tuple[str, str, str]]:
+        """Name, value and reason of every setting that was decided, for people to read.
+
+        Args:
+            brief: whether to give those of :data:`ACTED_ON` only.
+        """
         values = self.model_dump(exclude={"reasons"})
         rows = []
         for name, value in values.items():
+            if brief and name not in ACTED_ON:
+                continue
             if name in self.reasons and value is not None:
                 rows.append((name.replace("_", " "), _show(value), self.reasons[name]))
             if name == "model_options":  # those with a reason of their own follow one by one
