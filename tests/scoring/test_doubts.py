@@ -105,7 +105,7 @@ def test_the_verb_ranks_them(
             main(["doctor", str(data), "--model", "unused", "--json", str(out), "--report", str(tmp_path / "page")])
     assert stopped.value.code in (0, None)
     printed = capsys.readouterr().out
-    assert "1 of 47 annotations is doubted by the model" in printed
+    assert "the model has 1 doubt about 47 annotations" in printed
     content = json.loads(out.read_text())
     assert [one["file"] for one in content["doubts"]] == ["images/05.png"]
     assert next(iter(content["pictures"])) == "images/05.png"
