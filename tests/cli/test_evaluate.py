@@ -94,7 +94,10 @@ def test_the_training_folder_is_scored_on_the_pictures_its_run_kept(
     splits = {"train": ["images/0.png", "images/2.png", "images/3.png"], "val": ["images/1.png"]}
     (trained / "splits.json").write_text(json.dumps({"data": str(data.resolve()), "splits": splits}))
     assert run("evaluate", trained, data, "--json", "-") == 0
-    assert json.loads(capsys.readouterr().out)["images"] == 1
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["images"] == 1
+    assert scores["intervals"] == {}
+    assert "only one was scored" in scores["intervals_meaning"]
     assert run("evaluate", trained, data, "--split", "train", "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["images"] == 3
     for folder in ("images", "masks"):

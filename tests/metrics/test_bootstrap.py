@@ -104,7 +104,8 @@ def test_five_hundred_pictures_take_less_than_a_second() -> None:
     counts = random_counts(4, 500, 150)
     fastest = np.inf
     for _ in range(3):
-        start = time.process_time()
+        start, busy = time.perf_counter(), time.process_time()
         pixel_intervals(counts, [str(n) for n in range(150)])
-        fastest = min(fastest, time.process_time() - start)
-    assert fastest < 1  # of processor time, whatever else the machine does
+        # Processor time where the machine does other work; time where several threads wait for each other.
+        fastest = min(fastest, time.perf_counter() - start, time.process_time() - busy)
+    assert fastest < 1

@@ -19,6 +19,7 @@ from pixelwise.scoring.example import Example
 from pixelwise.scoring.pixel_comparison import PixelComparison
 from pixelwise.scoring.pixel_drawing import IGNORED_COLOR, WRONG_COLOR, draw_pixels
 from pixelwise.scoring.pixel_tables import pixel_evaluation
+from pixelwise.scoring.tables import describe_interval
 from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("sea", "land", "<b>lake</b>"), colors=((10, 20, 200), (20, 150, 30), (90, 200, 250)))
@@ -93,10 +94,14 @@ def test_a_full_report_holds_everything_and_loads_nothing(evaluation: Evaluation
     text = " ".join(" ".join(checker.text).split())
     scores = evaluation.pixels
     assert scores is not None
+    assert evaluation.intervals is not None
     for expected in (
         "Earth & <moon>",
         f"{scores.miou:.3f}",
         scores.rule,
+        evaluation.intervals.meaning,
+        describe_interval(evaluation.headline.interval),
+        describe_interval(evaluation.intervals.class_iou["sea"]),
         "<b>lake</b>",
         "best 0.432 at step 20",
         "1.250 at the end",
