@@ -26,6 +26,7 @@ from pixelwise.training.catalogue import course_for, default_model
 from pixelwise.training.course import Setup
 from pixelwise.training.initial_weights import fill_weights, leave_out_unread
 from pixelwise.training.journal import MetricsFile, ShowProgress
+from pixelwise.training.nonfinite import StopAtNonFinite
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import plan_steps
 from pixelwise.training.resuming.data_held import hold_data
@@ -127,7 +128,8 @@ def fit(
     with listener.progress("training", settings.steps) as progress, _quiet_libraries():
         # The order matters: the best model is saved before averaging restores the raw weights after a validation, and a
         # state is saved after averaging has included the step.
-        trainer = _make_trainer(run, settings, [best, average, state, stop, metrics, ShowProgress(progress, best)])
+        callbacks = [StopAtNonFinite(settings), best, average, state, stop, metrics, ShowProgress(progress, best)]
+        trainer = _make_trainer(run, settings, callbacks)
         trainer.fit(
             setup.task(settings),
             datamodule=setup.stream(settings),

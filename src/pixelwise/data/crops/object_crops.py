@@ -87,9 +87,7 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
             raise IndexError(f"crop {index} of {self.length}")
         keep_to_one_thread_in_workers()
         rng = np.random.default_rng((self.seed, CROP_STREAM, index))
-        number, center = self._order[index], None
-        if rng.random() < self.object_probability and len(self._classes):
-            number, center = self._draw_object(rng)
+        number, center = self._draw(index, rng)
         picture, maps = self.cache[number], _maps_of(self.cache, number)
         size, augmentation = self.augmentation.crop, self.augmentation
         view = draw_view(picture.size, augmentation, rng, center)
@@ -108,6 +106,17 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
             layers[:, beyond] = 0
         target = _visible_objects(maps, layers, view, size) if maps.masks_known else _visible_boxes(maps, view, size)
         return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1), target  # (C, h, w)
+
+    def picture_of(self, index: int) -> str:
+        """The id of the picture that a crop is cut from."""
+        rng = np.random.default_rng((self.seed, CROP_STREAM, index))
+        return self.cache.pairs[self._draw(index, rng)[0]].id
+
+    def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int] | None]:
+        """Draw the picture of a crop, and the row and column that it is centred on, if there are any."""
+        if rng.random() < self.object_probability and len(self._classes):
+            return self._draw_object(rng)
+        return self._order[index], None
 
     def _draw_object(self, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         """Draw a class, a picture that has it, and an object of it there: the picture, and a row and column of it."""

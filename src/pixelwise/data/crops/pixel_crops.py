@@ -122,11 +122,7 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
             raise IndexError(f"crop {index} of {self.length}")
         keep_to_one_thread_in_workers()
         rng = np.random.default_rng((self.seed, CROP_STREAM, index))
-        place = None
-        if rng.random() < self.rare_class_probability:
-            picture, place = self._draw_rare(rng)
-        else:
-            picture = self._order[index]
+        picture, place = self._draw(index, rng)
         sample = self.cache[picture]
         center = None if place is None else divmod(place, sample.size[1])  # row, column
         ignore_index = self.cache.label_space.ignore_index
@@ -148,6 +144,17 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         lacking = (rng.integers(0, 2, 2) * rng.integers(1, self.shorter, 2, endpoint=True)).tolist()
         height, width = (side - less for side, less in zip(self.augmentation.crop, lacking, strict=True))
         return height, width
+
+    def picture_of(self, index: int) -> str:
+        """The id of the picture that a crop is cut from."""
+        rng = np.random.default_rng((self.seed, CROP_STREAM, index))
+        return self.cache.pairs[self._draw(index, rng)[0]].id
+
+    def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, int | None]:
+        """Draw the picture of a crop, and the flat index of the pixel that it is centred on, if there is one."""
+        if rng.random() < self.rare_class_probability:
+            return self._draw_rare(rng)
+        return self._order[index], None
 
     def _draw_rare(self, rng: np.random.Generator) -> tuple[int, int]:
         """Draw a class, a picture that has it, and a flat pixel index of it there."""
