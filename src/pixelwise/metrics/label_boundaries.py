@@ -69,8 +69,10 @@ def compare_boundaries(
     """
     counted = target != ignore_index
     # Classes are counted from 1, and pixels that do not count are 0.
-    dtype = np.uint8 if classes < np.iinfo(np.uint8).max else np.uint16
-    true, predicted = (np.where(counted, one.astype(np.int64) + 1, 0).astype(dtype) for one in (target, labels))
+    dtype: type[np.unsignedinteger[Any]] = np.uint8 if classes < np.iinfo(np.uint8).max else np.uint16
+    true, predicted = (
+        np.where(counted, np.add(one.astype(dtype), 1, dtype=dtype), dtype(0)) for one in (target, labels)
+    )
     width = boundary_width(_size(true))
     inside = _far_from_edges(_size(true), width)
     near = near_other_class(true, width)
@@ -141,7 +143,7 @@ def _compare_lines(true: NDArray[Any], predicted: NDArray[Any], classes: int) ->
     lines, predicted_lines = (np.pad(boundary_lines(one), int(tolerance)) for one in (true, predicted))
     counts = []
     for own, other in ((predicted_lines, lines), (lines, predicted_lines)):
-        pixels = np.bincount(own.ravel(), minlength=classes + 1)[1:]
+        pixels = _count(own, own > 0, classes)
         counts += [pixels - _count_far(own, other, tolerance, classes), pixels]
     return np.stack(counts, 1).astype(np.int64)
 
