@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pixelwise.data.source import open_data
 from pixelwise.listener import Silent
+from pixelwise.losses import make_loss
 from pixelwise.models import Coarse
 from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.pixel_course import PixelCourse
@@ -34,6 +35,21 @@ def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[st
     torch.testing.assert_close(task.loss(coarse, target, gaps), expected, rtol=1e-6, atol=1e-6, check_dtype=False)
     without = task.loss(coarse, target)
     torch.testing.assert_close(task.loss(coarse, target, torch.zeros_like(gaps)), without)
+
+
+@pytest.mark.parametrize("loss", ["ce+dice", "0.5*lovasz+focal(gamma=1)", "ohem"])
+def test_the_loss_of_the_settings_is_what_is_computed(shapes: Path, small: dict[str, Any], loss: str) -> None:
+    source = open_data(shapes)
+    _, draft = PixelCourse().plan(source, Machine.detect(), {**small, "loss": loss}, Silent())
+    settings = Settings.make({**draft.values, "steps": 8, "validate_every": 8, "ema_decay": 0.0})
+    setup = PixelCourse().set_up(source, settings)
+    task = setup.task(settings)
+    images, target = setup.stream(settings).batch([0, 1])
+    coarse = task.model.coarse(task.normalise(images))
+    expected = make_loss(loss, class_weights=settings.class_weights)(
+        coarse.logits, target, scale=coarse.scale, offset=coarse.offset
+    )
+    torch.testing.assert_close(task.loss(coarse, target), expected)
 
 
 def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> None:

@@ -31,6 +31,10 @@ def train(
     upsampling: Annotated[
         str | None, typer.Option(help="nearest, bilinear, transposed or unpool, where the model has it.")
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="ce, dice, jaccard, lovasz, focal, tversky, focal_tversky, ohem; or a sum: 0.5*ce+dice."),
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="auto (ImageNet if at hand), none, or a model file.")] = None,
     size: Annotated[str | None, typer.Option(help="Training crop as HxW.", metavar="HxW")] = None,
     batch: Annotated[int | None, typer.Option(help="Crops a step, over all devices.")] = None,
@@ -73,6 +77,7 @@ def train(
     given: dict[str, Any] = {
         "model": model,
         "encoder": encoder,
+        "loss": loss,
         "weights": weights,
         "batch": batch,
         "seed": seed,

@@ -11,3 +11,6 @@ from pixelwise.ops.rle import encode_rle as encode_rle
 from pixelwise.ops.tail.calls import upsample_argmax as upsample_argmax
 from pixelwise.ops.tail.calls import upsample_confusion as upsample_confusion
 from pixelwise.ops.tail.calls import upsample_cross_entropy as upsample_cross_entropy
+from pixelwise.ops.tail.lovasz import upsample_lovasz as upsample_lovasz
+from pixelwise.ops.tail.overlaps import Overlaps as Overlaps
+from pixelwise.ops.tail.overlaps import upsample_overlaps as upsample_overlaps

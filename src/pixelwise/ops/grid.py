@@ -92,6 +92,16 @@ def resolve_grid(
     return Grid(rows, columns)
 
 
+def grid_of_target(
+    logits: Tensor,
+    target: Tensor,
+    scale: PerAxis | Sequence[float] | None,
+    offset: PerAxis | Sequence[float] | None,
+) -> Grid:
+    """Lay a target (N, H, W) on coarse logits (N, K, h, w); see :func:`resolve_grid`."""
+    return resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
+
+
 def per_axis(name: str, value: PerAxis | Sequence[float] | None) -> tuple[float, float] | None:
     """Turn a number for both axes into one for the rows and one for the columns; None stays None.
 

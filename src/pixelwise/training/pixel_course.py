@@ -16,9 +16,10 @@ from pixelwise.data.fingerprint import Fingerprint, fingerprint
 from pixelwise.data.source import DataSource
 from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener
+from pixelwise.losses import make_loss
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import Coarse, SegmentationModel
-from pixelwise.ops import upsample_confusion, upsample_cross_entropy
+from pixelwise.ops import upsample_confusion
 from pixelwise.training.calibrate import measure_pace
 from pixelwise.training.course import Course, Setup, fresh_model, make_augmentation, shares_of_memory
 from pixelwise.training.planning.machine import Machine
@@ -35,7 +36,7 @@ ImageAndMask = tuple[Tensor, Tensor]
 
 
 class PixelCourse(Course[SegmentationModel]):
-    """Trains with cross-entropy on every pixel, plans from the classes of the pixels, and validates by mIoU."""
+    """Trains with a loss on every pixel, plans from the classes of the pixels, and validates by mIoU."""
 
     figures: ClassVar[tuple[str, ...]] = ("miou", "pixel_accuracy")
 
@@ -89,7 +90,7 @@ class PixelSetup(Setup[SegmentationModel]):
         return measure_pace(self.task(settings), self.stream(settings), device, listener)
 
     def task(self, settings: Settings) -> SegmentationTask:
-        """Cross-entropy and mIoU."""
+        """The loss of the settings, and mIoU."""
         return SegmentationTask(self.model, settings)
 
     def stream(self, settings: Settings) -> Stream[PixelBatch, PixelBatch, ImageAndMask]:
@@ -111,7 +112,7 @@ class PixelSetup(Setup[SegmentationModel]):
 
 
 class SegmentationTask(pl.LightningModule):
-    """Cross-entropy on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
+    """A loss on coarse logits, AdamW with a lower rate for the encoder, whole-set mIoU for validation.
 
     Training takes a :data:`PixelBatch`, validation an :data:`ImageAndMask`; images stay uint8
     until they are on the device.
@@ -129,6 +130,9 @@ class SegmentationTask(pl.LightningModule):
         self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(settings.class_weights), persistent=False)
+        smoothing = settings.label_smoothing
+        self._loss = make_loss(settings.loss, class_weights=self.class_weights, label_smoothing=smoothing)
+        self._loss_of_weighted_pixels = make_loss(settings.loss, label_smoothing=smoothing)
 
     def loss(self, coarse: Coarse, target: Tensor, gaps: Tensor | None = None) -> Tensor:
         """Loss of coarse logits against a mask (N, H, W); auxiliary logits have a weight of 0.4.
@@ -136,26 +140,19 @@ class SegmentationTask(pl.LightningModule):
         With ``gaps`` (N, H, W), the weight of a pixel is the weight of its class plus that of its gap (U-Net, equation
         2).
         """
-        pixel_weights = None if gaps is None else self._weights_of(target) + gaps
-        loss = self._cross_entropy(coarse.logits, target, pixel_weights, scale=coarse.scale, offset=coarse.offset)
+        given: dict[str, Any] = {"ignore_index": self.model.label_space.ignore_index}
+        compute = self._loss
+        if gaps is not None:
+            given["pixel_weights"] = self._weights_of(target) + gaps
+            compute = self._loss_of_weighted_pixels
+        loss: Tensor = compute(coarse.logits, target, scale=coarse.scale, offset=coarse.offset, **given)
         for logits in coarse.auxiliary:
-            loss = loss + 0.4 * self._cross_entropy(logits, target, pixel_weights)
+            loss = loss + 0.4 * compute(logits, target, **given)
         return loss
 
     def _weights_of(self, target: Tensor) -> Tensor:
         """Weight of the class of each pixel (N, H, W); the values at ignored pixels have no effect."""
         return self.class_weights[target.long().clamp(max=len(self.class_weights) - 1)]
-
-    def _cross_entropy(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None, **grid: Any) -> Tensor:
-        return upsample_cross_entropy(
-            logits,
-            target,
-            **grid,
-            class_weights=self.class_weights if pixel_weights is None else None,
-            pixel_weights=pixel_weights,
-            ignore_index=self.model.label_space.ignore_index,
-            label_smoothing=self.settings.label_smoothing,
-        )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Let dropout depend on the step only, so that a resumed run drops the same as an unbroken run."""

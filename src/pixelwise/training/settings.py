@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pixelwise.errors import SettingError, quoted, unknown_name
 from pixelwise.io.atomic import write_text
 from pixelwise.io.yaml_text import load_yaml
+from pixelwise.losses import make_loss, parse_loss
 from pixelwise.preprocessing import Edge
 
 ARGUMENTS_OF_BUILDING = frozenset({"name", "classes", "encoder", "pretrained", "in_channels", "preprocessing"})
@@ -89,11 +90,14 @@ class Settings(BaseModel):
     """Share of crops that are centred on a pixel, or an object, of a class that is drawn with preference for rare
     classes."""
 
+    loss: str = "ce"
+    """The loss of networks that label pixels, as :func:`pixelwise.losses.make_loss` reads it."""
     class_weights: tuple[float, ...] = ()
     """Weight of each class in the loss of networks that label pixels."""
     regions: int = Field(default=512, gt=0)
     """Proposals per crop that a network which finds objects learns from in a step."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread evenly over the classes in cross-entropies."""
     border_weight: float = Field(default=0.0, ge=0)
     """The weight of a pixel between two touching objects in addition to that of its class (w0 of U-Net); 0 for none."""
 
@@ -124,6 +128,14 @@ class Settings(BaseModel):
 
     reasons: dict[str, str] = {}
     """Setting -> why it has the value it has."""
+
+    @model_validator(mode="after")
+    def _check_loss(self) -> Settings:
+        try:
+            make_loss(self.loss, label_smoothing=self.label_smoothing)
+        except SettingError as error:
+            raise ValueError(f"loss: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _check_options(self) -> Settings:
@@ -211,14 +223,17 @@ def read_overrides(config: Path | None, assignments: list[str]) -> dict[str, Any
 
 
 def check_names(overrides: Mapping[str, Any]) -> None:
-    """Make sure that all names are names of settings, and that options of the model are options.
+    """Make sure that all names are names of settings, that options of the model are options, and the loss a loss.
 
     Raises:
-        SettingError: a name is not that of a setting, or an option is a setting or an argument of its own.
+        SettingError: a name is not that of a setting, an option is a setting or an argument of its own, or the loss
+            cannot be read.
     """
     for key in overrides:
         if key not in Settings.model_fields:
             raise SettingError(unknown_name("setting", key, Settings.model_fields))
+    if isinstance(overrides.get("loss"), str):
+        parse_loss(overrides["loss"])
     options = overrides.get("model_options")
     if isinstance(options, Mapping):
         try:

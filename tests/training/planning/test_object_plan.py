@@ -8,6 +8,7 @@ import pytest
 
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.data.object_survey import ObjectSurvey
+from pixelwise.errors import SettingError
 from pixelwise.models import MODELS, build_model
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.object_plan import plan_anchors, plan_detections, plan_objects, plan_ratios
@@ -106,6 +107,14 @@ def test_crops_are_as_large_as_objects_need() -> None:
     assert crops[0][0] * crops[0][1] == pytest.approx(256**2, rel=0.15)
     assert crops[1][0] * crops[1][1] == pytest.approx(375**2, rel=0.15)
     assert crops[2][0] * crops[2][1] == pytest.approx(512**2, rel=0.15)
+
+
+def test_settings_of_pixels_are_refused_unless_they_are_as_ever() -> None:
+    unchanged = {"loss": "ce", "class_weights": [], "label_smoothing": 0.0, "border_weight": 0.0}
+    assert draft_of(**unchanged).values["loss"] == "ce"
+    for name, value in {"loss": "dice", "class_weights": [1.0, 2.0], "border_weight": 10.0}.items():
+        with pytest.raises(SettingError, match=f"{name} is for networks that label pixels"):
+            draft_of(**{name: value})
 
 
 def test_long_objects_get_long_anchors() -> None:

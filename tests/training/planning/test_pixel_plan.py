@@ -169,6 +169,13 @@ def test_the_type_of_numbers_is_what_pictures_hold_unless_their_range_is_given()
     assert (given["number_type"], given["value_range"]) == ("any", (0, 4095))
 
 
+@pytest.mark.parametrize(("loss", "balanced"), [("ce", True), ("0.5*ce+focal", True), ("ce+dice", False)])
+def test_class_weights_are_for_losses_of_pixels(loss: str, balanced: bool) -> None:
+    draft = plan_pixels(fingerprint(), machine(), {"loss": loss})
+    assert draft.reasons["loss"] == "set by hand"
+    assert (len(set(draft.values["class_weights"])) > 1) == balanced
+
+
 def test_class_weights_are_the_root_of_median_frequency_and_average_to_one() -> None:
     pixels = np.array([10_000, 2_500, 100, 0])
     weights = np.array(class_weights(pixels))

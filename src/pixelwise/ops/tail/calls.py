@@ -17,13 +17,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from pixelwise.errors import SettingError, UnsupportedError
-from pixelwise.ops.grid import PerAxis, per_axis, resolve_grid
+from pixelwise.errors import SettingError
+from pixelwise.ops.grid import PerAxis
 from pixelwise.ops.tail import operators as tail_ops
 from pixelwise.ops.tail.backend import sums_in_type
-from pixelwise.words import counted
+from pixelwise.ops.tail.checks import check_logits, check_no_tangent, check_target, check_weights, checked_grid
 
 
 def upsample_argmax(
@@ -43,8 +42,8 @@ def upsample_argmax(
     Raises:
         SettingError: the logits are not (N, K, h, w) floats, or the grid makes no sense.
     """
-    _check_logits(logits)
-    labels: Tensor = tail_ops.argmax(logits, *size, *_checked_grid(logits, size, scale, offset))
+    check_logits(logits)
+    labels: Tensor = tail_ops.argmax(logits, *size, *checked_grid(logits, size, scale, offset))
     return labels
 
 
@@ -87,15 +86,15 @@ def upsample_cross_entropy(
             fails instead, to spare the wait for the device).
         UnsupportedError: a second derivative, or one in forward mode, is asked for.
     """
-    _check_logits(logits)
-    _check_no_tangent(logits)
-    _check_target(logits, target, ignore_index)
-    _check_weights(logits, target, class_weights, pixel_weights)
+    check_logits(logits)
+    check_no_tangent("upsample_cross_entropy", logits)
+    check_target(logits, target, ignore_index)
+    check_weights(logits, target, class_weights, pixel_weights)
     if not 0 <= label_smoothing <= 1:
         raise SettingError(f"label_smoothing is {label_smoothing}; it must be 0 .. 1")
     if reduction not in ("mean", "sum", "none"):
         raise SettingError(f"reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
-    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    grid = checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
     options = (*grid, ignore_index, label_smoothing)
     if reduction == "none":
         losses: Tensor = tail_ops.cross_entropy_map(logits, target, class_weights, pixel_weights, *options)
@@ -132,55 +131,8 @@ def upsample_confusion(
         SettingError: a shape or a type is wrong; ``ignore_index`` is a class.
         DataError: the target holds a value that is neither a class nor ``ignore_index``.
     """
-    _check_logits(logits)
-    _check_target(logits, target, ignore_index)
-    grid = _checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
+    check_logits(logits)
+    check_target(logits, target, ignore_index)
+    grid = checked_grid(logits, (target.shape[1], target.shape[2]), scale, offset)
     counts: Tensor = tail_ops.confusion(logits, target, *grid, ignore_index)
     return counts
-
-
-def _check_logits(logits: Tensor) -> None:
-    known = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-    if logits.ndim != 4 or logits.dtype not in known or logits.shape[1] < 1:
-        raise SettingError(
-            f"logits must be floats (N, K, h, w) of 16, 32 or 64 bits, got {logits.dtype} {tuple(logits.shape)}"
-        )
-
-
-def _check_no_tangent(logits: Tensor) -> None:
-    """Refuse forward mode, in which torch would treat the result of a custom operator as a constant."""
-    if torch.compiler.is_compiling():
-        return
-    if forward_ad.unpack_dual(logits).tangent is not None:  # type: ignore[no-untyped-call]
-        raise UnsupportedError(
-            "upsample_cross_entropy has no derivative in forward mode; use reverse mode (backward, torch.autograd.grad)"
-        )
-
-
-def _checked_grid(
-    logits: Tensor, size: tuple[int, int], scale: PerAxis | None, offset: PerAxis | None
-) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """Check the grid, and give its scale and offset as the operators take them: (rows, columns) or None."""
-    resolve_grid((logits.shape[2], logits.shape[3]), size, scale, offset)
-    return per_axis("scale", scale), per_axis("offset", offset)
-
-
-def _check_target(logits: Tensor, target: Tensor, ignore_index: int) -> None:
-    integer = not (target.is_floating_point() or target.is_complex() or target.dtype == torch.bool)
-    if target.ndim != 3 or not integer or target.shape[0] != logits.shape[0]:
-        raise SettingError(
-            f"target must be integers (N, H, W) for logits {tuple(logits.shape)}, "
-            f"got {target.dtype} {tuple(target.shape)}"
-        )
-    if target.device != logits.device:
-        raise SettingError(f"logits are on {logits.device} and target on {target.device}; move one to the other")
-    if 0 <= ignore_index < logits.shape[1]:
-        classes = counted(logits.shape[1], "class")
-        raise SettingError(f"ignore_index {ignore_index} is one of the {classes}; choose another value")
-
-
-def _check_weights(logits: Tensor, target: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> None:
-    if class_weights is not None and class_weights.shape != logits.shape[1:2]:
-        raise SettingError(f"class_weights must be ({logits.shape[1]},), got {tuple(class_weights.shape)}")
-    if pixel_weights is not None and pixel_weights.shape != target.shape:
-        raise SettingError(f"pixel_weights must be {tuple(target.shape)}, got {tuple(pixel_weights.shape)}")

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixelwise.errors import UnsupportedError
-from pixelwise.ops.grid import Grid, resolve_grid
+from pixelwise.ops.grid import grid_of_target, resolve_grid
 from pixelwise.ops.native import native_for
 from pixelwise.ops.tail import native, reference
 from pixelwise.ops.tail.backend import Backend, CrossEntropy, accumulation_dtype, empty_gradient
+from pixelwise.ops.tail.checks import second_derivative_error
 
 
 def _backend_for(logits: Tensor) -> Backend:
@@ -35,10 +35,6 @@ def _triton_backend() -> Backend | None:
         return None
     backend: Backend = importlib.import_module("pixelwise.ops.tail.triton")
     return backend
-
-
-def _grid(logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None) -> Grid:
-    return resolve_grid((logits.shape[2], logits.shape[3]), (target.shape[1], target.shape[2]), scale, offset)
 
 
 def _label_dtype(logits: Tensor) -> torch.dtype:
@@ -64,7 +60,7 @@ def confusion(
     logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None, ignore_index: int
 ) -> Tensor:
     """Count pairs of target and predicted class, (K, K)."""
-    return _backend_for(logits).confusion(logits, target, _grid(logits, target, scale, offset), ignore_index)
+    return _backend_for(logits).confusion(logits, target, grid_of_target(logits, target, scale, offset), ignore_index)
 
 
 @confusion.register_fake
@@ -84,7 +80,7 @@ def cross_entropy_map(
     label_smoothing: float,
 ) -> Tensor:
     """Compute the loss of each pixel, (N, H, W)."""
-    grid = _grid(logits, target, scale, offset)
+    grid = grid_of_target(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
     return _backend_for(logits).cross_entropy_map(call)
 
@@ -111,7 +107,7 @@ def cross_entropy_sums(
     The gradient belongs to the backward pass, which changes it: callers use only the two sums. In half precision the
     backward pass computes the gradient, because its range depends on the factor.
     """
-    grid = _grid(logits, target, scale, offset)
+    grid = grid_of_target(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
     return _backend_for(logits).cross_entropy_sums(call, with_gradient)
 
@@ -136,7 +132,7 @@ def cross_entropy_gradient(
     label_smoothing: float,
 ) -> Tensor:
     """Compute the gradient of the sum of losses times ``upstream`` (), rounded to the type of the logits after it."""
-    grid = _grid(logits, target, scale, offset)
+    grid = grid_of_target(logits, target, scale, offset)
     call = CrossEntropy(logits, target, grid, class_weights, pixel_weights, ignore_index, label_smoothing)
     return _backend_for(logits).cross_entropy_sums(call, True, upstream)[2]
 
@@ -148,10 +144,7 @@ def _(logits: Tensor, *_: Any) -> Tensor:
 
 def _refuse(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
     """Refuse the second derivative: without this, autograd would treat the gradient as a constant."""
-    raise UnsupportedError(
-        "upsample_cross_entropy can be differentiated once, and a second derivative was asked for; for that, upsample "
-        "by F.interpolate and use F.cross_entropy, or leave out create_graph=True where it is not needed"
-    )
+    raise second_derivative_error("upsample_cross_entropy", "use F.cross_entropy")
 
 
 cross_entropy_gradient.register_autograd(_refuse)

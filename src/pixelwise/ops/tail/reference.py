@@ -90,6 +90,39 @@ def add_band_adjoint(gradient: Tensor, band_gradient: Tensor, rows: Axis, column
     coarse.index_add_(3, x.upper, wide * x.share)
 
 
+class GradientSums:
+    """The gradient with respect to coarse logits, summed over the bands of :func:`bands` in their order.
+
+    Sums of half precision are kept in float32 until the last band of their pictures, and then rounded once.
+
+    Args:
+        logits: what the gradient belongs to, (N, K, h, w).
+        grid: how pixels lie on the logits.
+        upstream: factor () of the whole gradient, or None for 1.
+    """
+
+    def __init__(self, logits: Tensor, grid: Grid, upstream: Tensor | None = None) -> None:
+        self.values = torch.zeros_like(logits)
+        """The gradient (N, K, h, w), complete after the last band."""
+        self._grid = grid
+        self._upstream = upstream
+        self._dtype = accumulation_dtype(logits.dtype)
+        self._sums: Tensor | None = None
+
+    def add(self, band_gradient: Tensor, pictures: slice, band: slice) -> None:
+        """Add the gradient (n, K, rows of the band, W) with respect to the upsampled logits of one band."""
+        if self._sums is None:
+            self._sums = self.values[pictures].to(self._dtype)  # a view, unless the logits are of half precision
+        add_band_adjoint(self._sums, band_gradient, *self._grid, band)
+        if band.stop < self._grid.rows.pixels:
+            return
+        if self._upstream is not None:
+            self._sums *= self._upstream
+        if self.values.dtype != self._dtype:
+            self.values[pictures] = self._sums
+        self._sums = None  # freed before those of the next pictures are made
+
+
 def argmax(logits: Tensor, grid: Grid, dtype: torch.dtype) -> Tensor:
     """Find the labels (N, H, W)."""
     labels = torch.empty(logits.shape[0], grid.rows.pixels, grid.columns.pixels, dtype=dtype, device=logits.device)
@@ -138,7 +171,7 @@ def cross_entropy_sums(
     dtype = accumulation_dtype(logits.dtype)
     weights = logits.new_ones(classes, dtype=dtype) if call.class_weights is None else call.class_weights.to(dtype)
     loss, weight = logits.new_zeros((), dtype=dtype), logits.new_zeros((), dtype=dtype)
-    gradient = torch.zeros_like(logits) if with_gradient else logits.new_empty(0)
+    gradient = GradientSums(logits, call.grid, upstream) if with_gradient else None
     sharp, even = 1 - call.label_smoothing, call.label_smoothing / classes
     for pictures, band in bands(logits, *call.grid):
         labels = target[pictures, band].long()
@@ -154,20 +187,10 @@ def cross_entropy_sums(
             losses = losses - even * torch.einsum("nkyx,k->nyx", scores, weights)
         loss += (losses * importance).where(counted, 0).sum()
         weight += (own_weight * importance).sum()
-        if with_gradient:
+        if gradient:
             share = sharp * own_weight + even * weights.sum()
             band_gradient = scores.exp() * share[:, None] - even * weights[:, None, None]
             band_gradient.scatter_add_(1, labels, -sharp * own_weight[:, None])
             band_gradient = (band_gradient * importance[:, None]).where(counted[:, None], 0)
-            if band.start == 0:
-                # Sums of half precision are kept in float32 until the last band of their pictures; others are made in
-                # place.
-                sums = gradient[pictures].to(dtype)
-            add_band_adjoint(sums, band_gradient, *call.grid, band)
-            if band.stop == call.grid.rows.pixels:
-                if upstream is not None:
-                    sums *= upstream
-                if gradient.dtype != dtype:
-                    gradient[pictures] = sums
-                del sums  # before those of the next pictures
-    return loss, weight, gradient
+            gradient.add(band_gradient, pictures, band)
+    return loss, weight, gradient.values if gradient else logits.new_empty(0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.data.object_survey import SPREAD_PERCENTILES, ObjectSurvey
+from pixelwise.errors import SettingError
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import (
     Draft,
@@ -17,6 +18,7 @@ from pixelwise.training.planning.plan_parts import (
     choose_vertical_flips,
     crop_size,
 )
+from pixelwise.training.settings import Settings
 from pixelwise.words import counted
 
 CPU_CROP_PIXEL_RANGE, GPU_CROP_PIXEL_RANGE = (256**2, 512**2), (640**2, 1024**2)
@@ -49,6 +51,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
         fixed: settings that were given by hand; they win and steer the others. Options of the model are planned one by
             one beside those given.
     """
+    _refuse_settings_of_pixels(fixed)
     draft = Draft(fixed)
     draft.set(
         "model", object_model(masks=survey.masks), f"objects are annotated by {'masks' if survey.masks else 'boxes'}"
@@ -87,6 +90,21 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     draft.set("label_smoothing", 0.0, "annotations are taken at their word")
     choose_machine_use(draft, machine)
     return draft
+
+
+def _refuse_settings_of_pixels(fixed: Mapping[str, Any]) -> None:
+    """Refuse settings that have no effect; a file of settings that leaves them as they are may hold them.
+
+    Raises:
+        SettingError: one is set.
+    """
+    for name in ("loss", "class_weights", "label_smoothing", "border_weight"):
+        if fixed.get(name) not in (None, [], Settings.model_fields[name].default):
+            raise SettingError(
+                f"{name} is for networks that label pixels; one that finds objects has the losses of its paper, so "
+                f"leave it out, or name a model such as deeplabv3plus",
+                argument=name,
+            )
 
 
 def _choose_options(draft: Draft, survey: ObjectSurvey, *, cpu: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pixelwise.data.fingerprint import Fingerprint
 from pixelwise.errors import ModelError, unknown_name
+from pixelwise.losses import OF_PIXELS, parse_loss
 from pixelwise.models.build import MODELS
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import (
@@ -154,9 +155,15 @@ def _choose_augmentation(draft: Draft, fingerprint: Fingerprint) -> None:
 
 
 def _choose_loss(draft: Draft, fingerprint: Fingerprint) -> None:
+    loss = draft.set("loss", "ce", "cross-entropy counts every pixel; docs/losses.md lists the others")
     weights = class_weights(fingerprint.class_pixels)
-    spread = max(weights) / min(weights)
-    draft.set("class_weights", weights, f"square root of median frequency balancing; heaviest to lightest {spread:.1f}")
+    if all(term.name in OF_PIXELS for term in parse_loss(loss)):
+        spread = max(weights) / min(weights)
+        reason = f"square root of median frequency balancing; heaviest to lightest {spread:.1f}"
+        draft.set("class_weights", weights, reason)
+    else:
+        reason = f"{loss}: classes count alike, however many pixels they have"
+        draft.set("class_weights", (1.0,) * len(weights), reason)
     draft.set("label_smoothing", 0.0, "masks are taken at their word")
     border_weight = MODELS[draft.values["model"]].recipe.get("border_weight", 0.0)
     if fingerprint.objects:
