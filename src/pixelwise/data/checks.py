@@ -8,12 +8,13 @@ from typing import Protocol, runtime_checkable
 
 from pixelwise.data.findings import Findings
 from pixelwise.data.layouts.nearest import is_lfs_pointer, lfs_advice, shared_patterns
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.unused import like_names
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
-from pixelwise.io.images import IMAGE_SUFFIXES, image_info
+from pixelwise.io.ahead import in_threads
+from pixelwise.io.images import image_info
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import agreeing, counted, listed
 
 

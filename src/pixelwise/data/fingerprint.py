@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.data.targets import ignoring, read_target
 from pixelwise.errors import DataError, NumbersError
+from pixelwise.io.ahead import in_threads
 from pixelwise.io.images import image_info, read_stored
 from pixelwise.io.pictures.depth import family
 from pixelwise.types import LabelSpace

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
+from pixelwise.io.ahead import in_threads
 from pixelwise.words import counted
 
 SPREAD_PERCENTILES = (1, 5, 25, 50, 75, 95, 99)

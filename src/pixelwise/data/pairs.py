@@ -8,15 +8,17 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pixelwise.data.findings import Finding
 from pixelwise.errors import DataError
-from pixelwise.instances import Instances
-from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.io.listing import list_files
-from pixelwise.types import Color
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    from pixelwise.instances import Instances
+    from pixelwise.types import Color
 
 NO_SPLIT = "all"
 """The name of the only split of a data set that has no splits on disk."""
@@ -31,6 +33,9 @@ SPLIT_NAMES: Mapping[str, str] = {
     "testing": "test",
 }
 """Name of the folder or the list of a split -> name of the split."""
+
+BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
+"""Class names, in lower case, that stand for the background."""
 
 MASK_ENDING = re.compile(
     r"[-_](masks?|seg|segmentation|labels?|labelids|labeltrainids|gt|annotations?|ann|manual\d?|gtfine_labelids|"

@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 from pixelwise.data.annotations.json_files import unreadable_json
 from pixelwise.data.findings import Findings
 from pixelwise.data.pairs import MASK_ENDING, PICTURE_ENDING, SPLIT_NAMES, Pair
-from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.io.listing import list_files
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
 _UNREAD_SUFFIX_LISTS = (

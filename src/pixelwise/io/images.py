@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.io.pictures.depth import ANY_NUMBERS, Learnt
-from pixelwise.io.pictures.formats import IMAGE_SUFFIXES, decode, palette_of, read_header, upright
+from pixelwise.io.pictures.formats import decode, palette_of, read_header, upright
 from pixelwise.io.pictures.header import MAX_PIXELS_VARIABLE, Header, naming_the_file
 from pixelwise.io.pictures.photometric import flipped
 from pixelwise.io.pictures.validity import all_of, measured, nodata_as_stored, opaque
@@ -21,7 +21,6 @@ from pixelwise.io.tiff import tiff_mask
 from pixelwise.words import counted
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "MAX_PIXELS_VARIABLE",
     "DecodedPicture",
     "ImageInfo",

@@ -21,7 +21,8 @@ from pixelwise.errors import DataError
 from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.inference.drawing.overlay import paint
 from pixelwise.io.atomic import write_text
-from pixelwise.io.images import IMAGE_SUFFIXES, read_image
+from pixelwise.io.images import read_image
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.report.rendering import environment, style, versions
 from pixelwise.scoring.doubts import Doubt, Doubts
 from pixelwise.scoring.example import reduced_size

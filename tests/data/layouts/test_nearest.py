@@ -103,11 +103,12 @@ try:
     locate(Path(sys.argv[1]))
 except DataError as error:
     assert "no layout fits" in str(error), error
-    print(time.process_time() - began, "torch" in sys.modules)
+    slow = {"torch", "cv2", "PIL", "tifffile", "yaml"} & sys.modules.keys()
+    print(time.process_time() - began, ",".join(sorted(slow)) or "none")
 """
 
 
-def test_a_large_folder_is_answered_within_a_second_and_without_torch(tmp_path: Path) -> None:
+def test_a_large_folder_is_answered_within_a_second_and_without_torch_or_decoders(tmp_path: Path) -> None:
     for number in range(1000):
         folder = tmp_path / f"photos/{number % 10}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,8 +117,8 @@ def test_a_large_folder_is_answered_within_a_second_and_without_torch(tmp_path: 
     taken = []
     for _ in range(3):  # the processor is shared with other tests
         told = subprocess.run([sys.executable, "-c", TIMED, str(tmp_path)], capture_output=True, text=True, check=True)
-        seconds, torch = told.stdout.split()
-        assert torch == "False"
+        seconds, slow = told.stdout.split()
+        assert slow == "none"
         taken.append(float(seconds))
     assert min(taken) < 1, taken
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, quoted
-from pixelwise.io.images import IMAGE_SUFFIXES
 from pixelwise.io.listing import is_listed
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
 

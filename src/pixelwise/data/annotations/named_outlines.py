@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelwise.data.annotations.outlines import Outline, OutlinedObjects, Points
-from pixelwise.data.masks.labels import BACKGROUND_NAMES
-from pixelwise.data.pairs import Found, Pair, read_names
+from pixelwise.data.pairs import BACKGROUND_NAMES, Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
 from pixelwise.instances import Box, Size
 from pixelwise.words import counted

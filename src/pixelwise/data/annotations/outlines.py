@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.instances import Box, BoxMask, Instances, Size
-from pixelwise.io.images import image_info
 
 if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle
@@ -86,6 +85,8 @@ class OutlinedObjects:
 
     def read(self) -> Instances:
         """Make the masks; see :func:`draw`."""
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+
         return draw(self.outlines, self.stated or image_info(self.image).size, self.origin, masks=self.masks)
 
 
@@ -122,6 +123,8 @@ class AnnotationFile:
         Raises:
             DataError: the file is damaged, or states another size than the picture's.
         """
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+
         outlines, stated = self.parse(self.path, self.names)
         size = image_info(self.image).size
         if stated is not None and stated != size:

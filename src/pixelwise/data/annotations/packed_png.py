@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,8 @@ def decode_png(packed: bytes, size: Size) -> NDArray[Any] | None:
     width, height = int.from_bytes(packed[16:20]), int.from_bytes(packed[20:24])
     if not (0 < height <= size[0] and 0 < width <= size[1]):
         return None
+    import cv2  # here, so that finding a layout does not wait for it
+
     try:
         return cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from pixelwise.data.masks.survey import in_threads
+from pixelwise.io.ahead import in_threads
 
 
 class HasBytes(Protocol):

@@ -17,8 +17,8 @@ from torch.utils.data import Dataset, get_worker_info
 from pixelwise.data.crops.augmentation import Augmentation, augment
 from pixelwise.data.crops.cache import PictureCache
 from pixelwise.data.crops.gaps import GapWeights
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.errors import SettingError
+from pixelwise.io.ahead import in_threads
 from pixelwise.types import Sample
 from pixelwise.words import counted
 

@@ -20,10 +20,10 @@ from pixelwise.data.doctor.picture_findings import find_alike_classes, find_brok
 from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError
 from pixelwise.data.locate import Located
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError
+from pixelwise.io.ahead import in_threads
 from pixelwise.listener import Listener, Silent
 from pixelwise.words import counted, listed
 

@@ -19,12 +19,12 @@ import yaml
 from pixelwise.data.doctor.diagnosis import Diagnosis, diagnose
 from pixelwise.data.findings import Findings
 from pixelwise.data.locate import DESCRIPTION_FILE
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.data.targets import read_target
 from pixelwise.errors import DataError, PixelwiseError
 from pixelwise.instances import BoxMask, Instances
+from pixelwise.io.ahead import in_threads
 from pixelwise.io.atomic import atomic_folder, cannot_write, taken, write_json, write_text
 from pixelwise.io.csv_table import harmless, open_table
 from pixelwise.io.masks import write_labels

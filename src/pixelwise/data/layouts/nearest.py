@@ -14,7 +14,7 @@ from pixelwise.data.layouts.masks.folder import IMAGE_FOLDERS
 from pixelwise.data.layouts.masks.patterns import compiled
 from pixelwise.data.pairs import MASK_ENDING, folders_below
 from pixelwise.data.unused import UNREAD_SUFFIXES, like_names
-from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
 _MOST_FILES = 20_000

@@ -7,13 +7,11 @@ from dataclasses import replace
 
 from pixelwise.data.masks.faults import edge_values
 from pixelwise.data.masks.survey import Survey
+from pixelwise.data.pairs import BACKGROUND_NAMES
 from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
 from pixelwise.words import counted
-
-BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "bg", "null", "none"})
-"""Class names, in lower case, that stand for the background."""
 
 
 def recognise(

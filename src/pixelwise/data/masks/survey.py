@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.file_cache import FileCache, stamp
 from pixelwise.errors import DataError
-from pixelwise.io.ahead import ItemT
+from pixelwise.io.ahead import in_threads
 from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_file
 from pixelwise.types import Color, StoredValue, pack_colors
-
-ResultT = TypeVar("ResultT")
 
 MAX_COLORS = 4096
 """More colours than this in one mask are not collected: nobody annotates so many classes by colour."""
@@ -225,24 +221,3 @@ def _count_runs(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[
     lengths = np.diff(starts, append=len(numbers))
     values, place = np.unique(numbers[starts], return_inverse=True)
     return values, np.bincount(place, lengths).astype(np.int64)
-
-
-def in_threads(
-    work: Callable[[ItemT], ResultT], items: Sequence[ItemT], progress: Callable[[int, int], Any] | None = None
-) -> Iterable[ResultT]:
-    """Do ``work`` on every item in a few threads and give the results in order; decoders release the interpreter lock.
-
-    Args:
-        work: called once per item; its errors are raised here.
-        items: the items.
-        progress: called with (done, total) after each item, from the calling thread.
-    """
-    threads = min(8, max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2))
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for done, result in enumerate(pool.map(work, items), 1):
-                yield result
-                if progress is not None:
-                    progress(done, len(items))
-        finally:
-            pool.shutdown(cancel_futures=True)

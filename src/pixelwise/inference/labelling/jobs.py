@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
-from pixelwise.io.images import IMAGE_SUFFIXES, image_info
+from pixelwise.io.images import image_info
 from pixelwise.io.listing import check_regular, is_broken_link, is_listed, list_files, naming_unreadable
 from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
 from pixelwise.io.pictures.header import naming_the_file
 from pixelwise.io.pictures.pages import count_pages
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.io.rasters.opening import is_for_gdal, open_source
 from pixelwise.io.rasters.rows import NPY_MAGIC
 from pixelwise.words import counted, listed

@@ -39,11 +39,6 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PICTURE_MAGIC = (*TIFF_MAGIC, *(magic for magic, _ in _PLUGINS))
 """First bytes of the files that are read as pictures."""
 
-_SUFFIXES = ".jpg .jpeg .jpe .jfif .png .bmp .gif .webp .pbm .pgm .ppm .pnm .tif .tiff"
-
-IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
-"""Suffixes, in lower case, of the files that a folder is searched for."""
-
 
 def read_header(path: Path) -> Header:
     """Read what a picture file declares, without decoding it.

@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
-
 from pixelwise.data.pairs import Found, Pair, list_pictures, make_pair
 from pixelwise.errors import DataError, quoted
-from pixelwise.io.yaml_text import load_yaml
 from pixelwise.types import Color
 
 LOOKED_FOR = "images/001_image.png + annotations/001_annotation.png (CWFID)"
@@ -63,6 +60,10 @@ def find(root: Path) -> Found | None:
 
 
 def _parts(path: Path) -> dict[str, list[int]]:
+    import yaml  # here, so that folders without YAML do not wait for it
+
+    from pixelwise.io.yaml_text import load_yaml
+
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -15,8 +15,7 @@ from pixelwise.data.annotations.outlines import OutlinedObjects
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.objects.coco_file import CocoFile, CocoPicture, read_coco
-from pixelwise.data.masks.labels import BACKGROUND_NAMES
-from pixelwise.data.pairs import NO_SPLIT, SPLIT_NAMES, Found, Pair
+from pixelwise.data.pairs import BACKGROUND_NAMES, NO_SPLIT, SPLIT_NAMES, Found, Pair
 from pixelwise.errors import DataError, quoted
 from pixelwise.words import agreeing, counted
 

@@ -18,7 +18,7 @@ from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.pairs import SPLIT_NAMES, Found
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import Size
-from pixelwise.io.images import IMAGE_SUFFIXES
+from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle

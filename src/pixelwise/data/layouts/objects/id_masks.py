@@ -10,8 +10,6 @@ from pixelwise.data.layouts.masks import folder
 from pixelwise.data.pairs import Found, Pair, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances, Size
-from pixelwise.io.images import image_info
-from pixelwise.io.masks import read_mask_and_gaps
 
 ID_FOLDERS = ("instance_masks", "instance_mask", "instances", "instance_ids", "object_masks", "object_ids")
 LOOKED_FOR = "images/ + instance_masks/ (ids of objects, 0 is background), with train/ val/ test/ below, above or none"
@@ -36,6 +34,8 @@ class IdMask:
 
     def size(self) -> Size:
         """Height and width of the file."""
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+
         return image_info(self.path).size
 
     def read(self) -> Instances:
@@ -44,6 +44,8 @@ class IdMask:
         Raises:
             DataError: the file is damaged, or holds colours, -1 or NaN.
         """
+        from pixelwise.io.masks import read_mask_and_gaps  # here, so that finding a layout imports no decoders
+
         ids, gaps = read_mask_and_gaps(self.path)
         if gaps:
             raise DataError(f"{self.path}: it holds -1 or NaN; ids of objects are whole numbers, and 0 is background")

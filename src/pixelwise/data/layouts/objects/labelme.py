@@ -27,11 +27,10 @@ from pixelwise.data.annotations.json_files import (
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.packed_png import decode_png
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
-from pixelwise.io.images import image_info
+from pixelwise.io.ahead import in_threads
 from pixelwise.words import counted
 
 if TYPE_CHECKING:
@@ -134,6 +133,8 @@ def _object(shape: Mapping[str, Any], label: str, name: str, path: Path, image: 
     pairs = [as_numbers(point, f"{where}: points", count=2) for point in as_list(shape.get("points"), where)]
     points = as_points([x for x, _ in pairs], [y for _, y in pairs], where)
     if kind == "mask":
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+
         return Named(label, name, rle=_mask(shape, points, where, image_info(image).size))
     return Named(label, name, (_polygon(kind, points, where),))
 

@@ -13,8 +13,6 @@ from pixelwise.data.layouts.objects.id_masks import ID_FOLDERS, UNNAMED_CLASS
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, folders_below, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import BoxMask, Instances, Size
-from pixelwise.io.images import image_info
-from pixelwise.io.masks import read_mask_and_gaps
 
 LOOKED_FOR = "NAME/images/NAME.png + NAME/masks/*.png (a file per object), or images/NAME.png + masks/NAME/*.png"
 PARTS = (("images/", "*/images/"), ("masks/NAME/", "masks/*/", "*/masks/"))
@@ -38,6 +36,8 @@ class ObjectFiles:
 
     def size(self) -> Size | None:
         """Height and width of the first file."""
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+
         return image_info(self.paths[0]).size if self.paths else None
 
     def read(self) -> Instances:
@@ -46,6 +46,9 @@ class ObjectFiles:
         Raises:
             DataError: a file is damaged, or its size is not the picture's.
         """
+        from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
+        from pixelwise.io.masks import read_mask_and_gaps
+
         size = image_info(self.image).size
         masks = []
         for path in self.paths:

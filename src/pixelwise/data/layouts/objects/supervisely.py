@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +22,10 @@ from pixelwise.data.annotations import named_outlines
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.packed_png import decode_png
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, folders_below, list_pictures
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
+from pixelwise.io.ahead import in_threads
 
 if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle
@@ -115,6 +114,8 @@ def _mask(one: Mapping[str, Any], size: Size, where: str) -> Rle:
     if kind == "rectangle":
         (left, top), (right, bottom) = outside.min(0).tolist(), outside.max(0).tolist()
         outside = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.int32)
+    import cv2  # here, so that finding a layout does not wait for it
+
     origin = outside.min(0)
     width, height = (outside.max(0) - origin + 1).tolist()
     if height * width > 16 * size[0] * size[1]:

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pixelwise.data.annotations.outlines import AnnotationFile, Outline
 from pixelwise.data.findings import Finding
-from pixelwise.data.masks.survey import in_threads
 from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
-from pixelwise.io.yaml_text import load_yaml
+from pixelwise.io.ahead import in_threads
 from pixelwise.words import agreeing, counted
 
 LOOKED_FOR = "images/ + labels/*.txt (YOLO, with data.yaml), with train/ val/ test/ below or above"
@@ -160,6 +158,10 @@ def is_description(path: Path) -> bool:
     """Whether a file is Ultralytics' description of a data set: YAML with ``names`` and ``train`` or ``val``."""
     if path.suffix.lower() not in (".yaml", ".yml") or not path.is_file():
         return False
+    import yaml  # here, so that folders without YAML do not wait for it
+
+    from pixelwise.io.yaml_text import load_yaml
+
     try:
         content = load_yaml(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError):
@@ -171,6 +173,8 @@ def _described(root: Path, described: Path) -> tuple[dict[str, list[tuple[Path, 
     """Find the pictures and label files of each split where a description says they are, and say what is not there."""
     if not is_description(described):
         return {}, ()
+    from pixelwise.io.yaml_text import load_yaml
+
     content = load_yaml(_text(described))
     base = described.parent / str(content.get("path") or ".")
     places = [place for place in (base, described.parent, root) if place.is_dir()]
@@ -262,6 +266,10 @@ def _peek(path: Path) -> tuple[int, bool, int]:
 
 
 def _names(path: Path) -> tuple[str, ...] | None:
+    import yaml  # here, so that folders without YAML do not wait for it
+
+    from pixelwise.io.yaml_text import load_yaml
+
     try:
         content: Any = load_yaml(_text(path))
     except yaml.YAMLError as error:
