@@ -32,12 +32,14 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "cell": _cell,
+        "compact": _compact,
         "counted": counted,
         "css": _css,
         "figure": _figure,
         "interval": describe_interval,
         "percent": _percent,
         "picture": _data_uri,
+        "sort_key": _sort_key,
         "width": _width,
     }
     return made
@@ -45,7 +47,12 @@ def environment() -> jinja2.Environment:
 
 def style() -> str:
     """Give the style sheet that is put into a page."""
-    return resources.files("pixelwise.report").joinpath("page.css").read_text(encoding="utf-8")
+    return read_text("page.css")
+
+
+def read_text(name: str) -> str:
+    """Give a file of this folder that is put into a page."""
+    return resources.files("pixelwise.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
@@ -68,6 +75,21 @@ def _cell(value: str | float, kind: ColumnKind) -> str:
     if math.isnan(value):
         return "-"
     return _percent(value) if kind == "share" else f"{value:.3f}"
+
+
+def _compact(count: int) -> str:
+    """Format a count with at most four characters."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g}{letter}" if count < 999.5 * size else f"{count / size:.0f}{letter}"
+    return str(count)
+
+
+def _sort_key(value: str | float) -> str:
+    """Give what a column is sorted by in the page; undefined ratios, which come last, are empty."""
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) else f"{value:.9g}"
 
 
 def _figure(value: float) -> str:

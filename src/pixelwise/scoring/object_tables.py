@@ -149,7 +149,8 @@ def _class_table(scores: ObjectScores, label_space: LabelSpace) -> ScoreTable:
 
 def _picture_table(pictures: Sequence[PictureObjects], *, with_miou: bool) -> ScoreTable:
     columns = [Column("id", "text")]
-    columns += [Column(name, "count") for name in ("height", "width", "objects", "tp", "fp", "fn")]
+    columns += [Column(name, "count", brief=False) for name in ("height", "width")]
+    columns += [Column(name, "count") for name in ("objects", "tp", "fp", "fn")]
     columns += [Column("tp_fp_fn"), Column("mean_iou")] + [Column("miou")] * with_miou
     rows = [
         Row(

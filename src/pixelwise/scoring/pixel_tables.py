@@ -39,10 +39,9 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
     pictures = ScoreTable(
         (
             Column("id", "text"),
-            Column("height", "count"),
-            Column("width", "count"),
+            *(Column(name, "count", brief=False) for name in ("height", "width")),
             *(Column(name) for name in ("miou", "pixel_accuracy")),
-            *(Column(f"{what} {name}") for what in ("iou", "accuracy") for name in label_space.names),
+            *(Column(f"{what} {name}", brief=False) for what in ("iou", "accuracy") for name in label_space.names),
         ),
         tuple(
             Row(

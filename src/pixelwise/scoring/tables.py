@@ -42,7 +42,7 @@ class Column:
     Args:
         name: its heading, also in CSV files.
         kind: what its cells are: text, counts, ratios 0 .. 1, or shares of a whole 0 .. 1. Undefined ratios are NaN.
-        brief: whether the terminal shows it.
+        brief: whether it is shown where there is little room: in the terminal, or of a table of pictures in the report.
     """
 
     name: str
