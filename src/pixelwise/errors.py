@@ -22,6 +22,10 @@ class DataError(PixelwiseError):
     """A picture, a mask or a data folder cannot be used as it is."""
 
 
+class NoLayoutError(DataError):
+    """There is no such folder, or it fits no layout of data."""
+
+
 class PagesError(DataError):
     """A file holds several pictures, but only one is expected."""
 

@@ -88,9 +88,11 @@ def doctor(
         words = [shlex.join(["pixelwise", "doctor", str(data), "--fix", f"{name}-clean"])]
         write_doctor_page(report / "doctor.html", diagnosis, title=name, doubts=doubts, commands=words)
         listener.say(f"page: {report / 'doctor.html'}")
-    if not diagnosis.opened:
+    if not diagnosis.layout_fits:
         raise typer.Exit(2)
-    if fix is not None:
+    if fix is not None and not diagnosis.opened:
+        listener.say(f"{fix} is not written: nothing of {data} can be used before the errors are mended")
+    elif fix is not None:
         from pixelwise.data.doctor.mending import CHANGES, write_clean_copy, write_mapping
 
         changes = write_mapping(diagnosis, fix) if mapping_only else write_clean_copy(diagnosis, fix, listener=listener)

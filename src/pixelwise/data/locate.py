@@ -10,7 +10,7 @@ from pixelwise.data.layouts.catalogue import find_layout
 from pixelwise.data.layouts.masks import folder, patterns
 from pixelwise.data.layouts.objects import id_masks, yolo
 from pixelwise.data.pairs import Found, Pair, read_list, read_names
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, NoLayoutError
 from pixelwise.io.listing import check_regular, naming_unreadable
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def _locate(path: Path) -> Located:
             raise DataError(f"{file}: none of the folders that it names holds pictures with label files beside them")
         return Located(file.parent, found)
     if not file.exists():
-        raise DataError(f"{path}: there is no such folder")
+        raise NoLayoutError(f"{path}: there is no such folder")
     if file.suffix.lower() not in (".yaml", ".yml"):
-        raise DataError(
+        raise NoLayoutError(
             f"{path}: expected the folder of a data set or its {DESCRIPTION_FILE}, but this is another file"
         )
     check_regular(file)

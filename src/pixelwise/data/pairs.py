@@ -144,7 +144,7 @@ def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
     """
     pictures = list_pictures(images)
     named = _by_name({path: _name(path, images) for path in pictures})
-    with_suffix = {_normal(path.relative_to(images).as_posix()): path for path in pictures}
+    with_suffix = {normal(path.relative_to(images).as_posix()): path for path in pictures}
     without_ending: dict[str, Path | None] = {}  # None where several pictures share what is left of their names
     for path in pictures:
         rest = PICTURE_ENDING.sub("", _name(path, images))
@@ -168,12 +168,33 @@ def match_stems(root: Path, images: Path, masks: Path) -> tuple[Pair, ...]:
 
 
 def _name(path: Path, folder: Path) -> str:
-    return _normal(path.relative_to(folder).with_suffix("").as_posix())
+    return normal(path.relative_to(folder).with_suffix("").as_posix())
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """Normalise a name: some systems store letters and their accents as two characters."""
     return unicodedata.normalize("NFC", name)
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """Find a file by its path in a folder, whatever Unicode form the names are in; None where there is none."""
+    path = folder / name
+    if path.is_file():
+        return path
+    if name.isascii() or not path.parent.is_dir():
+        return None
+    return next((other for other in path.parent.iterdir() if normal(other.name) == normal(path.name)), None)
+
+
+def is_absolute(name: str) -> bool:
+    """Whether a path with forward slashes begins at the root of a system, Windows included."""
+    return re.match(r"/|[A-Za-z]:/", name) is not None
+
+
+def tails(name: str) -> list[str]:
+    """Give what is left of a path without its first folders, the longest first: paths of other machines end alike."""
+    parts = [part for part in name.split("/") if part]
+    return ["/".join(parts[start:]) for start in range(1, len(parts))]
 
 
 def _by_name(names: Mapping[Path, str]) -> dict[str, Path]:

@@ -225,6 +225,9 @@ def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> 
         hints = [finding.line for finding in findings if finding.kind == "mask_alpha"]
         raise DataError(". ".join([str(error), *hints])) from error
     findings.note(understood)
+    if survey.white_is_zero is not None:
+        what = f"{survey.white_is_zero}: 0 is white in this mask (WhiteIsZero); its numbers are indices, read as stored"
+        findings.note([what])
     if survey.mixes_two_ranges and label_space.mapping.get(255) == 1:
         what = f"{survey.of_ones} holds 0 and 1, {survey.of_255} holds 0 and 255: 1 and 255 are read as one class"
         mend = "if 255 is void, write `ignore: 255` into a dataset.yaml"

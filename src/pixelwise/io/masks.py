@@ -53,12 +53,14 @@ class MaskFile:
     Args:
         values: (H, W) uint8 or uint16 numbers, or (H, W, 3) uint8 RGB colours.
         gaps: whether it holds -1 or NaN.
-        in_alpha: whether its colour is the same everywhere and its transparency, which is dropped, is not.
+        alpha_varies: whether it has a transparency, which is dropped, and that is not the same everywhere.
+        white_is_zero: whether 0 is white in it and its numbers are indices, which are kept as stored.
     """
 
     values: NDArray[np.uint8] | NDArray[np.uint16]
     gaps: bool
-    in_alpha: bool
+    alpha_varies: bool
+    white_is_zero: bool = False
 
 
 def read_mask_file(path: str | os.PathLike[str]) -> MaskFile:
@@ -67,21 +69,23 @@ def read_mask_file(path: str | os.PathLike[str]) -> MaskFile:
     stored, header = decode(path)
     if header.orientation != 1:
         stored = upright(stored, header.orientation)
-    in_alpha = False
+    alpha_varies = False
     if stored.ndim == 3 and (header.alpha or header.palette):
         alpha = stored[..., -1]
         stored = stored[..., 0] if stored.shape[2] == 2 else np.ascontiguousarray(stored[..., :3])
-        in_alpha = bool(header.alpha and (alpha != alpha[0, 0]).any() and (stored == stored[0, 0]).all())
+        alpha_varies = bool(header.alpha and (alpha != alpha[0, 0]).any())
+    kept = False
     if header.white_is_zero is not None and stored.ndim == 2:
-        stored = as_displayed(stored, header.bits, name=str(path))
+        shown = as_displayed(stored, header.bits, name=str(path))
+        kept, stored = shown is stored, shown
     if stored.ndim == 3 and (stored.shape[2] != 3 or stored.dtype != np.uint8):
         raise DataError(
             f"{path}: a mask holds one number per pixel or 8-bit RGB colours, but this file has "
             f"{counted(stored.shape[2], 'channel')} of {stored.dtype}; export it as an index PNG"
         )
     if stored.dtype in (np.uint8, np.uint16):
-        return MaskFile(stored, False, in_alpha)
-    return MaskFile(*_as_unsigned(stored, path), in_alpha)
+        return MaskFile(stored, False, alpha_varies, kept)
+    return MaskFile(*_as_unsigned(stored, path), alpha_varies, kept)
 
 
 def _as_unsigned(stored: NDArray[Any], path: Path) -> tuple[NDArray[np.uint16], bool]:

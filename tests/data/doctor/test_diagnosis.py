@@ -121,6 +121,10 @@ def test_the_verb_says_it_by_its_status_too(data: Path, tmp_path: Path, capsys: 
     (error,) = (one for one in content["findings"] if one["gravity"] == "error")
     assert (error["kind"], error["count"], content["usable"]) == ("pair_without_mask", 1, False)
     assert "error" in capsys.readouterr().out
+    for mask in (data / "masks").rglob("*.png"):
+        mask.write_bytes(b"")
+    assert run(data, "--json", out, "--fix", tmp_path / "clean") == 1  # a layout fits, though nothing can be used
+    assert "is not written" in capsys.readouterr().out
     empty = tmp_path / "empty"
     empty.mkdir()
     assert run(empty, "--json", out) == 2

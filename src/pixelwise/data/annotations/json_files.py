@@ -99,10 +99,8 @@ _LEGACY_ENCODINGS = ("GB18030", "Shift_JIS", "EUC-KR", "Big5")
 
 
 def _decoded(content: bytes) -> str:
-    """Decode text in the encoding that its first bytes state, else in UTF-8."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    return content.decode("utf-8-sig")
+    """Decode text in the encoding of Unicode that its first bytes show, with a mark or without one."""
+    return content.decode(json.detect_encoding(content))
 
 
 def _decodes(content: bytes, encoding: str) -> bool:

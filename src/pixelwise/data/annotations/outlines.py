@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
 from pixelwise.instances import Box, BoxMask, Instances, Size
+from pixelwise.words import counted
 
 if TYPE_CHECKING:
     from pixelwise.ops.rle import Rle
@@ -166,6 +167,19 @@ def draw(outlines: Sequence[Outline], size: Size, origin: Path, *, masks: bool =
         tuple(mask for _, mask, _ in drawn) if masks else None,
         crowd=np.array([outline.crowd for outline, _, _ in drawn], np.bool_),
         stated_areas=np.array([outline.area for outline, _, _ in drawn], np.float64),
+    )
+
+
+def boxes_among_outlines(count: int, example: str | Path) -> str:
+    """Say that objects without an outline are taken for rectangles where others have one.
+
+    Args:
+        count: how many there are.
+        example: where the first is.
+    """
+    return (
+        f"{counted(count, 'object', 'is')} given as {'a box' if count == 1 else 'boxes'} among others that have "
+        f"outlines, in {example}: all pixels of such a box are taken for the object; outline it, or remove it"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from pixelwise.data.pairs import SPLIT_NAMES
+from pixelwise.data.pairs import SPLIT_NAMES, find_file
 
 _PICTURE_FOLDERS = ("", "images", "data", "imgs", "img", "JPEGImages")
 
@@ -32,7 +32,8 @@ class PicturePlaces:
         inside = not given.is_absolute() and ".." not in given.parts
         for name in dict.fromkeys((str(given), given.name) if inside else (given.name,)):
             for number, folder in enumerate(self.folders):
-                if (folder / name).is_file():
+                path = find_file(folder, name)
+                if path is not None:
                     self.folders.insert(0, self.folders.pop(number))
-                    return folder / name
+                    return path
         return None

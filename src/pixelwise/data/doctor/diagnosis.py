@@ -22,7 +22,7 @@ from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError
 from pixelwise.data.locate import Located
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, NoLayoutError
 from pixelwise.io.ahead import in_threads
 from pixelwise.listener import Listener, Silent
 from pixelwise.words import counted, listed
@@ -41,19 +41,21 @@ class Diagnosis:
 
     Args:
         findings: all findings, the gravest first.
-        source: the data without the pictures that cannot be used; None if no layout fits.
+        source: the data without the pictures that cannot be used; None if nothing is left.
         summary: the data in plain JSON types.
         copies: groups of ids of pictures that are the same, byte for byte.
+        layout_fits: whether the data are there and have a layout, even if nothing of it can be used.
     """
 
     findings: tuple[Finding, ...]
     source: DataSource | None
     summary: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[tuple[str, ...], ...] = ()
+    layout_fits: bool = True
 
     @property
     def opened(self) -> bool:
-        """Whether a layout fits the data."""
+        """Whether something of the data can be used."""
         return self.source is not None
 
     @property
@@ -122,7 +124,7 @@ def diagnose(
         return Diagnosis(_gravest_first(error.findings), None)
     except DataError as error:
         findings.add("not_understood", str(error))
-        return Diagnosis(tuple(findings), None)
+        return Diagnosis(tuple(findings), None, layout_fits=not isinstance(error, NoLayoutError))
     findings.made.extend(source.findings)
     _find_shared(source, findings)
     facts = _look(source, findings, seconds, FileCache() if cache is None else cache, listener)

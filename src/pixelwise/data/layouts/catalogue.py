@@ -26,7 +26,7 @@ from pixelwise.data.layouts.objects import (
 )
 from pixelwise.data.pairs import Found
 from pixelwise.data.unused import annotation_files
-from pixelwise.errors import DataError
+from pixelwise.errors import DataError, NoLayoutError
 
 LAYOUTS: Sequence[ModuleType] = (
     *(drive, chase_db1, cwfid, ade20k, camvid, cityscapes, roboflow, voc),
@@ -55,7 +55,7 @@ def find_layout(root: Path, *, attribute: str | None = None, classes: tuple[str,
                 raise DataError(f"{root}: `attribute` is for data of VIA, but the layout is {found.layout}; remove it")
             _check_downloaded(found)
             return found if layout is folder else _with_masks_told(root, found)
-    raise DataError(explain(root, LAYOUTS, _fitting))
+    raise NoLayoutError(explain(root, LAYOUTS, _fitting))
 
 
 def _with_masks_told(root: Path, found: Found) -> Found:

@@ -29,6 +29,9 @@ _MOST_FOLDERS = 32
 _MOST_PARSED = 20
 """JSON files that are looked into."""
 
+_MOST_WEIGHED = 20
+"""Files of a folder whose bytes are counted."""
+
 _MOST_CANDIDATES = 8
 """Files that are tried as the mask of a picture."""
 
@@ -180,7 +183,7 @@ def _is_there(pattern: str, files: Iterable[str], folders: Iterable[str]) -> boo
 
 def _described(root: Path, seen: _Seen) -> list[str]:
     """Name files that may be masks of a picture, and write the ``dataset.yaml`` that would say so."""
-    picture = _example(seen.pictures)
+    picture = _example(root, seen.pictures)
     beside = _beside(picture, seen.pictures)[:_MOST_CANDIDATES]
     candidates = list(dict.fromkeys([*like_names(picture, seen.pictures), *beside]))
     candidates = [name for name in candidates if any(map(_is_called_mask, PurePosixPath(name).parts))] or candidates
@@ -225,19 +228,28 @@ def _beside(picture: str, pictures: Sequence[str]) -> list[str]:
     ]
 
 
-def _example(pictures: Sequence[str]) -> str:
-    """Choose a file that is a picture rather than a mask, by the name of its folder, its own, and its kind."""
+def _example(root: Path, pictures: Sequence[str]) -> str:
+    """Choose a file that is a picture rather than a mask, by the names of its folder and its own, and its bytes."""
     by_folder: dict[PurePosixPath, list[PurePosixPath]] = {}
     for path in map(PurePosixPath, pictures):
         by_folder.setdefault(path.parent, []).append(path)
 
-    def likely(folder: PurePosixPath) -> tuple[bool, int, int]:
+    def likely(folder: PurePosixPath) -> tuple[bool, bool, int, int, int]:
         bare = [path for path in by_folder[folder] if not _is_called_mask(str(path))]
         photos = sum(path.suffix.lower() in _PHOTO_SUFFIXES for path in bare)
-        return folder.name.lower() in IMAGE_FOLDERS, len(bare), photos
+        stored = sum(_stored_bytes(root / path) for path in bare[:_MOST_WEIGHED])  # masks take few bytes
+        named, masks = folder.name.lower() in IMAGE_FOLDERS, _is_called_mask(folder.name)
+        return named, not masks, len(bare), photos, stored
 
     chosen = by_folder[max(by_folder, key=likely)]
     return str(min(chosen, key=lambda path: (_is_called_mask(str(path)), len(path.stem), path.name)))
+
+
+def _stored_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # such as a link that leads nowhere
+        return 0
 
 
 def _is_called_mask(name: str) -> bool:

@@ -146,10 +146,11 @@ def _without_edges(counts: Sequence[MaskCounts], ids: PairIds, root: Path, findi
 def _find_alpha(counts: Sequence[MaskCounts], root: Path, findings: Findings) -> None:
     hidden = [one for one in counts if one.in_alpha]
     if hidden:
+        holds = "it is a photo" if hidden[0].crowded else "its colour is the same everywhere"
         findings.add(
             "mask_alpha",
-            f"{hidden[0].path}: its colour is the same everywhere and its transparency varies, so the object may lie "
-            f"in the transparency, which is not read{_and_others(hidden, counts)}",
+            f"{hidden[0].path}: {holds} and its transparency varies, so the object may lie in the "
+            f"transparency, which is not read{_and_others(hidden, counts)}",
             mend="if it does, save the alpha channel as the mask",
             files=[_name(one.path, root) for one in hidden],
         )

@@ -35,6 +35,11 @@ def recognise(
         DataError: a value lies outside the class list, edges are smoothed, palettes contradict each other, or nothing
             but one value is there.
     """
+    if survey.gaps is None and _has_void_of_16_bits(survey, names):
+        space, notes = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
+        known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
+        note = f"value 65535 of the masks, as in {survey.first[NOT_ANNOTATED]}, is void"
+        return replace(space, mapping={**known, NOT_ANNOTATED: space.ignore_index}), (*notes, note)
     if survey.gaps is not None and not survey.by_color:
         space, notes = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
         known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
@@ -60,6 +65,16 @@ def recognise(
 def background_of(names: Sequence[str]) -> int | None:
     """Find the index of the class whose name means background, or None."""
     return next((index for index, name in enumerate(names) if name.lower() in BACKGROUND_NAMES), None)
+
+
+def _has_void_of_16_bits(survey: Survey, names: Sequence[str] | None) -> bool:
+    """Whether 65535, the highest number of 16 bits, lies beside class indices, as 255 does in masks of 8 bits."""
+    others = [value for value in survey.pixels if isinstance(value, int) and value not in (255, NOT_ANNOTATED)]
+    if survey.by_color or NOT_ANNOTATED not in survey.pixels or len(others) < 2:
+        return False
+    if names is None:
+        return max(others) < 4 * len(others)
+    return max(others) < len(names) <= NOT_ANNOTATED
 
 
 def _refuse_smoothed(survey: Survey) -> None:

@@ -37,6 +37,7 @@ class Survey:
         gaps: the first mask that holds -1 or NaN, read as :data:`~pixelwise.io.masks.NOT_ANNOTATED`; or None.
         of_ones: the first mask of 0 and 1 alone that has a 1, or None.
         of_255: the first mask of 0 and 255 alone that has both, or None.
+        white_is_zero: the first mask whose 0 is white and whose numbers are kept as stored, or None.
         one_and_255: whether a mask holds both 1 and 255.
     """
 
@@ -50,6 +51,7 @@ class Survey:
     gaps: Path | None = None
     of_ones: Path | None = None
     of_255: Path | None = None
+    white_is_zero: Path | None = None
     one_and_255: bool = False
 
     @property
@@ -68,7 +70,7 @@ class Survey:
         )
 
 
-_FORM = 2  # changes whenever the same files give other counts; what was kept in another form is not read
+_FORM = 3  # changes whenever the same files give other counts; what was kept in another form is not read
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +85,9 @@ class MaskCounts:
         by_color: whether it holds RGB colours.
         palette: the colour of each index, where it has a palette.
         gaps: whether it holds -1 or NaN.
-        in_alpha: whether its colour is the same everywhere and its transparency is not.
+        in_alpha: whether its transparency varies and its colours do not, or are too many for a mask.
         crowded: how many colours it holds, where these are more than :data:`MAX_COLORS` and not listed; else 0.
+        white_is_zero: whether 0 is white in it and its numbers are kept as stored.
     """
 
     path: Path
@@ -96,6 +99,7 @@ class MaskCounts:
     gaps: bool = False
     in_alpha: bool = False
     crowded: int = 0
+    white_is_zero: bool = False
 
 
 def survey_masks(masks: Sequence[Path]) -> Survey:
@@ -131,6 +135,7 @@ def merge(masks: Sequence[MaskCounts]) -> Survey:
             )
         survey.by_color = counts.by_color
         survey.masks += 1
+        survey.white_is_zero = survey.white_is_zero or (counts.path if counts.white_is_zero else None)
         survey.gaps = survey.gaps or (counts.path if counts.gaps else None)
         if not counts.by_color:
             held = set(counts.values.tolist()) - ({NOT_ANNOTATED} if counts.gaps else set())
@@ -173,15 +178,18 @@ def count_masks(masks: Sequence[Path]) -> tuple[list[MaskCounts], dict[Path, Dat
 def _to_bytes(counts: MaskCounts) -> bytes:
     numbers = [part.tolist() for part in (counts.values, counts.pixels, counts.flat)]
     return json.dumps(
-        [*numbers, counts.by_color, counts.palette, counts.gaps, counts.in_alpha, counts.crowded]
+        [
+            *numbers,
+            *(counts.by_color, counts.palette, counts.gaps, counts.in_alpha, counts.crowded, counts.white_is_zero),
+        ]
     ).encode()
 
 
 def _from_bytes(path: Path, content: bytes) -> MaskCounts:
-    *numbers, by_color, palette, gaps, in_alpha, crowded = json.loads(content)
+    *numbers, by_color, palette, gaps, in_alpha, crowded, white = json.loads(content)
     values, pixels, flat = (np.array(part, np.int64) for part in numbers)
     colors = None if palette is None else tuple((red, green, blue) for red, green, blue in palette)
-    return MaskCounts(path, values, pixels, flat, by_color, colors, gaps, in_alpha, crowded)
+    return MaskCounts(path, values, pixels, flat, by_color, colors, gaps, in_alpha, crowded, white)
 
 
 def _try_to_count(path: Path) -> MaskCounts | DataError:
@@ -201,7 +209,7 @@ def _count(path: Path) -> MaskCounts:
         values, pixels = _count_runs(numbers.ravel())
         if len(values) > MAX_COLORS:
             nothing = np.zeros(0, np.int64)
-            return MaskCounts(path, nothing, nothing, nothing, True, in_alpha=mask.in_alpha, crowded=len(values))
+            return MaskCounts(path, nothing, nothing, nothing, True, in_alpha=mask.alpha_varies, crowded=len(values))
         flats = np.zeros_like(pixels)
         if flat.size:
             flat_values, flat_pixels = _count_runs(flat)
@@ -212,7 +220,17 @@ def _count(path: Path) -> MaskCounts:
         pixels = histogram[values]
         flats = np.bincount(flat.ravel(), minlength=len(histogram))[values]
     palette = None if by_color else mask_palette(path)
-    return MaskCounts(path, values, pixels, flats, by_color, palette, mask.gaps, mask.in_alpha)
+    return MaskCounts(
+        path,
+        values,
+        pixels,
+        flats,
+        by_color,
+        palette,
+        mask.gaps,
+        mask.alpha_varies and len(values) == 1,
+        white_is_zero=mask.white_is_zero,
+    )
 
 
 def _count_runs(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

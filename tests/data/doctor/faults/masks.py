@@ -175,3 +175,24 @@ def class_of_which_each_has_a_mask(root: Path) -> None:
         for name in ("disc", "square"):
             save(path.with_name(f"{number}_{name}.png"), mask(number) * np.uint8(255))
         path.unlink()
+
+
+@fault(by_folders, "recognised", "note", "value 65535 of the masks, as in")
+def void_of_16_bits(root: Path) -> None:
+    for number in range(24):
+        stored = mask(number).astype(np.uint16)
+        stored[:4] = 65535
+        save(root / f"masks/{split_of(number)}/{number}.png", stored)
+
+
+@fault(by_folders, "mask_lossy", "error", "colours", with_it=["mask_alpha"])
+def photo_whose_object_was_cut_out(root: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 4)).astype(np.uint8)
+    save(root / "images/train/3.png", noise[..., :3].copy())
+    save(root / "masks/train/3.png", noise)
+
+
+@fault(by_folders, "recognised", "note", "0 is white in this mask (WhiteIsZero); its numbers are indices")
+def indices_whose_zero_is_white(root: Path) -> None:
+    (root / "masks/train/3.png").unlink()
+    tifffile.imwrite(root / "masks/train/3.tif", mask(3), photometric="miniswhite")

@@ -118,3 +118,13 @@ def picture_that_is_there_three_times(root: Path) -> None:
 def larger_picture_in_another_split(root: Path) -> None:
     save(root / "images/val/14.png", picture(3).resize((96, 64)))
     save(root / "masks/val/14.png", Image.fromarray(np.kron(mask(14), np.ones((2, 2), np.uint8))))
+
+
+@fault(by_folders, "not_understood", "error", "the list names '3', which may be images/a/3.png or images/b/3.png")
+def name_in_a_list_that_two_pictures_have(root: Path) -> None:
+    for split, folder in (("train", "a"), ("val", "b")):
+        for above in ("images", "masks"):
+            (root / above / split).rename(root / above / folder)
+    for above in ("images", "masks"):
+        shutil.copy(root / above / "b/15.png", root / above / "b/3.png")
+    write(root / "train.txt", "a/1.png\n3\n")

@@ -37,7 +37,7 @@ def words_in_place_of_numbers(root: Path) -> None:
     write(root / LABELS, "square 0.1 0.1 0.5 0.1 0.1 0.5\n")
 
 
-@fault(sound, "unreadable", "error", "labels/train/3.txt: line 1: the box has width -0.2")
+@fault(sound, "unreadable", "error", "labels/train/3.txt: line 1: the box has width -0.2", with_it=["guessed"])
 def box_of_negative_width(root: Path) -> None:
     write(root / LABELS, "0 0.5 0.5 -0.2 0.2\n")
 
@@ -92,3 +92,8 @@ def list_that_names_a_picture_that_is_gone(root: Path) -> None:
     listed = [f"images/val/{number}.png" for number in range(12, 24)]
     write(root / "val.txt", "\n".join([*listed, "images/val/gone.png"]))
     write(root / "data.yaml", "train: images/train\nval: val.txt\nnames: [square, bar]\n")
+
+
+@fault(sound, "guessed", "warning", "1 object is given as a box among others that have outlines, in labels/train/3.txt")
+def box_among_outlines(root: Path) -> None:
+    write(root / LABELS, "0 0.5 0.5 0.4 0.4\n")

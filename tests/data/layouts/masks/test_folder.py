@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixelwise.data.locate import locate
 from pixelwise.data.source import open_data
 
 
@@ -98,3 +99,34 @@ def test_a_folder_of_another_name_that_may_be_the_truth_is_said(
     assert ["but manual1/ holds files of the same pictures too" in guess for guess in guesses(source)] == [
         True
     ] * guessed
+
+
+@pytest.mark.parametrize(
+    ("listed", "taken"),
+    [
+        ("a/p 0", "images/a/p 0.png"),
+        ("images/b/p 0", "images/b/p 0.png"),
+        ("images\\b\\p 0.png", "images/b/p 0.png"),
+        ("C:\\Users\\me\\set\\images\\a\\p 0.png", "images/a/p 0.png"),
+        ("/home/me/set/images/b/p 0.png", "images/b/p 0.png"),
+        ("only", "images/a/only.png"),
+    ],
+)
+def test_lists_of_other_machines(tmp_path: Path, write: Any, image: Any, mask: Any, listed: str, taken: str) -> None:
+    for name in ("a/p 0.png", "b/p 0.png", "a/only.png"):
+        write(f"images/{name}", image)
+        write(f"masks/{name}", mask)
+    write("train.txt", f"{listed}\n")
+    assert [pair.id for pair in locate(tmp_path).found.splits["train"]] == [taken]
+
+
+def test_names_in_the_lists_of_voc_may_have_blanks_and_accents(
+    tmp_path: Path, write: Any, image: Any, mask: Any
+) -> None:
+    stored, listed = "scan e\u0301 1", "scan \u00e9 1"
+    write(f"JPEGImages/{stored}.png", image)
+    write(f"SegmentationClass/{listed}.png", mask)
+    write("ImageSets/Segmentation/train.txt", f"{listed}\n")
+    (pair,) = locate(tmp_path).found.splits["train"]
+    assert pair.image.stem == stored
+    assert pair.mask is not None

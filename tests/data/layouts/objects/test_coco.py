@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixelwise.data.locate import locate
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
@@ -280,3 +281,17 @@ def test_whole_numbers_with_decimals_are_ids(tmp_path: Path, write: Any, image: 
     write("anything.json", json.dumps(described))
     with pytest.raises(DataError, match=r"images: expected an id and a file_name each, found .*10\.5"):
         open_data(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_names_of_another_unicode_form_and_encoding(tmp_path: Path, write: Any, image: Any, encoding: str) -> None:
+    write("images/e\u0301.png", image)
+    content = {
+        "images": [{"id": 1, "file_name": "\u00e9.png"}],
+        "categories": [{"id": 1, "name": "cr\u00e8me"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]}],
+    }
+    (tmp_path / "a.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+    found = locate(tmp_path).found
+    assert found.names == ("cr\u00e8me",)
+    assert [pair.image.name for pairs in found.splits.values() for pair in pairs] == ["e\u0301.png"]

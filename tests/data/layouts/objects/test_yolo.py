@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixelwise.data.locate import locate
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 from pixelwise.instances import Instances
@@ -114,3 +115,20 @@ def test_a_description_lists_the_classes_that_nothing_names_or_names_wrongly(
     write("dataset.yaml", "classes: [nut]\n")
     with pytest.raises(DataError, match=r"a\.txt: it holds class 1, but `classes` of the dataset\.yaml lists 1 class"):
         open_data(tmp_path)
+
+
+@pytest.mark.parametrize("above", ["C:\\Users\\me\\set\\", "/content/set/"])
+def test_paths_of_another_machine_are_followed_by_their_ends(
+    tmp_path: Path, write: Any, image: Any, above: str
+) -> None:
+    slash = above[-1]
+    for number in range(3):
+        write(f"images/all/{number}.png", image)
+        write(f"labels/all/{number}.txt", "0 0.1 0.1 0.5 0.1 0.1 0.5\n")
+    for split, numbers in (("train", (0, 2)), ("val", (1,))):
+        lines = [slash.join([above + "images", "all", f"{number}.png"]) for number in numbers]
+        write(f"{split}.txt", "\n".join(lines))
+    write("coins.yaml", f"train: {above}train.txt\nval: {above}val.txt\nnames: [coin]\n")
+    found = locate(tmp_path).found
+    assert {name: len(pairs) for name, pairs in found.splits.items()} == {"train": 2, "val": 1}
+    assert not found.guesses

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pixelwise.data.pairs import (
     SPLIT_NAMES,
     Found,
     Pair,
     folders_below,
+    is_absolute,
     list_pictures,
     make_pair,
     match_stems,
+    normal,
     read_list,
     read_names,
     subfolder,
+    tails,
 )
 from pixelwise.errors import DataError
 
@@ -170,7 +173,9 @@ def paired_splits(root: Path, images: Path, masks: Path) -> dict[str, tuple[Pair
 
 
 def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: Path) -> tuple[Pair, ...]:
-    """Choose the pairs that a list names, by stem, by file name, by path, or as ``image mask`` paths.
+    """Choose the pairs that a list names, by the end of their path with or without suffix, or as ``image mask`` paths.
+
+    Of an absolute path, which was that of another machine, the first folders are left out until the rest is known.
 
     Args:
         root: what paths are relative to.
@@ -179,25 +184,39 @@ def choose(root: Path, lines: list[list[str]], pairs: tuple[Pair, ...], origin: 
         origin: the file that holds the list, for errors.
 
     Raises:
-        DataError: the list names a picture that is not there, or one twice.
+        DataError: the list names a picture that is not there, one twice, or one by a name that several have.
     """
-    by_name: dict[str, Pair] = {}
+    by_name: dict[str, dict[str, Pair]] = {}
     for pair in pairs:
-        for name in (pair.id, pair.image.name, pair.image.stem):
-            by_name.setdefault(name, pair)
+        whole = normal(pair.id)
+        for name in (whole, *tails(whole)):
+            for form in (name, name.removesuffix(PurePosixPath(name).suffix)):
+                by_name.setdefault(form, {})[pair.id] = pair
     chosen: dict[str, Pair] = {}
     for words in lines:
-        line = " ".join(words).removeprefix("./")
+        line = normal(" ".join(words)).replace("\\", "/").removeprefix("./")
         if len(words) == 2 and (root / words[1]).is_file() and (root / words[0]).is_file():
             pair = make_pair(root, root / words[0], root / words[1])
-        elif line in by_name:
-            pair = by_name[line]
         else:
-            raise DataError(f"{origin}: the list names '{line}', but {root} has no such picture; correct the list")
+            names = (line, *tails(line)) if is_absolute(line) else (line,)
+            pair = _the_one(next((by_name[name] for name in names if name in by_name), {}), line, root, origin)
         if pair.id in chosen:
             raise DataError(f"{origin}: the list names '{pair.id}' twice; remove one of the lines")
         chosen[pair.id] = pair
     return tuple(chosen.values())
+
+
+def _the_one(called: Mapping[str, Pair], line: str, root: Path, origin: Path) -> Pair:
+    exact = next((pair for pair in called.values() if normal(pair.id) == line), None)
+    if exact is not None:
+        return exact
+    if not called:
+        raise DataError(f"{origin}: the list names '{line}', but {root} has no such picture; correct the list")
+    if len(called) > 1:
+        raise DataError(
+            f"{origin}: the list names '{line}', which may be {' or '.join(sorted(called)[:2])}; add its folder"
+        )
+    return next(iter(called.values()))
 
 
 def splits_above(root: Path, mask_folders: tuple[str, ...] = MASK_FOLDERS) -> dict[str, tuple[Pair, ...]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pixelwise.data.pairs import (
     Found,
     Pair,
+    find_file,
     list_pictures,
     make_pair,
     match_stems,
+    normal,
     read_label_map,
     read_list,
     read_names,
@@ -75,13 +77,16 @@ def _base(root: Path) -> Path | None:
 
 
 def _listed(root: Path, base: Path, path: Path) -> tuple[Pair, ...]:
-    pictures = {image.stem: image for image in list_pictures(base / "JPEGImages")}
+    pictures = {normal(image.stem): image for image in list_pictures(base / "JPEGImages")}
     pairs = []
     for words in read_list(path):
-        image = pictures.get(Path(words[0]).stem) or pictures.get(words[0])
+        line = normal(" ".join(words))
+        # a name may have blanks; else the words after the first say something of the picture
+        known = (pictures.get(form) for name in (line, words[0]) for form in (PurePosixPath(name).stem, name))
+        image = next((image for image in known if image is not None), None)
         if image is None:
-            missing = base / "JPEGImages" / f"{words[0]}.jpg"
-            raise DataError(f"{path}: the list names '{words[0]}', but {missing} is missing; correct the list")
-        mask = base / "SegmentationClass" / f"{image.stem}.png"
-        pairs.append(make_pair(root, image, mask if mask.is_file() else None))
+            missing = base / "JPEGImages" / f"{line}.jpg"
+            raise DataError(f"{path}: the list names '{line}', but {missing} is missing; correct the list")
+        mask = find_file(base / "SegmentationClass", f"{image.stem}.png")
+        pairs.append(make_pair(root, image, mask))
     return tuple(pairs)

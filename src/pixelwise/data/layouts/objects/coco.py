@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelwise.data.annotations.json_files import beside_its_picture, json_files
-from pixelwise.data.annotations.outlines import OutlinedObjects
+from pixelwise.data.annotations.outlines import OutlinedObjects, boxes_among_outlines
 from pixelwise.data.annotations.picture_places import PicturePlaces
 from pixelwise.data.findings import Finding
 from pixelwise.data.layouts.objects.coco_file import CocoFile, CocoPicture, read_coco
@@ -66,10 +66,27 @@ def find(root: Path) -> Found | None:
         splits[split] = tuple(pairs.values())
     if absent and not any(splits.values()):
         raise absent[0]
+    guesses = (*guesses, *_guesses(root, files, outlined))
     empty = sum(not picture.annotations for file in files for picture in file.pictures)
     if empty:
         notes.append(f"pictures without objects: {empty}")
     return Found("coco", splits, names, notes=tuple(notes), guesses=guesses, findings=tuple(findings))
+
+
+def _guesses(root: Path, files: Sequence[CocoFile], outlined: bool) -> list[str]:
+    """Say of which annotations the picture or the shape is a guess."""
+    guesses = []
+    for file in files:
+        place = file.path.relative_to(root).as_posix()
+        if file.matched:
+            guesses.append(
+                f"{place}: {counted(file.matched, 'annotation', 'has')} an image_id of another type than the id of "
+                "the picture (text and number); text that shows the number is taken for it: export ids of one type"
+            )
+        boxes = sum(not _has_shape(raw) for picture in file.pictures for raw in picture.annotations)
+        if outlined and boxes:
+            guesses.append(boxes_among_outlines(boxes, place))
+    return guesses
 
 
 def _shared_names(root: Path, files: Sequence[CocoFile]) -> list[Finding]:

@@ -47,11 +47,13 @@ class CocoFile:
         path: the file.
         categories: category id -> name, by rising id.
         pictures: in the order of the file.
+        matched: annotations whose image_id is text where that of the picture is a number, or the other way round.
     """
 
     path: Path
     categories: Mapping[Any, str]
     pictures: tuple[CocoPicture, ...]
+    matched: int = 0
 
     def outline(self, raw: dict[str, Any], labels: Mapping[Any, int]) -> Outline:
         """Check one annotation.
@@ -110,11 +112,13 @@ def read_coco(path: Path) -> CocoFile | None:
         if picture.id in pictures:
             raise DataError(f"{path}: image {picture.id}: the id is there twice; ids of images must differ")
         pictures[picture.id] = picture
+    matched = 0
     for raw in as_list(content.get("annotations", []), f"{path}: annotations"):
         annotation = as_dict(raw, f"{path}: annotations")
         image = annotation.get("image_id")
         if _is_id(image) and image not in pictures:  # some tools write ids as text in one place and not in the other
             image = next((number for number in _as_other_type(image) if number in pictures), image)
+            matched += image in pictures
         if not _is_id(image) or image not in pictures:
             raise DataError(
                 f"{path}: {_called(annotation)}: image_id is {quoted(image)}, which `images` does not have; "
@@ -122,7 +126,7 @@ def read_coco(path: Path) -> CocoFile | None:
             )
         pictures[image].annotations.append(annotation)
     rising = sorted(categories, key=lambda number: (isinstance(number, str), number))
-    return CocoFile(path, {number: categories[number] for number in rising}, tuple(pictures.values()))
+    return CocoFile(path, {number: categories[number] for number in rising}, tuple(pictures.values()), matched)
 
 
 def _picture(raw: dict[str, Any], path: Path) -> CocoPicture:

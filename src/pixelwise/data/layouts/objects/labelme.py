@@ -27,7 +27,7 @@ from pixelwise.data.annotations.json_files import (
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import Points, ellipse, rectangle
 from pixelwise.data.annotations.packed_png import decode_png
-from pixelwise.data.pairs import SPLIT_NAMES, Found, list_pictures, subfolder
+from pixelwise.data.pairs import SPLIT_NAMES, Found, find_file, list_pictures, subfolder
 from pixelwise.errors import DataError, quoted
 from pixelwise.instances import BoxMask, Size
 from pixelwise.io.ahead import in_threads
@@ -118,10 +118,12 @@ def _folders(root: Path) -> list[tuple[str, Path]]:
 def _named(root: Path, path: Path, content: Mapping[str, Any]) -> Path:
     """Find the picture that a file names, from its own folder on, but not outside of the data."""
     given = str(content.get("imagePath") or "").replace("\\", "/")
-    for image in (path.parent / given, path.parent / given.rsplit("/", 1)[-1]):
-        image = Path(os.path.normpath(image))
-        if image.is_relative_to(os.path.normpath(root)) and image.is_file():
-            return root / image.relative_to(os.path.normpath(root))
+    for name in (given, given.rsplit("/", 1)[-1]):
+        image = Path(os.path.normpath(path.parent / name))
+        if image.is_relative_to(os.path.normpath(root)):
+            there = find_file(image.parent, image.name)
+            if there is not None:
+                return root / there.relative_to(os.path.normpath(root))
     raise DataError(
         f"{path}: its picture {given or '(imagePath is empty)'} is missing; put it beside the JSON, under the same name"
     )

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixelwise.data.annotations.outlines import AnnotationFile, Outline
+from pixelwise.data.annotations.outlines import AnnotationFile, Outline, boxes_among_outlines
 from pixelwise.data.findings import Finding
-from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, list_pictures, read_names, subfolder
+from pixelwise.data.pairs import SPLIT_NAMES, Found, Pair, is_absolute, list_pictures, read_names, subfolder, tails
 from pixelwise.errors import DataError
 from pixelwise.instances import Size
 from pixelwise.io.ahead import in_threads
@@ -65,22 +65,28 @@ def find(root: Path, described: Path | None = None, classes: tuple[str, ...] | N
     else:  # beside the folders, or where LabelImg writes it
         names = read_names(root / "classes.txt") or read_names(root / "labels" / "classes.txt")
     peeks = list(in_threads(_peek, files))
-    highest = max((highest for highest, _, _ in peeks), default=0)
+    highest = max((peek.highest for peek in peeks), default=0)
     unnamed = names is None
     if names is None:
         names = tuple(f"class {index}" for index in range(1 + highest))
     elif classes is not None and highest >= len(classes):
-        file = next(path for path, (own, _, _) in zip(files, peeks, strict=True) if own == highest)
+        file = next(path for path, peek in zip(files, peeks, strict=True) if peek.highest == highest)
         raise DataError(
             f"{file}: it holds class {highest}, but `classes` of the dataset.yaml lists "
             f"{counted(len(classes), 'class')}, 0 .. {len(classes) - 1}; list them all"
         )
-    masks = any(outlined for _, outlined, _ in peeks)
+    masks = any(peek.outlines for peek in peeks)
     notes = [] if masks else ["the labels are boxes without outlines"]
     if unnamed:
         notes.append("nothing names the classes; list them as `classes:` in a dataset.yaml")
     empty = sum(map(len, labelled.values())) - len(files)
-    findings = _repeated({path: count for path, (_, _, count) in zip(files, peeks, strict=True) if count}, root)
+    findings = _repeated({path: peek.repeated for path, peek in zip(files, peeks, strict=True) if peek.repeated}, root)
+    boxed = [(path, peek.boxes) for path, peek in zip(files, peeks, strict=True) if peek.boxes]
+    if masks and boxed:
+        guesses = (
+            *guesses,
+            boxes_among_outlines(sum(count for _, count in boxed), Path(os.path.relpath(boxed[0][0], root)).as_posix()),
+        )
     if empty:
         notes.append(f"pictures without a label file, taken as empty: {empty}")
     splits: dict[str, tuple[Pair, ...]] = {}
@@ -201,7 +207,9 @@ def _pictures_of(entry: str, places: list[Path], absent: list[str]) -> list[Path
 
     What is not there is added to ``absent``.
     """
-    for name in (entry, re.sub(r"^(\.\./)+", "", entry)):
+    entry = entry.replace("\\", "/")
+    elsewhere = tails(entry) if is_absolute(entry) else []  # a path of another machine
+    for name in dict.fromkeys((entry, re.sub(r"^(\.\./)+", "", entry), *elsewhere)):
         for place in places:
             path = Path(os.path.normpath(place / name))
             if path.is_dir():
@@ -248,21 +256,25 @@ def _label_file(image: Path, images: Path, labels: Path) -> Path:
     return (labels / image.relative_to(images)).with_suffix(".txt")
 
 
-def _peek(path: Path) -> tuple[int, bool, int]:
-    """Give the highest class, whether an object has more than a box, and how many lines repeat another one.
+class _Peek(NamedTuple):
+    """The highest class in a label file, and how many lines are outlines, are boxes, and repeat another one."""
 
-    What makes no sense is found by :func:`parse`.
-    """
-    highest, outlined, repeated = 0, False, 0
-    seen: set[str] = set()
-    for line in _text(path).splitlines():
-        words = line.split()
-        repeated += bool(words) and line in seen
-        seen.add(line)
+    highest: int
+    outlines: int
+    boxes: int
+    repeated: int
+
+
+def _peek(path: Path) -> _Peek:
+    """Look into a label file; what makes no sense is found by :func:`parse`."""
+    highest = 0
+    lines = [line for line in _text(path).splitlines() if line.strip()]
+    for line in lines:
         with suppress(ValueError):
-            highest = max(highest, min(_class(words[0]), _MOST_CLASSES) if words else 0)
-        outlined |= len(words) > 5
-    return highest, outlined, repeated
+            highest = max(highest, min(_class(line.split()[0]), _MOST_CLASSES))
+    lengths = [len(line.split()) for line in dict.fromkeys(lines)]
+    outlines, boxes = sum(length > 5 for length in lengths), lengths.count(5)
+    return _Peek(highest, outlines, boxes, len(lines) - len(lengths))
 
 
 def _names(path: Path) -> tuple[str, ...] | None:
