@@ -166,7 +166,7 @@ def test_a_budget_of_minutes_fixes_the_steps(
     shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del small["steps"]
-    monkeypatch.setattr(PixelSetup, "measure_pace", lambda *_: (10.0, 1.0))
+    monkeypatch.setattr(PixelSetup, "measure_pace", lambda *_, **__: (10.0, 1.0))
     fitted, _ = run(shapes, tmp_path / "run", small, epochs=None, minutes=3.0)
     assert fitted.finished
     assert 4 <= fitted.settings.steps <= 18, "three minutes at ten seconds per step, less what getting ready took"

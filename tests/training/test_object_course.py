@@ -24,7 +24,6 @@ from pixelwise.metrics.objects import score_objects
 from pixelwise.models.mask_rcnn import DetectionModel
 from pixelwise.runs.finish import finish
 from pixelwise.scoring import judge_for, judge_pictures
-from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.callbacks import KeepState
 from pixelwise.training.catalogue import default_model
 from pixelwise.training.fit import Fitted, fit
@@ -33,6 +32,7 @@ from pixelwise.training.object_course import DetectionTask, ObjectCourse
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.pace import MEASURED_STEPS
 
 
 def run(source: DataSource, folder: Path, fixed: dict[str, Any], **options: Any) -> tuple[Fitted, str]:
@@ -68,7 +68,8 @@ class Boxes:
 
 
 def test_objects_are_not_mirrored_beyond_a_picture(toys: DataSource, small_objects: dict[str, Any]) -> None:
-    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
+    _, plan = ObjectCourse().study(toys, Machine.detect(), small_objects, Silent())
+    draft = plan(1.0)
     values = {**draft.values, "validate_every": 8, "ema_decay": 0.5}
     assert ObjectCourse().set_up(toys, Settings.make(values)).model.edge == "zeros"
     for other in ({"edge": "mirror"}, {"shorter": 5}):
@@ -78,7 +79,7 @@ def test_objects_are_not_mirrored_beyond_a_picture(toys: DataSource, small_objec
 
 def test_circles_and_squares_are_learnt(toys: DataSource, small_objects: dict[str, Any], tmp_path: Path) -> None:
     fixed = {**small_objects, "steps": 160, "validate_every": 80, "learning_rate": 3e-3, "batch": 2}
-    fitted, printed = run(toys, tmp_path / "run", fixed)
+    fitted, printed = run(toys, tmp_path / "run", fixed, verbose=True)
     assert fitted.finished
     curve = losses(tmp_path / "run")
     assert np.mean(curve[-10:]) < 0.5 * np.mean(curve[:10])
@@ -123,7 +124,8 @@ def test_a_killed_run_goes_on_to_the_same_curve(
 
 
 def test_the_pace_is_that_of_a_trained_network(toys: DataSource, small_objects: dict[str, Any]) -> None:
-    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
+    _, plan = ObjectCourse().study(toys, Machine.detect(), small_objects, Silent())
+    draft = plan(1.0)
     settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     setup = ObjectCourse().set_up(toys, settings)
     task, stream = setup.task(settings), setup.stream(settings)
@@ -140,7 +142,8 @@ def test_the_pace_is_that_of_a_trained_network(toys: DataSource, small_objects: 
 
 def test_crops_without_objects_give_no_nan(toys: DataSource, small_objects: dict[str, Any]) -> None:
     empty = replace(toys, splits={"train": (toys.split("train")[5],) * 2, "val": toys.split("val")})
-    _, draft = ObjectCourse().plan(toys, Machine.detect(), small_objects, Silent())
+    _, plan = ObjectCourse().study(toys, Machine.detect(), small_objects, Silent())
+    draft = plan(1.0)
     settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
     setup = ObjectCourse().set_up(empty, settings)
     task = setup.task(settings)
@@ -177,7 +180,8 @@ def test_what_is_annotated_chooses_the_model(toys: DataSource) -> None:
     assert default_model(boxes.pairs) == "faster_rcnn"
     assert default_model(masks.pairs) == "deeplabv3plus"
     for source, model in ((toys, "mask_rcnn"), (boxes, "faster_rcnn")):
-        _, draft = ObjectCourse().plan(source, Machine.detect(), {}, Silent())
+        _, plan = ObjectCourse().study(source, Machine.detect(), {}, Silent())
+        draft = plan(1.0)
         assert draft.values["model"] == model
         assert "annotated" in draft.reasons["model"]
 

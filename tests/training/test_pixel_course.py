@@ -12,15 +12,16 @@ from pixelwise.data.source import open_data
 from pixelwise.listener import Silent
 from pixelwise.losses import make_loss
 from pixelwise.models import Coarse
-from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.pixel_course import PixelCourse
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.pace import MEASURED_STEPS
 
 
 def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[str, Any]) -> None:
     source = open_data(shapes)
-    _, draft = PixelCourse().plan(source, Machine.detect(), {**small_paper, "class_weights": (1.0, 2.0, 3.0)}, Silent())
+    _, plan = PixelCourse().study(source, Machine.detect(), {**small_paper, "class_weights": (1.0, 2.0, 3.0)}, Silent())
+    draft = plan(1.0)
     settings = Settings.make({**draft.values, "validate_every": 1, "ema_decay": 0.0})
     task = PixelCourse().set_up(source, settings).task(settings)
     logits = torch.randn(2, 3, 9, 11, dtype=torch.float64, requires_grad=True)
@@ -40,7 +41,8 @@ def test_a_pixel_weighs_its_class_and_its_gap(shapes: Path, small_paper: dict[st
 @pytest.mark.parametrize("loss", ["ce+dice", "0.5*lovasz+focal(gamma=1)", "ohem"])
 def test_the_loss_of_the_settings_is_what_is_computed(shapes: Path, small: dict[str, Any], loss: str) -> None:
     source = open_data(shapes)
-    _, draft = PixelCourse().plan(source, Machine.detect(), {**small, "loss": loss}, Silent())
+    _, plan = PixelCourse().study(source, Machine.detect(), {**small, "loss": loss}, Silent())
+    draft = plan(1.0)
     settings = Settings.make({**draft.values, "steps": 8, "validate_every": 8, "ema_decay": 0.0})
     setup = PixelCourse().set_up(source, settings)
     task = setup.task(settings)
@@ -54,7 +56,8 @@ def test_the_loss_of_the_settings_is_what_is_computed(shapes: Path, small: dict[
 
 def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> None:
     source = open_data(shapes)
-    _, draft = PixelCourse().plan(source, Machine.detect(), small, Silent())
+    _, plan = PixelCourse().study(source, Machine.detect(), small, Silent())
+    draft = plan(1.0)
     settings = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
     setup = PixelCourse().set_up(source, settings)
     model = setup.model
@@ -66,7 +69,8 @@ def test_the_pace_is_measured_on_copies(shapes: Path, small: dict[str, Any]) -> 
 
 
 def planned(shapes: Path, fixed: dict[str, Any]) -> dict[str, Any]:
-    _, draft = PixelCourse().plan(open_data(shapes), Machine.detect(), fixed, Silent())
+    _, plan = PixelCourse().study(open_data(shapes), Machine.detect(), fixed, Silent())
+    draft = plan(1.0)
     return {**draft.values, "validate_every": 8, "ema_decay": 0.5}
 
 

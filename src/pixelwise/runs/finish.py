@@ -20,6 +20,7 @@ from pixelwise.training.journal import read_metrics
 from pixelwise.training.resuming.data_record import accepted_changes
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.schedule import Schedule
 from pixelwise.words import counted
 
 
@@ -69,7 +70,8 @@ def finish(
     predictor = Predictor(model)
     pairs = source.split("val")
     calibration = calibrate(predictor, pairs, predictor.label_space, listener=listener)
-    model.change_card(object_rule=calibration.rule, training=summarise(source, settings.steps, calibration.evaluation))
+    schedule = Schedule.load(run, settings)
+    model.change_card(object_rule=calibration.rule, training=summarise(source, schedule.steps, calibration.evaluation))
     if calibration.halo is not None:
         model.change_card(fast_halo=calibration.halo)
         listener.say(f"tiles of larger pictures see {calibration.halo} pixels around them")
@@ -85,6 +87,7 @@ def finish(
         settings=settings.rows(),
         notes=(
             f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",
+            *schedule.sentences(),
             *(f"The data changed while the run was stopped: {change}." for change in accepted_changes(run)),
         ),
         commands=commands,

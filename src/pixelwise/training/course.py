@@ -19,9 +19,16 @@ from pixelwise.models import Model, SegmentationModel, build_model
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.pace import MOST_TIMING_SECONDS
+from pixelwise.training.timing.schedule import Schedule
 from pixelwise.types import LabelSpace
 
 ModelT_co = TypeVar("ModelT_co", bound=Model, covariant=True)
+
+
+Planner = Callable[[float], Draft]
+"""Chooses every setting except the number of steps. It is given the share of the usual work that a step may have, at
+most 1: where time is short, crops are fewer and smaller."""
 
 
 class Course(ABC, Generic[ModelT_co]):
@@ -39,16 +46,19 @@ class Course(ABC, Generic[ModelT_co]):
         """
 
     @abstractmethod
-    def plan(
+    def study(
         self, source: DataSource, machine: Machine, fixed: Mapping[str, Any], listener: Listener
-    ) -> tuple[Fingerprint, Draft]:
-        """Measure the training pictures, and choose every setting except the number of steps.
+    ) -> tuple[Fingerprint, Planner]:
+        """Measure the training pictures.
 
         Args:
             source: as :meth:`view` gives it.
             machine: the machine that will train.
             fixed: settings that were given by hand; they take precedence, and the other settings follow from them.
             listener: hears how far the measuring is.
+
+        Returns:
+            What the pictures are like; and a function that plans.
 
         Raises:
             PixelwiseError: the data cannot be read or learnt from, or a fixed setting names no model or encoder.
@@ -89,14 +99,20 @@ class Setup(ABC, Generic[ModelT_co]):
                 before += len(cache)
 
     @abstractmethod
-    def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
-        """Measure seconds per step and per validation; see :func:`~pixelwise.training.calibrate.measure_pace`."""
+    def measure_pace(
+        self, settings: Settings, device: torch.device, listener: Listener, *, most_seconds: float = MOST_TIMING_SECONDS
+    ) -> tuple[float, float]:
+        """Measure seconds per step and per validation; see :func:`~pixelwise.training.timing.pace.measure_pace`."""
 
     @abstractmethod
-    def task(self, settings: Settings) -> pl.LightningModule:
+    def task(self, settings: Settings, schedule: Schedule | None = None) -> pl.LightningModule:
         """Build the Lightning task, which says what a step and a validation do to the model.
 
         It is a :class:`~pixelwise.training.task_parts.ScoringTask` as well.
+
+        Args:
+            settings: the settings of the run.
+            schedule: its steps and rates; as the settings plan them by default.
         """
 
     @abstractmethod

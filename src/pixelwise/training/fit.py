@@ -20,7 +20,6 @@ from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
 from pixelwise.models import Model
-from pixelwise.training.calibrate import MEASURED_STEPS
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.catalogue import course_for, default_model
 from pixelwise.training.course import Setup
@@ -28,19 +27,25 @@ from pixelwise.training.initial_weights import fill_weights, leave_out_unread
 from pixelwise.training.journal import MetricsFile, ShowProgress
 from pixelwise.training.nonfinite import StopAtNonFinite
 from pixelwise.training.planning.machine import Machine
-from pixelwise.training.planning.plan_parts import plan_steps
+from pixelwise.training.planning.plan_parts import Draft, plan_steps
 from pixelwise.training.resuming.data_held import hold_data
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.resuming.settings_held import held_settings
 from pixelwise.training.resuming.states import find_state
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.budget import Budget
+from pixelwise.training.timing.keep_time import KeepTime
+from pixelwise.training.timing.pace import MEASURED_STEPS, MOST_TIMING_SECONDS
+from pixelwise.training.timing.schedule import Schedule
 from pixelwise.words import counted
 
 DEFAULT_CPU_MINUTES = 30.0
 DEFAULT_GPU_EPOCHS = 100.0
-FINAL_TIME_SHARE = 0.02
-"""Share of a time budget that is kept for scoring, the report and unexpected delays."""
+FEWEST_STEPS = 40
+"""If fewer steps fit into the time, they are made smaller: fewer and smaller crops."""
+LEAST_WORK = 1 / 16
+"""The least share of its usual work to which a step is made smaller."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,10 @@ def fit(
     if first:
         run.open(resume=resume)
     checkpoint = None
+    budget, pace = None, (0.0, 0.0)
     if first and not resume:
         pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
-        settings, setup, view = _plan_new(source, fixed, minutes, epochs, started, listener)
+        settings, setup, view, budget, pace = _plan_new(source, fixed, minutes, epochs, started, listener)
         DataRecord.of(view, listener).save(run.splits_file)
         settings.save(run.settings_file)
         _show_plan(settings, listener, verbose=verbose, where=f"; all are in {run.settings_file}")
@@ -120,24 +126,27 @@ def fit(
     leave_out_unread(setup.model, listener)
     if settings.channels_last:
         setup.model.to(memory_format=torch.channels_last)
+    schedule = Schedule.load(run, settings)
     best, state = KeepBest(run), KeepState(run)
+    time_kept = KeepTime(run, schedule, budget=budget, validation_seconds=pace[1], listener=listener)
     stop = StopGently(state)
     average = EMAWeightAveraging(decay=settings.ema_decay)
     every = max(1, min(50, settings.steps // 100))
     metrics = MetricsFile(run, every=every, figures=course_for(settings.model).figures)
-    with listener.progress("training", settings.steps) as progress, _quiet_libraries():
+    with listener.progress("training", schedule.steps) as progress, _quiet_libraries():
         # The order matters: the best model is saved before averaging restores the raw weights after a validation, and a
         # state is saved after averaging has included the step.
-        callbacks = [StopAtNonFinite(settings), best, average, state, stop, metrics, ShowProgress(progress, best)]
-        trainer = _make_trainer(run, settings, callbacks)
+        shown = ShowProgress(progress, best)
+        callbacks = [StopAtNonFinite(settings), time_kept, best, average, state, stop, metrics, shown]
+        trainer = _make_trainer(run, settings, schedule.steps, callbacks)
         trainer.fit(
-            setup.task(settings),
+            setup.task(settings, schedule),
             datamodule=setup.stream(settings),
             ckpt_path=checkpoint,
             weights_only=True if checkpoint else None,
         )
     if stop.asked:
-        listener.say(f"stopped at step {trainer.global_step} of {settings.steps}")
+        listener.say(f"stopped at step {trainer.global_step} of {schedule.steps}")
     return Fitted(run, settings, source, finished=not stop.asked, first=first)
 
 
@@ -164,7 +173,7 @@ def plan(
     started = time.monotonic() if started is None else started
     listener = Silent() if listener is None else listener
     pl.seed_everything(int(fixed.get("seed", 0)), verbose=False)
-    settings, _, _ = _plan_new(source, fixed, minutes, epochs, started, listener)
+    settings, *_ = _plan_new(source, fixed, minutes, epochs, started, listener)
     _show_plan(settings, listener, verbose=verbose)
     return settings
 
@@ -184,32 +193,43 @@ def _plan_new(
     epochs: float | None,
     started: float,
     listener: Listener,
-) -> tuple[Settings, Setup[Model], DataSource]:
+) -> tuple[Settings, Setup[Model], DataSource, Budget | None, tuple[float, float]]:
     """Plan a new run: data, then model, then measured pace, then the number of steps."""
     machine = Machine.detect()
+    if minutes is None and epochs is None:
+        minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
+    budget = None if minutes is None else Budget(started, 60 * minutes)
     course = course_for(str(fixed.get("model") or default_model(source.pairs)))
     source = course.view(source)
-    traits, draft = course.plan(source, machine, fixed, listener)
-    trial = Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
+    traits, plan_with = course.study(source, machine, fixed, listener)
+    draft = plan_with(1.0)
+    trial = _trial(draft)
     _check_devices(trial)
     setup = course.set_up(source, trial)
     fill_weights(setup.model, trial.weights, listener, partial=trial.partial)
     setup.warm(listener)
-    pace = setup.measure_pace(trial, torch.device(machine.device), listener)
-    if minutes is None and epochs is None:
-        minutes, epochs = (DEFAULT_CPU_MINUTES, None) if machine.device == "cpu" else (None, DEFAULT_GPU_EPOCHS)
+    device = torch.device(machine.device)
+    most = MOST_TIMING_SECONDS if budget is None else budget.timing_seconds
+    pace = setup.measure_pace(trial, device, listener, most_seconds=most)
     seconds = None
-    if minutes is not None:
-        final = pace[1] * 1.5 + FINAL_TIME_SHARE * 60 * minutes
-        seconds = 60 * minutes - (time.monotonic() - started) - final
-        if seconds < 2 * pace[0]:
-            raise SettingError(
-                f"{minutes:g} leaves no time to train: a step takes {pace[0]:.1f} s here and getting ready took "
-                f"{time.monotonic() - started:.0f} s; give more minutes",
-                argument="minutes",
-            )
+    if budget is not None:
+        seconds = budget.for_training(pace[1])
+        work = max(LEAST_WORK, (seconds - pace[1]) / (FEWEST_STEPS * pace[0]))
+        if work < 1:
+            smaller = plan_with(work)
+            if _trial(smaller) != trial:
+                draft = smaller
+                pace = setup.measure_pace(_trial(draft), device, listener, most_seconds=most / 2)
+                seconds = budget.for_training(pace[1])
+        if seconds < 2 * pace[0] + pace[1]:
+            raise SettingError(budget.too_short(pace), argument="minutes")
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
-    return Settings.make({**draft.values, "reasons": draft.reasons}), setup, source
+    return Settings.make({**draft.values, "reasons": draft.reasons}), setup, source, budget, pace
+
+
+def _trial(draft: Draft) -> Settings:
+    """Make settings for timing: those of a draft with as many steps as are timed."""
+    return Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
 
 
 def _go_on(run: RunFolder, settings: Settings, setup: Setup[Model], listener: Listener, *, budget: bool) -> Path | None:
@@ -236,7 +256,7 @@ def _check_devices(settings: Settings) -> None:
         raise SettingError(f"{settings.devices} are asked for, but this machine has {available}", argument="devices")
 
 
-def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _make_trainer(run: RunFolder, settings: Settings, steps: int, callbacks: list[pl.Callback]) -> pl.Trainer:
     distributed = settings.devices * settings.nodes > 1
     loggers = []
     try:
@@ -251,7 +271,7 @@ def _make_trainer(run: RunFolder, settings: Settings, callbacks: list[pl.Callbac
         num_nodes=settings.nodes,
         strategy="ddp" if distributed else "auto",
         precision=settings.precision,
-        max_steps=settings.steps,
+        max_steps=steps,
         val_check_interval=settings.validate_every,
         check_val_every_n_epoch=None,
         gradient_clip_val=settings.gradient_clip or None,

@@ -24,14 +24,14 @@ from pixelwise.metrics.compared import Compared, compare_objects
 from pixelwise.metrics.objects import ObjectScores, score_pictures
 from pixelwise.models import DetectionModel
 from pixelwise.ops.object_targets import ObjectTarget
-from pixelwise.training.calibrate import measure_pace
-from pixelwise.training.course import Course, Setup, fresh_model, make_augmentation, shares_of_memory
+from pixelwise.training.course import Course, Planner, Setup, fresh_model, make_augmentation, shares_of_memory
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.object_plan import plan_objects
-from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
+from pixelwise.training.timing.pace import MOST_TIMING_SECONDS, measure_pace
+from pixelwise.training.timing.schedule import Schedule
 
 SURVEYED_PICTURES = 20
 """The number of pictures from which the number of objects is estimated."""
@@ -65,10 +65,10 @@ class ObjectCourse(Course[DetectionModel]):
             )
         return source
 
-    def plan(
+    def study(
         self, source: DataSource, machine: Machine, fixed: Mapping[str, Any], listener: Listener
-    ) -> tuple[Fingerprint, Draft]:
-        """Measure the pictures and their objects, and plan from them.
+    ) -> tuple[Fingerprint, Planner]:
+        """Measure the pictures and their objects.
 
         Raises:
             DataError: as :func:`~pixelwise.data.object_survey.survey_objects`, or a model of masks is asked for where
@@ -83,7 +83,7 @@ class ObjectCourse(Course[DetectionModel]):
             survey = survey_objects(train, len(source.label_space), progress=progress)
         if fixed.get("model") == "mask_rcnn" and not survey.masks:
             raise DataError(f"{source.root}: only boxes are annotated, no masks; train faster_rcnn on it")
-        return traits, plan_objects(traits, survey, machine, fixed)
+        return traits, lambda work: plan_objects(traits, survey, machine, fixed, work=work)
 
     def set_up(self, source: DataSource, settings: Settings) -> ObjectSetup:
         """Build the model, bound the proposals it learns from, and open the pictures with their objects."""
@@ -117,13 +117,15 @@ class ObjectSetup(Setup[DetectionModel]):
         self.train = train
         self.val = val
 
-    def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
+    def measure_pace(
+        self, settings: Settings, device: torch.device, listener: Listener, *, most_seconds: float = MOST_TIMING_SECONDS
+    ) -> tuple[float, float]:
         """Measure the time of steps, and of validation with as many detections as a trained network gives."""
-        return measure_pace(self.task(settings), self.stream(settings), device, listener)
+        return measure_pace(self.task(settings), self.stream(settings), device, listener, most_seconds=most_seconds)
 
-    def task(self, settings: Settings) -> DetectionTask:
+    def task(self, settings: Settings, schedule: Schedule | None = None) -> DetectionTask:
         """The losses of the network and AP."""
-        return DetectionTask(self.model, settings)
+        return DetectionTask(self.model, settings, schedule)
 
     def stream(self, settings: Settings) -> Stream[ObjectCrop, ObjectBatch, ImageAndObjects]:
         """Crops with the objects in them; beyond the pictures they have the colour that the model pads with."""
@@ -146,12 +148,14 @@ class DetectionTask(pl.LightningModule):
     Args:
         model: what is trained.
         settings: the settings of the run.
+        schedule: the steps and rates; as the settings plan them by default.
     """
 
-    def __init__(self, model: DetectionModel, settings: Settings) -> None:
+    def __init__(self, model: DetectionModel, settings: Settings, schedule: Schedule | None = None) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
+        self.schedule = Schedule(settings) if schedule is None else schedule
         self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
         self._compared: list[Compared] = []
         self._scores: ObjectScores | None = None
@@ -230,4 +234,4 @@ class DetectionTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW; see :func:`~pixelwise.training.task_parts.make_optimizer`."""
-        return make_optimizer(self.model, self.settings)
+        return make_optimizer(self.model, self.settings, self.schedule)

@@ -20,14 +20,14 @@ from pixelwise.losses import make_loss
 from pixelwise.metrics.confusion import ConfusionMatrix
 from pixelwise.models import Coarse, SegmentationModel
 from pixelwise.ops import upsample_confusion
-from pixelwise.training.calibrate import measure_pace
-from pixelwise.training.course import Course, Setup, fresh_model, make_augmentation, shares_of_memory
+from pixelwise.training.course import Course, Planner, Setup, fresh_model, make_augmentation, shares_of_memory
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.pixel_plan import plan_pixels
-from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items, Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
+from pixelwise.training.timing.pace import MOST_TIMING_SECONDS, measure_pace
+from pixelwise.training.timing.schedule import Schedule
 
 PixelBatch = tuple[Tensor, ...]
 """Images uint8 (N, C, h, w), masks (N, h, w) and, where touching objects are kept apart, weights of gaps (N, h, w)."""
@@ -44,15 +44,15 @@ class PixelCourse(Course[SegmentationModel]):
         """Give masks unchanged, and annotated objects as classes on a background."""
         return source.semantic()
 
-    def plan(
+    def study(
         self, source: DataSource, machine: Machine, fixed: Mapping[str, Any], listener: Listener
-    ) -> tuple[Fingerprint, Draft]:
-        """Measure the pictures and masks, and plan from them."""
+    ) -> tuple[Fingerprint, Planner]:
+        """Measure the pictures and masks."""
         with listener.progress("reading training pictures", len(source.split("train"))) as progress:
             traits = fingerprint(
                 source, channels=fixed.get("in_channels"), any_type="value_range" in fixed, progress=progress
             )
-        return traits, plan_pixels(traits, machine, fixed)
+        return traits, lambda work: plan_pixels(traits, machine, fixed, work=work)
 
     def set_up(self, source: DataSource, settings: Settings) -> PixelSetup:
         """Build the model and open the pictures with their masks."""
@@ -85,13 +85,15 @@ class PixelSetup(Setup[SegmentationModel]):
         self.train = train
         self.val = val
 
-    def measure_pace(self, settings: Settings, device: torch.device, listener: Listener) -> tuple[float, float]:
+    def measure_pace(
+        self, settings: Settings, device: torch.device, listener: Listener, *, most_seconds: float = MOST_TIMING_SECONDS
+    ) -> tuple[float, float]:
         """Measure the time of steps and of scoring whole pictures."""
-        return measure_pace(self.task(settings), self.stream(settings), device, listener)
+        return measure_pace(self.task(settings), self.stream(settings), device, listener, most_seconds=most_seconds)
 
-    def task(self, settings: Settings) -> SegmentationTask:
+    def task(self, settings: Settings, schedule: Schedule | None = None) -> SegmentationTask:
         """The loss of the settings, and mIoU."""
-        return SegmentationTask(self.model, settings)
+        return SegmentationTask(self.model, settings, schedule)
 
     def stream(self, settings: Settings) -> Stream[PixelBatch, PixelBatch, ImageAndMask]:
         """Crops with their masks, and with weights of the gaps between objects where the settings ask for them."""
@@ -120,12 +122,14 @@ class SegmentationTask(pl.LightningModule):
     Args:
         model: what is trained.
         settings: how.
+        schedule: the steps and rates; as the settings plan them by default.
     """
 
-    def __init__(self, model: SegmentationModel, settings: Settings) -> None:
+    def __init__(self, model: SegmentationModel, settings: Settings, schedule: Schedule | None = None) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
+        self.schedule = Schedule(settings) if schedule is None else schedule
         self.confusion = ConfusionMatrix(model.label_space)
         self.normalise = Normalise(model.preprocessing, channels_last=settings.channels_last)
         self.class_weights: Tensor
@@ -201,4 +205,4 @@ class SegmentationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW; see :func:`~pixelwise.training.task_parts.make_optimizer`."""
-        return make_optimizer(self.model, self.settings)
+        return make_optimizer(self.model, self.settings, self.schedule)

@@ -30,6 +30,11 @@ class RunFolder:
         return self.path / "splits.json"
 
     @property
+    def schedule_file(self) -> Path:
+        """The decisions to end the run earlier than planned; absent if there were none."""
+        return self.path / "schedule.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The newest state of training, to resume from."""
         return self.path / "last.ckpt"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -12,6 +11,7 @@ from pixelwise.models import Model
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Items
+from pixelwise.training.timing.schedule import Schedule
 
 BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
 PictureT_contra = TypeVar("PictureT_contra", contravariant=True)
@@ -99,12 +99,13 @@ class Normalise(nn.Module):
         return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
 
 
-def make_optimizer(model: Model, settings: Settings) -> dict[str, Any]:
+def make_optimizer(model: Model, settings: Settings, schedule: Schedule) -> dict[str, Any]:
     """AdamW with a rate that rises and falls; no decay on biases and norms; the encoder at its own rate.
 
     Args:
         model: its ``encoder`` may be None.
-        settings: rates, decay and steps.
+        settings: rates and decay.
+        schedule: how the rates change over the steps.
 
     Returns:
         What ``configure_optimizers`` of a LightningModule returns.
@@ -125,26 +126,5 @@ def make_optimizer(model: Model, settings: Settings) -> dict[str, Any]:
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: rate_factor(step, settings.steps, schedule=settings.schedule, warmup=settings.warmup)
-    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.rate(step))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def rate_factor(step: int, steps: int, *, schedule: str, warmup: float) -> float:
-    """Factor of the peak learning rate at a step.
-
-    It rises linearly over the first ``warmup`` share of the steps, then falls to zero: ``poly`` as
-    ``(1 - t) ** 0.9`` (DeepLab), ``cosine`` as half a cosine wave, with t the share of the remaining steps done.
-
-    Args:
-        step: steps done so far, 0 .. steps.
-        steps: steps of the whole run.
-        schedule: ``"poly"`` or ``"cosine"``.
-        warmup: share of the steps that the rise takes, 0 .. 1.
-    """
-    rise = warmup * steps
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    done = min(1.0, (step - rise) / max(1.0, steps - rise))
-    return float((1 - done) ** 0.9) if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * done))

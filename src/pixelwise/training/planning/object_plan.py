@@ -17,6 +17,7 @@ from pixelwise.training.planning.plan_parts import (
     choose_machine_use,
     choose_vertical_flips,
     crop_size,
+    short_of_time,
 )
 from pixelwise.training.settings import Settings
 from pixelwise.words import counted
@@ -28,6 +29,8 @@ OBJECT_SIDES_PER_CROP = 2.5
 CPU_OBJECT_BATCH, GPU_OBJECT_BATCH = 2, 8
 CPU_REGIONS, GPU_REGIONS = 128, 512
 """Proposals that a step learns from. The heads run on each, which is most of a step: 128 take a quarter of 512."""
+
+FEWEST_REGIONS = 32
 
 PYRAMID_LEVELS = 5
 """The number of maps of a feature pyramid, of strides 4 to 64: each has anchors twice as large as the one before."""
@@ -41,7 +44,9 @@ FEWEST_DETECTIONS = 100
 """COCO's limit on detections, which AP uses unless pictures hold more objects."""
 
 
-def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
+def plan_objects(
+    traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fixed: Mapping[str, Any], *, work: float = 1.0
+) -> Draft:
     """Choose every setting except the number of steps.
 
     Args:
@@ -50,6 +55,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
         machine: what they are trained on.
         fixed: settings that were given by hand; they win and steer the others. Options of the model are planned one by
             one beside those given.
+        work: the share of the usual work that a step may have, at most 1.
     """
     _refuse_settings_of_pixels(fixed)
     draft = Draft(fixed)
@@ -63,12 +69,12 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     height, width = traits.median_size
     large = survey.sizes[SPREAD_PERCENTILES.index(95)]
     least, most = CPU_CROP_PIXEL_RANGE if cpu else GPU_CROP_PIXEL_RANGE
-    limit = round(min(max((OBJECT_SIDES_PER_CROP * large) ** 2, least), most))
+    limit = round(work * min(max((OBJECT_SIDES_PER_CROP * large) ** 2, least), most))
     crop = draft.set(
         "crop",
         crop_size(height, width, limit),
         f"pictures are about {height}x{width}, large objects {large:.0f} pixels; the {machine.device} takes up to "
-        f"{most:,} pixels",
+        f"{most:,} pixels" + short_of_time(work),
     )
     devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
     batch = CPU_OBJECT_BATCH if cpu else GPU_OBJECT_BATCH
@@ -77,7 +83,7 @@ def plan_objects(traits: Fingerprint, survey: ObjectSurvey, machine: Machine, fi
     )
     draft.set(
         "regions",
-        CPU_REGIONS if cpu else GPU_REGIONS,
+        max(FEWEST_REGIONS, round(work * (CPU_REGIONS if cpu else GPU_REGIONS))),
         "a quarter of the paper's 512: the heads run on each" if cpu else "as the paper has it on a pyramid",
     )
     _choose_augmentation(draft, traits, survey, crop)

@@ -20,6 +20,7 @@ from pixelwise.training.planning.plan_parts import (
     choose_machine_use,
     choose_vertical_flips,
     crop_size,
+    short_of_time,
 )
 from pixelwise.training.planning.profile import NetworkProfile, profile_network
 
@@ -44,13 +45,14 @@ BORDER_WEIGHT = 10.0
 """Weight of a gap between annotated objects, as in U-Net's paper."""
 
 
-def plan_pixels(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any]) -> Draft:
+def plan_pixels(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, Any], *, work: float = 1.0) -> Draft:
     """Choose every setting except the number of steps, which needs a time or a count of epochs.
 
     Args:
         fingerprint: what the training pictures are like.
         machine: what they are trained on.
         fixed: settings that were given by hand; they win and steer the others.
+        work: the share of the usual work that a step may have, at most 1.
     """
     draft = Draft(fixed)
     _choose_model(draft, fingerprint, machine)
@@ -61,7 +63,7 @@ def plan_pixels(fingerprint: Fingerprint, machine: Machine, fixed: Mapping[str, 
         in_channels=draft.values["in_channels"],
         options=draft.values["model_options"],
     )
-    _choose_input(draft, fingerprint, machine, profile)
+    _choose_input(draft, fingerprint, machine, profile, work)
     _choose_edge(draft, profile)
     _choose_augmentation(draft, fingerprint)
     _choose_loss(draft, fingerprint)
@@ -84,34 +86,41 @@ def _choose_model(draft: Draft, fingerprint: Fingerprint, machine: Machine) -> N
     choose_channels(draft, fingerprint)
 
 
-def _choose_input(draft: Draft, fingerprint: Fingerprint, machine: Machine, profile: NetworkProfile) -> None:
+def _choose_input(
+    draft: Draft, fingerprint: Fingerprint, machine: Machine, profile: NetworkProfile, work: float
+) -> None:
     height, width = fingerprint.median_size
+    short = short_of_time(work)
     if machine.device != "cpu":
         reason = f"pictures are about {height}x{width}; {GPU_CROP_PIXELS:,} pixels per crop suit this {machine.device}"
         crop = draft.set("crop", profile.legal_crop(crop_size(height, width, GPU_CROP_PIXELS)), reason)
         fitting = int(0.8 * machine.memory / (GPU_BYTES_PER_PIXEL * crop[0] * crop[1]))
         devices = int(draft.values.get("devices", 1)) * int(draft.values.get("nodes", 1))
-        batch = devices * min(GPU_PIXEL_BATCH, 2 ** max(1, int(np.log2(max(2, fitting)))))
-        draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}")
+        most = 2 ** max(1, int(np.log2(max(2, fitting))))
+        batch = devices * max(2, int(work * min(GPU_PIXEL_BATCH, most)))
+        draft.set("batch", batch, f"{machine.memory / 2**30:.0f} GiB on the {machine.name}{short}")
         return
     affordable = CPU_STEP_MULTIPLY_ADDS * machine.cores * (1.0 if machine.native_bfloat16 else 0.5)
     least = LEAST_BATCH if profile.normalised else 1
+    most = CPU_PIXEL_BATCH if profile.normalised else CPU_PLAIN_BATCH
     limit = CPU_CROP_PIXELS
     crop = profile.legal_crop(crop_size(height, width, limit))
+    if work < 1:
+        affordable = work * min(affordable, most * profile.multiply_adds(crop))
     while least * profile.multiply_adds(crop) > affordable and min(crop) > 3 * CROP_UNIT:
         limit = int(0.8 * limit)
         crop = profile.legal_crop(crop_size(height, width, limit))
-    reason = f"pictures are about {height}x{width}; {limit:,} pixels per crop suit this cpu"
+    reason = f"pictures are about {height}x{width}; {limit:,} pixels per crop suit this cpu{short}"
     crop = draft.set("crop", crop, reason if limit == CPU_CROP_PIXELS else f"{reason} and so heavy a network")
     cost = profile.multiply_adds((int(crop[0]), int(crop[1])))
-    most = CPU_PIXEL_BATCH if profile.normalised else CPU_PLAIN_BATCH
     batch = min(most, max(least, int(affordable / cost)))
     if batch == CPU_PIXEL_BATCH:
         draft.set("batch", batch, "enough for stable batch statistics; more only slows steps on a CPU")
     elif batch == CPU_PLAIN_BATCH and not profile.normalised:
         draft.set("batch", batch, "without batch statistics many small steps teach more than few large ones")
     else:
-        draft.set("batch", batch, f"a crop costs {cost / 1e9:.0f} G multiply-adds, and a step should take seconds")
+        why = f"a crop costs {cost / 1e9:.0f} G multiply-adds, and a step should take seconds{short}"
+        draft.set("batch", batch, why)
 
 
 def _choose_edge(draft: Draft, profile: NetworkProfile) -> None:

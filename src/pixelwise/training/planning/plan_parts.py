@@ -65,6 +65,11 @@ def choose_channels(draft: Draft, fingerprint: Fingerprint) -> None:
         )
 
 
+def short_of_time(work: float) -> str:
+    """Say in a reason that a step has only a share of the usual work; empty for all of it."""
+    return "" if work >= 1 else f"; {100 * work:.0f}% of that, as time is short"
+
+
 def crop_size(height: int, width: int, limit: int) -> tuple[int, int]:
     """Largest crop of at most about ``limit`` pixels with the shape of the picture, in multiples of 32.
 
