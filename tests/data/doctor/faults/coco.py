@@ -121,7 +121,7 @@ def outline_of_an_odd_count_of_numbers(root: Path) -> None:
 @fault(coco, "not_understood", "error", "annotation 7: it has neither a segmentation nor a bbox")
 def annotation_without_a_shape(root: Path) -> None:
     content = _read(root)
-    content["annotations"][7] |= {"segmentation": [], "bbox": [2, 4, 12, 12]}
+    content["annotations"][7]["segmentation"] = []
     write(root / TRAIN, content)
 
 
@@ -199,5 +199,5 @@ def image_id_that_is_text(root: Path) -> None:
 @fault(coco, "guessed", "warning", "1 object is given as a box among others that have outlines")
 def box_without_an_outline(root: Path) -> None:
     content = _read(root)
-    content["annotations"][7]["segmentation"] = []
+    content["annotations"][7] |= {"segmentation": [], "bbox": [2, 4, 12, 12]}
     write(root / TRAIN, content)
