@@ -275,3 +275,19 @@ def test_person_against_background_from_the_59_of_clothing(pictures: Path, tmp_p
     assert source.label_space.names == ("background", "person")
     assert source.label_space.background == 0
     assert {index for value, index in source.label_space.mapping.items() if 0 < value < 59} == {1}  # type: ignore[operator]
+
+
+def test_masks_without_names_are_looked_into_for_a_model_too(tmp_path: Path, write: Any, image: Any) -> None:
+    model = LabelSpace(("background", "disc", "square"))
+    for name in ("a", "b"):
+        write(f"images/{name}.png", image)
+        stored = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 6, 0).repeat(4, 1))
+        write(f"masks/{name}.png", stored)
+    findings = open_data(tmp_path, label_space=model).findings
+    assert "255 is void for the model" in next(one.line for one in findings if one.gravity == "warning")
+    for name, color in (("a", 200), ("b", 90)):
+        stored = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 6, 0).repeat(4, 1))
+        stored.putpalette([0, 0, 0, color, 0, 0])
+        write(f"masks/{name}.png", stored)
+    with pytest.raises(DataError, match="gives index 1 another colour"):
+        open_data(tmp_path, label_space=model)

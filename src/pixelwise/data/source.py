@@ -148,6 +148,9 @@ def _open(
     splits = with_masks(found.splits, root, findings)
     check_files(_every(splits), findings)
     looked = _look_into_masks(_every(splits), located, label_space, findings)
+    if looked is not None and label_space is not None and _has_names(located, label_space.names):
+        _compare_void(looked.survey, label_space, findings)
+        looked = None  # the model's own classes are those of the masks
     findings.refuse(skip_bad=skip_bad)
     splits = _without(splits, findings.unusable())
     every = _every(splits)
@@ -193,15 +196,10 @@ class _Looked:
 def _look_into_masks(
     every: tuple[Pair, ...], located: Located, label_space: LabelSpace | None, findings: Findings
 ) -> _Looked | None:
-    """Look into masks and find those that would be misread; None where nothing is to be learnt from them.
-
-    That is so where objects are annotated, and where a model's own classes are those of the masks.
-    """
+    """Look into masks and find those that would be misread; None where objects are annotated, or masks are absent."""
     unusable = findings.unusable()
     usable = tuple(pair for pair in every if pair.id not in unusable)
     if not any(pair.mask is not None for pair in usable) or any(pair.objects is not None for pair in usable):
-        return None
-    if label_space is not None and _has_names(located, label_space.names):
         return None
     masks, sampled = _for_survey(usable)
     counts, broken = count_masks(masks)
@@ -209,9 +207,27 @@ def _look_into_masks(
     find_unreadable({ids[path]: str(error) for path, error in broken.items()}, len(masks), findings)
     description = located.description
     named = description is not None and isinstance(description.classes, dict)
-    mapped = named or (located.found.stored is not None and (description is None or description.classes is None))
+    mapped = (
+        bool(label_space is not None and label_space.mapping)
+        or named
+        or (located.found.stored is not None and (description is None or description.classes is None))
+    )
     good = find_mask_faults(counts, ids, located.root, findings, mapped=mapped)
     return _Looked(merge(good), len(masks), len(usable) if sampled else len(masks))
+
+
+def _compare_void(survey: Survey, label_space: LabelSpace, findings: Findings) -> None:
+    """Tell of masks of 0 and 255 alone, where a model takes 255 for void: all but one class would not be scored."""
+    mapping = label_space.mapping
+    void = (
+        mapping.get(255, label_space.ignore_index) == label_space.ignore_index if mapping else len(label_space) <= 255
+    )
+    if void and set(survey.pixels) == {0, 255}:
+        what = f"{survey.first[255]}: the masks hold 0 and 255 alone, and 255 is void for the model"
+        mend = (
+            f"if 255 is an object, say of which class in a dataset.yaml; the model has {', '.join(label_space.names)}"
+        )
+        findings.add("guessed", what, mend=mend)
 
 
 def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> LabelSpace:
