@@ -13,6 +13,7 @@ from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
 from pixelwise.runs.finish import Run, finish
+from pixelwise.runs.preview import Preview
 from pixelwise.training.catalogue import default_model
 from pixelwise.training.fit import fit, plan
 from pixelwise.training.resuming.data_record import DataRecord
@@ -114,6 +115,7 @@ def train(
         started=started,
         verbose=verbose,
         listener=listener,
+        watch=lambda settings, source: Preview(run, settings, source),
     )
     if fitted.finished and fitted.first:
         return finish(fitted.run, fitted.settings, fitted.source, listener=listener, commands=commands)

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,7 @@ def fit(
     started: float | None = None,
     verbose: bool = False,
     listener: Listener | None = None,
+    watch: Callable[[Settings, DataSource], pl.Callback] | None = None,
 ) -> Fitted:
     """Train a network; all results are in the run folder.
 
@@ -90,6 +91,7 @@ def fit(
         started: ``time.monotonic()`` when the clock of ``minutes`` began; now by default.
         verbose: whether the listener is shown the whole plan, or the settings that people change most.
         listener: is told what is decided and how far the run is; nobody by default.
+        watch: makes a callback that sees each validation with the weights that are validated.
 
     Raises:
         PixelwiseError: the folder, a setting, the model or the data cannot be used.
@@ -137,7 +139,9 @@ def fit(
         # The order matters: the best model is saved before averaging restores the raw weights after a validation, and a
         # state is saved after averaging has included the step.
         shown = ShowProgress(progress, best)
-        callbacks = [StopAtNonFinite(settings), time_kept, best, average, state, stop, metrics, shown]
+        watching = [] if watch is None else [watch(settings, source)]
+        always = [StopAtNonFinite(settings), time_kept, metrics, best]
+        callbacks = [*always, *watching, average, state, stop, shown]
         trainer = _make_trainer(run, settings, schedule.steps, callbacks)
         trainer.fit(
             setup.task(settings, schedule),

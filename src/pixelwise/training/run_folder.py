@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "scores.json"
 
     @property
+    def preview_file(self) -> Path:
+        """Validation pictures by the weights of the last validation."""
+        return self.path / "preview.png"
+
+    @property
     def report_file(self) -> Path:
         """The report page."""
         return self.path / "report.html"
