@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 from pixelwise.data.source import DataSource
 from pixelwise.errors import SettingError
 from pixelwise.listener import Listener, Silent
-from pixelwise.models import Model
+from pixelwise.models import Model, SegmentationModel
 from pixelwise.training.callbacks import KeepBest, KeepState, StopGently
 from pixelwise.training.catalogue import course_for, default_model
 from pixelwise.training.course import Setup
@@ -217,6 +217,8 @@ def _plan_new(
     pace = setup.measure_pace(trial, device, listener, most_seconds=most)
     seconds = None
     if budget is not None:
+        if isinstance(setup.model, SegmentationModel):
+            budget = budget.with_halo(pictures=len(source.split("val")), size=traits.median_size)
         seconds = budget.for_training(pace[1])
         work = max(LEAST_WORK, (seconds - pace[1]) / (FEWEST_STEPS * pace[0]))
         if work < 1:
