@@ -15,6 +15,7 @@ from pixelwise.listener import Listener, Silent
 from pixelwise.models import load_model, save_model
 from pixelwise.report import write_report
 from pixelwise.runs.calibration import calibrate
+from pixelwise.runs.remarks import remarks
 from pixelwise.scoring import Evaluation
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.resuming.data_record import accepted_changes
@@ -77,16 +78,21 @@ def finish(
         listener.say(f"tiles of larger pictures see {calibration.halo} pixels around them")
     save_model(model, run.model_file)
     evaluation = calibration.evaluation
+    history = read_metrics(run)
+    wrong = remarks(evaluation, history)
+    for remark in wrong:
+        listener.warn(remark)
     chosen = "the best weights" if evaluation.objects is None else "the best weights and what counts as an object"
     write_report(
         run.report_file,
         title=f"{settings.model} on {source.root.resolve().name}",
         evaluation=evaluation,
         examples=calibration.judged.examples(evaluation),
-        history=read_metrics(run),
+        history=history,
         settings=settings.rows(),
         notes=(
             f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",
+            *wrong,
             *schedule.sentences(),
             *(f"The data changed while the run was stopped: {change}." for change in accepted_changes(run)),
         ),

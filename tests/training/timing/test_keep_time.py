@@ -46,7 +46,7 @@ def test_a_run_with_slow_steps_is_shortened_and_ends_in_time(
     assert int(rows[-1]["step"]) == schedule.steps
     assert rows[-1]["miou"], "the last weights are validated"
     rates = [float(row["learning_rate"]) for row in rows if row["learning_rate"]]
-    assert rates[-1] < 0.05 * max(rates)
+    assert rates[-1] < 1e-6
 
 
 def test_a_resumed_run_follows_the_decision(shapes: Path, small: dict[str, Any], tmp_path: Path) -> None:
