@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+ItemT = TypeVar("ItemT")
 
 
 class Progress(Protocol):
@@ -50,6 +52,20 @@ class Listener(Protocol):
             total: how many steps, pictures or tiles there are.
         """
         ...
+
+
+def tell_each(items: Iterable[ItemT], progress: Progress, total: int, *, done: int = 0) -> Iterator[ItemT]:
+    """Give items on, and tell the progress after each.
+
+    Args:
+        items: the items.
+        progress: what is told.
+        total: how many items there are in all, with others that were done before.
+        done: how many others were done before.
+    """
+    for number, item in enumerate(items, done + 1):
+        yield item
+        progress(number, total)
 
 
 class Silent:

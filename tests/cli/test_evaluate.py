@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,12 @@ def test_views_are_averaged(untrained_run: Path, data: Path, tmp_path: Path) -> 
 def test_the_report_shows_the_pictures(untrained_run: Path, data: Path, tmp_path: Path) -> None:
     assert run("evaluate", untrained_run, data, "--report", tmp_path / "page") == 0
     page = (tmp_path / "page" / "report.html").read_text()
-    assert page.count("data:image/jpeg") == 16
+    full = {path.name for path in (tmp_path / "page" / "report-pictures").iterdir()}
+    links = re.findall(r'href="report-pictures/([^"]+)"', page)
+    assert set(links) == full
+    views = ("picture", "truth", "prediction", "difference", "confidence")
+    assert {name.rpartition("-")[2] for name in full} == {f"{view}.jpg" for view in views}
+    assert page.count("data:image/jpeg") == len(links) + 2 * 4  # and two in the list of all four pictures
     assert "All pictures" in page
     assert "drawn with replacement from the 4 pictures" in page
     assert f"pixelwise evaluate {untrained_run} {data}" in page

@@ -55,7 +55,7 @@ def test_a_network_of_pixels_is_scored_by_pixels_and_by_objects(
     assert scores["miou"] is not None
     with (tmp_path / "s.csv").open(newline="") as opened:
         assert [row["objects"] for row in csv.DictReader(opened)] == ["3", "4"]
-    assert (tmp_path / "page" / "report.html").read_text().count("data:image/jpeg") == 8
+    assert (tmp_path / "page" / "report.html").read_text().count("data:image/jpeg") == 2 * 5 + 2 * 2
     printed = capsys.readouterr().out
     assert f"TP / (TP + FP + FN) {scores['ap50_tp_fp_fn']:.4f}" in printed
 

@@ -15,7 +15,7 @@ from pixelwise.inference import Predictor
 from pixelwise.models import build_model
 from pixelwise.runs.calibration import measure_halo
 from pixelwise.scoring import evaluate, judge_for, judge_pictures
-from pixelwise.scoring.judge import choose_ends_and_middle
+from pixelwise.scoring.choosing import choose_ends_and_middle
 from pixelwise.scoring.keeping import Budget
 from pixelwise.types import LabelSpace
 

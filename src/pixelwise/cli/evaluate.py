@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pixelwise.cli.inputs import parse_range, split_words
 from pixelwise.io.outputs import check_file, make_folder
+from pixelwise.listener import tell_each
 
 
 def evaluate(
@@ -48,7 +49,10 @@ def evaluate(
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write report.html with pictures into this folder.")
+        Path | None,
+        typer.Option(
+            "--report", metavar="DIR", help="Write report.html, and full sizes of its pictures, into this folder."
+        ),
     ] = None,
 ) -> None:
     """Score a model on pictures with masks or objects, each at its own size.
@@ -100,12 +104,17 @@ def evaluate(
         command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
         given = (("--split", split), ("--tta", tta), ("--value-range", value_range))
         options = "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
-        write_report(
-            report / "report.html",
-            title=f"{model.stem if model.is_file() else model.resolve().name} on {scored.source.root.resolve().name}",
-            evaluation=evaluation,
-            examples=scored.judged.examples(evaluation),
-            notes=(f"Scored: {scored.chosen}.",),
-            commands=(command + options,),
-        )
+        examples, stamps = scored.judged.examples(evaluation), scored.judged.stamps(evaluation)
+        total = len(examples) + len(stamps)
+        with terminal.progress("drawing", total) as progress:
+            write_report(
+                report / "report.html",
+                title=f"{model.stem if model.is_file() else model.resolve().name} on "
+                f"{scored.source.root.resolve().name}",
+                evaluation=evaluation,
+                examples=tell_each(examples, progress, total),
+                stamps=tell_each(stamps, progress, total, done=len(examples)),
+                notes=(f"Scored: {scored.chosen}.",),
+                commands=(command + options,),
+            )
         terminal.say(f"\nreport: {report / 'report.html'}")

@@ -53,23 +53,84 @@
     });
   });
 
-  // Searching: what is not found is hidden, and so are headings with nothing below them.
-  all("[data-searches]").forEach((input) => {
-    const set = all(`[data-set="${input.dataset.searches}"]`);
-    const output = document.querySelector(`[data-counts="${input.dataset.searches}"]`);
-    const search = () => {
-      const wanted = input.value.trim().toLowerCase();
-      let found = 0;
+  // Searching: what is not found is hidden, and so are headings with nothing below them. All fields search alike.
+  const fields = all("[data-searches]");
+  const search = (text) => {
+    const wanted = text.trim().toLowerCase();
+    fields.forEach((field) => {
+      const set = all(`[data-set="${field.dataset.searches}"]`);
       set.forEach((one) => {
         one.hidden = !one.dataset.name.toLowerCase().includes(wanted);
-        found += !one.hidden;
       });
-      all("[data-group]").forEach((group) => {
-        group.hidden = wanted !== "" && all("[data-set]", group).every((one) => one.hidden);
-      });
-      output.textContent = wanted ? `${found} of ${set.length}` : "";
+      const found = set.filter((one) => !one.hidden).length;
+      const output = document.querySelector(`[data-counts="${field.dataset.searches}"]`);
+      output.textContent = wanted ? `${found} of ${set.length} ${field.dataset.searches}` : "";
+      field.value = text;
+    });
+    all("[data-group]").forEach((group) => {
+      group.hidden = all("[data-set]", group).every((one) => one.hidden);
+    });
+  };
+  fields.forEach((field) => field.addEventListener("input", () => search(field.value)));
+  const before = fields.find((field) => field.value); // the browser keeps what was typed when the page is opened again
+  if (before) search(before.value);
+
+  // The viewer: the views of one picture in full size, at the same place and zoom, so that they can be compared.
+  const viewer = document.querySelector(".viewer");
+  const [stage, image] = [viewer.querySelector(".stage"), viewer.querySelector("img")];
+  let [links, at] = [[], 0];
+  const show = (place) => {
+    at = (place + links.length) % links.length;
+    const link = links[at];
+    const small = link.querySelector("img");
+    const [left, top] = [stage.scrollLeft, stage.scrollTop];
+    image.onerror = () => {
+      image.onerror = null;
+      image.src = small.src; // the folder of full sizes is not there
     };
-    input.addEventListener("input", search);
-    if (input.value) search();
+    image.onload = () => stage.scrollTo(left, top);
+    image.src = link.href;
+    image.alt = small.alt;
+    viewer.querySelector(".where").textContent = link.closest("figure").dataset.name;
+    viewer.querySelector(".what").textContent = `${link.dataset.title} (${at + 1} of ${links.length})`;
+    viewer.querySelector(".file").href = link.href;
+  };
+  const zoom = (on, across = 0.5, down = 0.5) => {
+    // Every pixel of the file is seen, and small pictures are at least twice as large as they were.
+    const fit = Math.min(stage.clientWidth / image.naturalWidth, stage.clientHeight / image.naturalHeight);
+    stage.classList.toggle("zoomed", on);
+    image.style.width = on ? `${image.naturalWidth * Math.max(1, 2 * fit)}px` : "";
+    viewer.querySelector("[data-do=zoom]").textContent = on ? "Fit" : "Zoom";
+    stage.scrollTo(across * stage.scrollWidth - stage.clientWidth / 2, down * stage.scrollHeight - stage.clientHeight / 2);
+  };
+  const act = {
+    back: () => show(at - 1),
+    on: () => show(at + 1),
+    zoom: () => zoom(!stage.classList.contains("zoomed")),
+    close: () => viewer.close(),
+  };
+  all("a.view").forEach((link) => {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // as any link
+      event.preventDefault();
+      links = all("a.view", link.closest("figure"));
+      viewer.showModal();
+      zoom(false);
+      show(links.indexOf(link));
+    });
+  });
+  all("[data-do]", viewer).forEach((button) => button.addEventListener("click", act[button.dataset.do]));
+  image.addEventListener("click", (event) => {
+    const box = image.getBoundingClientRect();
+    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    zoom(!stage.classList.contains("zoomed"), across, down);
+  });
+  stage.addEventListener("click", (event) => event.target === stage && viewer.close());
+  viewer.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") act.back();
+    else if (event.key === "ArrowRight") act.on();
+    else if (event.key === "z") act.zoom();
+    else return;
+    event.preventDefault();
   });
 })();

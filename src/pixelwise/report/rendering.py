@@ -36,8 +36,10 @@ def environment() -> jinja2.Environment:
         "counted": counted,
         "css": _css,
         "figure": _figure,
+        "heading": _heading,
         "interval": describe_interval,
         "percent": _percent,
+        "jpeg": _jpeg_uri,
         "picture": _data_uri,
         "sort_key": _sort_key,
         "width": _width,
@@ -85,6 +87,11 @@ def _compact(count: int) -> str:
     return str(count)
 
 
+def _heading(name: str) -> str:
+    """Write a name with a capital letter, unless it is a term such as mIoU that is written otherwise."""
+    return name if name[1:2].isupper() else name[:1].upper() + name[1:]
+
+
 def _sort_key(value: str | float) -> str:
     """Give what a column is sorted by in the page; undefined ratios, which come last, are empty."""
     if isinstance(value, str):
@@ -115,4 +122,8 @@ def _data_uri(pixels: NDArray[np.uint8]) -> str:
     jpeg = io.BytesIO()
     # Not with `optimize`: Pillow then reserves only one byte per pixel, and saving fails for noisy pictures.
     Image.fromarray(pixels).save(jpeg, "JPEG", quality=85, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
+    return _jpeg_uri(jpeg.getvalue())
+
+
+def _jpeg_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

@@ -11,7 +11,7 @@ from pixelwise.card import TrainingSummary
 from pixelwise.data.source import DataSource
 from pixelwise.inference import Predictor
 from pixelwise.io.atomic import write_json
-from pixelwise.listener import Listener, Silent
+from pixelwise.listener import Listener, Silent, tell_each
 from pixelwise.models import load_model, save_model
 from pixelwise.report import write_report
 from pixelwise.runs.calibration import calibrate
@@ -83,21 +83,23 @@ def finish(
     for remark in wrong:
         listener.warn(remark)
     chosen = "the best weights" if evaluation.objects is None else "the best weights and what counts as an object"
-    write_report(
-        run.report_file,
-        title=f"{settings.model} on {source.root.resolve().name}",
-        evaluation=evaluation,
-        examples=calibration.judged.examples(evaluation),
-        history=history,
-        settings=settings.rows(),
-        notes=(
-            f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",
-            *wrong,
-            *schedule.sentences(),
-            *(f"The data changed while the run was stopped: {change}." for change in accepted_changes(run)),
-        ),
-        commands=commands,
-    )
+    examples = calibration.judged.examples(evaluation)
+    with listener.progress("drawing", len(examples)) as progress:
+        write_report(
+            run.report_file,
+            title=f"{settings.model} on {source.root.resolve().name}",
+            evaluation=evaluation,
+            examples=tell_each(examples, progress, len(examples)),
+            history=history,
+            settings=settings.rows(),
+            notes=(
+                f"Scored on the {counted(len(pairs), 'validation picture')}, which chose {chosen} but taught none.",
+                *wrong,
+                *schedule.sentences(),
+                *(f"The data changed while the run was stopped: {change}." for change in accepted_changes(run)),
+            ),
+            commands=commands,
+        )
     write_json(run.scores_file, evaluation.to_dict())
     return Run(run, settings, evaluation)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pixelwise.metrics.intervals import Intervals
@@ -29,6 +30,8 @@ class Evaluation:
         objects: the scores of objects, where these were scored.
         details: the scores of pixels that need more than confusion counts, where these were computed.
         intervals: the intervals of the figures over pictures.
+        class_ranking: class -> rows of ``pictures`` from the one with the most errors in the class to the one with the
+            fewest, without those that have none.
     """
 
     headline: Figure
@@ -42,6 +45,7 @@ class Evaluation:
     objects: ObjectScores | None = None
     details: PixelDetails | None = None
     intervals: Intervals | None = None
+    class_ranking: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def ranked(self) -> list[str]:
         """Ids of the pictures from the worst to the best."""

@@ -13,13 +13,19 @@ from pixelwise.types import Color
 EXAMPLE_SIDE = 640
 """Longer side in pixels that larger pictures are reduced to."""
 
+FULL_SIDE = 4096
+"""The same for pictures that are drawn in their full size."""
+
+SMALL_SIDE = 160
+"""The same for pictures in a list."""
+
 WRONG_COLOR: Color = (229, 57, 53)
 """Colour of wrongly labelled pixels and of predicted objects that match no annotated object."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A picture beside its truth and its prediction, at the size it is shown; all four are uint8 (H, W, 3).
+    """A picture beside its truth and its prediction, at the size it is shown; all views are uint8 (H, W, 3).
 
     Args:
         id: the picture's path relative to its data set.
@@ -30,6 +36,7 @@ class Example:
         prediction: what was predicted painted over it.
         errors: the picture in grey, with errors in the colours of ``key``.
         key: what the colours of ``errors`` mean.
+        confidence: the probability of the label of each pixel, the darker the more probable; None where it is unknown.
     """
 
     id: str
@@ -40,6 +47,7 @@ class Example:
     prediction: NDArray[np.uint8]
     errors: NDArray[np.uint8]
     key: tuple[tuple[str, Color], ...] = ()
+    confidence: NDArray[np.uint8] | None = None
 
 
 def pale(image: NDArray[np.uint8], weight: float) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,8 +12,9 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.instances import ObjectRule
 from pixelwise.io.ahead import read_ahead
 from pixelwise.listener import Progress
+from pixelwise.scoring.choosing import Chosen, choose_examples
 from pixelwise.scoring.evaluation import Evaluation
-from pixelwise.scoring.example import Example
+from pixelwise.scoring.example import EXAMPLE_SIDE, FULL_SIDE, SMALL_SIDE, Example
 from pixelwise.scoring.object_judge import ObjectJudge
 from pixelwise.scoring.pixel_judge import PixelJudge
 from pixelwise.types import LabelSpace
@@ -48,8 +49,24 @@ class Judge(Protocol[ReadingT, ComparedT]):
         """Score the set."""
         ...
 
-    def draw(self, pair: Pair, compared: ComparedT, *, group: str) -> Example:
-        """Draw a picture beside its annotation, its prediction and the errors."""
+    def draw(
+        self,
+        pair: Pair,
+        compared: ComparedT,
+        *,
+        group: str = "",
+        focus: int | None = None,
+        longest: int = EXAMPLE_SIDE,
+    ) -> Example:
+        """Draw a picture beside its annotation, its prediction and the errors.
+
+        Args:
+            pair: the picture.
+            compared: its comparison.
+            group: heading that it stands under.
+            focus: the class whose errors are drawn; None: all errors.
+            longest: longer side in pixels that larger pictures are reduced to.
+        """
         ...
 
 
@@ -75,21 +92,38 @@ class Judged(Generic[ReadingT, ComparedT]):
         """Score the set."""
         return self.judge.summarise(self.compared)
 
-    def examples(self, evaluation: Evaluation, *, each: int = 2) -> tuple[Example, ...]:
-        """Draw the worst, the median and the best pictures of the set, ``each`` of every group, none twice."""
-        return tuple(
-            self.judge.draw(self.pairs[place], self.compared[place], group=group)
-            for group, places in choose_ends_and_middle(evaluation.ranking, each)
-            for place in places
-        )
+    def examples(self, evaluation: Evaluation, *, each: int = 2) -> Drawings:
+        """Draw pictures of the set at up to 4096 pixels a side; see :func:`choose_examples`."""
+        return Drawings(self, choose_examples(evaluation, each=each), FULL_SIDE)
+
+    def stamps(self, evaluation: Evaluation, *, most: int = 500) -> Drawings:
+        """Draw the worst pictures of the set, at most ``most``, at the size of a stamp, the worst first."""
+        return Drawings(self, [Chosen(place) for place in evaluation.ranking[:most]], SMALL_SIDE)
 
 
-def choose_ends_and_middle(ranking: Sequence[int], each: int) -> list[tuple[str, Sequence[int]]]:
-    """Take pictures from both ends and the middle of a ranking, none twice, with the headings of their groups."""
-    if len(ranking) <= 3 * each:
-        return [("All pictures, from the worst to the best", ranking)]
-    middle = (len(ranking) - each) // 2
-    return [("Worst", ranking[:each]), ("Median", ranking[middle : middle + each]), ("Best", ranking[-each:][::-1])]
+@dataclass(frozen=True, eq=False)
+class Drawings:
+    """Pictures of a set that are drawn one by one while they are iterated over.
+
+    Args:
+        judged: the set.
+        chosen: the pictures.
+        longest: longer side in pixels that larger pictures are reduced to.
+    """
+
+    judged: Judged[Any, Any]
+    chosen: Sequence[Chosen]
+    longest: int
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __iter__(self) -> Iterator[Example]:
+        judge, pairs, compared = self.judged.judge, self.judged.pairs, self.judged.compared
+        for one in self.chosen:
+            yield judge.draw(
+                pairs[one.place], compared[one.place], group=one.group, focus=one.focus, longest=self.longest
+            )
 
 
 def judge_for(

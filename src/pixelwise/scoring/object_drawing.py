@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,10 +13,9 @@ from pixelwise.inference.drawing.object_overlay import overlay_objects
 from pixelwise.instances import BoxMask, Instances
 from pixelwise.metrics.matching import Match, match_objects
 from pixelwise.scoring.example import EXAMPLE_SIDE, WRONG_COLOR, Example, pale, reduced_size
+from pixelwise.scoring.pixel_drawing import FOUND_COLOR, MISSED_COLOR, paint_confidence
 from pixelwise.types import Color, LabelSpace
 
-FOUND_COLOR: Color = (30, 142, 80)
-MISSED_COLOR: Color = (37, 99, 201)
 CROWD_COLOR: Color = (130, 130, 136)
 OBJECT_LEGEND = (("found", FOUND_COLOR), ("missed", MISSED_COLOR), ("wrong", WRONG_COLOR))
 
@@ -30,6 +30,9 @@ def draw_objects(
     threshold: float = 0.5,
     caption: str = "",
     group: str = "",
+    focus: int | None = None,
+    longest: int = EXAMPLE_SIDE,
+    confidence: NDArray[np.floating[Any]] | None = None,
 ) -> Example:
     """Draw a picture with its objects.
 
@@ -42,15 +45,22 @@ def draw_objects(
         threshold: the least score of a predicted object that is drawn.
         caption: figures to print below.
         group: heading that it stands under.
+        focus: the class whose objects are drawn; None: those of all classes.
+        longest: longer side in pixels that larger pictures are reduced to.
+        confidence: (h, w), the probability of the label of each pixel, for a network that gives these.
     """
     accepted = prediction if prediction.scores is None else prediction[prediction.scores >= threshold]
+    if focus is not None:
+        truth, accepted = truth[truth.labels == focus], accepted[accepted.labels == focus]
     match = match_objects(truth, accepted, threshold=threshold)
     views = [image] + [
         overlay_objects(image, objects, label_space, alpha=0.55, numbers=False) for objects in (truth, accepted)
     ]
     views.append(paint_match(image, truth, accepted, match))
-    picture, annotated, predicted, verdict = (_reduced(view) for view in views)
-    return Example(id, caption, group, picture, annotated, predicted, verdict, OBJECT_LEGEND)
+    picture, annotated, predicted, verdict = (_reduced(view, longest) for view in views)
+    size = (picture.shape[0], picture.shape[1])
+    doubts = None if confidence is None else paint_confidence(confidence, size)
+    return Example(id, caption, group, picture, annotated, predicted, verdict, OBJECT_LEGEND, doubts)
 
 
 def paint_match(image: NDArray[np.uint8], truth: Instances, prediction: Instances, match: Match) -> NDArray[np.uint8]:
@@ -103,6 +113,6 @@ def _paint(painted: NDArray[np.uint8], mask: BoxMask, color: Color, strength: fl
     window[edge] = color
 
 
-def _reduced(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    size = reduced_size((view.shape[0], view.shape[1]))
+def _reduced(view: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    size = reduced_size((view.shape[0], view.shape[1]), longest)
     return view if size is None else np.asarray(cv2.resize(view, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)

@@ -30,8 +30,8 @@ from pixelwise.metrics.pixel_details import PictureDetails, PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.scoring.evaluation import Evaluation
-from pixelwise.scoring.example import Example
-from pixelwise.scoring.keeping import Budget
+from pixelwise.scoring.example import EXAMPLE_SIDE, Example
+from pixelwise.scoring.keeping import Budget, PackedConfidence
 from pixelwise.scoring.object_drawing import draw_objects
 from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
 from pixelwise.types import LabelSpace, object_space
@@ -51,6 +51,7 @@ class ObjectComparison:
         pixels: int64 (K, K), classes of the pixels by ``[target, prediction]``, where these are known of both.
         found: the prediction, if it was kept.
         details: what the scores of pixels need besides counts, where the pixels are known.
+        confidence: the probabilities of the labels, where they are known and were kept.
     """
 
     id: str
@@ -59,6 +60,7 @@ class ObjectComparison:
     pixels: NDArray[np.int64] | None = None
     found: Instances | None = None
     details: PictureDetails | None = None
+    confidence: PackedConfidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,7 @@ class ObjectJudge:
         """Find the objects of the picture and compare them with the annotated ones."""
         truth, prediction = reading.truth, self._predict(reading.decoded)
         found = prediction.every_object()
-        pixels = details = None
+        pixels = details = confidence = None
         if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
             target = ignoring(paint_classes(truth, prediction.label_space), prediction.valid, prediction.label_space)
             pixels = count_labels(target, prediction.labels, prediction.label_space)
@@ -135,6 +137,7 @@ class ObjectJudge:
             pixels,
             self._budget.objects(found),
             details,
+            self._budget.confidence(confidence),
         )
 
     def settled(self, compared: Sequence[ObjectComparison]) -> ObjectJudge:
@@ -163,11 +166,13 @@ class ObjectJudge:
             PictureObjects.of(
                 picture.id,
                 picture.size,
-                picture.objects,
-                match_compared(picture.objects.without_small(self.rule.min_area), threshold=self.rule.score),
+                objects,
+                match_compared(objects, threshold=self.rule.score),
                 Scores.from_counts(counts[place], self.predictor.label_space).miou if known else math.nan,
+                len(self.object_space),
             )
             for place, picture in enumerate(compared)
+            for objects in (picture.objects.without_small(self.rule.min_area),)
         )
         space = self.predictor.label_space
         detailed = [picture.details for picture in compared if picture.details is not None]
@@ -180,12 +185,20 @@ class ObjectJudge:
             intervals = replace(of_pixels, figures={**of_pixels.figures, **found})
         return object_evaluation(scores, alone, self.object_space, pixels, details, intervals)
 
-    def draw(self, pair: Pair, compared: ObjectComparison, *, group: str) -> Example:
-        """Draw a picture beside its annotated objects, its predicted objects, and the outcome of each."""
+    def draw(
+        self,
+        pair: Pair,
+        compared: ObjectComparison,
+        *,
+        group: str = "",
+        focus: int | None = None,
+        longest: int = EXAMPLE_SIDE,
+    ) -> Example:
+        """Draw a picture beside its annotated and its predicted objects, and the outcome of each; as the protocol."""
         reading = self.read(pair)
+        confidence = None if compared.confidence is None else compared.confidence.unpack()
         found = self._predict(reading.decoded).every_object() if compared.found is None else compared.found
-        match = match_compared(compared.objects.without_small(self.rule.min_area), threshold=self.rule.score)
-        counted = f"{len(match.found)} found · {len(match.missed)} missed · {len(match.wrong)} wrong"
+        objects = compared.objects.without_small(self.rule.min_area)
         return draw_objects(
             pair.id,
             as_rgb(reading.decoded.image),
@@ -193,9 +206,24 @@ class ObjectJudge:
             found[found.areas >= self.rule.min_area] if self.rule.min_area else found,
             self.object_space,
             threshold=self.rule.score,
-            caption=f"TP / (TP + FP + FN) {match.score:.3f} · {counted}",
+            caption=self._describe(objects, focus),
             group=group,
+            focus=focus,
+            longest=longest,
+            confidence=confidence,
         )
+
+    def _describe(self, objects: Compared, focus: int | None) -> str:
+        """Put the outcomes of the objects of a picture, or of one class on it, into words."""
+        match = match_compared(objects, threshold=self.rule.score)
+        if focus is None:
+            found, missed, wrong = len(match.found), len(match.missed), len(match.wrong)
+            score = f"TP / (TP + FP + FN) {match.score:.3f} · "
+        else:
+            labels, predicted, score = objects.labels, objects.predicted, f"{self.object_space.names[focus]}: "
+            found = int((labels[match.found[:, 0]] == focus).sum())
+            missed, wrong = int((labels[match.missed] == focus).sum()), int((predicted[match.wrong] == focus).sum())
+        return f"{score}{found} found · {missed} missed · {wrong} wrong"
 
     def _predict(self, decoded: DecodedPicture) -> Prediction:
         """Predict a picture with scores for its objects: those of parts of classes come from probabilities."""

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pixelwise.instances import Size
 from pixelwise.metrics.bootstrap import Interval
 from pixelwise.metrics.compared import Compared
@@ -15,6 +17,7 @@ from pixelwise.metrics.objects import ObjectScores
 from pixelwise.metrics.pixel_details import PixelDetails
 from pixelwise.metrics.scores import Scores
 from pixelwise.scoring.evaluation import Evaluation
+from pixelwise.scoring.pixel_tables import rank_errors
 from pixelwise.scoring.tables import Column, Figure, Row, ScoreTable
 from pixelwise.types import LabelSpace
 
@@ -32,6 +35,7 @@ class PictureObjects:
         fn: objects missed.
         mean_iou: the mean IoU of the objects found; NaN where there are none.
         miou: mean IoU of the classes of pixels; NaN for a network that finds objects.
+        class_errors: (K,) objects of each class that were missed, and predictions of it that are wrong.
     """
 
     id: str
@@ -42,13 +46,16 @@ class PictureObjects:
     fn: int
     mean_iou: float
     miou: float = math.nan
+    class_errors: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, id: str, size: Size, compared: Compared, match: Match, miou: float) -> PictureObjects:
-        """Count the outcomes of the objects of a picture."""
+    def of(cls, id: str, size: Size, compared: Compared, match: Match, miou: float, classes: int) -> PictureObjects:
+        """Count the outcomes of the objects of a picture, where ``match`` is that of ``compared``."""
         tp, fp, fn = len(match.found), len(match.wrong), len(match.missed)
         mean_iou = float(match.ious.mean()) if tp else math.nan
-        return cls(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou)
+        errors = np.bincount(compared.labels[match.missed], minlength=classes)
+        errors += np.bincount(compared.predicted[match.wrong], minlength=classes)
+        return cls(id, size, int((~compared.crowd).sum()), tp, fp, fn, mean_iou, miou, tuple(errors.tolist()))
 
     @property
     def score(self) -> float:
@@ -91,7 +98,16 @@ def object_evaluation(
         objects=scores,
         details=details,
         intervals=intervals,
+        class_ranking=_class_ranking(pictures, label_space),
     )
+
+
+def _class_ranking(pictures: Sequence[PictureObjects], label_space: LabelSpace) -> dict[str, tuple[int, ...]]:
+    """Rank the pictures of each class by its errors; one class alone is ranked as the pictures are."""
+    if len(label_space) < 2 or not all(picture.class_errors for picture in pictures):
+        return {}
+    errors = np.array([picture.class_errors for picture in pictures]).reshape(-1, len(label_space))  # (N, K)
+    return {name: rank_errors(errors[:, index]) for index, name in enumerate(label_space.names)}
 
 
 def _ratios(scores: ObjectScores, pixels: Scores | None, between: Mapping[str, Interval]) -> tuple[Figure, ...]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pixelwise.instances import Size
 from pixelwise.metrics.pixel_details import PictureDetails
-from pixelwise.scoring.keeping import PackedLabels
+from pixelwise.scoring.keeping import PackedConfidence, PackedLabels
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,7 @@ class PixelComparison:
         counts: int64 (K, K), pixels by ``[target, prediction]``.
         labels: the predicted labels, if they were kept.
         details: what needs more than counts, if it was computed.
+        confidence: the probabilities of the labels, if they were kept.
     """
 
     id: str
@@ -29,3 +30,4 @@ class PixelComparison:
     counts: NDArray[np.int64]
     labels: PackedLabels | None = None
     details: PictureDetails | None = None
+    confidence: PackedConfidence | None = None

@@ -20,12 +20,13 @@ from pixelwise.metrics.scores import Scores
 from pixelwise.ops.counting import count_labels
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.scoring.evaluation import Evaluation
-from pixelwise.scoring.example import Example
-from pixelwise.scoring.keeping import Budget
+from pixelwise.scoring.example import EXAMPLE_SIDE, Example
+from pixelwise.scoring.keeping import Budget, PackedConfidence
 from pixelwise.scoring.pixel_comparison import PixelComparison
 from pixelwise.scoring.pixel_drawing import draw_pixels
 from pixelwise.scoring.pixel_tables import pixel_evaluation
 from pixelwise.types import LabelSpace, Sample
+from pixelwise.words import counted
 
 
 class PixelJudge:
@@ -66,6 +67,7 @@ class PixelJudge:
             count_labels(reading.mask, labels, self.label_space),
             self._budget.labels(labels),
             PictureDetails.of(reading.mask, labels, self.label_space, prediction.confidence),
+            self._budget.confidence(prediction.confidence),
         )
 
     def settled(self, compared: Sequence[PixelComparison]) -> PixelJudge:
@@ -81,19 +83,53 @@ class PixelJudge:
         )
         return pixel_evaluation(scores, compared, self.label_space)
 
-    def draw(self, pair: Pair, compared: PixelComparison, *, group: str) -> Example:
-        """Draw a picture beside its mask, its labels, and the pixels where the two differ."""
+    def draw(
+        self,
+        pair: Pair,
+        compared: PixelComparison,
+        *,
+        group: str = "",
+        focus: int | None = None,
+        longest: int = EXAMPLE_SIDE,
+    ) -> Example:
+        """Draw a picture beside its mask, its labels, and the pixels where the two differ; see :meth:`Judge.draw`."""
         sample = self.read(pair)
         assert sample.mask is not None
-        labels = self._label(sample) if compared.labels is None else compared.labels.unpack()
-        scores = Scores.from_counts(compared.counts, self.label_space)
-        caption = f"mIoU {scores.miou:.3f} · pixel accuracy {scores.pixel_accuracy:.3f}"
+        labels, confidence = self._label(sample, compared)
         return draw_pixels(
-            pair.id, as_rgb(sample.image), sample.mask, labels, self.label_space, caption=caption, group=group
+            pair.id,
+            as_rgb(sample.image),
+            sample.mask,
+            labels,
+            self.label_space,
+            caption=describe_picture(compared.counts, self.label_space, focus),
+            group=group,
+            longest=longest,
+            focus=focus,
+            confidence=None if confidence is None else confidence.unpack(),
         )
 
-    def _label(self, sample: Sample) -> NDArray[np.integer]:
-        return self.predictor(DecodedPicture(sample.image)).labels
+    def _label(self, sample: Sample, compared: PixelComparison) -> tuple[NDArray[np.integer], PackedConfidence | None]:
+        """Give the labels and their probabilities, again if they were not kept."""
+        known = compared.details is not None and compared.details.reliability is not None
+        if compared.labels is not None and (compared.confidence is not None or not known):
+            return compared.labels.unpack(), compared.confidence
+        prediction = self.predictor(DecodedPicture(sample.image), confidence=known)
+        sure = prediction.confidence
+        return prediction.labels, None if sure is None else PackedConfidence.of(sure)
+
+
+def describe_picture(counts: NDArray[np.int64], label_space: LabelSpace, focus: int | None = None) -> str:
+    """Put the figures of a picture, or of one class on it, into words."""
+    scores = Scores.from_counts(counts, label_space)
+    if focus is None:
+        return f"mIoU {scores.miou:.3f} · pixel accuracy {scores.pixel_accuracy:.3f}"
+    found = int(counts[focus, focus])
+    missed, wrong = int(counts[focus].sum()) - found, int(counts[:, focus].sum()) - found
+    return (
+        f"IoU of {label_space.names[focus]} {scores.class_iou[focus]:.3f} · {counted(missed, 'pixel')} missed · "
+        f"{wrong:,} taken for it"
+    )
 
 
 def read_pair(pair: Pair, label_space: LabelSpace, preprocessing: Preprocessing) -> Sample:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.metrics.intervals import Intervals, pixel_intervals
 from pixelwise.metrics.pixel_details import PixelDetails
@@ -77,7 +81,23 @@ def pixel_evaluation(scores: Scores, compared: Sequence[PixelComparison], label_
         pixels=scores,
         details=details,
         intervals=intervals if compared else None,
+        class_ranking=_class_ranking(compared, label_space),
     )
+
+
+def _class_ranking(compared: Sequence[PixelComparison], label_space: LabelSpace) -> dict[str, tuple[int, ...]]:
+    """Rank the pictures of each class by the pixels of it that were missed or wrongly taken for it."""
+    if not compared:
+        return {}
+    counts = np.stack([picture.counts for picture in compared])  # (N, K, K)
+    errors = counts.sum(1) + counts.sum(2) - 2 * np.diagonal(counts, axis1=1, axis2=2)  # (N, K)
+    return {name: rank_errors(errors[:, index]) for index, name in enumerate(label_space.names)}
+
+
+def rank_errors(errors: NDArray[np.integer[Any]]) -> tuple[int, ...]:
+    """Give the numbers of the pictures that have errors, those with the most first."""
+    order = np.argsort(-errors, kind="stable")
+    return tuple(order[errors[order] > 0].tolist())
 
 
 def detail_figures(details: PixelDetails | None, intervals: Intervals) -> tuple[Figure, ...]:
