@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "inference": GROUND | {"ops", "io", "nn", "detection", "models"},
     "scoring": GROUND | {"ops", "io", "models", "data", "metrics", "inference"},
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "scoring"},
-    "runs": GROUND | {"ops", "io", "models", "data", "metrics", "training", "inference", "scoring", "report"},
+    "runs": GROUND
+    | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pixelwise import __version__
+from pixelwise.cli.compare import compare
 from pixelwise.cli.demo import demo
 from pixelwise.cli.doctor import doctor
 from pixelwise.cli.evaluate import evaluate
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, doctor, train, evaluate, predict, models, inspect):
+for verb in (demo, doctor, train, evaluate, compare, predict, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

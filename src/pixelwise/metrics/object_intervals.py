@@ -35,6 +35,25 @@ def object_intervals(
     """
     if len(pictures) < 2:
         return {}
+    figures = resample_objects(pictures, scores, resamples=resamples, seed=seed)
+    ends = percentile_intervals(np.stack(list(figures.values()), 1)).tolist()
+    return {name: (low, high) for name, (low, high) in zip(figures, ends, strict=True) if not math.isnan(low)}
+
+
+def resample_objects(
+    pictures: Sequence[Compared], scores: ObjectScores, *, resamples: int = OBJECT_RESAMPLES, seed: int = 0
+) -> dict[str, Floats]:
+    """Compute AP, TP / (TP + FP + FN) and PQ on drawn sets of pictures.
+
+    Args:
+        pictures: the pictures that were scored; at least one.
+        scores: their scores, whose rule of what counts applies here as well.
+        resamples: how many sets are drawn.
+        seed: of the draws.
+
+    Returns:
+        Name of a figure in JSON -> its values on the drawn sets (``resamples``,).
+    """
     classes = len(scores.names)
     pictures = [picture.without_small(scores.counted.min_area) for picture in pictures]
     kinds: dict[str, IouType] = {"box_": "box"}
@@ -50,9 +69,33 @@ def object_intervals(
     if scores.overlap == "box":
         figures |= {name: figures[f"box_{name}"] for name in ("ap", "ap50", "ap75")}
     (counted,) = resample([count_sums(pictures, classes, scores.counted.score)], resamples=resamples, seed=seed)
-    figures |= {"ap50_tp_fp_fn": counted[:, 0], "pq": counted[:, 1]}
-    ends = percentile_intervals(np.stack(list(figures.values()), 1)).tolist()
-    return {name: (low, high) for name, (low, high) in zip(figures, ends, strict=True) if not math.isnan(low)}
+    return figures | {"ap50_tp_fp_fn": counted[:, 0], "pq": counted[:, 1]}
+
+
+def resample_class_ap(
+    pictures: Sequence[Compared],
+    scores: ObjectScores,
+    kind: IouType,
+    *,
+    resamples: int = OBJECT_RESAMPLES,
+    seed: int = 0,
+) -> list[Floats]:
+    """Compute the AP of each class on drawn sets of pictures; see :func:`resample_objects`.
+
+    Args:
+        pictures: the pictures that were scored; at least one.
+        scores: their scores.
+        kind: what is compared.
+        resamples: how many sets are drawn.
+        seed: of the draws.
+
+    Returns:
+        For each class, its AP on the drawn sets (``resamples``,); NaN where none of its objects was drawn.
+    """
+    pictures = [picture.without_small(scores.counted.min_area) for picture in pictures]
+    weights = np.concatenate(list(draw_weights(len(pictures), resamples=resamples, seed=seed)))
+    rankings = rank(pictures, len(scores.names), kind, max_detections=scores.max_detections)
+    return [ranking.precision(weights).mean(1) for ranking in rankings]
 
 
 def count_sums(pictures: Sequence[Compared], classes: int, threshold: float) -> Summed:

@@ -34,7 +34,7 @@ from pixelwise.scoring.example import EXAMPLE_SIDE, Example
 from pixelwise.scoring.keeping import Budget, PackedConfidence
 from pixelwise.scoring.object_drawing import draw_objects
 from pixelwise.scoring.object_tables import PictureObjects, object_evaluation
-from pixelwise.types import LabelSpace, object_space
+from pixelwise.types import LabelArray, LabelSpace, object_space
 
 COCO_DETECTIONS = 100
 """The predictions per class and picture that AP counts, as COCO does; all of them, where a picture has more."""
@@ -82,12 +82,16 @@ class ObjectJudge:
         predictor: the model.
         label_space: what the labels of the annotated objects mean; a background in it is none of their classes.
         rule: what counts as an object, in TP, FP, FN and PQ; None: what the model counts.
+        paint: whether the classes of pixels of a network that finds objects are scored, too: what it counts as objects
+            is painted as annotated objects are, see :func:`pixelwise.data.targets.paint_classes`.
 
     Raises:
         SettingError: the label space has other classes than the model.
     """
 
-    def __init__(self, predictor: Predictor, label_space: LabelSpace, *, rule: ObjectRule | None = None) -> None:
+    def __init__(
+        self, predictor: Predictor, label_space: LabelSpace, *, rule: ObjectRule | None = None, paint: bool = False
+    ) -> None:
         self.object_space = object_space(label_space)
         known = object_space(predictor.label_space)
         if self.object_space.names != known.names:
@@ -98,6 +102,7 @@ class ObjectJudge:
         self.predictor = predictor
         self.label_space = label_space
         self.rule = predictor.rule if rule is None else rule
+        self.paint = paint
         self._budget = Budget()
 
     def read(self, pair: Pair) -> AnnotatedPicture:
@@ -124,12 +129,13 @@ class ObjectJudge:
         truth, prediction = reading.truth, self._predict(reading.decoded)
         found = prediction.every_object()
         pixels = details = confidence = None
-        if not self.predictor.finds_objects and prediction.label_space.background is not None and has_masks(truth):
+        labels = self._classes_of_pixels(prediction) if has_masks(truth) else None
+        if labels is not None:
             target = ignoring(paint_classes(truth, prediction.label_space), prediction.valid, prediction.label_space)
-            pixels = count_labels(target, prediction.labels, prediction.label_space)
+            pixels = count_labels(target, labels, prediction.label_space)
             softmax = prediction.probabilities
             confidence = None if softmax is None else softmax.max(0)
-            details = PictureDetails.of(target, prediction.labels, prediction.label_space, confidence)
+            details = PictureDetails.of(target, labels, prediction.label_space, confidence)
         return ObjectComparison(
             reading.id,
             (truth.size[0], truth.size[1]),
@@ -147,7 +153,7 @@ class ObjectJudge:
             rule = replace(self.rule, score=choose_score(objects, self.rule.score))
         else:  # objects that are parts of classes are chosen by their area
             rule = replace(self.rule, min_area=choose_min_area(objects, self.rule.min_area))
-        return ObjectJudge(self.predictor, self.label_space, rule=rule)
+        return ObjectJudge(self.predictor, self.label_space, rule=rule, paint=self.paint)
 
     def summarise(self, compared: Sequence[ObjectComparison]) -> Evaluation:
         """Score the set.
@@ -224,6 +230,16 @@ class ObjectJudge:
             found = int((labels[match.found[:, 0]] == focus).sum())
             missed, wrong = int((labels[match.missed] == focus).sum()), int((predicted[match.wrong] == focus).sum())
         return f"{score}{found} found · {missed} missed · {wrong} wrong"
+
+    def _classes_of_pixels(self, prediction: Prediction) -> LabelArray | None:
+        """Give the predicted class of every pixel (H, W); None where there is none to score."""
+        space = prediction.label_space
+        if space.background is None:
+            return None
+        if not self.predictor.finds_objects:
+            return prediction.labels
+        accepted = prediction.accepted
+        return paint_classes(accepted, space) if self.paint and has_masks(accepted) else None
 
     def _predict(self, decoded: DecodedPicture) -> Prediction:
         """Predict a picture with scores for its objects: those of parts of classes come from probabilities."""
