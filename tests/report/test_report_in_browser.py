@@ -53,7 +53,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         id = f"folder/picture {number:02d} #&?.png"
         compared.append(PixelComparison(id, (90, 120), counts, details=details))
         if number < 4:
-            group = "Worst" if number < 2 else "Best"
+            group = "Worst" if number < 3 else "lake: most errors"
             examples.append(draw_pixels(id, image, mask, labels, CLASSES, group=group, confidence=sure))
     scores = Scores.from_counts(sum(one.counts for one in compared), CLASSES, images=PICTURES)
     path = tmp_path_factory.mktemp("report") / "report.html"
@@ -124,9 +124,20 @@ def test_a_search_finds_by_part_of_a_name_in_pictures_and_list(page: Any) -> Non
     assert page.locator(".example:visible").count() == 1
     assert page.locator(".pictures tbody tr:visible").count() == 1
     assert texts(page, "[data-counts]") == ["1 of 4 drawn", f"1 of {PICTURES} listed"]
-    assert texts(page, "#pictures h3:visible") == ["Best"]
+    assert texts(page, "#pictures summary:visible") == ["lake: most errors"]
+    assert not page.locator("#pictures h3").is_visible()
     page.locator("[data-searches=listed]").fill("")
-    assert page.locator(".example:visible").count() == 4
+    assert page.locator(".example:visible").count() == 3
+
+
+def test_a_link_unfolds_the_pictures_of_a_class(page: Any) -> None:
+    folded = page.locator(".example").nth(3)
+    assert not folded.is_visible()
+    page.locator(".jump a", has_text="lake").click()
+    assert folded.is_visible()
+    page.locator("#pictures summary").click()
+    page.locator(".pictures a", has_text="picture 03").click()
+    assert folded.is_visible()
 
 
 def test_a_press_shows_the_full_size_and_keys_change_view_and_zoom(page: Any) -> None:
@@ -171,6 +182,7 @@ def test_without_javascript_everything_is_read_and_links_open(browser: Any, repo
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
+    page.locator("#pictures summary").click()
     assert page.locator(".example:visible").count() == 4
     assert page.locator(".pictures tbody tr").count() == PICTURES
     assert not page.locator("[data-searches=drawn]").is_visible()

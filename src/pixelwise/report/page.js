@@ -69,11 +69,23 @@
     });
     all("[data-group]").forEach((group) => {
       group.hidden = all("[data-set]", group).every((one) => one.hidden);
+      if ("open" in group) group.open = wanted !== "" && !group.hidden;
     });
   };
   fields.forEach((field) => field.addEventListener("input", () => search(field.value)));
   const before = fields.find((field) => field.value); // the browser keeps what was typed when the page is opened again
   if (before) search(before.value);
+
+  // A link to a picture or a group opens what it is folded into.
+  const unfold = () => {
+    const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const folded = wanted && wanted.closest("details");
+    if (!folded || folded.open) return;
+    folded.open = true;
+    wanted.scrollIntoView();
+  };
+  window.addEventListener("hashchange", unfold);
+  unfold();
 
   // The viewer: the views of one picture in full size, at the same place and zoom, so that they can be compared.
   const viewer = document.querySelector(".viewer");
