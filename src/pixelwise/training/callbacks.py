@@ -16,6 +16,11 @@ from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.task_parts import ScoringTask
 
 
+def completes_step(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether the weights changed after this batch, or it is one of several whose gradients are averaged first."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+
+
 class KeepBest(pl.Callback):
     """Save the model whenever its validation score is the best so far; the file appears whole or not at all.
 
@@ -72,6 +77,8 @@ class KeepState(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save when the interval is over; all processes save at the same step."""
+        if not completes_step(trainer, batch_idx):
+            return
         due = time.monotonic() - self._saved_at > self.every_seconds
         if trainer.world_size > 1:
             due = trainer.strategy.broadcast(due)
@@ -122,6 +129,8 @@ class StopGently(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop if a stop was asked for, on all processes at the same step."""
+        if not completes_step(trainer, batch_idx):
+            return
         asked = self.asked
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)

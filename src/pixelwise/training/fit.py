@@ -25,9 +25,10 @@ from pixelwise.training.catalogue import course_for, default_model
 from pixelwise.training.course import Setup
 from pixelwise.training.initial_weights import fill_weights, leave_out_unread
 from pixelwise.training.journal import MetricsFile, ShowProgress
+from pixelwise.training.memory import explained_memory, measure_within_memory, trial_settings
 from pixelwise.training.nonfinite import StopAtNonFinite
 from pixelwise.training.planning.machine import Machine
-from pixelwise.training.planning.plan_parts import Draft, plan_steps
+from pixelwise.training.planning.plan_parts import plan_steps
 from pixelwise.training.resuming.data_held import hold_data
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.resuming.settings_held import held_settings
@@ -36,7 +37,7 @@ from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 from pixelwise.training.timing.budget import Budget
 from pixelwise.training.timing.keep_time import KeepTime
-from pixelwise.training.timing.pace import MEASURED_STEPS, MOST_TIMING_SECONDS
+from pixelwise.training.timing.pace import MOST_TIMING_SECONDS
 from pixelwise.training.timing.schedule import Schedule
 from pixelwise.words import counted
 
@@ -143,12 +144,13 @@ def fit(
         always = [StopAtNonFinite(settings), time_kept, metrics, best]
         callbacks = [*always, *watching, average, state, stop, shown]
         trainer = _make_trainer(run, settings, schedule.steps, callbacks)
-        trainer.fit(
-            setup.task(settings, schedule),
-            datamodule=setup.stream(settings),
-            ckpt_path=checkpoint,
-            weights_only=True if checkpoint else None,
-        )
+        with explained_memory(settings, run):
+            trainer.fit(
+                setup.task(settings, schedule),
+                datamodule=setup.stream(settings),
+                ckpt_path=checkpoint,
+                weights_only=True if checkpoint else None,
+            )
     if stop.asked:
         listener.say(f"stopped at step {trainer.global_step} of {schedule.steps}")
     return Fitted(run, settings, source, finished=not stop.asked, first=first)
@@ -207,14 +209,14 @@ def _plan_new(
     source = course.view(source)
     traits, plan_with = course.study(source, machine, fixed, listener)
     draft = plan_with(1.0)
-    trial = _trial(draft)
+    trial = trial_settings(draft)
     _check_devices(trial)
     setup = course.set_up(source, trial)
     fill_weights(setup.model, trial.weights, listener, partial=trial.partial)
     setup.warm(listener)
     device = torch.device(machine.device)
     most = MOST_TIMING_SECONDS if budget is None else budget.timing_seconds
-    pace = setup.measure_pace(trial, device, listener, most_seconds=most)
+    pace = measure_within_memory(setup, draft, device, listener, most_seconds=most)
     seconds = None
     if budget is not None:
         if isinstance(setup.model, SegmentationModel):
@@ -223,19 +225,14 @@ def _plan_new(
         work = max(LEAST_WORK, (seconds - pace[1]) / (FEWEST_STEPS * pace[0]))
         if work < 1:
             smaller = plan_with(work)
-            if _trial(smaller) != trial:
+            if trial_settings(smaller) != trial:
                 draft = smaller
-                pace = setup.measure_pace(_trial(draft), device, listener, most_seconds=most / 2)
+                pace = measure_within_memory(setup, draft, device, listener, most_seconds=most / 2)
                 seconds = budget.for_training(pace[1])
         if seconds < 2 * pace[0] + pace[1]:
             raise SettingError(budget.too_short(pace), argument="minutes")
     plan_steps(draft, traits, epochs=epochs, seconds=seconds, pace=pace)
     return Settings.make({**draft.values, "reasons": draft.reasons}), setup, source, budget, pace
-
-
-def _trial(draft: Draft) -> Settings:
-    """Make settings for timing: those of a draft with as many steps as are timed."""
-    return Settings.make({**draft.values, "steps": MEASURED_STEPS, "validate_every": 1, "ema_decay": 0.0})
 
 
 def _go_on(run: RunFolder, settings: Settings, setup: Setup[Model], listener: Listener, *, budget: bool) -> Path | None:
@@ -256,6 +253,11 @@ def _check_devices(settings: Settings) -> None:
     if settings.batch % replicas:
         raise SettingError(
             f"batch {settings.batch} does not divide among {counted(replicas, 'device')}; choose a multiple of it"
+        )
+    if settings.batch % (replicas * settings.accumulate):
+        raise SettingError(
+            f"accumulate {settings.accumulate} does not divide the {counted(settings.batch // replicas, 'crop')} of a "
+            "step on a device; choose a divisor"
         )
     available = torch.cuda.device_count() if torch.cuda.is_available() else None
     if available is not None and settings.devices > available:
@@ -278,7 +280,8 @@ def _make_trainer(run: RunFolder, settings: Settings, steps: int, callbacks: lis
         strategy="ddp" if distributed else "auto",
         precision=settings.precision,
         max_steps=steps,
-        val_check_interval=settings.validate_every,
+        accumulate_grad_batches=settings.accumulate,
+        val_check_interval=settings.validate_every * settings.accumulate,  # counted in batches
         check_val_every_n_epoch=None,
         gradient_clip_val=settings.gradient_clip or None,
         callbacks=callbacks,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pixelwise.io.atomic import atomic_path
 from pixelwise.listener import Progress
-from pixelwise.training.callbacks import KeepBest
+from pixelwise.training.callbacks import KeepBest, completes_step
 from pixelwise.training.run_folder import RunFolder
 
 SECONDS_BETWEEN_NOTES = 0.5
@@ -56,7 +56,9 @@ class MetricsFile(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect the loss; write its mean when the interval is full."""
-        self._losses.append(outputs["loss"].detach())  # read later, because reading a number from a GPU makes it wait
+        self._losses.append(loss_of(outputs, trainer))  # read later: reading a number from a GPU makes it wait
+        if not completes_step(trainer, batch_idx):
+            return
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
             loss = float(torch.stack(self._losses).mean())
             rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
@@ -85,6 +87,12 @@ class MetricsFile(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the time trained so far."""
         self.seconds = state_dict["seconds"]
+
+
+def loss_of(outputs: Any, trainer: pl.Trainer) -> Tensor:
+    """The loss of a batch; Lightning gives its share in the step, if a step has several batches."""
+    loss: Tensor = outputs["loss"].detach() * trainer.accumulate_grad_batches
+    return loss
 
 
 def read_metrics(run: RunFolder) -> list[dict[str, str]]:
@@ -117,7 +125,7 @@ class ShowProgress(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report the step; some of quick steps are skipped, because reading the loss from a GPU makes it wait."""
-        self._loss = outputs["loss"].detach()
+        self._loss = loss_of(outputs, trainer)
         if trainer.global_step == trainer.max_steps or time.monotonic() - self._told_at > SECONDS_BETWEEN_NOTES:
             self._tell(trainer)
 

@@ -180,7 +180,8 @@ class DetectionTask(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Let the sampling of anchors and proposals depend on the step only, so that a resumed run samples the same."""
-        torch.manual_seed(self.settings.seed + self.global_step)
+        if batch_idx % self.settings.accumulate == 0:
+            torch.manual_seed(self.settings.seed + self.global_step)
 
     def training_step(self, batch: ObjectBatch, batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and each of the losses."""

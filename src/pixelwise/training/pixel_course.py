@@ -160,7 +160,8 @@ class SegmentationTask(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Let dropout depend on the step only, so that a resumed run drops the same as an unbroken run."""
-        torch.manual_seed(self.settings.seed + self.global_step)
+        if batch_idx % self.settings.accumulate == 0:
+            torch.manual_seed(self.settings.seed + self.global_step)
 
     def training_step(self, batch: PixelBatch, batch_idx: int) -> Tensor:
         """Take one step; logs ``train/loss`` and the learning rate."""

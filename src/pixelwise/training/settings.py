@@ -27,6 +27,7 @@ ACTED_ON = (
     "loss",
     "crop",
     "batch",
+    "accumulate",
     "learning_rate",
     "steps",
     "validate_every",
@@ -76,6 +77,8 @@ class Settings(BaseModel):
     """What lies beyond these edges; runs without this setting are older than the setting."""
     batch: int = POSITIVE
     """Crops per step, over all devices together."""
+    accumulate: int = Field(default=1, gt=0)
+    """Parts into which the crops of a step are divided to save memory; their gradients are averaged."""
     scale: tuple[float, float] = (0.5, 2.0)
     """Range of the random zoom."""
     rotation: float = Field(default=0.0, ge=0, le=180)

@@ -35,18 +35,25 @@ class StepSampler(Sampler[list[int]]):
         batch: items per step, over all processes.
         start: the first step that remains to be done.
         rank: number of this process.
-        replicas: number of processes; must divide ``batch``.
+        replicas: number of processes; ``replicas * parts`` must divide ``batch``.
+        parts: batches per step, one after another, for less memory.
     """
 
-    def __init__(self, *, steps: int, batch: int, start: int = 0, rank: int = 0, replicas: int = 1) -> None:
-        self.steps, self.batch, self.start, self.rank, self.replicas = steps, batch, start, rank, replicas
+    def __init__(
+        self, *, steps: int, batch: int, start: int = 0, rank: int = 0, replicas: int = 1, parts: int = 1
+    ) -> None:
+        self.steps, self.batch, self.start = steps, batch, start
+        self.rank, self.replicas, self.parts = rank, replicas, parts
 
     def __len__(self) -> int:
-        return self.steps
+        return self.steps * self.parts
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in range(self.start, self.steps):
-            yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.replicas))
+            own = range(step * self.batch + self.rank, (step + 1) * self.batch, self.replicas)
+            size = len(own) // self.parts
+            for first in range(0, len(own), size):
+                yield list(own[first : first + size])
 
 
 class StepLoader(DataLoader[CropT]):
@@ -119,6 +126,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
             start=self.trainer.global_step,
             rank=self.trainer.global_rank,
             replicas=self.trainer.world_size,
+            parts=self.settings.accumulate,
         )
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
         return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)

@@ -9,8 +9,8 @@ from pixelwise.errors import SettingError, quoted
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 
-FREE = ("workers", "cache_bytes", "devices", "nodes")
-"""Settings that may change from one start to the next, because the steps do not depend on them."""
+FREE = ("workers", "cache_bytes", "devices", "nodes", "accumulate")
+"""Settings that may change from one start to the next, because the steps do not depend on them (or hardly)."""
 
 
 def held_settings(run: RunFolder, fixed: Mapping[str, Any]) -> Settings:

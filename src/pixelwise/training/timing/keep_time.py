@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from pixelwise.listener import Listener
+from pixelwise.training.callbacks import completes_step
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.timing.budget import Budget
 from pixelwise.training.timing.schedule import Schedule
@@ -62,6 +63,8 @@ class KeepTime(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Record the time of the step, and shorten the run if it is late."""
+        if not completes_step(trainer, batch_idx):
+            return
         now = self._clock()
         if self._since is not None:
             self._steps.append(now - self._since)
@@ -82,7 +85,9 @@ class KeepTime(pl.Callback):
                     f"{before}, to keep to its time"
                 )
         if step == self.schedule.steps and step % self.schedule.settings.validate_every:
-            trainer.val_check_batch = step  # the last weights are validated, whatever the interval
+            trainer.val_check_batch = (
+                step * trainer.accumulate_grad_batches
+            )  # the last weights are validated, whatever the interval
 
     def _affordable(self, step: int, now: float) -> int | None:
         """The steps of the whole run that fit into the time; None if it need not be shortened."""

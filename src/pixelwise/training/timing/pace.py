@@ -53,11 +53,12 @@ def measure_pace(
     timed_pictures = min(TIMED_PICTURES, pictures)
 
     def step(number: int) -> None:
-        crops = stream.batch(range(number * share, (number + 1) * share))
-        batch: BatchT = trial.transfer_batch_to_device(crops, device, 0)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss = trial.loss_of(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        for first in range(number * share, (number + 1) * share, share // settings.accumulate):
+            crops = stream.batch(range(first, first + share // settings.accumulate))
+            batch: BatchT = trial.transfer_batch_to_device(crops, device, 0)
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                loss = trial.loss_of(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         progress(number + 1, planned)
