@@ -17,6 +17,9 @@ from pixelwise.io.images import image_info
 from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import agreeing, counted, listed
 
+_MOST_REASONS = 10
+"""The most reasons that are said why files cannot be read."""
+
 
 @runtime_checkable
 class StatesSize(Protocol):
@@ -130,7 +133,10 @@ def find_unreadable(broken: Mapping[str, str], count: int, findings: Findings) -
         findings: where to add it, if there is any.
     """
     if broken:
-        what = f"{counted(len(broken), 'picture', of=count)} cannot be used: {next(iter(broken.values()))}"
+        reasons = list(dict.fromkeys(broken.values()))
+        said = "; ".join(reasons[:_MOST_REASONS])
+        more = f"; and {len(reasons) - _MOST_REASONS} more" if len(reasons) > _MOST_REASONS else ""
+        what = f"{counted(len(broken), 'picture', of=count)} cannot be used: {said}{more}"
         findings.add("unreadable", what, files=broken, pairs=broken)
 
 

@@ -11,7 +11,7 @@ from pixelwise.data.checks import check_files, find_unreadable, with_masks
 from pixelwise.data.findings import Finding, Findings, RefusedError
 from pixelwise.data.locate import Located, locate
 from pixelwise.data.masks.faults import find_mask_faults
-from pixelwise.data.masks.labels import recognise
+from pixelwise.data.masks.labels import Reading, recognise
 from pixelwise.data.masks.merging import apply_description, explicit_space, match_masks
 from pixelwise.data.masks.survey import Survey, count_masks, merge
 from pixelwise.data.object_classes import LEFT_OUT_CLASS, match_classes, object_classes, relabel
@@ -129,7 +129,8 @@ def open_data(
         raise
     except DataError as error:
         findings.add("not_understood", str(error))
-        raise RefusedError(findings.made[-1:], tuple(findings)) from error
+        hints = [finding for finding in findings if finding.kind == "mask_alpha"]  # they may say why
+        raise RefusedError([findings.made[-1], *hints], tuple(findings)) from error
 
 
 def _open(
@@ -235,12 +236,11 @@ def _understand_masks(looked: _Looked, located: Located, findings: Findings) -> 
     survey = looked.survey
     if located.description is not None and 255 in located.description.ignore:
         survey = replace(survey, of_255=None)  # its owner says that 255 is void, whatever other masks hold
-    try:
-        label_space, understood = _understand(survey, located)
-    except DataError as error:
-        hints = [finding.line for finding in findings if finding.kind == "mask_alpha"]
-        raise DataError(". ".join([str(error), *hints])) from error
-    findings.note(understood)
+    reading = _understand(survey, located)
+    label_space = reading.label_space
+    findings.note(reading.notes)
+    for guess in reading.guesses:
+        findings.add("guessed", guess)
     if survey.white_is_zero is not None:
         what = f"{survey.white_is_zero}: 0 is white in this mask (WhiteIsZero); its numbers are indices, read as stored"
         findings.note([what])
@@ -302,7 +302,7 @@ def _with_classes(
     ), label_space
 
 
-def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
+def _understand(survey: Survey, located: Located) -> Reading:
     """Decide what the masks mean, by the description first, then by a class list, then by the masks alone."""
     found, description, described_in = located.found, located.description, located.described_in
     origin = located.named_by
@@ -314,29 +314,29 @@ def _understand(survey: Survey, located: Located) -> tuple[LabelSpace, tuple[str
         mapping: dict[StoredValue, int] = {**base.mapping, **dict.fromkeys(found.void, ignore), ignore: ignore}
         base = replace(base, ignore_index=ignore, mapping=mapping)
         if description is None or described_in is None:
-            return base, ()
-        return apply_description(base, description, described_in), ()
+            return Reading(base)
+        return Reading(apply_description(base, description, described_in))
     if description is None or described_in is None:
         return recognise(survey, found.names, void=found.void, origin=origin)
-    notes: tuple[str, ...] = ()
     if isinstance(description.classes, dict):
         base = explicit_space(description.classes)
         if survey.gaps is not None and NOT_ANNOTATED not in base.mapping:
             base = replace(base, mapping={**base.mapping, NOT_ANNOTATED: base.ignore_index})
+        reading = Reading(base)
     else:
         given = {item for item in description.ignore if isinstance(item, int)}
-        base, notes = recognise(survey, description.names or found.names, void=found.void | given, origin=origin)
-    space = apply_description(base, description, described_in)
+        reading = recognise(survey, description.names or found.names, void=found.void | given, origin=origin)
+    space = apply_description(reading.label_space, description, described_in)
     unknown = [value for value in survey.pixels if value not in space.mapping]
     if unknown:
         raise DataError(
             f"{survey.first[unknown[0]]}: the mask holds {unknown[0]}, which {described_in} gives no class; add it to "
             "`classes` or to `ignore`"
         )
-    return space, notes
+    return replace(reading, label_space=space)
 
 
-def _by_colors(survey: Survey, found: Found, located: Located) -> tuple[LabelSpace, tuple[str, ...]]:
+def _by_colors(survey: Survey, found: Found, located: Located) -> Reading:
     """Read masks by the colours that a file of the layout gives the classes."""
     assert found.colors is not None
     space = explicit_space(found.colors)
@@ -349,8 +349,8 @@ def _by_colors(survey: Survey, found: Found, located: Located) -> tuple[LabelSpa
         )
     note = f"{located.named_by} gives {counted(len(space), 'class')} their colours"
     if located.description is None or located.described_in is None:
-        return space, (note,)
-    return apply_description(space, located.description, located.described_in), (note,)
+        return Reading(space, (note,))
+    return Reading(apply_description(space, located.description, located.described_in), (note,))
 
 
 def _with_val(

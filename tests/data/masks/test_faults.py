@@ -150,7 +150,7 @@ def test_an_object_in_the_transparency_is_said(tmp_path: Path) -> None:
     assert found.gravity == "warning"
     assert found.files == ("masks/0.png", "masks/1.png")
     assert "save the alpha channel as the mask" in found.mend
-    with pytest.raises(DataError, match=r"nothing to learn.*the object may lie in the transparency"):
+    with pytest.raises(DataError, match=r"(?s)nothing to learn.*the object may lie in the transparency"):
         open_data(make_data(tmp_path / "all", lambda number: mask_of(0)))
 
 

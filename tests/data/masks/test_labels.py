@@ -22,8 +22,9 @@ def areas(*values: Any) -> np.ndarray:
 
 
 def understood(path: Path, names: Any = None, **options: Any) -> tuple[LabelSpace, tuple[str, ...], list[int]]:
-    space, notes = recognise(survey_masks([path]), names, **options)
-    return space, notes, space.encode(read_mask(path))[0, ::4].tolist()
+    reading = recognise(survey_masks([path]), names, **options)
+    labels = reading.label_space.encode(read_mask(path))[0, ::4].tolist()
+    return reading.label_space, (*reading.notes, *reading.guesses), labels
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,29 @@ def test_numbers_of_two_named_classes(write: Any, stored: list[int], encoded: li
     space, _, labels = understood(write("a.png", areas(*stored)), ("nothing", "cell"))
     assert space.names == ("nothing", "cell")
     assert labels == encoded
+
+
+@pytest.mark.parametrize(
+    ("stored", "names", "guesses"),
+    [
+        ([0, 255], None, 0),
+        ([0, 1, 2], None, 0),
+        ([0, 1, 2], ("a", "b", "c"), 0),
+        ([0, 255], ("background", "cell"), 0),
+        ([0, 255], ("cell",), 0),
+        ([0, 1, 2, 255], ("a", "b", "c"), 0),
+        ([0, 1, 2, 254], None, 1),
+        ([0, 1, 3], None, 1),
+        ([0, 1, 2, 255], None, 1),
+        ([1, 2, 255], None, 2),
+        ([0, 255], ("leaf", "stem"), 1),
+        ([0, 127, 255], ("a", "b", "c"), 1),
+        ([RED, GREEN], None, 1),
+    ],
+)
+def test_what_may_mean_something_else_is_a_guess(write: Any, stored: list[Any], names: Any, guesses: int) -> None:
+    reading = recognise(survey_masks([write("a.png", areas(*stored))]), names)
+    assert len(reading.guesses) == guesses
 
 
 def test_three_grey_values_of_three_named_classes(write: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelwise.data.annotations.faults import refuse
 from pixelwise.data.annotations.outlines import Outline, OutlinedObjects, Points
 from pixelwise.data.pairs import BACKGROUND_NAMES, Found, Pair, read_names
 from pixelwise.errors import DataError, unknown_name
@@ -45,12 +46,14 @@ class Annotated:
         origin: the file that annotates it.
         objects: its objects.
         size: height and width, if the file states them.
+        faults: why further objects, or the picture, cannot be read.
     """
 
     image: Path
     origin: Path
     objects: tuple[Named, ...]
     size: Size | None = None
+    faults: tuple[str, ...] = ()
 
 
 def found(
@@ -76,7 +79,7 @@ def found(
         named_by: that file.
 
     Raises:
-        DataError: the list of classes lacks a class, or no object states a class.
+        DataError: no object states a class.
     """
     every = [picture for pictures in splits.values() for picture in pictures]
     used = {one.class_name for picture in every for one in picture.objects} - _backgrounds(every)
@@ -87,23 +90,18 @@ def found(
     names = listed or names or tuple(sorted(used))
     names = tuple(name for name in names if name.lower() not in BACKGROUND_NAMES)
     if not names:
+        refuse([fault for picture in every for fault in picture.faults])
         raise DataError(
             f"{root}: none of {counted(len(every), 'annotated picture')} has an object, so there are no classes"
         )
     labels = {name: index for index, name in enumerate(names)}
-    for picture in every:
-        for one in picture.objects:
-            if one.class_name in used and one.class_name not in labels:
-                raise DataError(
-                    f"{picture.origin}: {one.name}: {unknown_name('class', one.class_name, names)} in {path}; correct "
-                    "the label, or add the class to the list"
-                )
-    empty = sum(not picture.objects for picture in every)
+    unlisted = {word: f"{unknown_name('class', word, names)} in {path}" for word in used if word not in labels}
+    empty = sum(not picture.objects and not picture.faults for picture in every)
     emptied = (f"pictures without objects: {empty}",) if empty else ()
     masks = not any(one.box is not None for picture in every for one in picture.objects)
     boxed = () if masks else ("the annotations are boxes without outlines",)
     pairs = {
-        split: tuple(_pair(root, picture, labels, masks) for picture in pictures)
+        split: tuple(_pair(root, picture, labels, unlisted, masks) for picture in pictures)
         for split, pictures in splits.items()
         if pictures
     }
@@ -115,11 +113,17 @@ def _backgrounds(pictures: Iterable[Annotated]) -> set[str]:
     return {word for word in words if word.lower() in BACKGROUND_NAMES}
 
 
-def _pair(root: Path, picture: Annotated, labels: Mapping[str, int], masks: bool) -> Pair:
+def _pair(root: Path, picture: Annotated, labels: Mapping[str, int], unlisted: Mapping[str, str], masks: bool) -> Pair:
+    """Make a pair; ``unlisted`` says of classes that the list of classes lacks them."""
+    faults = [
+        f"{picture.origin}: {one.name}: {unlisted[one.class_name]}; correct the label, or add the class to the list"
+        for one in picture.objects
+        if one.class_name in unlisted
+    ]
     outlines = tuple(
         Outline(labels[one.class_name], one.name, one.polygons, one.rle, one.box)
         for one in picture.objects
         if one.class_name in labels
     )
-    reader = OutlinedObjects(outlines, picture.image, picture.origin, picture.size, masks)
+    reader = OutlinedObjects(outlines, picture.image, picture.origin, picture.size, masks, (*picture.faults, *faults))
     return Pair(picture.image.relative_to(root).as_posix(), picture.image, None, reader)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.data.annotations.faults import refuse
 from pixelwise.errors import DataError
 from pixelwise.instances import Box, BoxMask, Instances, Size
 from pixelwise.words import counted
@@ -64,6 +65,7 @@ class OutlinedObjects:
         origin: the file that holds the annotation, for errors.
         stated: height and width of the picture, if the file states them.
         masks: whether to make masks, or to give boxes only.
+        faults: why further objects cannot be read; with any, the picture is refused.
     """
 
     outlines: tuple[Outline, ...]
@@ -71,9 +73,15 @@ class OutlinedObjects:
     origin: Path
     stated: Size | None = None
     masks: bool = True
+    faults: tuple[str, ...] = ()
 
     def size(self) -> Size | None:
-        """Height and width, if the annotation states them."""
+        """Height and width, if the annotation states them.
+
+        Raises:
+            DataError: an object cannot be read.
+        """
+        refuse(self.faults)
         return self.stated
 
     def files(self) -> tuple[Path, ...]:
@@ -88,6 +96,7 @@ class OutlinedObjects:
         """Make the masks; see :func:`draw`."""
         from pixelwise.io.images import image_info  # here, so that finding a layout imports no decoders
 
+        refuse(self.faults)
         return draw(self.outlines, self.stated or image_info(self.image).size, self.origin, masks=self.masks)
 
 

@@ -26,6 +26,11 @@ class PicturePlaces:
         places = [base / name for base in bases for name in below]
         self.folders = [place for place in dict.fromkeys(places) if place.is_dir()]
 
+    def missing(self, file_name: str, mend: str) -> str:
+        """Say that a picture was not found, where it was looked for, and what to do."""
+        looked = ", ".join(str(folder) for folder in sorted(self.folders))
+        return f"the picture '{file_name}' is in none of {looked}; {mend}"
+
     def find(self, file_name: str) -> Path | None:
         """Find a picture by its name or path in the file; the folder of the last picture found is tried first."""
         given = PurePosixPath(file_name.replace("\\", "/"))

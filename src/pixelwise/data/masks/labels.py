@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pixelwise.data.masks.faults import edge_values
 from pixelwise.data.masks.survey import Survey
@@ -11,12 +11,34 @@ from pixelwise.data.pairs import BACKGROUND_NAMES
 from pixelwise.errors import DataError
 from pixelwise.io.masks import NOT_ANNOTATED
 from pixelwise.types import Color, LabelSpace, StoredValue, default_colors
-from pixelwise.words import counted
+from pixelwise.words import agreeing, counted
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How masks are read.
+
+    Args:
+        label_space: their classes, and how the values of the masks encode them.
+        notes: what was recognised and can hardly mean anything else, in words.
+        guesses: what was decided although another reading is possible, in words; a person should confirm it.
+    """
+
+    label_space: LabelSpace
+    notes: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+
+    def with_void(self, note: str) -> Reading:
+        """Give the same reading with :data:`~pixelwise.io.masks.NOT_ANNOTATED` as void, and say so in a note."""
+        space = self.label_space
+        known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
+        mapping = {**known, NOT_ANNOTATED: space.ignore_index}
+        return replace(self, label_space=replace(space, mapping=mapping), notes=(*self.notes, note))
 
 
 def recognise(
     survey: Survey, names: Sequence[str] | None = None, *, void: frozenset[int] = frozenset({255}), origin: str = ""
-) -> tuple[LabelSpace, tuple[str, ...]]:
+) -> Reading:
     """Decide how masks encode classes.
 
     These are tried in order: RGB colours; {0, 255} and {0, 1} for two classes; values of a class list; class indices
@@ -28,23 +50,16 @@ def recognise(
         void: values that are void when the class list does not reach them.
         origin: what gives the names, for errors; a file or words.
 
-    Returns:
-        The label space, and notes that say what was recognised.
-
     Raises:
         DataError: a value lies outside the class list, edges are smoothed, palettes contradict each other, or nothing
             but one value is there.
     """
     if survey.gaps is None and _has_void_of_16_bits(survey, names):
-        space, notes = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
-        known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
-        note = f"value 65535 of the masks, as in {survey.first[NOT_ANNOTATED]}, is void"
-        return replace(space, mapping={**known, NOT_ANNOTATED: space.ignore_index}), (*notes, note)
+        reading = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
+        return reading.with_void(f"value 65535 of the masks, as in {survey.first[NOT_ANNOTATED]}, is void")
     if survey.gaps is not None and not survey.by_color:
-        space, notes = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
-        known = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
-        note = f"-1 or NaN of the masks, as in {survey.gaps}, is void"
-        return replace(space, mapping={**known, NOT_ANNOTATED: space.ignore_index}), (*notes, note)
+        reading = recognise(survey.without(NOT_ANNOTATED), names, void=void, origin=origin)
+        return reading.with_void(f"-1 or NaN of the masks, as in {survey.gaps}, is void")
     _refuse_smoothed(survey)
     if survey.by_color:
         return _colors(survey, names, origin)
@@ -55,8 +70,8 @@ def recognise(
             "mean the same in all masks; export all masks with one palette, or name the indices in dataset.yaml"
         )
     if survey.mixes_two_ranges and (names is None or len(names) <= 2):
-        space, _ = recognise(survey.without(1), names, void=void, origin=origin)
-        return replace(space, mapping={0: 0, 1: 1, 255: 1}), ()
+        space = recognise(survey.without(1), names, void=void, origin=origin).label_space
+        return Reading(replace(space, mapping={0: 0, 1: 1, 255: 1}))  # the caller tells of the mixture, with its files
     if names is not None:
         return _named(survey, tuple(names), void, origin)
     return _unnamed(survey)
@@ -89,7 +104,7 @@ def _refuse_smoothed(survey: Survey) -> None:
     )
 
 
-def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> tuple[LabelSpace, tuple[str, ...]]:
+def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> Reading:
     mapping: dict[StoredValue, int]
     colors = sorted(color for color in survey.pixels if isinstance(color, tuple))
     _refuse_one(survey)
@@ -100,10 +115,11 @@ def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> tuple[L
             first={color[0]: survey.first[color] for color in colors},
             masks=survey.masks,
         )
-        space, notes = recognise(as_grey, names, origin=origin)
+        reading = recognise(as_grey, names, origin=origin)
+        space = reading.label_space
         values = space.mapping or {**{k: k for k in range(len(space))}, space.ignore_index: space.ignore_index}
         mapping = {(v, v, v): k for v, k in values.items() if isinstance(v, int) and v <= 255}
-        return LabelSpace(space.names, space.colors, space.ignore_index, space.background, mapping), notes
+        return replace(reading, label_space=replace(space, mapping=mapping))
     listed = ", ".join("#{:02x}{:02x}{:02x}".format(*color) for color in colors[:12]) + (
         ", ..." if len(colors) > 12 else ""
     )
@@ -116,15 +132,13 @@ def _colors(survey: Survey, names: Sequence[str] | None, origin: str) -> tuple[L
     mapping = {color: index for index, color in enumerate(colors)}
     found = tuple(f"class {index}" for index in range(len(colors)))
     ignore = 255 if len(colors) <= 255 else 65535
-    note = (
+    guess = (
         f"masks hold {counted(len(colors), 'RGB colour')} ({listed}): read as one class each; name them in dataset.yaml"
     )
-    return LabelSpace(found, tuple(colors), ignore, None, mapping), (note,)
+    return Reading(LabelSpace(found, tuple(colors), ignore, None, mapping), guesses=(guess,))
 
 
-def _named(
-    survey: Survey, names: tuple[str, ...], void: frozenset[int], origin: str
-) -> tuple[LabelSpace, tuple[str, ...]]:
+def _named(survey: Survey, names: tuple[str, ...], void: frozenset[int], origin: str) -> Reading:
     count = len(names)
     mapping: dict[StoredValue, int]
     values = _numbers(survey)
@@ -135,25 +149,25 @@ def _named(
         both = ("background", names[0])
         note = f"masks hold 0 and {values[1]}, and {origin} names one class: read as background and {names[0]}"
         mapping = {0: 0, 255: 1} if 255 in values else {}
-        return LabelSpace(both, (), 255, 0, mapping), (note,)
+        return Reading(LabelSpace(both, (), 255, 0, mapping), (note,))
     void = frozenset(value for value in void | {ignore} if value >= count)
     if count == 2 and set(values) == {0, 255}:
-        mapping = {0: 0, 255: 1}
-        return (
-            LabelSpace(names, palette, ignore, background, mapping),
-            (f"masks hold 0 and 255: read as {names[0]} and {names[1]}",),
-        )
+        space = LabelSpace(names, palette, ignore, background, {0: 0, 255: 1})
+        note = f"masks hold 0 and 255: read as {names[0]} and {names[1]}"
+        if background == 0:
+            return Reading(space, (note,))
+        return Reading(space, guesses=(f"{note}; if they are the other way round, map them in dataset.yaml",))
     outside = [value for value in values if value >= count and value not in void]
     if not outside:
         mapping = {} if void == {ignore} else {**{k: k for k in range(count)}, **dict.fromkeys(void, ignore)}
-        return LabelSpace(names, palette, ignore, background, mapping), ()
+        return Reading(LabelSpace(names, palette, ignore, background, mapping))
     if len(values) == count and max(values) > 4 * count:
         listed = ", ".join(f"{value} {name}" for value, name in zip(values, names, strict=True))
         mapping = {value: index for index, value in enumerate(values)}
-        return (
-            LabelSpace(names, _palette(survey, values), ignore, background, mapping),
-            (f"masks hold {count} values that are no indices: read in rising order as {listed}",),
+        guess = (
+            f"masks hold {count} values that are no indices: read in rising order as {listed}; map them in dataset.yaml"
         )
+        return Reading(LabelSpace(names, _palette(survey, values), ignore, background, mapping), guesses=(guess,))
     worst = outside[0]
     listed = ", ".join(str(value) for value in outside[:8]) + (", ..." if len(outside) > 8 else "")
     raise DataError(
@@ -162,7 +176,7 @@ def _named(
     )
 
 
-def _unnamed(survey: Survey) -> tuple[LabelSpace, tuple[str, ...]]:
+def _unnamed(survey: Survey) -> Reading:
     mapping: dict[StoredValue, int]
     values = _numbers(survey)
     _refuse_one(survey)
@@ -170,30 +184,39 @@ def _unnamed(survey: Survey) -> tuple[LabelSpace, tuple[str, ...]]:
         mapping = {0: 0, 255: 1} if 255 in values else {}
         note = f"masks hold 0 and {values[1]}: read as 2 classes, background and foreground"
         colors = _palette(survey, values) or ((0, 0, 0), default_colors(2)[1])
-        return LabelSpace(("background", "foreground"), colors, 255, 0, mapping), (note,)
+        return Reading(LabelSpace(("background", "foreground"), colors, 255, 0, mapping), (note,))
     inner = [value for value in values if value != 255]
     top = inner[-1]
+    void_guess = "value 255 of the masks is read as void; if it is a class, name the classes in dataset.yaml"
     if top < 4 * len(inner) and inner[0] == 0:  # nearly every index occurs, as class indices do
-        notes = [f"masks hold 0 .. {top}: read as {counted(top + 1, 'class')} by index"]
-        if top < 255 and 255 in values:
-            notes.append("value 255 of the masks is void")
+        read = f"masks hold 0 .. {top}: read as {counted(top + 1, 'class')} by index"
+        absent = [index for index in range(top) if index not in survey.pixels]
+        guesses = (void_guess,) if top < 255 and 255 in values else ()
+        if absent:
+            guesses = (
+                f"{read}, though {_listed(absent)} {agreeing(len(absent), 'is')} in none; name the classes",
+                *guesses,
+            )
+        notes = () if absent else (read,)
         if top == 1:
-            return LabelSpace(("background", "foreground"), background=0), tuple(notes)
+            return Reading(LabelSpace(("background", "foreground"), background=0), notes, guesses)
         names = tuple(f"class {index}" for index in range(top + 1))
         ignore = 255 if top < 255 else 65535
-        return LabelSpace(names, _palette(survey, range(top + 1)), ignore), tuple(notes)
+        return Reading(LabelSpace(names, _palette(survey, range(top + 1)), ignore), notes, guesses)
     void = 255 in values and len(inner) > 1 and inner[0] == 1 and top < 4 * len(inner)  # as above, but 0 is not used
     held = inner if void else values
     mapping = {value: index for index, value in enumerate(held)}
     ignore = 255 if len(held) <= 255 else 65535
     if void:
         mapping[255] = ignore
-    listed = ", ".join(map(str, held[:12])) + (", ..." if len(held) > 12 else "")
-    notes = [f"masks hold the {len(held)} values {listed}: read as one class each; name them in dataset.yaml"]
-    if void:
-        notes.append("value 255 of the masks is void")
+    guess = f"masks hold the {len(held)} values {_listed(held)}: read as one class each; name them in dataset.yaml"
     names = tuple(f"value {value}" for value in held)
-    return LabelSpace(names, _palette(survey, held), ignore, None, mapping), tuple(notes)
+    space = LabelSpace(names, _palette(survey, held), ignore, None, mapping)
+    return Reading(space, guesses=(guess, void_guess) if void else (guess,))
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
 
 
 def _refuse_one(survey: Survey) -> None:

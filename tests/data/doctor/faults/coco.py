@@ -32,7 +32,7 @@ def json_that_is_cut_off(root: Path) -> None:
     write(root / TRAIN, text[: len(text) // 2])
 
 
-@fault(coco, "not_understood", "error", "instances_train.json: annotation 7: category_id is 9")
+@fault(coco, "unreadable", "error", "instances_train.json: annotation 7: category_id is 9")
 def category_that_is_unknown(root: Path) -> None:
     content = _read(root)
     content["annotations"][7]["category_id"] = 9
@@ -46,7 +46,7 @@ def annotation_of_a_picture_that_is_not_listed(root: Path) -> None:
     write(root / TRAIN, content)
 
 
-@fault(coco, "not_understood", "error", "1 of its 12 pictures is missing: image 3 '3.png'")
+@fault(coco, "unreadable", "error", "1 of its 12 pictures is missing: image 3 '3.png'")
 def picture_that_is_listed_but_not_there(root: Path) -> None:
     (root / "images/3.png").unlink()
 
@@ -111,21 +111,21 @@ def run_lengths_that_do_not_add_up(root: Path) -> None:
     write(root / TRAIN, content)
 
 
-@fault(coco, "not_understood", "error", "annotation 7: segmentation: a polygon of 7 numbers")
+@fault(coco, "unreadable", "error", "annotation 7: segmentation: a polygon of 7 numbers")
 def outline_of_an_odd_count_of_numbers(root: Path) -> None:
     content = _read(root)
     content["annotations"][7]["segmentation"] = [[2, 4, 14, 4, 14, 16, 2]]
     write(root / TRAIN, content)
 
 
-@fault(coco, "not_understood", "error", "annotation 7: it has neither a segmentation nor a bbox")
+@fault(coco, "unreadable", "error", "annotation 7: it has neither a segmentation nor a bbox")
 def annotation_without_a_shape(root: Path) -> None:
     content = _read(root)
     content["annotations"][7]["segmentation"] = []
     write(root / TRAIN, content)
 
 
-@fault(coco, "not_understood", "error", "annotation 7: segmentation: expected finite numbers, found nan")
+@fault(coco, "unreadable", "error", "annotation 7: segmentation: expected finite numbers, found nan")
 def outline_that_is_not_finite(root: Path) -> None:
     content = _read(root)
     content["annotations"][7]["segmentation"] = [[2, 4, 14, float("nan"), 14, 16]]

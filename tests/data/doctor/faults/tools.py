@@ -97,12 +97,12 @@ def xml_that_is_cut_off(root: Path) -> None:
     write(root / "annotations.xml", text[: len(text) // 2])
 
 
-@fault(cvat, "not_understood", "error", "annotations.xml: the picture '3.png' is in none of")
+@fault(cvat, "unreadable", "error", "annotations.xml: the picture '3.png' is in none of")
 def picture_of_cvat_that_is_not_there(root: Path) -> None:
     (root / "images/3.png").unlink()
 
 
-@fault(cvat, "not_understood", "error", "annotations.xml: shape 2 of 0.png: there is no class 'disc'")
+@fault(cvat, "unreadable", "error", "annotations.xml: shape 2 of 0.png: there is no class 'disc'")
 def label_of_cvat_that_is_not_listed(root: Path) -> None:
     text = (root / "annotations.xml").read_text()
     write(root / "annotations.xml", text.replace('label="bar"', 'label="disc"', 1))

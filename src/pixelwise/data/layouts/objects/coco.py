@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pixelwise.data.annotations.faults import sort_out
 from pixelwise.data.annotations.json_files import beside_its_picture, json_files
 from pixelwise.data.annotations.outlines import OutlinedObjects, boxes_among_outlines
 from pixelwise.data.annotations.picture_places import PicturePlaces
@@ -34,7 +35,7 @@ def find(root: Path) -> Found | None:
     .coco.json``). Classes are the categories in the order of their ids, whether or not an object has them.
 
     Raises:
-        DataError: a file is damaged, files disagree, or a picture is missing.
+        DataError: a file is damaged, files disagree, or all pictures are missing.
     """
     files = [read for read in map(read_coco, _candidates(root)) if read is not None]
     if not files:
@@ -83,7 +84,8 @@ def _guesses(root: Path, files: Sequence[CocoFile], outlined: bool) -> list[str]
                 f"{place}: {counted(file.matched, 'annotation', 'has')} an image_id of another type than the id of "
                 "the picture (text and number); text that shows the number is taken for it: export ids of one type"
             )
-        boxes = sum(not _has_shape(raw) for picture in file.pictures for raw in picture.annotations)
+        every = [raw for picture in file.pictures for raw in picture.annotations]
+        boxes = sum(bool(raw.get("bbox")) and not _has_shape(raw) for raw in every)
         if outlined and boxes:
             guesses.append(boxes_among_outlines(boxes, place))
     return guesses
@@ -115,14 +117,16 @@ def _pairs(root: Path, file: CocoFile, split: str, names: tuple[str, ...], masks
     places = PicturePlaces(root, file.path, split)
     found = [(picture, places.find(picture.file_name)) for picture in file.pictures]
     missing = [picture for picture, path in found if path is None]
-    if missing:
-        raise (_NoneHere if len(missing) == len(found) else DataError)(_missing(file, missing, places))
+    if missing and len(missing) == len(found):
+        raise _NoneHere(_missing(file, missing, places))
     labels = {number: names.index(name) for number, name in file.categories.items() if name in names}
     pairs = []
     for picture, path in found:
-        assert path is not None
-        outlines = tuple(file.outline(raw, labels) for raw in picture.annotations)
-        reader = OutlinedObjects(outlines, path, file.path, picture.size, masks)
+        outlines, faults = sort_out(lambda raw: file.outline(raw, labels), picture.annotations)
+        if path is None:
+            path = root / picture.file_name.replace("\\", "/").rsplit("/", 1)[-1]
+            faults = (_missing(file, missing, places, picture),)
+        reader = OutlinedObjects(tuple(outlines), path, file.path, picture.size, masks, faults)
         pairs.append(Pair(path.relative_to(root).as_posix(), path, None, reader))
     return pairs
 
@@ -176,8 +180,10 @@ def _split_of(path: Path) -> str:
     return SPLIT_NAMES.get(path.parent.name.lower(), NO_SPLIT)
 
 
-def _missing(file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces) -> str:
-    first = missing[0]
+def _missing(
+    file: CocoFile, missing: Sequence[CocoPicture], places: PicturePlaces, named: CocoPicture | None = None
+) -> str:
+    first = missing[0] if named is None else named
     looked = ", ".join(str(folder) for folder in sorted(places.folders))
     annotation = f", which annotation {first.annotations[0].get('id')} belongs to," if first.annotations else ""
     lost = f"{len(missing)} of its {counted(len(file.pictures), 'picture')} {agreeing(len(missing), 'is')}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
 
 from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.faults import sort_out
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.outlines import ellipse
 from pixelwise.data.annotations.picture_places import PicturePlaces
@@ -30,6 +31,8 @@ PARTS = (("annotations.xml",), ("images/", "*.jpg", "*.png"))
 
 CVAT_FILE = "annotations.xml"
 
+_MISSING_MEND = "export the task with its images"
+
 
 def find(root: Path) -> Found | None:
     """Recognise the layout in ``root``; None where it is another.
@@ -39,7 +42,7 @@ def find(root: Path) -> Found | None:
     boxes; among outlines a box is refused, because it does not say which of its pixels are the object's.
 
     Raises:
-        DataError: the file is damaged, a shape makes no sense or has no area, or a picture is missing.
+        DataError: the file is damaged.
     """
     path = root / CVAT_FILE
     if not path.is_file():
@@ -55,22 +58,33 @@ def find(root: Path) -> Found | None:
     for image in tree.iter("image"):
         subset = image.get("subset", "")
         split = SPLIT_NAMES.get(subset.lower(), "all")
-        given = image.get("name", "")
         looking = places.setdefault(subset, PicturePlaces(root, root / f"{subset or 'images'}.xml", split))
-        picture = looking.find(given)
-        if picture is None:
-            looked = ", ".join(str(folder) for folder in sorted(looking.folders))
-            raise DataError(f"{path}: the picture '{given}' is in none of {looked}; export the task with its images")
-        where = f"{path}: {given}"
-        size = (_whole(image, "height", where), _whole(image, "width", where))
-        objects = [_object(shape, size, f"shape {number}", where, boxes_alone) for number, shape in _shapes(image)]
-        splits.setdefault(split, []).append(Annotated(picture, path, tuple(objects), size))
+        splits.setdefault(split, []).append(_read(image, looking, root, path, boxes_alone))
     if not splits:
         return None
     if len(splits) > 1 and "all" in splits:
         raise DataError(f"{path}: some pictures have a subset that is a split, and others have none; give all one")
     names = tuple(dict.fromkeys(name for label in tree.iter("label") if (name := label.findtext("name"))))
     return named_outlines.found("cvat", root, splits, names=names or None, named_by=path)
+
+
+def _read(image: ElementTree.Element, places: PicturePlaces, root: Path, path: Path, boxes_alone: bool) -> Annotated:
+    """Read the shapes of a picture; what is wrong with them, or with the picture, is told when it is used."""
+    given = image.get("name", "")
+    picture = places.find(given)
+    if picture is None:
+        return Annotated(
+            root / PurePosixPath(given).name, path, (), faults=(f"{path}: {places.missing(given, _MISSING_MEND)}",)
+        )
+    where = f"{path}: {given}"
+    try:
+        size = (_whole(image, "height", where), _whole(image, "width", where))
+    except DataError as error:
+        return Annotated(picture, path, (), faults=(str(error),))
+    objects, faults = sort_out(
+        lambda numbered: _object(numbered[1], size, f"shape {numbered[0]}", where, boxes_alone), _shapes(image)
+    )
+    return Annotated(picture, path, tuple(objects), size, faults)
 
 
 def _parsed(path: Path) -> ElementTree.Element | None:

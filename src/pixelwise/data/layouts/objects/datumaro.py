@@ -6,12 +6,13 @@ The format of https://openvinotoolkit.github.io/datumaro/latest/docs/data-format
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.faults import sort_out
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, json_files, read_json
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.picture_places import PicturePlaces
@@ -36,7 +37,7 @@ def find(root: Path) -> Found | None:
     boxes; among outlines a box is refused, because it does not say which of its pixels are the object's.
 
     Raises:
-        DataError: a file is damaged, an annotation makes no sense or has no area, or a picture is missing.
+        DataError: a file is damaged, or the classes or the splits of files contradict each other.
     """
     files = [(path, content) for path in json_files(root / "annotations") if (content := _content(path)) is not None]
     if not files:
@@ -50,7 +51,8 @@ def find(root: Path) -> Found | None:
         split = SPLIT_NAMES.get(path.stem.lower(), "all")
         places = PicturePlaces(root, path, path.stem)
         for item in _items(content, path):
-            splits.setdefault(split, []).append(_read(item, path, places, names, not kinds & {"polygon", "mask"}))
+            one = _read(item, path, root, places, names, not kinds & {"polygon", "mask"})
+            splits.setdefault(split, []).append(one)
     if len(splits) > 1 and "all" in splits:
         others = next(path for path, _ in files if path.stem.lower() not in SPLIT_NAMES)
         raise DataError(f"{others}: it stands beside the files of splits, and is called as none of them; rename it")
@@ -88,8 +90,9 @@ def _names(files: list[tuple[Path, dict[str, Any]]]) -> tuple[str, ...]:
 
 
 def _read(
-    item: Mapping[str, Any], path: Path, places: PicturePlaces, names: tuple[str, ...], boxes_alone: bool
+    item: Mapping[str, Any], path: Path, root: Path, places: PicturePlaces, names: tuple[str, ...], boxes_alone: bool
 ) -> Annotated:
+    """Read the annotations of a picture; what is wrong with them, or with the picture, is told when it is used."""
     where = f"{path}: {quoted(item.get('id'))}"
     media = as_dict(item.get("image") or item.get("media") or {}, f"{where}: image")
     given = media.get("path") or item.get("id")
@@ -98,17 +101,19 @@ def _read(
     suffixes = [""] if Path(given).suffix.lower() in IMAGE_SUFFIXES else sorted(IMAGE_SUFFIXES)
     picture = next((found for suffix in suffixes if (found := places.find(given + suffix)) is not None), None)
     if picture is None:
-        looked = ", ".join(str(folder) for folder in sorted(places.folders))
-        raise DataError(f"{where}: its picture '{given}' is in none of {looked}; export the data with its media")
+        fault = f"{path}: {places.missing(given, 'export the data with its media')}"
+        return Annotated(root / PurePosixPath(given).name, path, (), faults=(fault,))
     size: Size | None = None
     if media.get("size"):
         height, width = as_numbers(media["size"], f"{where}: size", count=2)
         size = as_size(height, width, f"{where}: size")
     objects: list[Named] = []
     groups: dict[tuple[str, int], int] = {}
-    for number, raw in enumerate(_listed(item, path), 1):
+
+    def add(numbered: tuple[int, dict[str, Any]]) -> None:
+        number, raw = numbered
         if raw.get("type") in _OF_WHOLE_PICTURES:
-            continue
+            return
         one = _object(raw, names, f"annotation {number} of {given}", str(path), boxes_alone)
         group = raw.get("group")
         if one.polygons and isinstance(group, int) and group != 0:
@@ -116,9 +121,11 @@ def _read(
             if place < len(objects):
                 first = objects[place]
                 objects[place] = Named(first.class_name, first.name, (*first.polygons, *one.polygons))
-                continue
+                return
         objects.append(one)
-    return Annotated(picture, path, tuple(objects), size)
+
+    _, faults = sort_out(add, enumerate(_listed(item, path), 1))
+    return Annotated(picture, path, tuple(objects), size, faults)
 
 
 def _object(raw: Mapping[str, Any], names: tuple[str, ...], name: str, origin: str, boxes_alone: bool) -> Named:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.faults import refuse, sort_out
 from pixelwise.data.annotations.json_files import (
     as_dict,
     as_list,
@@ -50,19 +51,23 @@ def find(root: Path) -> Found | None:
     and is left out; a JSON without shapes says that there are no objects.
 
     Raises:
-        DataError: a file is damaged, a shape has no area, or a picture is missing.
+        DataError: nothing can be read of any file, or a file without a picture is damaged.
     """
+    faulty: list[str] = []
     splits: dict[str, list[Annotated]] = {}
     unannotated = 0
     for split, folder in _folders(root):
         files = json_files(folder)
-        # Other JSON lies about too, so the folder counts once a file has the keys of the format.
+        # Other JSON lies about too, so the folder counts once a file has the keys of the format and can be read.
         annotated = [one for one in in_threads(partial(read_labelme, root), files) if one is not None]
-        if annotated:
+        if any(one.objects or not one.faults for one in annotated):
             splits.setdefault(split, []).extend(annotated)
             taken = {one.image for one in annotated}
             unannotated += sum(path not in taken for path in list_pictures(folder) if path.parent == folder)
+        else:
+            faulty += [fault for one in annotated for fault in one.faults]
     if not splits:
+        refuse(faulty)
         return None
     notes = [f"pictures without a JSON, left out: {unannotated}"] if unannotated else []
     return named_outlines.found("labelme", root, splits, notes)
@@ -71,37 +76,57 @@ def find(root: Path) -> Found | None:
 def read_labelme(root: Path, path: Path) -> Annotated | None:
     """Read one file below the folder of the data; None where it is other JSON.
 
+    What is wrong with the file, its shapes or its picture is told when the picture is used.
+
     Raises:
-        DataError: it is damaged, a shape makes no sense, or its picture is missing.
+        DataError: it is damaged, and lies beside no picture.
     """
-    content = read_json(path, "shapes", "imagePath")
+    image = beside_its_picture(path)
+    try:
+        content = read_json(path, "shapes", "imagePath")
+    except DataError as error:
+        if image is None:
+            raise
+        return Annotated(image, path, (), faults=(str(error),))
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return None
-    image = beside_its_picture(path) or _named(root, path, content)
+    faults: list[str] = []
+    if image is None:
+        try:
+            image = _named(root, path, content)
+        except DataError as error:
+            image = path.with_suffix(Path(str(content.get("imagePath"))).suffix)
+            return Annotated(image, path, (), faults=(str(error),))
     size: Size | None = None
     if content.get("imageHeight") and content.get("imageWidth"):
-        size = as_size(content["imageHeight"], content["imageWidth"], f"{path}: imageHeight and imageWidth")
+        try:
+            size = as_size(content["imageHeight"], content["imageWidth"], f"{path}: imageHeight and imageWidth")
+        except DataError as error:
+            faults.append(str(error))
     objects: list[Named] = []
     groups: dict[tuple[str, Any], int] = {}
-    for number, raw in enumerate(content["shapes"], 1):
-        name = f"shape {number}"
-        shape = as_dict(raw, f"{path}: {name}")
+
+    def add(numbered: tuple[int, Any]) -> None:
+        name = f"shape {numbered[0]}"
+        shape = as_dict(numbered[1], f"{path}: {name}")
         label, group = shape.get("label"), shape.get("group_id")
         if not isinstance(label, str) or not label:
             raise DataError(f"{path}: {name}: label is {quoted(label)}; expected the name of a class")
         if label == _IGNORED_LABEL:
-            continue
+            return
         one = _object(shape, label, name, path, image)
         if isinstance(group, int | str) and (label, group) in groups:
             first = objects[groups[label, group]]
             if one.rle is not None or first.rle is not None:
                 raise DataError(f"{path}: {name}: a shape of type mask has no parts; give it a group_id of its own")
             objects[groups[label, group]] = Named(label, first.name, (*first.polygons, *one.polygons))
-            continue
+            return
         if isinstance(group, int | str):
             groups[label, group] = len(objects)
         objects.append(one)
-    return Annotated(image, path, tuple(objects), size)
+
+    _, shape_faults = sort_out(add, enumerate(content["shapes"], 1))
+    return Annotated(image, path, tuple(objects), size, (*faults, *shape_faults))
 
 
 def _folders(root: Path) -> list[tuple[str, Path]]:

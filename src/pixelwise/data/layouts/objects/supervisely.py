@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.faults import sort_out
 from pixelwise.data.annotations.json_files import as_dict, as_list, as_numbers, as_size, read_json
 from pixelwise.data.annotations.named_outlines import Annotated, Named
 from pixelwise.data.annotations.packed_png import decode_png
@@ -43,7 +44,7 @@ def find(root: Path) -> Found | None:
     Data sets of the project that are called as splits are splits. Classes are those of ``meta.json`` in its order.
 
     Raises:
-        DataError: a file is damaged, or an object makes no sense or has no area.
+        DataError: ``meta.json`` is damaged.
     """
     content = read_json(root / "meta.json", "classes", "title") if (root / "meta.json").is_file() else None
     if not isinstance(content, dict):
@@ -84,19 +85,26 @@ def _classes(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
 
 
 def _read(names: tuple[str, ...], files: tuple[Path, Path]) -> Annotated:
+    """Read the annotation of a picture; what is wrong with it is told when the picture is used."""
     image, path = files
-    content = as_dict(read_json(path), str(path))
-    stated = as_dict(content.get("size"), f"{path}: size")
-    size = as_size(stated.get("height"), stated.get("width"), f"{path}: size")
-    objects = []
-    for number, raw in enumerate(as_list(content.get("objects"), f"{path}: objects"), 1):
-        name = f"object {number}"
-        one = as_dict(raw, f"{path}: {name}")
+    try:
+        content = as_dict(read_json(path), str(path))
+        stated = as_dict(content.get("size"), f"{path}: size")
+        size = as_size(stated.get("height"), stated.get("width"), f"{path}: size")
+        raws = as_list(content.get("objects"), f"{path}: objects")
+    except DataError as error:
+        return Annotated(image, path, (), faults=(str(error),))
+
+    def parse(numbered: tuple[int, Any]) -> Named:
+        name = f"object {numbered[0]}"
+        one = as_dict(numbered[1], f"{path}: {name}")
         title = one.get("classTitle")
         if title not in names:
             raise DataError(f"{path}: {name}: classTitle is {quoted(title)}, which meta.json does not have")
-        objects.append(Named(title, name, rle=_mask(one, size, f"{path}: {name} ('{title}')")))
-    return Annotated(image, path, tuple(objects), size)
+        return Named(title, name, rle=_mask(one, size, f"{path}: {name} ('{title}')"))
+
+    objects, faults = sort_out(parse, enumerate(raws, 1))
+    return Annotated(image, path, tuple(objects), size, faults)
 
 
 def _mask(one: Mapping[str, Any], size: Size, where: str) -> Rle:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pixelwise.data.annotations import named_outlines
+from pixelwise.data.annotations.faults import sort_out
 from pixelwise.data.annotations.json_files import (
     as_dict,
     as_numbers,
@@ -43,8 +44,7 @@ def find(root: Path, attribute: str | None = None) -> Found | None:
         attribute: the attribute of regions that names their class, where a ``dataset.yaml`` says so.
 
     Raises:
-        DataError: a file is damaged, a region makes no sense or has no class, it is unclear which attribute names the
-            classes, or a picture is missing.
+        DataError: a file is damaged, or it is unclear which attribute names the classes.
     """
     folders = [(NO_SPLIT, root), (NO_SPLIT, root / "annotations"), (NO_SPLIT, root / "images")]
     for below in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -96,15 +96,12 @@ def _read(
         file_name = entry["filename"]
         image = places.find(file_name)
         if image is None:
-            looked = ", ".join(str(folder) for folder in sorted(places.folders))
-            raise DataError(
-                f"{path}: the picture '{file_name}' is in none of {looked}; add it, or remove it from the project"
-            )
-        objects = []
-        for number, region in enumerate(_regions(entry, path), 1):
-            name = f"region {number} of {file_name}"
-            objects.append(_object(region, key, name, path))
-        annotated.append(Annotated(image, path, tuple(objects)))
+            fault = f"{path}: {places.missing(file_name, 'add it, or remove it from the project')}"
+            annotated.append(Annotated(root / PurePosixPath(file_name).name, path, (), faults=(fault,)))
+            continue
+        named = [(f"region {number} of {file_name}", region) for number, region in enumerate(_regions(entry, path), 1)]
+        objects, faults = sort_out(lambda one: _object(one[1], key, one[0], path), named)
+        annotated.append(Annotated(image, path, tuple(objects), faults=faults))
     return annotated
 
 
