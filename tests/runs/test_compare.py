@@ -89,7 +89,7 @@ def write_run(run: Path, data: Path, model: str, *, seed: int = 0, **options: An
 
 def test_models_are_trained_alike(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    found = compare(data, models=[FCN, UNET], out=out, measure=False, **SMALL)
+    found = compare(data, models=[FCN, f"{FCN}:hflip=false"], out=out, measure=False, **SMALL)
     assert found is not None
     for model in described(out)["models"]:
         (run,) = model["runs"]
