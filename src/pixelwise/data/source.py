@@ -16,7 +16,7 @@ from pixelwise.data.masks.merging import apply_description, explicit_space, matc
 from pixelwise.data.masks.survey import Survey, count_masks, merge
 from pixelwise.data.object_classes import LEFT_OUT_CLASS, match_classes, object_classes, relabel
 from pixelwise.data.pairs import Found, Pair
-from pixelwise.data.splits import carve
+from pixelwise.data.splits import carve, same_pictures
 from pixelwise.data.targets import semantic_space
 from pixelwise.data.unused import find_unused, tell_used
 from pixelwise.errors import DataError, SettingError, unknown_name
@@ -359,7 +359,7 @@ def _with_val(
     whole = "all" if "all" in splits else "train"
     if "val" in splits or whole not in splits:
         return dict(splits), ()
-    train, val = carve(splits[whole], fraction, seed)
+    train, val = carve(splits[whole], fraction, seed, together=same_pictures(splits[whole]))
     rest = {name: pairs for name, pairs in splits.items() if name != whole}
     why = "there is no split on disk" if whole == "all" else "there is no val on disk"
     shares = f"{counted(len(train), 'picture', 'trains')} and {len(val)} {agreeing(len(val), 'validates')}"

@@ -29,7 +29,7 @@ from pixelwise.training.memory import explained_memory, measure_within_memory, t
 from pixelwise.training.nonfinite import StopAtNonFinite
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import plan_steps
-from pixelwise.training.resuming.data_held import hold_data
+from pixelwise.training.resuming.data_held import hold_data, tell_moved
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.resuming.settings_held import held_settings
 from pixelwise.training.resuming.states import find_state
@@ -117,6 +117,9 @@ def fit(
         settings = held_settings(run, fixed)
         pl.seed_everything(settings.seed, verbose=False)
         record = DataRecord.load(run.splits_file)
+        moved = record.moved(source) if resume else {}
+        if moved:
+            listener.warn(tell_moved(moved, source.root, run.path))
         source = record.restore(source)
         course = course_for(settings.model)
         view = course.view(source)

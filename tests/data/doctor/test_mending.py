@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,3 +197,18 @@ def test_the_verb_writes_it(faulty: Path, tmp_path: Path, capsys: pytest.Capture
     assert run(faulty, "--fix", tmp_path / "clean") == 1
     assert "5 changes, listed in changes.csv" in capsys.readouterr().out
     assert run(tmp_path / "clean") == 0
+
+
+@pytest.mark.parametrize("write", [write_mapping, write_clean_copy])
+def test_lines_that_are_read_once_are_listed(tmp_path: Path, write: Any) -> None:
+    for number in range(12):
+        path = tmp_path / f"yolo/images/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (24, 32, 3), np.uint8)).save(path)
+        labels = tmp_path / f"yolo/labels/{number}.txt"
+        labels.parent.mkdir(exist_ok=True)
+        labels.write_text("0 0.1 0.1 0.6 0.1 0.6 0.6\n" * (2 if number == 3 else 1))
+    (tmp_path / "yolo/data.yaml").write_text("names: [thing]\n")
+    changes = write(diagnose(tmp_path / "yolo"), tmp_path / "clean")
+    assert ("labels/3.txt", "lines that repeat another one are read once") in {(one.file, one.what) for one in changes}
+    assert "labels/3.txt" in (tmp_path / "clean/changes.csv").read_text()

@@ -10,7 +10,7 @@ import pytest
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, SettingError
 from pixelwise.listener import Silent
-from pixelwise.training.resuming.data_held import differences, hold_data
+from pixelwise.training.resuming.data_held import differences, hold_data, tell_moved
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.types import LabelSpace
@@ -158,3 +158,15 @@ def test_a_damaged_record_is_refused(run: RunFolder, text: str) -> None:
     run.splits_file.write_text(text)
     with pytest.raises(DataError, match=r"splits\.json"):
         DataRecord.load(run.splits_file)
+
+
+def test_pictures_that_the_data_moved_are_told(run: RunFolder, shapes: Path) -> None:
+    record = DataRecord.load(run.splits_file)
+    source = open_data(shapes, seed=5)
+    assert record.moved(source) == {}
+    train, val = source.splits["train"], source.splits["val"]
+    other = dataclasses.replace(source, splits={"train": (*train[1:], val[0]), "val": (*val[1:], train[0])})
+    moved = record.moved(other)
+    assert moved == {val[0].id: ("val", "train"), train[0].id: ("train", "val")}
+    assert "2 pictures are in another split than in the run" in tell_moved(moved, shapes, run.path)
+    assert record.restore(other).splits == source.splits

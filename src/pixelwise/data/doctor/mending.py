@@ -41,7 +41,8 @@ class Change:
     """One difference between the clean data set and the original.
 
     Args:
-        file: the picture that was changed, relative to the original data; empty for all pictures.
+        file: the picture or the annotation file that was changed, relative to the original data; empty for all
+            pictures.
         what: what was done.
         why: the finding that is the reason.
     """
@@ -137,6 +138,10 @@ def _kept(diagnosis: Diagnosis) -> tuple[DataSource, list[Change]]:
         if finding.gravity == "error":
             changes += [Change(id, "left out", finding.what) for id in sorted(finding.pairs - gone)]
             gone |= finding.pairs
+        elif finding.kind == "repeated_line":
+            changes += [
+                Change(file, "lines that repeat another one are read once", finding.what) for file in finding.files
+            ]
     splits: dict[str, tuple[Pair, ...]] = {}
     seen: set[str] = set()
     order = sorted(diagnosis.source.splits, key=lambda name: name != "train")

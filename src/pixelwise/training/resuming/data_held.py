@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError, SettingError
@@ -97,6 +98,15 @@ def hold_data(
         listener.say(f"the data lie in {now.root} now, with the same content")
     changes = (*record.changes, found.words) if found.words else record.changes
     replace(now, changes=changes).save(run.splits_file)
+
+
+def tell_moved(moved: Mapping[str, tuple[str, str]], root: Path, run: Path) -> str:
+    """Say that a run keeps its own split, given what :meth:`DataRecord.moved` found."""
+    named = listed((f"{id}: {was}, now {now}" for id, (was, now) in moved.items()), most=_MOST_NAMED)
+    return (
+        f"{root}: {counted(len(moved), 'picture', 'is')} in another split than in the run {run} ({named}); the run "
+        "keeps its own split; begin a new run to use that of the data"
+    )
 
 
 def differences(was: DataRecord, now: DataRecord) -> Differences:

@@ -86,6 +86,19 @@ class DataRecord:
         }
         write_text(path, json.dumps(described, indent=1))
 
+    def moved(self, source: DataSource) -> dict[str, tuple[str, str]]:
+        """Find the pictures that the data put into another split than the run has them in.
+
+        Returns:
+            Id -> the split in the run, and the one in the data.
+        """
+        former: dict[str, list[str]] = {}
+        for name, ids in self.splits.items():
+            for id in ids:
+                former.setdefault(id, []).append(name)
+        now = {pair.id: name for name, pairs in source.splits.items() for pair in pairs}
+        return {id: (former[id][0], name) for id, name in now.items() if name not in former.get(id, [name])}
+
     def restore(self, source: DataSource) -> DataSource:
         """Give data the split of the run.
 
