@@ -140,6 +140,9 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "mask_alpha": FindingKind(
         "warning", "Masks whose object may lie in the transparency", "Transparency of masks is not read."
     ),
+    "transparent_class": FindingKind(
+        "warning", "A class that lies where pictures are transparent", "Transparent pixels are not learnt, nor scored."
+    ),
     "size_differs": FindingKind(
         "error", "Mask and picture differ in size", "Pixels and classes would not lie on each other."
     ),

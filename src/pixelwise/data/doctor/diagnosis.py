@@ -16,7 +16,13 @@ from pixelwise.data.doctor.copies import find_copies, same_files
 from pixelwise.data.doctor.facts import Facts, gather
 from pixelwise.data.doctor.facts_cache import from_bytes, key_of, to_bytes
 from pixelwise.data.doctor.object_findings import find_objects
-from pixelwise.data.doctor.picture_findings import find_alike_classes, find_broken, find_classes, find_mixtures
+from pixelwise.data.doctor.picture_findings import (
+    find_alike_classes,
+    find_broken,
+    find_classes,
+    find_mixtures,
+    find_transparent,
+)
 from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError
 from pixelwise.data.locate import Located
@@ -134,6 +140,7 @@ def diagnose(
     find_copies(good, split_of, findings)
     find_mixtures(good, findings)
     find_alike_classes(source, good, findings)
+    find_transparent(source, good, findings)
     find_classes(source, good, split_of, findings)
     find_objects(source, good, split_of, findings)
     return Diagnosis(_gravest_first(findings), source, _summary(source, good), tuple(map(tuple, same_files(good))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,6 +60,8 @@ class Facts:
         pixels: (K,) pixels of each class, without ignored pixels and those for which the picture holds no data; None if
             no mask is read.
         plain: whether all pixels of the picture are equal.
+        hidden: (K,) annotated pixels of each class for which the picture holds no data, because it is transparent there
+            or says so otherwise; None if it holds data everywhere or no mask is read.
         objects: the facts of its objects; None if no objects are annotated.
     """
 
@@ -73,6 +76,7 @@ class Facts:
     thumbnail: NDArray[np.float32] | None = None
     pixels: tuple[int, ...] | None = None
     plain: bool = False
+    hidden: tuple[int, ...] | None = None
     objects: ObjectFacts | None = None
 
 
@@ -86,7 +90,7 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
     try:
         info = image_info(pair.image)
         picture = read_picture(pair.image, channels=1 if info.channels in (1, 3) else info.channels)
-        pixels = None if label_space is None else _class_pixels(pair, label_space, picture.valid)
+        pixels, hidden = (None, None) if label_space is None else _class_pixels(pair, label_space, picture.valid)
         objects = None if pair.objects is None else _object_facts(pair)
         turned = _is_turned(pair)
         content = pair.image.read_bytes()
@@ -109,6 +113,7 @@ def gather(pair: Pair, label_space: LabelSpace | None) -> Facts:
         np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32),
         pixels,
         bool(image.min() == image.max()),
+        hidden,
         objects,
     )
 
@@ -121,10 +126,20 @@ def _is_turned(pair: Pair) -> bool:
     return picture.orientation > 1 and mask.orientation == 1 and ambiguous
 
 
-def _class_pixels(pair: Pair, label_space: LabelSpace, valid: NDArray[np.bool_] | None) -> tuple[int, ...]:
-    mask = ignoring(read_target(pair, label_space), valid, label_space)
-    counts = np.bincount(mask.reshape(-1), minlength=len(label_space))[: len(label_space)]
-    return tuple(counts.tolist())
+def _class_pixels(
+    pair: Pair, label_space: LabelSpace, valid: NDArray[np.bool_] | None
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Count the pixels of each class that are learnt, and those that the picture hides; see :class:`Facts`."""
+    target = read_target(pair, label_space)
+    shown = _count(ignoring(target, valid, label_space), label_space)
+    if valid is None or valid.all():
+        return tuple(shown.tolist()), None
+    return tuple(shown.tolist()), tuple((_count(target, label_space) - shown).tolist())
+
+
+def _count(target: NDArray[Any], label_space: LabelSpace) -> NDArray[np.int64]:
+    counts: NDArray[np.int64] = np.bincount(target.reshape(-1), minlength=len(label_space))[: len(label_space)]
+    return counts
 
 
 def _object_facts(pair: Pair) -> ObjectFacts:

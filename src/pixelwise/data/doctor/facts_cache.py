@@ -16,7 +16,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.data.unused import ReadsFiles
 from pixelwise.types import LabelSpace
 
-FORM = 2
+FORM = 3
 """The version of stored facts. It changes whenever the same files give other facts; other versions are not read."""
 
 
@@ -66,6 +66,7 @@ def from_bytes(content: bytes) -> Facts:
     if plain["thumbnail"] is not None:
         small = np.frombuffer(base64.b64decode(plain["thumbnail"]), np.float16)
         plain["thumbnail"] = small.astype(np.float32).reshape(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    if plain["pixels"] is not None:
-        plain["pixels"] = tuple(plain["pixels"])
+    for name in ("pixels", "hidden"):
+        if plain[name] is not None:
+            plain[name] = tuple(plain[name])
     return Facts(**{**plain, "size": tuple(plain["size"])})

@@ -17,6 +17,8 @@ from pixelwise.words import counted, listed
 
 RARE_SHARE = 0.001
 """The share of the annotated pixels below which a class is rare."""
+HIDDEN_SHARE = 0.5
+"""The least share of a class that lies where pictures are transparent for the class to be told."""
 _BITS_OF_ONE_TYPE = 8
 """Pictures of at most so many bits hold numbers of one type."""
 
@@ -81,6 +83,26 @@ def _shows(one: Facts, index: int) -> bool:
     if one.objects is not None:
         return index in one.objects.labels
     return one.pixels is not None and one.pixels[index] > 0
+
+
+def find_transparent(source: DataSource, facts: Sequence[Facts], findings: Findings) -> None:
+    """Find classes that lie where pictures are transparent, as the background of cut-out objects does."""
+    hidden = {one.id: one.hidden for one in facts if one.hidden is not None and any(one.hidden)}
+    if not hidden:
+        return
+    lost = np.sum(list(hidden.values()), axis=0)
+    shown = np.sum([one.pixels for one in facts if one.pixels is not None], axis=0)
+    shares = lost / np.maximum(1, lost + shown)
+    classes = [index for index, share in enumerate(shares.tolist()) if share >= HIDDEN_SHARE]
+    if classes:
+        files = [id for id, counts in hidden.items() if any(counts[index] for index in classes)]
+        said = listed(f"{source.label_space.names[index]} ({100 * shares[index]:.3g}%)" for index in classes)
+        what = (
+            f"{counted(len(files), 'picture', 'is', of=len(facts))} transparent in places, {files[0]} among them, "
+            f"where nothing is learnt or scored; most of {said} lies there"
+        )
+        mend = "if that is to be learnt, save the pictures without transparency (RGB)"
+        findings.add("transparent_class", what, mend=mend, files=files)
 
 
 def find_classes(source: DataSource, facts: Sequence[Facts], split_of: Mapping[str, str], findings: Findings) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from faults.sets import HEIGHT, WIDTH, by_folders, by_lists, mask, picture, save, voc, write
+from faults.sets import HEIGHT, WIDTH, by_folders, by_lists, mask, picture, save, split_of, voc, write
 from faults.table import fault
 
 
@@ -137,3 +137,18 @@ def picture_that_is_upside_down(root: Path) -> None:
 def masks_that_were_all_shrunk(root: Path) -> None:
     for number in range(24):
         save(root / f"masks/{number}.png", mask(number, 3)[: HEIGHT // 2, : WIDTH // 2])
+
+
+@fault(
+    by_folders,
+    "transparent_class",
+    "warning",
+    "24 of 24 pictures are transparent in places, images/train/0.png among them",
+    with_it=["class_absent"],
+)
+def background_that_is_transparent(root: Path) -> None:
+    for number in range(24):
+        name = f"{split_of(number)}/{number}.png"
+        colors = picture(number).convert("RGBA")
+        colors.putalpha(Image.fromarray(mask(number) * np.uint8(255)))
+        save(root / "images" / name, colors)
