@@ -22,9 +22,9 @@ _LISTED_PACKAGES = ("pixelwise", "torch", "timm", "pytorch-lightning", "numpy", 
 
 
 def environment() -> jinja2.Environment:
-    """Give the templates of this folder, with the filters that they use."""
+    """Give the templates, with the filters that they use."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("pixelwise.report", "."),
+        loader=jinja2.PackageLoader("pixelwise.report", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -53,8 +53,8 @@ def style() -> str:
 
 
 def read_text(name: str) -> str:
-    """Give a file of this folder that is put into a page."""
-    return resources.files("pixelwise.report").joinpath(name).read_text(encoding="utf-8")
+    """Give a style sheet or a script that is put into a page."""
+    return resources.files("pixelwise.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
