@@ -51,9 +51,9 @@ def labels(logits, target):
 
 result = {}
 for classes in (21, 150):
-    target = torch.randint(0, classes, (4, 288, 288)).to(torch.uint8)
+    target = torch.randint(0, classes, (6, 288, 288)).to(torch.uint8)
     for dtype in (torch.float32, torch.bfloat16):
-        logits = torch.randn(4, classes, 72, 72).to(dtype).requires_grad_()
+        logits = torch.randn(6, classes, 72, 72).to(dtype).requires_grad_()
         works = {**{name: gradient_of(name) for name in LOSSES}, "labels": labels, "confusion": upsample_confusion}
         if dtype == torch.float32:
             works["eager"] = eager_loss
