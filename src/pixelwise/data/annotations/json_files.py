@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError, quoted
-from pixelwise.io.listing import is_listed
+from pixelwise.io.listing import check_regular, is_listed
 from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
 from pixelwise.words import counted
 
@@ -41,8 +41,10 @@ def read_json(path: Path, *marks: str) -> Any:
     """Read a JSON file that holds all of ``marks`` in quotes; None if it lacks one, which is checked before parsing.
 
     Raises:
-        DataError: the file cannot be read, is empty, has the marks but is damaged, or has one and ends too early.
+        DataError: the file cannot be read, is a pipe or a device, is empty, has the marks but is damaged, or has one
+            and ends too early.
     """
+    check_regular(path)
     try:
         text = _decoded(path.read_bytes())
         present = [f'"{mark}"' in text for mark in marks]
