@@ -27,6 +27,7 @@ from pixelwise.runs.comparing.training import Budget, TrainedModel, train_models
 from pixelwise.runs.train import check_settings
 from pixelwise.scoring.comparison import Candidate, Comparison, ModelCost
 from pixelwise.types import LabelSpace
+from pixelwise.words import counted
 
 DRAWN_PICTURES = 8
 """The most pictures that are drawn."""
@@ -170,7 +171,7 @@ def _compare(
         raise PixelwiseError(f"no model could be trained: {reasons}")
     first = next((space for space in map(_label_space, paths) if space is not None), None)
     chosen = choose_pictures(paths, open_data(data, label_space=first, skip_bad=True), split)
-    listener.say(f"{len(chosen.ids)} pictures: {chosen.words}")
+    listener.say(f"{counted(len(chosen.ids), 'picture')}: {chosen.words}")
     outcomes: dict[Path, Outcome] = {}
     candidates = []
     for model in models:

@@ -17,6 +17,7 @@ from pixelwise.io.atomic import atomic_path
 from pixelwise.report.live_page import write_live_page
 from pixelwise.scoring import judge_for
 from pixelwise.scoring.example import Example
+from pixelwise.training.callbacks import KeepBest
 from pixelwise.training.journal import read_metrics
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
@@ -44,17 +45,12 @@ class Preview(pl.Callback):
         pairs = source.split("val")
         self.pairs: Sequence[Pair] = pairs[:: -(-len(pairs) // SHOWN_PICTURES)]
         self._examples: tuple[Example, ...] = ()
-        self._best: tuple[str, float] | None = None
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw the pictures, and remember the best score."""
+        """Draw the pictures; the first process alone does, so that nothing here may wait for the others."""
         if not trainer.is_global_zero:
             return
-        task = cast(ScoringTask, pl_module)
-        score = task.score()
-        if self._best is None or not score.value < self._best[1]:
-            self._best = (score.name, score.value)
-        predictor = Predictor(task.model)
+        predictor = Predictor(cast(ScoringTask, pl_module).model)
         judge = judge_for(predictor, self.pairs, predictor.label_space)
         self._examples = tuple(judge.draw(pair, judge.compare(judge.read(pair)), group="") for pair in self.pairs)
         with atomic_path(self.run.preview_file) as beside:
@@ -64,11 +60,12 @@ class Preview(pl.Callback):
         """Write the page, whose curve includes the validation."""
         if not trainer.is_global_zero or not self._examples:
             return
+        best = next(one for one in trainer.callbacks if isinstance(one, KeepBest))  # type: ignore[attr-defined]
         write_live_page(
             self.run.report_file,
             title=self.title,
             steps=(trainer.global_step, int(trainer.max_steps)),
-            score=self._best,
+            score=(best.name, best.best) if best.best >= 0 else None,
             examples=self._examples,
             history=read_metrics(self.run),
             settings=self.settings.rows(),

@@ -8,7 +8,7 @@ import numpy as np
 
 from pixelwise.report.figures import VALIDATION_SCORES
 from pixelwise.scoring import Evaluation
-from pixelwise.words import listed
+from pixelwise.words import counted, listed
 
 FEWEST_VALIDATIONS = 4
 """The fewest validations from which something is concluded."""
@@ -54,7 +54,7 @@ def _never_better(history: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
         if len(scores) < FEWEST_VALIDATIONS or max(scores) >= scores[0] + LEAST_RISE:
             continue
         return (
-            f"{name} never rose after the first of {len(scores)} validations ({scores[0]:.3f}, at best "
+            f"{name} never rose after the first of {counted(len(scores), 'validation')} ({scores[0]:.3f}, at best "
             f"{max(scores):.3f}). A learning rate that is too high, masks that do not belong to their pictures, or "
             "training pictures unlike those for validation show in this way; the doctor tells of the data.",
         )

@@ -104,7 +104,7 @@ def choose_pictures(runs: Sequence[Path], source: DataSource, split: str | None 
     words = f"split {name} as the runs kept it"
     most = max(map(len, kept))
     if most > len(ids):
-        words += f": the {len(ids)} of {most} pictures that all runs kept"
+        words += f": the {len(ids)} of {counted(most, 'picture')} that all runs kept"
     if len(kept) < len(runs):
         words += (
             f"; {counted(len(runs) - len(kept), 'model', 'was')} not trained on this folder, and may have learnt from "

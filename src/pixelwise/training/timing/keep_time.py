@@ -15,6 +15,7 @@ from pixelwise.training.callbacks import completes_step
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.timing.budget import Budget
 from pixelwise.training.timing.schedule import Schedule
+from pixelwise.words import counted
 
 RECENT_STEPS = 30
 """The newest steps, whose mean time is the pace."""
@@ -81,8 +82,8 @@ class KeepTime(pl.Callback):
                 self.schedule.save(self.run)
                 pace = sum(self._steps) / len(self._steps)
                 self.listener.warn(
-                    f"a step takes {pace:.2g} s now, longer than planned: the run ends after {steps} steps and not "
-                    f"{before}, to keep to its time"
+                    f"a step takes {pace:.2g} s now, longer than planned: the run ends after "
+                    f"{counted(steps, 'step')} and not {before}, to keep to its time"
                 )
         if step == self.schedule.steps and step % self.schedule.settings.validate_every:
             trainer.val_check_batch = (

@@ -70,7 +70,7 @@ class Schedule:
         """The cuts in words, for the report of the run."""
         return tuple(
             f"After {counted(cut.at, 'step')} the run was shortened to {cut.steps} of the planned "
-            f"{self.settings.steps} steps, to keep to its time."
+            f"{counted(self.settings.steps, 'step')}, to keep to its time."
             for cut in self.cuts
         )
 
