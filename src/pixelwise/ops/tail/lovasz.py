@@ -19,6 +19,7 @@ from pixelwise.ops.tail.checks import (
     checked_grid,
     second_derivative_error,
 )
+from pixelwise.ops.tail.kept_gradient import keep_gradient, scale_gradient
 from pixelwise.ops.tail.reference import add_band_adjoint, bands, upsample_band
 
 
@@ -244,19 +245,11 @@ _lovasz_gradient.register_autograd(_refuse)
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     ctx.save_for_backward(*inputs[:4])
     ctx.options = inputs[4:7]
-    ctx.set_materialize_grads(False)
-    ctx.gradient = output[1].detach() if inputs[7] else None  # the output itself would make a reference cycle
+    keep_gradient(ctx, output[1] if inputs[7] else None)
 
 
 def _backward(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    if upstream is None:
-        return (None,) * 8
-    gradient, ctx.gradient = ctx.gradient, None
-    if gradient is None or torch.is_grad_enabled():
-        gradient = _lovasz_gradient(*ctx.saved_tensors, upstream, *ctx.options)
-    else:
-        gradient.mul_(upstream)
-    return gradient, *[None] * 7
+    return scale_gradient(ctx, upstream, _lovasz_gradient), *[None] * 7
 
 
 _lovasz.register_autograd(_backward, setup_context=_keep_gradient)

@@ -18,6 +18,7 @@ from pixelwise.ops.native import native_for
 from pixelwise.ops.tail import native, reference
 from pixelwise.ops.tail.backend import Backend, CrossEntropy, accumulation_dtype, empty_gradient
 from pixelwise.ops.tail.checks import second_derivative_error
+from pixelwise.ops.tail.kept_gradient import keep_gradient, scale_gradient
 
 
 def _backend_for(logits: Tensor) -> Backend:
@@ -167,25 +168,11 @@ cross_entropy_map.register_autograd(_weigh_by_upstream, setup_context=_keep_inpu
 
 def _keep_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     _keep_inputs(ctx, inputs, output[0])
-    ctx.set_materialize_grads(False)  # otherwise zeros of the size of the gradient arrive as its upstream gradient
-    # Keeping the output itself would make a reference cycle with this node.
-    ctx.gradient = output[2].detach() if inputs[8] else None
+    keep_gradient(ctx, output[2] if inputs[8] else None)
 
 
 def _scale_gradient(ctx: Any, upstream: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Scale the gradient in place, which saves a second tensor of its size, or compute it.
-
-    It is computed where the forward pass did not compute it, where a backward pass has already scaled it, and for a
-    graph of the backward pass, which has to include its inputs.
-    """
-    if upstream is None:
-        return (None,) * 9
-    gradient, ctx.gradient = ctx.gradient, None
-    if gradient is None or torch.is_grad_enabled():
-        gradient = cross_entropy_gradient(*ctx.saved_tensors, upstream, *ctx.options)
-    else:
-        gradient.mul_(upstream)
-    return gradient, *[None] * 8
+    return scale_gradient(ctx, upstream, cross_entropy_gradient), *[None] * 8
 
 
 cross_entropy_sums.register_autograd(_scale_gradient, setup_context=_keep_gradient)
