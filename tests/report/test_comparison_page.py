@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import itertools
 import math
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Checker
 
 from pixelwise.metrics.paired import Sampled
 from pixelwise.report.comparison_page import DifferingPicture, write_comparison_page
@@ -19,30 +19,6 @@ from pixelwise.scoring.pixel_drawing import draw_pixels
 from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("sea", "<b>lake</b>"), colors=((10, 20, 200), (20, 150, 30)))
-
-
-class Checker(html.parser.HTMLParser):
-    """Collects what a browser would load and show, and whether tags are closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.loads: list[str] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.loads += [value or "" for name, value in attributes if name in ("src", "srcset", "href")]
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 def candidate(name: str, value: float, latency: float | None = 10.0, seeds: int = 1) -> Candidate:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html.parser
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Checker
 
 from pixelwise.errors import PixelwiseError
 from pixelwise.metrics.scores import Scores
@@ -24,31 +24,6 @@ from pixelwise.types import LabelSpace
 
 CLASSES = LabelSpace(("sea", "land", "<b>lake</b>"), colors=((10, 20, 200), (20, 150, 30), (90, 200, 250)))
 COUNTS = np.array([[900, 90, 10], [50, 450, 0], [0, 0, 0]])
-
-
-class Checker(html.parser.HTMLParser):
-    """Collects what a browser would load, and whether tags are closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.loads: list[str] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.loads += [value or "" for name, value in attributes if name in ("src", "srcset")]
-        self.loads += [value or "" for name, value in attributes if name == "href" and tag != "a"]
-        if tag not in ("meta", "img", "br", "input"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawn import draw_blocks
 from PIL import Image
 
 from pixelwise.data.source import open_data
@@ -37,17 +38,7 @@ BROKEN = f"{FCN}:learning_rate=1e30"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
-    for folder in ("images", "masks"):
-        (root / folder).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(10):
-        mask = np.kron(rng.integers(0, 2, (4, 4)), np.ones((16, 16))).astype(np.uint8)
-        Image.fromarray(np.repeat(80 + 90 * mask[:, :, None], 3, 2).astype(np.uint8)).save(
-            root / f"images/{number}.png"
-        )
-        Image.fromarray(mask).save(root / f"masks/{number}.png")
-    return root
+    return draw_blocks(tmp_path / "data", 10)
 
 
 @pytest.fixture

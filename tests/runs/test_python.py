@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn import draw_blocks
 from PIL import Image
 
 import pixelwise
@@ -25,17 +26,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    root = tmp_path / "data"
-    for folder in ("images", "masks"):
-        (root / folder).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        mask = np.kron(rng.integers(0, 2, (4, 4)), np.ones((16, 16))).astype(np.uint8)
-        Image.fromarray(np.repeat(80 + 90 * mask[:, :, None], 3, 2).astype(np.uint8)).save(
-            root / f"images/{number}.png"
-        )
-        Image.fromarray(mask).save(root / f"masks/{number}.png")
-    return root
+    return draw_blocks(tmp_path / "data", 6)
 
 
 def test_a_notebook_trains_and_evaluates(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

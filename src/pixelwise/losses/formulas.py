@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,17 +48,23 @@ class Scored:
     ignore_index: int = 255
     label_smoothing: float = 0.0
 
+    def placed(self) -> dict[str, Any]:
+        """Arguments of every operator: what is compared, on which grid, without which pixels."""
+        return {
+            "logits": self.logits,
+            "target": self.target,
+            "scale": self.scale,
+            "offset": self.offset,
+            "ignore_index": self.ignore_index,
+        }
+
 
 def cross_entropy(scored: Scored) -> Tensor:
     """``-log p[target]``, averaged over pixels."""
     return upsample_cross_entropy(
-        scored.logits,
-        scored.target,
-        scale=scored.scale,
-        offset=scored.offset,
+        **scored.placed(),
         class_weights=scored.class_weights,
         pixel_weights=scored.pixel_weights,
-        ignore_index=scored.ignore_index,
         label_smoothing=scored.label_smoothing,
     )
 
@@ -161,13 +168,9 @@ def focal_tversky(
 def lovasz(scored: Scored) -> Tensor:
     """The Lovasz extension of the Jaccard loss of each class (Berman et al. 2018), over the pixels of a batch."""
     return upsample_lovasz(
-        scored.logits,
-        scored.target,
-        scale=scored.scale,
-        offset=scored.offset,
+        **scored.placed(),
         class_weights=scored.class_weights,
         pixel_weights=scored.pixel_weights,
-        ignore_index=scored.ignore_index,
     )
 
 
@@ -198,11 +201,7 @@ def _check(name: str, value: float, valid: bool, range_: str) -> None:
 def _cross_entropies(scored: Scored) -> Tensor:
     """``-log p[target]`` of each pixel without weights or smoothing, (N, H, W); 0 where ignored."""
     return upsample_cross_entropy(
-        scored.logits,
-        scored.target,
-        scale=scored.scale,
-        offset=scored.offset,
-        ignore_index=scored.ignore_index,
+        **scored.placed(),
         reduction="none",
     )
 
@@ -221,12 +220,8 @@ def _tversky_losses(scored: Scored, *, alpha: float, beta: float, smooth: float)
     for name, value in (("alpha", alpha), ("beta", beta), ("smooth", smooth)):
         _check(name, value, value >= 0, "at least 0")
     overlaps = upsample_overlaps(
-        scored.logits,
-        scored.target,
-        scale=scored.scale,
-        offset=scored.offset,
+        **scored.placed(),
         pixel_weights=scored.pixel_weights,
-        ignore_index=scored.ignore_index,
     )
     hits, predicted, targets = (part.sum(0) for part in overlaps)  # (K,)
     denominator = hits + alpha * (predicted - hits) + beta * (targets - hits) + smooth

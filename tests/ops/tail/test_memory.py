@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PROBE = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 import torch
 from torch.nn import functional as F
@@ -49,12 +49,14 @@ def eager_loss(logits, target):
 def labels(logits, target):
     return upsample_argmax(logits, target.shape[1:])
 
+# The others have no kernel of their own, and are the same in both forms.
+losses = ("ce", "focal", "ohem") if os.environ["PIXELWISE_NATIVE"] == "1" else LOSSES
 result = {}
 for classes in (21, 150):
     target = torch.randint(0, classes, (6, 288, 288)).to(torch.uint8)
     for dtype in (torch.float32, torch.bfloat16):
         logits = torch.randn(6, classes, 72, 72).to(dtype).requires_grad_()
-        works = {**{name: gradient_of(name) for name in LOSSES}, "labels": labels, "confusion": upsample_confusion}
+        works = {**{name: gradient_of(name) for name in losses}, "labels": labels, "confusion": upsample_confusion}
         if dtype == torch.float32:
             works["eager"] = eager_loss
         for name, work in works.items():
@@ -78,6 +80,8 @@ def growth(request):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("work", [*LOSSES, "labels", "confusion"])
 def test_more_classes_take_less_than_twice_their_logits(growth, work, dtype):
+    if f"{work} {dtype} 21" not in growth:
+        pytest.skip(f"{work} has no kernel of its own")
     few, few_logits = growth[f"{work} {dtype} 21"]
     many, many_logits = growth[f"{work} {dtype} 150"]
     # The Lovasz loss sums its gradient class by class, in float32 whatever the logits.
