@@ -44,6 +44,10 @@ class NumbersError(DataError):
         super().__init__(self.worded(text, self.argument))
         self.text = text
 
+    def __reduce__(self) -> tuple[type[NumbersError], tuple[str]]:
+        """Go from one process to another by the text alone."""
+        return type(self), (self.text,)
+
     @staticmethod
     def worded(text: str, argument: str) -> str:
         """Write the message with the name that its reader knows the argument by."""

@@ -59,6 +59,23 @@ def test_every_pair_is_scored_and_written(
     assert scores["intervals_meaning"] in " ".join(printed.split())
 
 
+def test_two_processes_score_as_one_and_refuse_as_one(
+    untrained_run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = []
+    for devices in (1, 2):
+        assert run("evaluate", untrained_run, data, "--tta", "hflip", "--devices", devices, "--json", "-") == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    cut = data / "images/2.png"
+    cut.write_bytes(cut.read_bytes()[:-500])
+    for devices in (1, 2):
+        assert run("evaluate", untrained_run, data, "--devices", devices) == 2
+        printed.append(capsys.readouterr().err)
+    assert printed[2] == printed[3]
+    assert "images/2.png" in printed[2].replace("\n", "")
+
+
 def test_views_are_averaged(untrained_run: Path, data: Path, tmp_path: Path) -> None:
     arguments = ("evaluate", untrained_run, data, "--tta", "hflip, 0.75", "--json", tmp_path / "s.json")
     assert run(*arguments, "--report", tmp_path / "page") == 0

@@ -78,3 +78,16 @@ def test_classes_that_the_model_does_not_know_are_refused(
     model = make_model(tmp_path / "m.safetensors", "fcn", semantic_space(LabelSpace(("leaf", "stem"))))
     assert run("evaluate", model, data) == 2
     assert "does not know" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["unet", "mask_rcnn"])
+def test_two_processes_score_as_one(data: Path, tmp_path: Path, name: str) -> None:
+    classes = CELLS if name == "mask_rcnn" else semantic_space(CELLS)
+    model = make_model(tmp_path / "m.safetensors", name, classes)
+    for devices in (1, 2):
+        out = tmp_path / str(devices)
+        out.mkdir()
+        files = ("--json", out / "s.json", "--csv", out / "s.csv")
+        assert run("evaluate", model, data, "--devices", devices, *files) == 0
+    for file in ("s.json", "s.csv"):
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()

@@ -58,6 +58,6 @@ def test_crops_name_the_picture_that_they_are_cut_from(shapes: Path, monkeypatch
     for number in range(20):
         del read[:]
         crops[number]
-        named.append((crops.picture_of(number), read[-1]))
+        named.append((crops.pair_of(number).id, read[-1]))
     assert all(name == used for name, used in named)
     assert len({name for name, _ in named}) > 3

@@ -48,6 +48,9 @@ def evaluate(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Processes that score: one for each GPU, or sharing the cores.")
+    ] = 1,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +90,7 @@ def evaluate(
         tta=split_words(tta),
         value_range=parse_range(value_range),
         skip_bad=skip_bad,
+        devices=devices,
         listener=terminal,
     )
     evaluation = scored.evaluation

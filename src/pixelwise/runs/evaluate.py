@@ -17,6 +17,7 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener, Silent
 from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
+from pixelwise.scoring.spread import JudgeRecipe, judge_on_devices
 from pixelwise.training.run_folder import saved_split
 from pixelwise.words import counted
 
@@ -50,6 +51,7 @@ def evaluate(
     tta: Sequence[str | float] = (),
     value_range: tuple[float, float] | None = None,
     skip_bad: bool = False,
+    devices: int = 1,
     listener: Listener | None = None,
 ) -> Evaluation:
     """Score a model on pictures with masks or objects, each at its own size.
@@ -63,13 +65,22 @@ def evaluate(
         value_range: the stored numbers of pictures that become black and white; with None, those that the model learnt
             from. A predictor has its own.
         skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
+        devices: processes that score, each on a GPU of its own, or sharing the cores; the scores do not depend on it. A
+            predictor scores in one.
         listener: it is told the progress of the scoring; by default there is none.
 
     Raises:
         PixelwiseError: the model or the data cannot be used, or there is no such split.
     """
     return score(
-        model, data, split=split, tta=tta, value_range=value_range, skip_bad=skip_bad, listener=listener
+        model,
+        data,
+        split=split,
+        tta=tta,
+        value_range=value_range,
+        skip_bad=skip_bad,
+        devices=devices,
+        listener=listener,
     ).evaluation
 
 
@@ -81,12 +92,15 @@ def score(
     tta: Sequence[str | float] = (),
     value_range: tuple[float, float] | None = None,
     skip_bad: bool = False,
+    devices: int = 1,
     listener: Listener | None = None,
 ) -> ScoredModel:
     """Score a model as :func:`evaluate` does, and keep what examples are drawn from."""
     listener = Silent() if listener is None else listener
     if isinstance(model, Predictor) and value_range is not None:
         raise SettingError("a predictor has a range of its own; give it to the predictor", argument="value_range")
+    if devices < 1 or (devices > 1 and isinstance(model, Predictor)):
+        raise SettingError(f"must be 1 for a predictor, and positive for a file; got {devices}", argument="devices")
     predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta, value_range=value_range)
     if isinstance(data, DataSource):
         source = data
@@ -99,9 +113,12 @@ def score(
     pairs, chosen = choose_pairs(None if isinstance(model, Predictor) else Path(model), source, split)
     listener.say(f"{counted(len(pairs), 'picture')}: {chosen}")
     _say_narrow(predictor, pairs, listener)
-    judge = judge_for(predictor, pairs, source.label_space)
     with listener.progress("scoring", len(pairs)) as progress:
-        judged = judge_pictures(judge, pairs, progress=progress)
+        if devices > 1 and not isinstance(model, Predictor):
+            recipe = JudgeRecipe(Path(model), source.label_space, tuple(tta), value_range)
+            judged = judge_on_devices(recipe, pairs, devices, progress=progress)
+        else:
+            judged = judge_pictures(judge_for(predictor, pairs, source.label_space), pairs, progress=progress)
     return ScoredModel(source, chosen, judged, judged.evaluation())
 
 

@@ -19,6 +19,7 @@ from pixelwise.models import Model, SegmentationModel, build_model
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.plan_parts import Draft
 from pixelwise.training.settings import Settings
+from pixelwise.training.stream import Stream
 from pixelwise.training.timing.pace import MOST_TIMING_SECONDS
 from pixelwise.training.timing.schedule import Schedule
 from pixelwise.types import LabelSpace
@@ -116,7 +117,7 @@ class Setup(ABC, Generic[ModelT_co]):
         """
 
     @abstractmethod
-    def stream(self, settings: Settings) -> pl.LightningDataModule:
+    def stream(self, settings: Settings) -> Stream[Any, Any, Any]:
         """Build the stream of data that the steps and validations of a run read."""
 
 

@@ -39,6 +39,7 @@ from pixelwise.training.timing.budget import Budget
 from pixelwise.training.timing.keep_time import KeepTime
 from pixelwise.training.timing.pace import MOST_TIMING_SECONDS
 from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.workers import explained_workers
 from pixelwise.words import counted
 
 DEFAULT_CPU_MINUTES = 30.0
@@ -147,10 +148,11 @@ def fit(
         always = [StopAtNonFinite(settings), time_kept, metrics, best]
         callbacks = [*always, *watching, average, state, stop, shown]
         trainer = _make_trainer(run, settings, schedule.steps, callbacks)
-        with explained_memory(settings, run):
+        stream = setup.stream(settings)
+        with explained_memory(settings, run), explained_workers(stream.watched, run):
             trainer.fit(
                 setup.task(settings, schedule),
-                datamodule=setup.stream(settings),
+                datamodule=stream,
                 ckpt_path=checkpoint,
                 weights_only=True if checkpoint else None,
             )

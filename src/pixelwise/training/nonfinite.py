@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -11,19 +11,11 @@ from torch import Tensor, nn
 from pixelwise.errors import PixelwiseError
 from pixelwise.training.settings import Settings
 from pixelwise.training.task_parts import Task
+from pixelwise.training.workers import CutFromPictures
 from pixelwise.words import listed
 
 STEPS_BETWEEN_LOOKS = 20
 """Steps from one look at the loss to the next on a device that would have to wait for it; a CPU looks at every step."""
-
-
-@runtime_checkable
-class NamesPictures(Protocol):
-    """Crops that know the pictures they are cut from."""
-
-    def picture_of(self, index: int) -> str:
-        """The id of the picture of a crop."""
-        ...
 
 
 class StopAtNonFinite(pl.Callback):
@@ -72,11 +64,11 @@ class StopAtNonFinite(pl.Callback):
 
     def _pictures(self, trainer: pl.Trainer, step: int) -> str:
         crops = getattr(trainer.datamodule, "crops", None)  # type: ignore[attr-defined]
-        if not isinstance(crops, NamesPictures):
+        if not isinstance(crops, CutFromPictures):
             return ""
         batch = self.settings.batch
         numbers = range(step * batch + trainer.global_rank, (step + 1) * batch, trainer.world_size)
-        return f"; its crops are of {listed(dict.fromkeys(map(crops.picture_of, numbers)))}"
+        return f"; its crops are of {listed(dict.fromkeys(crops.pair_of(number).id for number in numbers))}"
 
 
 def first_non_finite(task: Task[Any, Any], batch: Any) -> str:

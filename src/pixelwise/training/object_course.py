@@ -28,10 +28,11 @@ from pixelwise.training.course import Course, Planner, Setup, fresh_model, make_
 from pixelwise.training.planning.machine import Machine
 from pixelwise.training.planning.object_plan import plan_objects
 from pixelwise.training.settings import Settings
-from pixelwise.training.stream import Items, Stream
+from pixelwise.training.stream import Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 from pixelwise.training.timing.pace import MOST_TIMING_SECONDS, measure_pace
 from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.workers import Items
 
 SURVEYED_PICTURES = 20
 """The number of pictures from which the number of objects is estimated."""

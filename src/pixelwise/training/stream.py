@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pixelwise.training.settings import Settings
+from pixelwise.training.workers import Items, WatchedItems
 
 CropT = TypeVar("CropT")
 BatchT = TypeVar("BatchT")
 PictureT = TypeVar("PictureT")
-ItemT_co = TypeVar("ItemT_co", covariant=True)
-
-
-class Items(Protocol[ItemT_co]):
-    """A ``Dataset`` that knows its length."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> ItemT_co: ...
 
 
 class StepSampler(Sampler[list[int]]):
@@ -109,6 +101,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
     ) -> None:
         super().__init__()
         self.crops = crops
+        self.watched = WatchedItems(crops, settings.workers)
         self.pictures = pictures
         self.settings = settings
         self.collate = collate
@@ -129,7 +122,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
             parts=self.settings.accumulate,
         )
         on_gpu = self.trainer.strategy.root_device.type == "cuda"
-        return StepLoader(self.crops, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
+        return StepLoader(self.watched, sampler, collate=self.collate, workers=self.settings.workers, pin_memory=on_gpu)
 
     def val_dataloader(self) -> DataLoader[PictureT | None]:
         """Whole pictures one by one; each process gets its share, and none is scored twice.

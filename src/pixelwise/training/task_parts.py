@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from pixelwise.models import Model
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.training.settings import Settings
-from pixelwise.training.stream import Items
 from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.workers import Items
 
 BatchT_contra = TypeVar("BatchT_contra", contravariant=True)
 PictureT_contra = TypeVar("PictureT_contra", contravariant=True)

@@ -14,6 +14,7 @@ from pixelwise.data.crops.augmentation import Augmentation, change_color, draw_b
 from pixelwise.data.crops.object_cache import ObjectCache, ObjectMaps
 from pixelwise.data.crops.pixel_crops import CROP_STREAM, PictureOrder, keep_to_one_thread_in_workers, one_of
 from pixelwise.data.crops.sampling import CropView, view_image, view_mask
+from pixelwise.data.pairs import Pair
 from pixelwise.errors import SettingError
 from pixelwise.instances import Instances, Size
 from pixelwise.ops.object_targets import ObjectTarget
@@ -107,10 +108,10 @@ class ObjectCrops(Dataset[tuple[Tensor, ObjectTarget]]):
         target = _visible_objects(maps, layers, view, size) if maps.masks_known else _visible_boxes(maps, view, size)
         return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1), target  # (C, h, w)
 
-    def picture_of(self, index: int) -> str:
-        """The id of the picture that a crop is cut from."""
+    def pair_of(self, index: int) -> Pair:
+        """The picture that a crop is cut from."""
         rng = np.random.default_rng((self.seed, CROP_STREAM, index))
-        return self.cache.pairs[self._draw(index, rng)[0]].id
+        return self.cache.pairs[self._draw(index, rng)[0]]
 
     def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int] | None]:
         """Draw the picture of a crop, and the row and column that it is centred on, if there are any."""

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, get_worker_info
 from pixelwise.data.crops.augmentation import Augmentation, augment
 from pixelwise.data.crops.cache import PictureCache
 from pixelwise.data.crops.gaps import GapWeights
+from pixelwise.data.pairs import Pair
 from pixelwise.errors import SettingError
 from pixelwise.io.ahead import in_threads
 from pixelwise.types import Sample
@@ -145,10 +146,10 @@ class TrainingCrops(Dataset[tuple[Tensor, ...]]):
         height, width = (side - less for side, less in zip(self.augmentation.crop, lacking, strict=True))
         return height, width
 
-    def picture_of(self, index: int) -> str:
-        """The id of the picture that a crop is cut from."""
+    def pair_of(self, index: int) -> Pair:
+        """The picture that a crop is cut from."""
         rng = np.random.default_rng((self.seed, CROP_STREAM, index))
-        return self.cache.pairs[self._draw(index, rng)[0]].id
+        return self.cache.pairs[self._draw(index, rng)[0]]
 
     def _draw(self, index: int, rng: np.random.Generator) -> tuple[int, int | None]:
         """Draw the picture of a crop, and the flat index of the pixel that it is centred on, if there is one."""
