@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -38,3 +39,33 @@ def test_stopping_early_leaves_the_rest_unread() -> None:
     next(futures)
     futures.close()
     assert len(read) < 10
+
+
+def test_a_forgotten_reader_that_another_thread_collects_does_not_wait_for_it() -> None:
+    collected = threading.Event()
+    forgotten = [read_ahead(lambda _: collected.wait(60), range(9), threads=1)]
+    next(forgotten[0])
+
+    def collect() -> None:
+        forgotten.clear()
+        collected.set()  # the reading threads wait for this, as they would for an event loop on this thread
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    collector.join(30)
+    assert not collector.is_alive()
+
+
+def test_closing_waits_for_what_is_being_read() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def read(item: int) -> None:
+        begun.set()
+        time.sleep(0.2)
+        ended.set()
+
+    futures = read_ahead(read, range(3), threads=1)
+    next(futures)
+    begun.wait(10)
+    futures.close()
+    assert ended.is_set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -161,8 +162,8 @@ def predict(
         )
         return source, None if finished.holds(source) else read_job(job, predictor)
 
-    with terminal.progress("predicting", len(jobs)) as progress:
-        for done, (job, reading) in enumerate(zip(jobs, read_ahead(read, jobs), strict=True), 1):
+    with terminal.progress("predicting", len(jobs)) as progress, closing(read_ahead(read, jobs)) as readings:
+        for done, (job, reading) in enumerate(zip(jobs, readings, strict=True), 1):
             try:
                 source, decoded = reading.result()
                 if finished.holds(source):

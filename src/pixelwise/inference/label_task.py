@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,9 @@ class LabelTask:
                     return own, None
             return self.runtime.labels(part, window), None
 
-        with shared_context(self.runtime, plan, _reader(image)):
-            for done, (tile, (own, scores)) in enumerate(each_tile(plan, _reader(image), compute), 1):
+        reader = _reader(image)
+        with shared_context(self.runtime, plan, reader), closing(each_tile(plan, reader, compute)) as computed:
+            for done, (tile, (own, scores)) in enumerate(computed, 1):
                 labels[tile.write] = own
                 if softmax is not None and scores is not None:
                     softmax[:, tile.write[0], tile.write[1]] = scores
@@ -164,8 +166,9 @@ class LabelTask:
         def count(part: NDArray[np.uint8], window: Window) -> NDArray[np.int64]:
             return self.runtime.confusion(part, window, mask[next(tiles).write])
 
-        with shared_context(self.runtime, plan, _reader(image)):
-            for _, own in each_tile(plan, _reader(image), count):
+        reader = _reader(image)
+        with shared_context(self.runtime, plan, reader), closing(each_tile(plan, reader, count)) as counted:
+            for _, own in counted:
                 counts += own
         return counts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -164,11 +165,12 @@ class ObjectTask:
             return self.runtime.objects(part)
 
         joiner = Joiner(plan)
-        for done, (tile, found) in enumerate(each_tile(plan, read, compute), 1):
-            if not plan.whole:
-                joiner.add(tile, found)
-            if progress is not None:
-                progress(done, len(plan))
+        with closing(each_tile(plan, read, compute)) as computed:
+            for done, (tile, found) in enumerate(computed, 1):
+                if not plan.whole:
+                    joiner.add(tile, found)
+                if progress is not None:
+                    progress(done, len(plan))
         found, error = (found, None) if plan.whole else joiner.finish()
         found = on_picture(found, size)
         return found[found.areas >= self.rule.min_area] if self.rule.min_area else found, error

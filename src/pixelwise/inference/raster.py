@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -90,9 +91,13 @@ def label_raster(
     total, done = len(plan), len(plan) - len(tiles)
     if progress is not None and done:
         progress(done, total)
-    with shared_context(runtime, plan, read), ThreadPoolExecutor(1) as writer:
+    with (
+        shared_context(runtime, plan, read),
+        ThreadPoolExecutor(1) as writer,
+        closing(each_tile(plan, read, runtime.labels, tiles=tiles)) as computed,
+    ):
         writing: Future[None] | None = None
-        for tile, labels in each_tile(plan, read, runtime.labels, tiles=tiles):
+        for tile, labels in computed:
             seams.look(tile, labels)
             if writing is not None:
                 writing.result()  # at most one window waits to be written, and a full disk stops the work

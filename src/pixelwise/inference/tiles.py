@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,8 +30,8 @@ def each_tile(
     compute: Callable[[NDArray[np.uint8], Window], TileResultT],
     *,
     tiles: Sequence[Tile] | None = None,
-) -> Iterator[tuple[Tile, TileResultT]]:
-    """Compute every tile of a plan, reading the next one meanwhile.
+) -> Generator[tuple[Tile, TileResultT], None, None]:
+    """Compute every tile of a plan, reading the next one meanwhile; close it where it is left before its end.
 
     Args:
         plan: how the picture is cut.
@@ -42,12 +42,12 @@ def each_tile(
     if not plan.whole:
         hold_no_more_than_needed()
     tiles = list(plan) if tiles is None else tiles
-    seen = read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)
-    for tile, image in zip(tiles, seen, strict=True):
-        result = compute(image.result(), inside(tile, plan.geometry.margin))
-        if not plan.whole:
-            release_free_memory()
-        yield tile, result
+    with closing(read_ahead(lambda tile: show(read, tile, plan), tiles, threads=1)) as seen:
+        for tile, image in zip(tiles, seen, strict=True):
+            result = compute(image.result(), inside(tile, plan.geometry.margin))
+            if not plan.whole:
+                release_free_memory()
+            yield tile, result
 
 
 def hold_no_more_than_needed() -> None:

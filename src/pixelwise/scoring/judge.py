@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -157,10 +158,11 @@ def judge_pictures(
         DataError: a picture or its annotation is missing or cannot be used.
     """
     compared = []
-    for reading in read_ahead(judge.read, pairs):
-        compared.append(judge.compare(reading.result()))
-        if progress is not None:
-            progress(len(compared), len(pairs))
+    with closing(read_ahead(judge.read, pairs)) as readings:
+        for reading in readings:
+            compared.append(judge.compare(reading.result()))
+            if progress is not None:
+                progress(len(compared), len(pairs))
     return Judged(judge, tuple(pairs), compared)
 
 

@@ -184,8 +184,7 @@ def _write_masks(source: DataSource, folder: Path, progress: Progress) -> list[C
         for pair in pairs:
             image = folder / "images" / name / places[pair.id]
             items.append((pair, image, (folder / "masks" / name / places[pair.id]).with_suffix(".png")))
-    for done, _ in enumerate(in_threads(write, items), 1):
-        progress(done, len(items))
+    list(in_threads(write, items, progress))
     content = _described(space)
     write_text(folder / DESCRIPTION_FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return [

@@ -72,8 +72,9 @@ def write_tiff(
 def _encoded_tiles(scratch: Scratch, level: int, tile: int) -> Generator[bytes, None, None]:
     """Give the deflated tiles of a level, row by row; tiles that reach beyond the raster are filled up with 0."""
     pieces = (window for _, _, window in _tiles(scratch, level, tile))
-    for future in read_ahead(lambda piece: _encode(piece, tile), pieces, threads=2):
-        yield future.result()
+    with closing(read_ahead(lambda piece: _encode(piece, tile), pieces, threads=2)) as encoded:
+        for future in encoded:
+            yield future.result()
 
 
 def _encode(piece: NDArray[Any], tile: int) -> bytes:
