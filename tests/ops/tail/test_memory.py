@@ -66,30 +66,29 @@ print(json.dumps(result))
 """
 
 
-@pytest.fixture(scope="module", params=["torch", "native"])
-def growth(request):
-    """Bytes taken by, and bytes of coarse logits of, each kind of work; in a fresh process that gives memory back."""
-    if request.param == "native" and native_module() is None:
+@pytest.mark.parametrize("form", ["torch", "native"])
+def test_more_classes_take_less_than_twice_their_logits(form: str) -> None:
+    """All kinds of work in one test, because each needs the same process, which takes a minute."""
+    if form == "native" and native_module() is None:
         pytest.skip("the native kernels are not built")
+    taken = run_probe(native=form == "native")
+    few, few_logits = taken["eager float32 21"]
+    many, many_logits = taken["eager float32 150"]
+    assert many - few > 16 * (many_logits - few_logits), "full-size logits should be seen"
+    held = {"labels", "confusion", *(("ce", "focal", "ohem") if form == "native" else LOSSES)}
+    assert {name.split()[0] for name in taken} == held | {"eager"}
+    for work in held:
+        for dtype in ("float32", "bfloat16"):
+            few, few_logits = taken[f"{work} {dtype} 21"]
+            many, many_logits = taken[f"{work} {dtype} 150"]
+            # The Lovasz loss sums its gradient class by class, in float32 whatever the logits.
+            most = 4 if (work, dtype) == ("lovasz", "bfloat16") else 2
+            assert many - few < most * (many_logits - few_logits), f"{work} of {dtype}"
+
+
+def run_probe(*, native: bool) -> dict[str, tuple[int, int]]:
+    """Bytes taken by, and bytes of coarse logits of, each kind of work; in a fresh process that gives memory back."""
     environment = dict(os.environ, MALLOC_MMAP_THRESHOLD_="65536", PYTHONPATH=str(Path(__file__).parents[3] / "src"))
-    environment["PIXELWISE_NATIVE"] = "0" if request.param == "torch" else "1"
+    environment["PIXELWISE_NATIVE"] = str(int(native))
     ran = subprocess.run([sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True, check=True)
-    return json.loads(ran.stdout)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("work", [*LOSSES, "labels", "confusion"])
-def test_more_classes_take_less_than_twice_their_logits(growth, work, dtype):
-    if f"{work} {dtype} 21" not in growth:
-        pytest.skip(f"{work} has no kernel of its own")
-    few, few_logits = growth[f"{work} {dtype} 21"]
-    many, many_logits = growth[f"{work} {dtype} 150"]
-    # The Lovasz loss sums its gradient class by class, in float32 whatever the logits.
-    most = 4 if (work, dtype) == ("lovasz", "bfloat16") else 2
-    assert many - few < most * (many_logits - few_logits)
-
-
-def test_the_measure_sees_full_size_logits(growth):
-    few, few_logits = growth["eager float32 21"]
-    many, many_logits = growth["eager float32 150"]
-    assert many - few > 16 * (many_logits - few_logits)
+    return {name: (taken, logits) for name, (taken, logits) in json.loads(ran.stdout).items()}
