@@ -119,6 +119,9 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "mask_not_used": FindingKind(
         "note", "Masks that are not used", "Their pictures may be missing, or have another name."
     ),
+    "annotation_without_picture": FindingKind(
+        "error", "Annotations of pictures that their file does not list", "Their pictures would count as empty."
+    ),
     "folder_not_used": FindingKind("note", "Folders that are not used", "They may hold the truth, or another set."),
     "format_not_read": FindingKind(
         "note", "Files that cannot be read", "They are pictures or masks in a format not read here."
@@ -160,6 +163,7 @@ class Finding:
         mend: what to do about it.
         files: the files it is about, relative to the data set, the first one being named in ``what``.
         pairs: ids of the pairs that cannot be used; ``--skip-bad`` leaves them out.
+        apart: whether it is about something that belongs to no pair, which ``--skip-bad`` leaves out as well.
     """
 
     kind: str
@@ -167,6 +171,7 @@ class Finding:
     mend: str = ""
     files: tuple[str, ...] = ()
     pairs: frozenset[str] = frozenset()
+    apart: bool = False
 
     def __post_init__(self) -> None:
         assert self.kind in FINDING_KINDS, self.kind
@@ -245,6 +250,6 @@ class Findings:
         Raises:
             RefusedError: all errors, one line each.
         """
-        errors = [finding for finding in self.of("error") if not (skip_bad and finding.pairs)]
+        errors = [finding for finding in self.of("error") if not (skip_bad and (finding.pairs or finding.apart))]
         if errors:
             raise RefusedError(errors, tuple(self.made))

@@ -39,7 +39,7 @@ def category_that_is_unknown(root: Path) -> None:
     write(root / TRAIN, content)
 
 
-@fault(coco, "not_understood", "error", "instances_train.json: annotation 7: image_id is 900")
+@fault(coco, "annotation_without_picture", "error", "instances_train.json: annotation 7: image_id is 900")
 def annotation_of_a_picture_that_is_not_listed(root: Path) -> None:
     content = _read(root)
     content["annotations"][7]["image_id"] = 900

@@ -169,6 +169,18 @@ def test_what_makes_no_sense_is_named(
         open_data(tmp_path)
 
 
+def test_annotations_of_pictures_that_are_not_listed_are_counted_and_can_be_left_out(
+    tmp_path: Path, write: Any, image: Any
+) -> None:
+    write("a.png", image)
+    write("all.json", coco([{"segmentation": [SQUARE]}, {"image_id": 99}, {"image_id": 98}]))
+    with pytest.raises(DataError, match=r"image_id is 99, .* \(nor those of 1 other annotation\)"):
+        open_data(tmp_path)
+    source = open_data(tmp_path, skip_bad=True)
+    assert [pair.id for pair in source.pairs] == ["a.png"]
+    assert not source.left_out
+
+
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [

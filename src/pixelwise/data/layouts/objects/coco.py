@@ -6,7 +6,7 @@ The format is the one of https://cocodataset.org/#format-data; CVAT, Label Studi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def find(root: Path) -> Found | None:
     notes = [] if outlined else ["the annotations are boxes without outlines"]
     splits: dict[str, tuple[Pair, ...]] = {}
     absent: list[DataError] = []
-    findings = _shared_names(root, files)
+    findings = [*_shared_names(root, files), *_strays(root, files)]
     by_split, guesses = _by_split(files)
     for split, members in by_split.items():
         pairs: dict[str, Pair] = {}
@@ -107,6 +107,18 @@ def _shared_names(root: Path, files: Sequence[CocoFile]) -> list[Finding]:
                 mend = "if they are different classes, give them different names"
                 findings.append(Finding("alike_classes", what, mend, (place,)))
     return findings
+
+
+def _strays(root: Path, files: Sequence[CocoFile]) -> Iterator[Finding]:
+    """Find annotations of pictures that their file does not list."""
+    for file in files:
+        if file.strays:
+            place = file.path.relative_to(root).as_posix()
+            more = len(file.strays) - 1
+            others = f" (nor those of {counted(more, 'other annotation')})" if more else ""
+            what = f"{place}: {file.strays[0]}, which `images` does not have{others}"
+            mend = "add the pictures, or remove the annotations"
+            yield Finding("annotation_without_picture", what, mend, (place,), apart=True)
 
 
 class _NoneHere(DataError):

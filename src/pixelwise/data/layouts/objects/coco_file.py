@@ -48,12 +48,14 @@ class CocoFile:
         categories: category id -> name, by rising id.
         pictures: in the order of the file.
         matched: annotations whose image_id is text where that of the picture is a number, or the other way round.
+        strays: the names of annotations whose picture the file does not list, each with its image_id.
     """
 
     path: Path
     categories: Mapping[Any, str]
     pictures: tuple[CocoPicture, ...]
     matched: int = 0
+    strays: tuple[str, ...] = ()
 
     def outline(self, raw: dict[str, Any], labels: Mapping[Any, int]) -> Outline:
         """Check one annotation.
@@ -92,7 +94,7 @@ def read_coco(path: Path) -> CocoFile | None:
     """Read a file; None where it is other JSON. Without the key ``annotations`` it states pictures without objects.
 
     Raises:
-        DataError: the file is damaged, or an annotation belongs to no picture.
+        DataError: the file is damaged.
     """
     content = read_json(path, "images", "categories")
     if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
@@ -112,7 +114,7 @@ def read_coco(path: Path) -> CocoFile | None:
         if picture.id in pictures:
             raise DataError(f"{path}: image {picture.id}: the id is there twice; ids of images must differ")
         pictures[picture.id] = picture
-    matched = 0
+    matched, strays = 0, []
     for raw in as_list(content.get("annotations", []), f"{path}: annotations"):
         annotation = as_dict(raw, f"{path}: annotations")
         image = annotation.get("image_id")
@@ -120,13 +122,12 @@ def read_coco(path: Path) -> CocoFile | None:
             image = next((number for number in _as_other_type(image) if number in pictures), image)
             matched += image in pictures
         if not _is_id(image) or image not in pictures:
-            raise DataError(
-                f"{path}: {_called(annotation)}: image_id is {quoted(image)}, which `images` does not have; "
-                "add the picture, or remove the annotation"
-            )
+            strays.append(f"{_called(annotation)}: image_id is {quoted(image)}")
+            continue
         pictures[image].annotations.append(annotation)
     rising = sorted(categories, key=lambda number: (isinstance(number, str), number))
-    return CocoFile(path, {number: categories[number] for number in rising}, tuple(pictures.values()), matched)
+    named = {number: categories[number] for number in rising}
+    return CocoFile(path, named, tuple(pictures.values()), matched, tuple(strays))
 
 
 def _picture(raw: dict[str, Any], path: Path) -> CocoPicture:
