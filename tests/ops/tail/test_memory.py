@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from pixelwise.losses import LOSSES, make_loss
 from pixelwise.ops import upsample_argmax, upsample_confusion
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # more would wait for each other wherever other tests keep the cores busy
 
 def status(key):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -53,9 +53,9 @@ def labels(logits, target):
 losses = ("ce", "focal", "ohem") if os.environ["PIXELWISE_NATIVE"] == "1" else LOSSES
 result = {}
 for classes in (21, 150):
-    target = torch.randint(0, classes, (6, 288, 288)).to(torch.uint8)
+    target = torch.randint(0, classes, (9, 144, 144)).to(torch.uint8)
     for dtype in (torch.float32, torch.bfloat16):
-        logits = torch.randn(6, classes, 72, 72).to(dtype).requires_grad_()
+        logits = torch.randn(9, classes, 72, 72).to(dtype).requires_grad_()
         works = {**{name: gradient_of(name) for name in losses}, "labels": labels, "confusion": upsample_confusion}
         if dtype == torch.float32:
             works["eager"] = eager_loss
@@ -74,7 +74,7 @@ def test_more_classes_take_less_than_twice_their_logits(form: str) -> None:
     taken = run_probe(native=form == "native")
     few, few_logits = taken["eager float32 21"]
     many, many_logits = taken["eager float32 150"]
-    assert many - few > 16 * (many_logits - few_logits), "full-size logits should be seen"
+    assert many - few > 8 * (many_logits - few_logits), "full-size logits should be seen"
     held = {"labels", "confusion", *(("ce", "focal", "ohem") if form == "native" else LOSSES)}
     assert {name.split()[0] for name in taken} == held | {"eager"}
     for work in held:
@@ -82,7 +82,7 @@ def test_more_classes_take_less_than_twice_their_logits(form: str) -> None:
             few, few_logits = taken[f"{work} {dtype} 21"]
             many, many_logits = taken[f"{work} {dtype} 150"]
             # The Lovasz loss sums its gradient class by class, in float32 whatever the logits.
-            most = 4 if (work, dtype) == ("lovasz", "bfloat16") else 2
+            most = 5 if (work, dtype) == ("lovasz", "bfloat16") else 2
             assert many - few < most * (many_logits - few_logits), f"{work} of {dtype}"
 
 
