@@ -74,6 +74,10 @@ def test_two_processes_score_as_one_and_refuse_as_one(
         printed.append(capsys.readouterr().err)
     assert printed[2] == printed[3]
     assert "images/2.png" in printed[2].replace("\n", "")
+    assert run("evaluate", untrained_run, data, "--skip-bad", "--json", "-") == 0
+    left = capsys.readouterr()
+    assert json.loads(left.out)["images"] == 3
+    assert "left out because they cannot be used: images/2.png" in left.err.replace("\n", "")
 
 
 def test_views_are_averaged(untrained_run: Path, data: Path, tmp_path: Path) -> None:

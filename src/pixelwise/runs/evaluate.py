@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelwise.data.doctor.diagnosis import diagnose
 from pixelwise.data.locate import Located
 from pixelwise.data.pairs import Pair
-from pixelwise.data.source import DataSource, open_data
+from pixelwise.data.source import DataSource
 from pixelwise.errors import DataError, SettingError
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
@@ -58,7 +59,8 @@ def evaluate(
 
     Args:
         model: a run folder, a model file, or a predictor.
-        data: a folder, a ``dataset.yaml``, or what :func:`pixelwise.open_data` gave with the label space of the model.
+        data: a folder or a ``dataset.yaml``, whose pictures are all checked first, or what
+            :func:`pixelwise.open_data` gave with the label space of the model.
         split: the only split that is scored. With None, the pictures kept for validation are scored if the model was
             trained on ``data``, else all.
         tta: views to average; see :class:`pixelwise.Predictor`.
@@ -105,7 +107,8 @@ def score(
     if isinstance(data, DataSource):
         source = data
     else:
-        source = open_data(data, label_space=predictor.label_space, skip_bad=skip_bad)
+        diagnosis = diagnose(data, label_space=predictor.label_space, listener=listener)
+        source = diagnosis.usable_source(skip_bad=skip_bad, training=False)
         for note in source.notes:
             listener.say(note)
     if source.left_out:

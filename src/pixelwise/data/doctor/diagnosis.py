@@ -31,6 +31,7 @@ from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, NoLayoutError
 from pixelwise.io.ahead import in_threads
 from pixelwise.listener import Listener, Silent
+from pixelwise.types import LabelSpace
 from pixelwise.words import counted, listed
 
 FEW_PICTURES = 10
@@ -69,17 +70,18 @@ class Diagnosis:
         """Whether training would accept the data without changes."""
         return self.opened and not any(finding.gravity == "error" for finding in self.findings)
 
-    def usable_source(self, *, skip_bad: bool = False) -> DataSource:
-        """Give the data for training, with all findings.
+    def usable_source(self, *, skip_bad: bool = False, training: bool = True) -> DataSource:
+        """Give the data, with all findings.
 
         Args:
             skip_bad: whether to leave out the pictures that cannot be used.
+            training: whether something is to be learnt from them, or they are only scored.
 
         Raises:
             DataError: there are errors, one per line; with ``skip_bad``, only those that leaving pictures out does not
                 mend.
         """
-        findings = Findings(list(self.findings))
+        findings = Findings([one for one in self.findings if training or one.kind != "no_training_pictures"])
         findings.refuse(skip_bad=skip_bad)
         assert self.source is not None
         return self.source.without(findings.unusable(), tuple(self.findings))
@@ -106,6 +108,7 @@ class Diagnosis:
 def diagnose(
     path: str | os.PathLike[str] | Located,
     *,
+    label_space: LabelSpace | None = None,
     seed: int = 0,
     seconds: float | None = None,
     cache: FileCache | None = None,
@@ -117,6 +120,7 @@ def diagnose(
 
     Args:
         path: the folder, its ``dataset.yaml``, or what was located there.
+        label_space: how masks are to be read, as a model has it; by default, found from the data.
         seed: chooses the pictures for validation, if the data do not state them.
         seconds: after this time, no further picture is checked; None for no limit.
         cache: where facts are stored; by default, in the user's cache folder.
@@ -125,7 +129,7 @@ def diagnose(
     listener = Silent() if listener is None else listener
     findings = Findings()
     try:
-        source = open_data(path, seed=seed, skip_bad=True)
+        source = open_data(path, label_space=label_space, seed=seed, skip_bad=True)
     except RefusedError as error:
         return Diagnosis(_gravest_first(error.findings), None)
     except DataError as error:
