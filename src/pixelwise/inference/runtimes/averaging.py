@@ -16,7 +16,7 @@ from torch import Tensor
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.inference.runtimes.base import Runtime
-from pixelwise.inference.runtimes.torch_pixels import TorchRuntime, on_window
+from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
 from pixelwise.inference.runtimes.views import View
 from pixelwise.io.pictures.depth import Learnt
 from pixelwise.models import Coarse
@@ -39,7 +39,7 @@ class AveragingRuntime(Runtime):
         ModelError: the models do not agree.
     """
 
-    def __init__(self, members: Sequence[TorchRuntime], views: Sequence[View]) -> None:
+    def __init__(self, members: Sequence[CoarseRuntime], views: Sequence[View]) -> None:
         first = members[0]
         for number, member in enumerate(members[1:], 2):
             _check_agreement(first, member, number)
@@ -125,7 +125,7 @@ def _count_border_as_padding(geometry: Geometry) -> Geometry:
     return Geometry.identity().pad(margin, margin).then(geometry).same_size() if margin else geometry
 
 
-def _check_agreement(first: TorchRuntime, other: TorchRuntime, number: int) -> None:
+def _check_agreement(first: CoarseRuntime, other: CoarseRuntime, number: int) -> None:
     ours, theirs = first.card.label_space, other.card.label_space
     if ours.names != theirs.names or ours.ignore_index != theirs.ignore_index:
         raise ModelError(

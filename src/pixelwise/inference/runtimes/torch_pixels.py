@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.inference.runtimes.base import Runtime
+from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
 from pixelwise.inference.runtimes.torch_parts import (
     choose_device,
     choose_precision,
@@ -23,9 +23,6 @@ from pixelwise.models.prepare import prepare
 from pixelwise.nn.fused.windows import everything
 from pixelwise.nn.image_mean import ImageMean, means_given, means_heard
 from pixelwise.nn.tracing.memory import demand
-from pixelwise.ops import upsample_argmax, upsample_confusion
-from pixelwise.ops.grid import resolve_grid
-from pixelwise.ops.tail.reference import bands, upsample_band
 from pixelwise.tiling import PixelCost, Window
 
 COSTED_SIDE = 1024
@@ -35,7 +32,7 @@ BAND_ROWS = 64
 """Rows of a picture that are normalised at a time."""
 
 
-class TorchRuntime(Runtime):
+class TorchRuntime(CoarseRuntime):
     """Runs a model on pieces of pictures, in bfloat16 where the device computes in it.
 
     The model is copied and prepared: see :func:`pixelwise.models.prepare.prepare`.
@@ -67,47 +64,6 @@ class TorchRuntime(Runtime):
         """Name, weights and precision of the model, in short."""
         return fingerprint_of(self.model, self.computing)
 
-    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
-        """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
-        with torch.inference_mode():
-            return self._labels(self._coarse(image, window))
-
-    def probabilities(
-        self, image: NDArray[np.uint8], window: Window
-    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-        """Label a window of an image (C, H, W), and give the softmax as float32 (K, h, w) in main memory."""
-        with torch.inference_mode():
-            coarse = self._coarse(image, window)
-            return self._labels(coarse), _probabilities(coarse)
-
-    def confidences(
-        self, image: NDArray[np.uint8], window: Window, first: int = 0, every: int = 1
-    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-        """Label a window of an image (C, H, W), and give the greatest softmax of pixels in some of its rows.
-
-        Returns:
-            Class indices (h, w), and float32 (rows, w) for rows ``first``, ``first + every`` .. of the window.
-        """
-        with torch.inference_mode():
-            coarse = self._coarse(image, window)
-            return self._labels(coarse), _confidences(_some_rows(coarse, first, every))
-
-    def confusion(self, image: NDArray[np.uint8], window: Window, mask: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Count a window of an image (C, H, W) against its mask (h, w): int64 (K, K), ``[target, prediction]``."""
-        with torch.inference_mode():
-            coarse = self._coarse(image, window)
-            # Wider masks than uint8 go as int64: torch computes little in uint16, and int32 would take 2**32 for 0.
-            dtype = np.uint8 if mask.dtype == np.uint8 else np.int64
-            target = torch.from_numpy(np.array(mask, dtype))[None]  # (1, h, w)
-            counts = upsample_confusion(
-                coarse.logits,
-                target.to(self.device),
-                scale=coarse.scale,
-                offset=coarse.offset,
-                ignore_index=self.card.label_space.ignore_index,
-            )
-            return counts.cpu().numpy()
-
     @contextmanager
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
         """Within it, what the network averages over the picture comes from these windows of it, (C, h, w) each."""
@@ -138,7 +94,7 @@ class TorchRuntime(Runtime):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.computing == torch.bfloat16):
             return self.model.coarse(self._normalised(image), window)
 
-    def _coarse(self, image: NDArray[np.uint8], window: Window) -> Coarse:
+    def coarse_of(self, image: NDArray[np.uint8], window: Window) -> Coarse:
         """Compute coarse logits of the input of a tile, aligned with the pixels of a window only."""
         if self.model.border != "mirror":
             whole = window == everything((image.shape[1], image.shape[2]))
@@ -159,10 +115,6 @@ class TorchRuntime(Runtime):
             normalised[top : top + BAND_ROWS] = (pixels - mean) / std
         return normalised.view(1, height, width, channels).permute(0, 3, 1, 2)
 
-    def _labels(self, coarse: Coarse) -> NDArray[np.integer]:
-        labels = upsample_argmax(coarse.logits, coarse.size, scale=coarse.scale, offset=coarse.offset)  # (1, h, w)
-        return labels[0].cpu().numpy()
-
     def _count_cost(self) -> PixelCost:
         """Count feature maps and arithmetic, and add the picture before and after normalising."""
         side = max(COSTED_SIDE, self.card.geometry.input_size(COSTED_SIDE))
@@ -181,44 +133,3 @@ class TorchRuntime(Runtime):
             held,
             around.multiply_adds / ended.multiply_adds,
         )
-
-
-def on_window(coarse: Coarse, window: Window) -> Coarse:
-    """Align coarse logits with the pixels of a window (rows and columns) of the picture only."""
-    rows, columns = window
-    scale, offset = _both(coarse.scale), _both(coarse.offset)
-    shifted = (offset[0] + rows.start * scale[0], offset[1] + columns.start * scale[1])
-    return Coarse(coarse.logits, (rows.stop - rows.start, columns.stop - columns.start), scale, shifted)
-
-
-def _both(value: float | tuple[float, float]) -> tuple[float, float]:
-    return value if isinstance(value, tuple) else (value, value)
-
-
-def _probabilities(coarse: Coarse) -> NDArray[np.float32]:
-    """Softmax of the upsampled logits of one picture; full-size floats exist in main memory only."""
-    logits, size = coarse.logits, coarse.size
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), size, coarse.scale, coarse.offset)
-    result = np.empty((logits.shape[1], *size), np.float32)  # (K, h, w)
-    for _, band in bands(logits, rows, columns):
-        full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, w)
-        result[:, band] = full.softmax(0).cpu().numpy()
-    return result
-
-
-def _some_rows(coarse: Coarse, first: int, every: int) -> Coarse:
-    """Align coarse logits with every n-th row of pixels only."""
-    (down, along), (top, left) = _both(coarse.scale), _both(coarse.offset)
-    rows = len(range(first, coarse.size[0], every))
-    return Coarse(coarse.logits, (rows, coarse.size[1]), (down * every, along), (top + first * down, left))
-
-
-def _confidences(coarse: Coarse) -> NDArray[np.float32]:
-    """Greatest softmax of the upsampled logits of one picture; they exist for one band at a time."""
-    logits, size = coarse.logits, coarse.size
-    rows, columns = resolve_grid((logits.shape[2], logits.shape[3]), size, coarse.scale, coarse.offset)
-    result = np.empty(size, np.float32)  # (h, w)
-    for _, band in bands(logits, rows, columns):
-        full: Tensor = upsample_band(logits, rows, columns, band)[0]  # (K, rows of the band, w)
-        result[band] = (full - full.amax(0)).exp_().sum(0).reciprocal_().cpu().numpy()
-    return result
