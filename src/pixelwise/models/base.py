@@ -22,6 +22,7 @@ from pixelwise.nn.image_mean import picture_within
 from pixelwise.nn.tracing.trace import Trace, trace
 from pixelwise.ops.grid import resolve_grid
 from pixelwise.ops.tail.reference import upsample_band
+from pixelwise.placement import Around, Placement
 from pixelwise.preprocessing import Edge, Preprocessing
 from pixelwise.tiling import Window
 from pixelwise.types import LabelSpace
@@ -194,7 +195,7 @@ class SegmentationModel(CardedModel):
             return Coarse(self._run(extended, size, window), size, 1 / self.stride, offset)
         result = self._run(extended, size)
         logits, *auxiliary = result if isinstance(result, tuple) else (result,)
-        grid = self._grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
+        grid = self.placement.grid((logits.shape[2], logits.shape[3]), (extended.shape[2], extended.shape[3]))
         return Coarse(logits, size, *grid, tuple(auxiliary))
 
     def _run(self, extended: Tensor, size: tuple[int, int], *window: Window) -> Any:
@@ -241,29 +242,25 @@ class SegmentationModel(CardedModel):
         logits: Tensor = result[0] if isinstance(result, tuple) else result
         return logits
 
+    @property
+    def placement(self) -> Placement:
+        """How coarse cells lie on pictures, and what is added around a picture."""
+        around: Around = "period"
+        if self.border == "mirror":
+            around = "margin"
+        elif self.stretch == "half_pixel" or self.edge == "none":
+            around = "nothing"
+        # An encoder with unpadded convolutions loses cells at the borders; its maps are then stretched to fit.
+        stretch = self.stretch or (None if self.exact_maps else "half_pixel")
+        return Placement(self.stride, self.first, stretch, around)
+
     def _extend(self, images: Tensor) -> Tensor:
         """Give images (N, C, H, W) the border and the size that the network computes on."""
-        height, width = images.shape[2:]
-        if self.border == "mirror":
-            margin = self.geometry.margin
-            sides = (self.geometry.input_size(height), self.geometry.input_size(width))
-            return mirror_pad(images, (margin, margin), sides)
-        if self.stretch == "half_pixel" or self.edge == "none":
-            return images
-        return continue_to(images, (self.geometry.padded_size(height), self.geometry.padded_size(width)), self.edge)
-
-    def _grid(
-        self, cells: tuple[int, int], pixels: tuple[int, int]
-    ) -> tuple[float | tuple[float, float], float | tuple[float, float]]:
-        """Compute the scale and the offset that place coarse cells on the padded picture."""
-        if self.stretch == "corners":
-            rows, columns = ((count - 1) / max(1, side - 1) for count, side in zip(cells, pixels, strict=True))
-            return (rows, columns), 0.0
-        if self.stretch == "half_pixel" or not self.exact_maps:
-            # An encoder with unpadded convolutions loses cells at the borders; its maps are then stretched to fit.
-            rows, columns = (count / side for count, side in zip(cells, pixels, strict=True))
-            return (rows, columns), (0.5 * rows - 0.5, 0.5 * columns - 0.5)
-        return 1 / self.stride, -self.first / self.stride
+        placement, margin = self.placement, self.geometry.margin
+        size = placement.computed((images.shape[2], images.shape[3]), self.geometry)
+        if placement.around == "margin":
+            return mirror_pad(images, (margin, margin), size)
+        return images if placement.around == "nothing" else continue_to(images, size, self.edge)
 
 
 def continue_to(images: Tensor, size: tuple[int, int], edge: Edge) -> Tensor:
