@@ -11,6 +11,7 @@ from pixelwise.errors import ModelError
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.options import PaperOptions
 from pixelwise.nn.blocks import BatchNorm2d
+from pixelwise.nn.upsampling import max_unpool
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
 
@@ -73,9 +74,7 @@ class SegNet(nn.Module):
         """Score images (N, C, H, W) as (N, K, H, W)."""
         maps, pools = self.encode(images)
         for stage, (indices, size) in zip(self.up, reversed(pools), strict=True):
-            maps = F.max_unpool2d(
-                maps, indices, (2, 2), stride=(2, 2), output_size=size
-            )  # (N, C, h', w') -> (N, C, h, w)
+            maps = max_unpool(maps, indices, size)  # (N, C, h', w') -> (N, C, h, w)
             maps = stage(maps)
         scores: Tensor = self.score(maps)
         return scores

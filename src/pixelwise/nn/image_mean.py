@@ -13,6 +13,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+Shares = tuple[float | Tensor, float | Tensor]
+"""The share of rows and the share of columns that show the picture; tensors () in a graph for pictures of any size."""
+
 
 class ImageMean(nn.Module):
     """Mean over the picture: (N, C, H, W) -> (N, C, 1, 1).
@@ -34,7 +37,7 @@ class ImageMean(nn.Module):
 
 
 _NO_MEANS: Mapping[ImageMean, Tensor] = MappingProxyType({})
-_PICTURE_SHARES: ContextVar[tuple[float, float] | None] = ContextVar("picture", default=None)
+_PICTURE_SHARES: ContextVar[Shares | None] = ContextVar("picture", default=None)
 """The share of rows and the share of columns that show the picture; None for all of them."""
 _GIVEN_MEANS: ContextVar[Mapping[ImageMean, Tensor]] = ContextVar("given", default=_NO_MEANS)
 _HEARD_MEANS: ContextVar[dict[ImageMean, Tensor] | None] = ContextVar("heard", default=None)
@@ -48,8 +51,14 @@ def picture_within(size: tuple[int, int], computed: tuple[int, int]) -> Iterator
         size: height and width of the picture in pixels.
         computed: height and width of the network's input, of which the picture is the upper left part.
     """
-    share = None if size == computed else (size[0] / computed[0], size[1] / computed[1])
-    token = _PICTURE_SHARES.set(share)
+    with shares_given(None if size == computed else (size[0] / computed[0], size[1] / computed[1])):
+        yield
+
+
+@contextmanager
+def shares_given(shares: Shares | None) -> Iterator[None]:
+    """Inside the context, means over the picture are those of the given shares of rows and columns; None for all."""
+    token = _PICTURE_SHARES.set(shares)
     try:
         yield
     finally:
@@ -77,7 +86,7 @@ def means_heard() -> Iterator[Mapping[ImageMean, Tensor]]:
         _HEARD_MEANS.reset(token)
 
 
-def _mean(features: Tensor, picture: tuple[float, float] | None) -> Tensor:
+def _mean(features: Tensor, picture: Shares | None) -> Tensor:
     if picture is None:
         return features.mean((2, 3), keepdim=True)
     rows, columns = (

@@ -64,6 +64,9 @@ def max_unpool(features: Tensor, indices: Tensor, size: tuple[int, int]) -> Tens
             f"values {tuple(features.shape)} and indices {tuple(indices.shape)} cannot be unpooled to "
             f"{size[0]}x{size[1]}: blocks of 2x2 make {cells[0]}x{cells[1]} cells; pool with ceil_mode=True"
         )
+    if torch.onnx.is_in_onnx_export():  # ONNX has no such operator that also takes sizes that are known later
+        flat = features.new_zeros(*features.shape[:2], size[0] * size[1])  # (N, C, H * W)
+        return flat.scatter(2, indices.flatten(2), features.flatten(2)).reshape(*features.shape[:2], *size)
     return F.max_unpool2d(features, indices, [2, 2], [2, 2], output_size=size)
 
 
