@@ -16,6 +16,7 @@ from pixelwise.cli.compare import compare
 from pixelwise.cli.demo import demo
 from pixelwise.cli.doctor import doctor
 from pixelwise.cli.evaluate import evaluate
+from pixelwise.cli.export import export
 from pixelwise.cli.import_ import import_
 from pixelwise.cli.inputs import message_of
 from pixelwise.cli.inspect import inspect
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, doctor, train, evaluate, compare, predict, models, inspect):
+for verb in (demo, doctor, train, evaluate, compare, predict, export, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

@@ -17,7 +17,7 @@ from pixelwise.listener import tell_each
 
 def evaluate(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)
+        Path, typer.Argument(metavar="MODEL", help="Run folder, .safetensors or exported file.", show_default=False)
     ],
     data: Annotated[
         Path,

@@ -27,7 +27,7 @@ def predict(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Run folder or .safetensors file; several with commas are averaged.",
+            help="Run folder, .safetensors or exported file; several with commas are averaged.",
             show_default=False,
         ),
     ],
@@ -64,7 +64,7 @@ def predict(
         str | None,
         typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; as learnt unless given."),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What computes: auto or torch.")] = "auto",
+    runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
     like: Annotated[
         Path | None,
         typer.Option(metavar="COCO_JSON", help="Take ids of pictures and categories for predictions.json from it."),

@@ -46,10 +46,10 @@ class Predictor:
     :func:`pixelwise.inference.object_tiles.choose_object_tiles`. Several threads may use one predictor at once.
 
     Args:
-        model: a model, of which a copy is used; or a model file or run folder; or several, whose probabilities are
-            averaged.
+        model: a model, of which a copy is used; or a model file, a run folder or an exported file; or several, whose
+            probabilities are averaged.
         device: ``"auto"`` (CUDA, else Apple's GPU, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        runtime: the library that computes; ``"auto"`` or ``"torch"``.
+        runtime: the library that computes; ``"auto"``, ``"torch"``, or ``"onnx"`` for exported files.
         precision: ``"auto"`` (bfloat16 where the device computes in it), ``"bfloat16"``, ``"float32"`` or
             ``"float64"``.
         mode: ``"exact"`` for tiles that equal the whole picture, ``"fast"`` for tiles that see less around them,
@@ -90,7 +90,7 @@ class Predictor:
         models = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
         if not models:
             raise SettingError("there is no model to predict with; give at least one")
-        opened = opener_of(runtime)(models, parse_views(tta), device=device, precision=precision)
+        opened = opener_of(runtime, models)(models, parse_views(tta), device=device, precision=precision)
         known = opened.card.object_rule
         rule = ObjectRule(known.score if score is None else score, known.min_area if min_area is None else min_area)
         prepared = opened.card.preprocessing

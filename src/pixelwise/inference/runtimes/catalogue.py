@@ -35,16 +35,33 @@ def _torch() -> Opener:
     return open_torch
 
 
-RUNTIMES: dict[str, Callable[[], Opener]] = {"torch": _torch}
+def _onnx() -> Opener:
+    from pixelwise.inference.runtimes.onnx_opening import open_onnx
+
+    return open_onnx
+
+
+RUNTIMES: dict[str, Callable[[], Opener]] = {"torch": _torch, "onnx": _onnx}
 """Name -> function that imports the opener."""
 
+RUNTIME_BY_SUFFIX = {".onnx": "onnx"}
+"""Suffix of exported files -> the runtime that runs them; torch runs all other models."""
 
-def opener_of(runtime: str) -> Opener:
-    """Import the opener of a runtime; ``"auto"`` is torch.
+
+def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener:
+    """Import the opener of a runtime; ``"auto"`` is the one for these models.
 
     Raises:
-        SettingError: there is no such runtime.
+        SettingError: there is no such runtime, or it does not run an exported file that is among the models.
     """
     if runtime not in ("auto", *RUNTIMES):
         raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)), argument="runtime")
-    return RUNTIMES["torch" if runtime == "auto" else runtime]()
+    paths = [Path(model) for model in models if isinstance(model, str | Path)]
+    exported = {path: RUNTIME_BY_SUFFIX[path.suffix] for path in paths if path.suffix in RUNTIME_BY_SUFFIX}
+    wanted = next(iter(exported.values()), "torch") if runtime == "auto" else runtime
+    for path, needed in exported.items():
+        if needed != wanted:
+            raise SettingError(
+                f"{path}: an exported file runs in {needed}, not in {wanted}; leave the runtime out", argument="runtime"
+            )
+    return RUNTIMES[wanted]()

@@ -1,0 +1,54 @@
+"""``pixelwise export``: a trained model as one file for other libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pixelwise.cli.predict import find_models
+
+if TYPE_CHECKING:
+    from pixelwise.export.parity import Parity
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The file to write, .onnx.", show_default=False)],
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Pictures to check the file with; by default the run's validation pictures, else drawn."
+        ),
+    ] = None,
+) -> None:
+    """Write a model as one ONNX file, from the picture to its labels, and check that it gives the same labels.
+
+    pixelwise predict and evaluate take the file as MODEL; ONNX Runtime runs it without pixelwise.
+
+    A file whose labels differ from the model's is not written.
+    """
+    # Imported here, so that help and usage errors do not wait for torch.
+    from pixelwise.cli.progress import Terminal
+    from pixelwise.export import export_model
+
+    console = Console(soft_wrap=True)
+    terminal = Terminal(console)
+    exported = export_model(find_models(model), out, pictures=pictures, listener=terminal)
+    print_parity(console, exported.parity)
+    terminal.say(f"written: {out}")
+
+
+def print_parity(console: Console, parity: Parity) -> None:
+    """Print how the file compares with the model."""
+    from rich.table import Table
+
+    table = Table("size", "", "labels by", "classes", "equal", "beyond ties", box=None, pad_edge=False)
+    for row in parity.rows:
+        through = "the file" if row.through == "graph" else "pixelwise"
+        size = f"{row.size[0]}x{row.size[1]}"
+        table.add_row(size, row.what, through, str(row.classes), f"{row.equal:.3%}", str(row.beyond_ties))
+    console.print(table)
+    console.print(f"parity: {parity.verdict}", highlight=False)

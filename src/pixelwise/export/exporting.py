@@ -1,0 +1,109 @@
+"""Writing a model as one file for other libraries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pixelwise.errors import ModelError, SettingError, UnsupportedError
+from pixelwise.export.graph import build_graph, describe_in
+from pixelwise.export.parity import Parity, compare
+from pixelwise.export.pictures import checked_sizes, find_pictures
+from pixelwise.inference.runtimes.catalogue import RUNTIME_BY_SUFFIX
+from pixelwise.inference.runtimes.onnx_graph import require_packages
+from pixelwise.io.atomic import atomic_path
+from pixelwise.io.outputs import check_file
+from pixelwise.listener import Listener, Silent
+from pixelwise.models import Model, SegmentationModel, load_model
+
+SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Args:
+        path: the file.
+        parity: how it compares with the model.
+    """
+
+    path: Path
+    parity: Parity
+
+
+def export_model(
+    models: Model | str | Path | Sequence[Model | str | Path],
+    out: str | os.PathLike[str],
+    *,
+    pictures: str | os.PathLike[str] | None = None,
+    listener: Listener | None = None,
+) -> Exported:
+    """Write a model as one ONNX file that labels pictures of any size, and check it.
+
+    The file is compared with the model at five sizes before it gets its name; a file that gives other labels is not
+    written.
+
+    Args:
+        models: a model, a model file or a run folder.
+        out: the file to write, .onnx.
+        pictures: a folder of pictures to check with; by default the validation pictures of the run, or generated ones
+            if they are not there.
+        listener: told what is being done.
+
+    Raises:
+        UnsupportedError: the packages of the extra ``export`` are missing, several models are given, the model finds
+            objects, or its network has no form in ONNX.
+        ModelError: the file does not give the labels of the model.
+        SettingError: the file cannot be written there.
+        DataError: there are no such pictures.
+    """
+    listener = Silent() if listener is None else listener
+    out = Path(out)
+    check_file(out, "out")
+    if out.suffix not in RUNTIME_BY_SUFFIX:
+        raise SettingError(f"{out}: exported files end in {SUFFIX}; name it so", argument="out")
+    require_packages("export")
+    given = [models] if isinstance(models, Model | str | Path) else list(models)
+    if len(given) != 1:
+        raise UnsupportedError("averages of several models cannot be exported yet; export one of them")
+    model, path = _opened(given[0])
+    if not isinstance(model, SegmentationModel):
+        name = model.name or "this model"
+        raise UnsupportedError(
+            f"{name} finds objects; only networks that label pixels can be exported yet: keep to the model file"
+        )
+    folder = None if pictures is None else Path(pictures)
+    checks = find_pictures(folder, path, model.preprocessing)
+    listener.say("exporting the network")
+    graph, description = build_graph(model)
+    with atomic_path(out) as beside:
+        describe_in(graph, description)
+        beside.write_bytes(graph.SerializeToString())
+        listener.say(f"comparing the file with the model on pictures: {checks.source}")
+        parity = compare(model, beside, checks, checked_sizes(model.geometry))
+        parity.check(out)
+        describe_in(graph, replace(description, parity=parity.to_dict()))
+        beside.write_bytes(graph.SerializeToString())
+    if parity.void:
+        listener.warn(
+            f"{out}: the check shows nothing (parity: void), because the model finds less than two classes on the "
+            "pictures; export again with pictures of several"
+        )
+    return Exported(out, parity)
+
+
+def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
+    """Give a model, and where it comes from if it is a file.
+
+    Raises:
+        ModelError: the file is no model file, or an exported file.
+    """
+    if not isinstance(given, str | Path):
+        return given, None
+    path = Path(given)
+    if path.suffix in RUNTIME_BY_SUFFIX:
+        raise ModelError(f"{path}: is exported already; give a run folder or a .safetensors file")
+    return load_model(path), path

@@ -1,0 +1,83 @@
+"""Putting the graph of an exported file together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pixelwise.errors import UnsupportedError
+from pixelwise.export.around import before_network, behind_network
+from pixelwise.export.network import trace_network
+from pixelwise.inference.runtimes.onnx_description import METADATA_KEY, ExportDescription, mean_name
+from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, IMAGE, LABELS
+from pixelwise.models import SegmentationModel
+from pixelwise.nn.tracing.memory import demand
+from pixelwise.tiling import PixelCost
+
+if TYPE_CHECKING:
+    import onnx
+
+COSTED_SIDE = 1024
+"""Side in pixels of the picture on which memory is counted; the memory per pixel does not depend on it."""
+
+FLOAT_BYTES = 4
+
+
+def build_graph(model: SegmentationModel) -> tuple[onnx.ModelProto, ExportDescription]:
+    """Build the graph of a model, from a picture to its labels, and what the file says of it.
+
+    The graph takes ``image``, uint8 (1, H, W, C) of any size, and gives ``coarse``, float32 (1, K, h, w), and
+    ``labels``, uint8 (1, H, W); int64 with more than 255 classes.
+
+    Raises:
+        UnsupportedError: the network, or the way its cells lie on pictures, has no form in ONNX.
+    """
+    import onnx
+
+    network = trace_network(model)
+    before, behind = before_network(model, shared=network.shared), behind_network(model)
+    channels, classes = model.preprocessing.channels, len(model.label_space)
+    kind = onnx.TensorProto
+    label_type = kind.UINT8 if classes <= 255 else kind.INT64
+    inner = [_value(mean_name(index), kind.FLOAT, [1, count, 1, 1]) for index, count in enumerate(network.means)]
+    if model.placement.around == "margin":
+        inner.append(_value(EXTENDED, kind.UINT8, [1, "rows", "columns", channels]))
+    graph = onnx.helper.make_graph(
+        [*before.nodes, *network.graph.graph.node, *behind.nodes],
+        "pixelwise",
+        [_value(IMAGE, kind.UINT8, [1, "H", "W", channels])],
+        [_value(COARSE, kind.FLOAT, [1, classes, "h", "w"]), _value(LABELS, label_type, [1, "H", "W"])],
+        [*before.constants, *network.graph.graph.initializer, *behind.constants],
+        value_info=inner,
+    )
+    made = onnx.helper.make_model(
+        graph,
+        opset_imports=network.graph.opset_import,
+        ir_version=network.graph.ir_version,
+        producer_name="pixelwise",
+    )
+    try:
+        onnx.checker.check_model(made)
+    except Exception as error:
+        raise UnsupportedError(f"model '{model.name}' cannot be exported: its graph is not valid ({error})") from error
+    return made, ExportDescription(model.card, model.placement, _pixel_bytes(model), network.means)
+
+
+def describe_in(graph: onnx.ModelProto, description: ExportDescription) -> None:
+    """Write the description into the metadata of a graph."""
+    import onnx
+
+    onnx.helper.set_model_props(graph, {METADATA_KEY: description.to_text()})
+
+
+def _value(name: str, kind: int, shape: list[Any]) -> onnx.ValueInfoProto:
+    import onnx
+
+    return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def _pixel_bytes(model: SegmentationModel) -> float:
+    """Count the memory that computing takes for each input pixel, the picture and its copies included."""
+    side = max(COSTED_SIDE, model.geometry.input_size(COSTED_SIDE))
+    channels = model.preprocessing.channels
+    needed = demand(model.network, (1, channels, side, side))
+    return PixelCost.even(needed.peak_bytes / side**2 + channels * (3 + FLOAT_BYTES)).bytes

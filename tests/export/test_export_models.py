@@ -1,0 +1,116 @@
+"""Networks of the table as exported files: the check that is made when they are written passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from pixelwise import MODELS, Predictor, build_model
+from pixelwise.export import export_model
+from pixelwise.export.pictures import generate
+from pixelwise.inference.runtimes.coarse import CoarseRuntime
+from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
+from pixelwise.models import SegmentationModel
+
+CLASSES = 3
+SEMANTIC = sorted(name for name, entry in MODELS.items() if not entry.objects)
+
+
+def small(name: str, **options: Any) -> SegmentationModel:
+    """Build a small network whose random weights give several classes."""
+    torch.manual_seed(0)
+    own = {"width": 1 / 16} if MODELS[name].encoder is None else {"encoder": "mobilenetv3_small_050"}
+    model = build_model(name, classes=CLASSES, **{**own, **options}).eval()
+    heads = [part for part in model.network.modules() if isinstance(part, nn.Conv2d) and part.out_channels == CLASSES]
+    for head in heads:
+        nn.init.normal_(head.weight, std=0.5 / head.weight[0].numel() ** 0.5)
+    image = torch.from_numpy(generate(3, 0, (128, 160))).float()[None] / 64 - 2
+    with torch.no_grad():
+        logits = model.coarse(image).logits
+        heads[-1].bias = nn.Parameter(-logits.mean((0, 2, 3)) / len(heads))
+    return model
+
+
+def check(model: SegmentationModel, out: Path) -> None:
+    parity = export_model(model, out).parity
+    assert parity.verdict == "equal", parity
+    assert [row.classes > 1 for row in parity.rows].count(True) > 2
+    assert len(parity.rows) == 10
+
+
+@pytest.mark.parametrize("name", ["unet", "deeplabv3", "unet2015", "segnet_basic"])
+def test_a_network_is_exported(name: str, tmp_path: Path) -> None:
+    check(small(name), tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SEMANTIC if name not in ("unet", "unet2015", "segnet_basic")])
+def test_every_network_is_exported(name: str, tmp_path: Path) -> None:
+    check(small(name), tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("deeplabv3", {"form": "smp", "trunk": "resnet18"}),  # stretched from corner to corner
+        ("deeplabv3", {"form": "torchvision", "trunk": "resnet18"}),  # no padding, stretched
+        ("fcn_dilated", {"stretch": True, "trunk": "resnet18"}),
+        ("unet", {"upsampling": "bilinear"}),
+        ("unet", {"upsampling": "transposed"}),
+        ("unet", {"upsampling": "unpool"}),
+        ("unet", {"encoder": "inception_v3"}),  # maps that are no exact fractions
+        ("deeplabv3plus", {"encoder": "tf_efficientnet_lite0"}),  # uneven padding
+        ("unet", {"in_channels": 1}),
+    ],
+)
+def test_options_that_change_the_grid_are_exported(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    model = small(name, **options) if "in_channels" not in options else one_channel(name)
+    check(model, tmp_path / "model.onnx")
+
+
+def one_channel(name: str) -> SegmentationModel:
+    torch.manual_seed(0)
+    return build_model(name, classes=CLASSES, encoder="mobilenetv3_small_050", in_channels=1).eval()
+
+
+@pytest.mark.parametrize("edge", ["none", "zeros"])
+def test_edges_are_those_of_the_model(edge: str, tmp_path: Path) -> None:
+    model = small("unet", encoder="resnet10t", decoder_channels=(8,))
+    model.change_card(edge=edge)
+    check(model, tmp_path / "model.onnx")
+
+
+def test_many_classes_have_wide_labels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build_model("segnet_basic", classes=300, width=1 / 16).eval()
+    out = export_model(model, tmp_path / "model.onnx")
+    assert out.parity.verdict == "equal"
+    session = onnxruntime.InferenceSession(out.path)
+    labels = session.run(["labels"], {"image": generate(3, 0, (40, 50)).transpose(1, 2, 0)[None]})[0]
+    assert labels.dtype == np.int64
+
+
+def test_tiles_share_the_mean_of_image_pooling(tmp_path: Path) -> None:
+    model = small("deeplabv3", trunk="resnet18")
+    file = export_model(model, tmp_path / "model.onnx").path
+    strip = generate(3, 1, (64, 512))
+    runtimes: list[CoarseRuntime] = [TorchRuntime(model, device="cpu", precision="float32")]
+    runtime = Predictor(file).runtime
+    assert isinstance(runtime, CoarseRuntime)
+    runtimes.append(runtime)
+    found = []
+    for runtime in runtimes:
+        with torch.inference_mode():
+            alone = runtime.coarse(strip[:, :, :96]).logits
+            with runtime.averaging_over([strip, strip[:, :32, :40]]):
+                found.append(runtime.coarse(strip[:, :, :96]).logits)
+            torch.testing.assert_close(runtime.coarse(strip[:, :, :96]).logits, alone)
+        assert (found[-1] - alone).abs().max() > 1e-3
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
