@@ -142,7 +142,6 @@ def _computed_sides(nodes: Nodes, model: SegmentationModel, sides: tuple[str, st
     geometry, around = model.geometry, model.placement.around
     if around == "nothing":
         return sides
-    one = nodes.constant(1)
     if around == "period":
         period = nodes.constant(geometry.period)
         least = nodes.constant(geometry.smallest)
@@ -150,6 +149,7 @@ def _computed_sides(nodes: Nodes, model: SegmentationModel, sides: tuple[str, st
         whole = (nodes.add("Mul", nodes.add("Div", nodes.add("Add", side, more), period), period) for side in sides)
         return tuple(nodes.add("Max", side, least) for side in whole)
     count, period = nodes.constant(len(geometry.phases)), nodes.constant(geometry.period)
+    one = nodes.constant(1)
     needs = nodes.constant([phase.needs + 1 for phase in geometry.phases])
     computed = []
     for side in sides:

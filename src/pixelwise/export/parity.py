@@ -108,14 +108,15 @@ class Parity:
 def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes: Sequence[CheckedSize]) -> Parity:
     """Compare the labels of an exported file with those of its model.
 
-    Pictures are labelled by torch in float32, by the graph alone, and by pixelwise from the graph's coarse logits. A
+    Pictures are labelled by torch in float64, by the graph alone, and by pixelwise from the graph's coarse logits. A
     picture with tiles is labelled by tiles in both.
 
     Raises:
         ModelError: the file cannot be opened or run.
     """
     graph = open_session(read_graph(file)[0])
-    model_predictor, file_predictor = _predictor(model), _predictor(file)
+    # In float64, because rounding in float32 decides labels of its own, above all where maps are unpooled.
+    model_predictor, file_predictor = _predictor(model, "float64"), _predictor(file, "float32")
     rows, found = [], set[int]()
     for number, checked in enumerate(sizes):
         image = pictures.make(number, checked.size)
@@ -129,9 +130,9 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
     return Parity(pictures.source, tuple(rows), len(found))
 
 
-def _predictor(model: SegmentationModel | Path) -> Predictor:
+def _predictor(model: SegmentationModel | Path, precision: str) -> Predictor:
     # More memory than any of these pictures takes, so that the only tiles are those that are asked for.
-    return Predictor(model, device="cpu", precision="float32", memory=2.0**20)
+    return Predictor(model, device="cpu", precision=precision, memory=2.0**20)
 
 
 def _run_graph(graph: Any, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:

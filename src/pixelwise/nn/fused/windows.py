@@ -45,7 +45,7 @@ def everything(size: tuple[int, int]) -> Window:
 def widen(window: Window, by: int, unit: int, size: tuple[int, int]) -> Window:
     """Widen a window on all sides, and then to multiples of ``unit`` pixels or to the end of the picture."""
     rows, columns = (
-        slice(max(0, (side.start - by) // unit * unit), min(length, -(-(side.stop + by) // unit) * unit))
+        slice(max(0, (side.start - by) // unit * unit), min(length, cells_for(side.stop + by, unit) * unit))
         for side, length in zip(window, size, strict=True)
     )
     return rows, columns
@@ -60,7 +60,7 @@ def crop(features: Tensor, window: Window, covered: Window, stride: int) -> Tens
     if window == covered:
         return features
     rows, columns = (
-        slice((inner.start - outer.start) // stride, -(-(inner.stop - outer.start) // stride))
+        slice((inner.start - outer.start) // stride, cells_for(inner.stop - outer.start, stride))
         for inner, outer in zip(window, covered, strict=True)
     )
     last = features.is_contiguous(memory_format=torch.channels_last)
@@ -70,5 +70,10 @@ def crop(features: Tensor, window: Window, covered: Window, stride: int) -> Tens
 
 def cells_of(window: Window, stride: int) -> tuple[int, int]:
     """Count rows and columns of cells of ``stride`` pixels that cover a window; the last may reach beyond it."""
-    rows, columns = (-(-(side.stop - side.start) // stride) for side in window)
+    rows, columns = (cells_for(side.stop - side.start, stride) for side in window)
     return rows, columns
+
+
+def cells_for(pixels: int, stride: int) -> int:
+    """Count the cells of ``stride`` pixels that cover ``pixels``; the last may reach beyond them."""
+    return (pixels + stride - 1) // stride  # not by a negative number, which graphs in ONNX would round the other way
