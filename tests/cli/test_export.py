@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from PIL import Image
 from verbs import run
 
+from pixelwise.export import export_model
 from pixelwise.export.pictures import generate
+from pixelwise.inference import Predictor
+from pixelwise.models import SegmentationModel
 
 
 def test_a_run_becomes_one_file_that_predicts(
@@ -29,6 +33,21 @@ def test_a_run_becomes_one_file_that_predicts(
         )
     labels, expected = (np.asarray(Image.open(tmp_path / name / "a.png")) for name in ("model-labels", "run-labels"))
     assert (labels == expected).all()
+
+
+def test_a_file_is_evaluated_as_its_run(
+    by_brightness: SegmentationModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "model.onnx"
+    export_model(by_brightness, out)
+    labels = Predictor(out)
+    for number in range(2):
+        picture = np.ascontiguousarray(generate(3, number, (40, 50)).transpose(1, 2, 0))
+        for folder, stored in (("images", picture), ("masks", labels(picture).labels)):
+            (data / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(stored).save(data / folder / f"{number}.png")
+    assert run("evaluate", out, data, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["pixel_accuracy"] == 1
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,20 @@ import onnx
 import pytest
 from PIL import Image
 
-from pixelwise import build_model
+from pixelwise import build_model, load_model
+from pixelwise.data.source import open_data
 from pixelwise.errors import DataError, ModelError, SettingError, UnsupportedError
 from pixelwise.export import export_model, exporting
 from pixelwise.export.around import exact_rule
 from pixelwise.export.graph import build_graph
-from pixelwise.export.pictures import checked_sizes, generate
+from pixelwise.export.pictures import checked_sizes, find_pictures, generate
 from pixelwise.geometry import Geometry
+from pixelwise.listener import Silent
 from pixelwise.models import SegmentationModel
 from pixelwise.placement import Placement
+from pixelwise.preprocessing import Preprocessing
+from pixelwise.training.resuming.data_record import DataRecord
+from pixelwise.words import counted
 
 
 def described(file: Path) -> dict:
@@ -50,6 +55,29 @@ def test_pictures_of_a_folder_are_checked(by_brightness: SegmentationModel, tmp_
     with pytest.raises(DataError, match="nowhere: there are no pictures to check"):
         export_model(by_brightness, tmp_path / "other.onnx", pictures=tmp_path / "nowhere")
     assert left(tmp_path) == ["model.onnx", "photos"]
+
+
+def test_validation_pictures_of_a_run_are_checked(tmp_path: Path) -> None:
+    for number in range(5):
+        for folder, picture in (("images", generate(3, number, (40, 50))), ("masks", generate(1, 0, (40, 50)) // 128)):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            stored = picture.transpose(1, 2, 0).squeeze()
+            Image.fromarray(stored).save(tmp_path / "data" / folder / f"{number}.png")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").touch()
+    source = open_data(tmp_path / "data")
+    DataRecord.of(source, Silent()).save(tmp_path / "run" / "splits.json")
+    found = find_pictures(None, tmp_path / "run", Preprocessing())
+    assert found.source == f"{counted(len(source.split('val')), 'validation picture')} of the run"
+    assert found.make(0, (16, 31)).shape == (3, 16, 31)
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert find_pictures(None, tmp_path / "run", Preprocessing()).source == "generated"
+    assert find_pictures(None, None, Preprocessing()).source == "generated"
+
+
+def test_other_verbs_say_that_a_file_was_exported(exported: Path) -> None:
+    with pytest.raises(ModelError, match="this is an exported file, which only labels pictures"):
+        load_model(exported)
 
 
 def test_one_class_makes_the_check_void(by_brightness: SegmentationModel, tmp_path: Path) -> None:

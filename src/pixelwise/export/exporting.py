@@ -10,7 +10,7 @@ from pathlib import Path
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
 from pixelwise.export.graph import build_graph, describe_in
 from pixelwise.export.parity import Parity, compare
-from pixelwise.export.pictures import checked_sizes, find_pictures
+from pixelwise.export.pictures import CheckPictures, checked_sizes, find_pictures
 from pixelwise.inference.runtimes.catalogue import RUNTIME_BY_SUFFIX
 from pixelwise.inference.runtimes.onnx_graph import require_packages
 from pixelwise.io.atomic import atomic_path
@@ -83,8 +83,7 @@ def export_model(
         describe_in(graph, description)
         beside.write_bytes(graph.SerializeToString())
         listener.say(f"comparing the file with the model on pictures: {checks.source}")
-        parity = compare(model, beside, checks, checked_sizes(model.geometry))
-        parity.check(out)
+        parity = _compare(model, beside, out, checks)
         describe_in(graph, replace(description, parity=parity.to_dict()))
         beside.write_bytes(graph.SerializeToString())
     if parity.void:
@@ -107,3 +106,17 @@ def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
     if path.suffix in RUNTIME_BY_SUFFIX:
         raise ModelError(f"{path}: is exported already; give a run folder or a .safetensors file")
     return load_model(path), path
+
+
+def _compare(model: SegmentationModel, beside: Path, out: Path, checks: CheckPictures) -> Parity:
+    """Compare a file with its model before it gets its name.
+
+    Raises:
+        ModelError: it does not give the model's labels, or cannot be run.
+    """
+    try:
+        parity = compare(model, beside, checks, checked_sizes(model.geometry))
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(beside), str(out))) from error
+    parity.check(out)
+    return parity

@@ -10,6 +10,7 @@ from pixelwise.export.network import trace_network
 from pixelwise.inference.runtimes.onnx_description import METADATA_KEY, ExportDescription, mean_name
 from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, IMAGE, LABELS
 from pixelwise.models import SegmentationModel
+from pixelwise.models.prepare import prepare
 from pixelwise.nn.tracing.memory import demand
 from pixelwise.tiling import PixelCost
 
@@ -33,7 +34,8 @@ def build_graph(model: SegmentationModel) -> tuple[onnx.ModelProto, ExportDescri
     """
     import onnx
 
-    network = trace_network(model)
+    prepared = prepare(model, form="plain")
+    network = trace_network(prepared)
     before, behind = before_network(model, shared=network.shared), behind_network(model)
     channels, classes = model.preprocessing.channels, len(model.label_space)
     kind = onnx.TensorProto
@@ -59,7 +61,7 @@ def build_graph(model: SegmentationModel) -> tuple[onnx.ModelProto, ExportDescri
         onnx.checker.check_model(made)
     except Exception as error:
         raise UnsupportedError(f"model '{model.name}' cannot be exported: its graph is not valid ({error})") from error
-    return made, ExportDescription(model.card, model.placement, _pixel_bytes(model), network.means)
+    return made, ExportDescription(model.card, model.placement, _pixel_bytes(prepared), network.means)
 
 
 def describe_in(graph: onnx.ModelProto, description: ExportDescription) -> None:
@@ -75,9 +77,9 @@ def _value(name: str, kind: int, shape: list[Any]) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, kind, shape)
 
 
-def _pixel_bytes(model: SegmentationModel) -> float:
+def _pixel_bytes(prepared: SegmentationModel) -> float:
     """Count the memory that computing takes for each input pixel, the picture and its copies included."""
-    side = max(COSTED_SIDE, model.geometry.input_size(COSTED_SIDE))
-    channels = model.preprocessing.channels
-    needed = demand(model.network, (1, channels, side, side))
+    side = max(COSTED_SIDE, prepared.geometry.input_size(COSTED_SIDE))
+    channels = prepared.preprocessing.channels
+    needed = demand(prepared.network, (1, channels, side, side))
     return PixelCost.even(needed.peak_bytes / side**2 + channels * (3 + FLOAT_BYTES)).bytes

@@ -15,7 +15,6 @@ from pixelwise.errors import UnsupportedError
 from pixelwise.inference.runtimes.onnx_description import mean_name
 from pixelwise.inference.runtimes.onnx_pixels import COARSE
 from pixelwise.models import SegmentationModel
-from pixelwise.models.prepare import prepare
 from pixelwise.nn.image_mean import ImageMean, means_heard, shares_given
 
 if TYPE_CHECKING:
@@ -68,19 +67,22 @@ class CoarseNetwork(nn.Module):
         return (logits, *(heard[part] for part in self.parts))
 
 
-def trace_network(model: SegmentationModel) -> Network:
+def trace_network(prepared: SegmentationModel) -> Network:
     """Trace the network of a model for pictures of any size that it computes on.
 
     The older exporter of torch is used: it takes a second for each of these networks, and the newer one minutes if
     sizes are unknown.
+
+    Args:
+        prepared: the model, prepared in the plain form.
 
     Raises:
         UnsupportedError: the exporter does not take the network; the message says why.
     """
     import onnx
 
-    network = CoarseNetwork(prepare(model, form="plain")).eval()
-    pixels = torch.zeros(1, model.preprocessing.channels, *_traced_size(model))
+    network = CoarseNetwork(prepared).eval()
+    pixels = torch.zeros(1, prepared.preprocessing.channels, *_traced_size(prepared))
     inputs = (pixels, torch.tensor([0.9, 0.8])) if network.shared else (pixels,)
     with torch.inference_mode():
         means = tuple(mean.shape[1] for mean in network(*inputs)[1:])
@@ -102,7 +104,7 @@ def trace_network(model: SegmentationModel) -> Network:
     except Exception as error:  # the exporter refuses networks with errors of any type
         reason = textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" ...")
         raise UnsupportedError(
-            f"model '{model.name}' cannot be exported: its network has no ONNX form ({reason})"
+            f"model '{prepared.name}' cannot be exported: its network has no ONNX form ({reason})"
         ) from (error)
     return Network(onnx.load_model_from_string(content.getvalue()), means, network.shared)
 

@@ -216,6 +216,8 @@ def _inside_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _why_not_safetensors(file: Path, error: Exception) -> str:
+    if file.suffix == ".onnx":
+        return "this is an exported file, which only labels pictures; give the run folder or the .safetensors file"
     try:
         with file.open("rb") as opened:
             head = opened.read(4)

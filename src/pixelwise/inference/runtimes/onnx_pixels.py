@@ -181,7 +181,7 @@ def open_session(model: onnx.ModelProto) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised, and need not be printed as well
     # Threads that wait busily would take the processor from the kernels that compute labels.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
