@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ def small(name: str) -> SegmentationModel:
     """The structure of a model with few channels."""
     entry = MODELS[name]
     options: dict[str, Any] = {} if entry.encoder is None else {"encoder": ENCODER}
-    if "width" in inspect.signature(entry.build).parameters:
+    if "width" in entry.options.names():
         options["width"] = WIDTH
     torch.manual_seed(0)
     return build_model(name, classes=2, **options).eval()
