@@ -70,7 +70,6 @@ def test_every_network_is_exported(name: str, tmp_path: Path) -> None:
         ("fcn_dilated", {"stretch": True, "trunk": "resnet18"}),
         ("unet", {"upsampling": "bilinear"}),
         ("unet", {"upsampling": "transposed"}),
-        ("unet", {"upsampling": "unpool"}),
         ("unet", {"encoder": "inception_v3"}),  # maps that are no exact fractions
         ("deeplabv3plus", {"encoder": "tf_efficientnet_lite0"}),  # uneven padding
         ("unet", {"in_channels": 1}),

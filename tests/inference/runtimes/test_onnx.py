@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import tifffile
 
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import ModelError, PixelwiseError, SettingError
 from pixelwise.export import export_model
 from pixelwise.export.pictures import generate
 from pixelwise.inference import Predictor
@@ -166,6 +166,24 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.onnx"):
         Predictor(tmp_path / "model.onnx")
+
+
+def test_damaged_files_are_refused_or_run(exported: Path) -> None:
+    content, random = exported.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(100):
+        damaged = bytearray(content)
+        place = int(random.integers(len(damaged)))
+        if random.random() < 0.6:
+            damaged[place] = int(random.integers(256))
+        else:
+            del damaged[place : place + int(random.integers(1, 40))]
+        exported.write_bytes(damaged)
+        try:
+            Predictor(exported)(draw(8, 8))
+        except PixelwiseError:  # anything else fails the test
+            refused += 1
+    assert refused > 30
 
 
 def test_a_network_that_gives_other_logits_is_named(exported: Path) -> None:

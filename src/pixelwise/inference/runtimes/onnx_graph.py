@@ -156,7 +156,7 @@ def cut(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -
     within = {name for node in kept for inner in _inner(node) for part in _graphs(inner) for name in _made(part)}
     unmade = wanted - {tensor.name for tensor in tensors} - set(inputs) - within
     if unmade:
-        raise ModelError(f"its graph does not compute {quoted(min(unmade))}; export the model again")
+        raise ModelError(f"its graph does not compute {quoted(min(unmade, key=str))}; export the model again")
     return onnx.helper.make_model(result, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 

@@ -185,7 +185,10 @@ def open_session(model: onnx.ModelProto) -> Run:
     # Threads that wait busily would take the processor from the kernels that compute labels.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        # Without the fallback, which would print an error and try the same again.
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # of types that the library does not publish
         raise ModelError(f"its network cannot be run ({_brief(error)})") from None
 
