@@ -15,7 +15,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print one row per model, why others have none, and what the intervals mean."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("model", overflow="fold")
-    for column in (FIGURE_NAMES[comparison.headline], "95%", "difference", "95%", "params", "ms"):
+    timed = ["ms"] if comparison.machine else []
+    for column in (FIGURE_NAMES[comparison.headline], "95%", "difference", "95%", "params", *timed):
         table.add_column(column, justify="right")
     for one in comparison.scored:
         stated = comparison.figures[one.name][comparison.headline]
@@ -28,7 +29,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             f"[bold]{difference}[/]" if stated.parts else difference,
             describe_interval(stated.difference_interval),
             "" if one.cost is None else f"{one.cost.parameters:,}",
-            "" if latency is None else f"{latency:.1f}",
+            *(["" if latency is None else f"{latency:.1f}"] if timed else []),
         )
     console.print()
     console.print(table)
