@@ -14,12 +14,14 @@ from typing import Any
 
 from pixelwise.models import MODELS
 
+COSTS = {"latency_ms": "ms", "memory_mib": "MiB", "training_seconds": "s"}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparison", type=Path)
     found = json.loads(parser.parse_args().comparison.read_text())
-    print(f"{found['budget']}; {found['machine']}; {found['pictures']} pictures: {found['chosen']}\n")
+    print(f"{found['budget']}; {found['machine'] or 'not timed'}; {found['pictures']} pictures: {found['chosen']}\n")
     print("| network | paper | parameters | multiply-adds | mIoU | pixel accuracy | latency | memory | training |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for model in found["models"]:
@@ -36,11 +38,14 @@ def row(model: dict[str, Any]) -> str:
         f"{model['multiply_adds'] / 1e9:.1f} G",
         with_interval(figures["miou"]),
         with_interval(figures["pixel_accuracy"]),
-        f"{model['latency_ms']:.0f} ms",
-        f"{model['memory_mib']:.0f} MiB",
-        f"{model['training_seconds']:.0f} s",
+        *(measured(model[name], unit) for name, unit in COSTS.items()),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def measured(value: float | None, unit: str) -> str:
+    """A measured value, or a dash if it was not measured."""
+    return "-" if value is None else f"{value:,.0f} {unit}"
 
 
 def with_interval(figure: dict[str, Any]) -> str:
