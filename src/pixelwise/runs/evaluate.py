@@ -116,12 +116,13 @@ def score(
     pairs, chosen = choose_pairs(None if isinstance(model, Predictor) else Path(model), source, split)
     listener.say(f"{counted(len(pairs), 'picture')}: {chosen}")
     _say_narrow(predictor, pairs, listener)
+    judge = judge_for(predictor, pairs, source.label_space)
     with listener.progress("scoring", len(pairs)) as progress:
         if devices > 1 and not isinstance(model, Predictor):
             recipe = JudgeRecipe(Path(model), source.label_space, tuple(tta), value_range)
-            judged = judge_on_devices(recipe, pairs, devices, progress=progress)
+            judged = judge_on_devices(judge, recipe, pairs, devices, progress=progress)
         else:
-            judged = judge_pictures(judge_for(predictor, pairs, source.label_space), pairs, progress=progress)
+            judged = judge_pictures(judge, pairs, progress=progress)
     return ScoredModel(source, chosen, judged, judged.evaluation())
 
 

@@ -41,13 +41,19 @@ class JudgeRecipe:
     tta: tuple[str | float, ...] = ()
     value_range: tuple[float, float] | None = None
 
-    def predictor(self, device: str = "auto") -> Predictor:
-        """Open the model."""
-        return Predictor(self.model, device=device, tta=self.tta, value_range=self.value_range)
+    def make(self, pairs: Sequence[Pair], device: str) -> Judge[Any, Any]:
+        """Open the model on a device, and make a judge for the pictures."""
+        predictor = Predictor(self.model, device=device, tta=self.tta, value_range=self.value_range)
+        return judge_for(predictor, pairs, self.label_space)
 
 
 def judge_on_devices(
-    recipe: JudgeRecipe, pairs: Sequence[Pair], devices: int, *, progress: Progress | None = None
+    judge: Judge[Any, Any],
+    recipe: JudgeRecipe,
+    pairs: Sequence[Pair],
+    devices: int,
+    *,
+    progress: Progress | None = None,
 ) -> Judged[Any, Any]:
     """Let several processes compare pictures with their annotations, each picture in one of them.
 
@@ -55,17 +61,17 @@ def judge_on_devices(
     does not depend on the others, and they are put together in the order of the pictures.
 
     Args:
-        recipe: how each process makes its judge.
+        judge: the judge of this process, which sums up.
+        recipe: how each process makes its own, which is alike.
         pairs: the pictures.
         devices: the number of processes.
         progress: told the pictures done and the pictures in all, after each.
 
     Raises:
-        SettingError: there are fewer GPUs than processes, or no pictures.
+        SettingError: there are fewer GPUs than processes.
         DataError: a picture or its annotation is missing or cannot be used.
         PixelwiseError: a process died.
     """
-    judge = judge_for(recipe.predictor(), pairs, recipe.label_space)
     found = torch.cuda.device_count()
     if 0 < found < devices:
         raise SettingError(f"must be at most {found}, the number of GPUs here; got {devices}", argument="devices")
@@ -98,7 +104,7 @@ def _make_judge(recipe: JudgeRecipe, pairs: tuple[Pair, ...], threads: int, plac
     place = places.get()
     torch.set_num_threads(threads)
     device = f"cuda:{place}" if torch.cuda.is_available() else "auto"
-    _judge = judge_for(recipe.predictor(device), pairs, recipe.label_space)
+    _judge = recipe.make(pairs, device)
 
 
 def _compare(pair: Pair) -> object:
