@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "scoring"},
     "runs": GROUND
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
+    "serve": GROUND | {"io", "inference"},
     "export": GROUND | {"ops", "io", "nn", "models", "data", "training", "inference"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
@@ -105,6 +106,7 @@ def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
         "io.rasters.opening",
         "data.locate",
         "inference.predictor",
+        "serve.app",
     ],
 )
 def test_what_people_import_first_loads_without_torch(module: str) -> None:

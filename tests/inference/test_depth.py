@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from pixelwise import Predictor, Preprocessing
-from pixelwise.cli.inputs import message_of, parse_range
+from pixelwise.cli.inputs import message_of
 from pixelwise.data.fingerprint import fingerprint
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
@@ -23,7 +23,7 @@ from pixelwise.inference.labelling.label import label_one
 from pixelwise.inference.labelling.outputs import FolderSink
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.io.images import read_image
-from pixelwise.io.pictures.depth import Learnt
+from pixelwise.io.pictures.depth import Learnt, parse_range
 from pixelwise.listener import Silent
 from pixelwise.models import SegmentationModel
 from pixelwise.types import LabelSpace

@@ -16,7 +16,7 @@ from PIL import Image
 from pixelwise.errors import DataError, ModelError, SettingError
 from pixelwise.inference import Predictor
 from pixelwise.io.masks import read_mask
-from pixelwise.models import build_model, save_model
+from pixelwise.models import SegmentationModel, build_model, save_model
 from pixelwise.types import LabelSpace
 
 
@@ -190,3 +190,18 @@ def test_a_picture_whose_0_is_white_has_the_labels_of_the_same_picture(
     np.testing.assert_array_equal(predictor(tmp_path / "white.tif").labels, expected)
     predictor.raster(tmp_path / "white.tif", tmp_path / "labels.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "labels.png"), expected)
+
+
+def test_other_settings_share_the_network(wide: SegmentationModel) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    first = Predictor(wide, min_area=3)
+    turned = first.with_settings(tta=("hflip", 0.75), score=0.4, mode="fast")
+    fresh = Predictor(wide, min_area=3, tta=("hflip", 0.75), score=0.4, mode="fast")
+    np.testing.assert_array_equal(turned(picture).labels, fresh(picture).labels)
+    assert (turned(picture).labels != first(picture).labels).any()
+    assert (turned.rule, turned.mode) == (fresh.rule, fresh.mode)
+    assert turned.with_settings(tta=()).runtime is first.runtime
+    assert first.with_settings(min_area=9).runtime is first.runtime
+    assert (first.rule.min_area, first.mode) == (3, "auto")
+    with pytest.raises(SettingError, match="mode"):
+        first.with_settings(mode="none")  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from pixelwise.cli.inspect import inspect
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
+from pixelwise.cli.serve import serve
 from pixelwise.cli.train import train
 from pixelwise.errors import PixelwiseError
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, doctor, train, evaluate, compare, predict, export, models, inspect):
+for verb in (demo, doctor, train, evaluate, compare, predict, serve, export, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pixelwise.cli.inputs import parse_range, split_words
+from pixelwise.cli.inputs import split_words
 from pixelwise.io.outputs import check_file, make_folder
 from pixelwise.listener import tell_each
 
@@ -79,6 +79,7 @@ def evaluate(
     from pixelwise.cli.progress import Terminal
     from pixelwise.cli.tables import print_evaluation
     from pixelwise.io.atomic import write_json
+    from pixelwise.io.pictures.depth import parse_range
     from pixelwise.runs.evaluate import score
 
     console = Console(stderr=json_file == "-")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from pixelwise.cli.inputs import message_of, parse_range, split_words
+from pixelwise.cli.inputs import message_of, split_words
 from pixelwise.cli.machine import use_huge_pages
 from pixelwise.errors import DataError, PagesError, SettingError
 from pixelwise.words import agreeing, counted
@@ -105,6 +105,7 @@ def predict(
     from pixelwise.inference.labelling.outputs import FolderSink, check_not_overwritten, parse_kinds, results_of
     from pixelwise.io.ahead import read_ahead
     from pixelwise.io.outputs import make_folder
+    from pixelwise.io.pictures.depth import parse_range
     from pixelwise.io.rasters.opening import Watch
     from pixelwise.io.rasters.sidecars import UnreadPlaces
     from pixelwise.io.shapes.coco_ids import CocoIds

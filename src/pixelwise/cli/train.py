@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pixelwise.cli.inputs import parse_range
 from pixelwise.errors import SettingError
 
 COMMAND_STARTED = time.monotonic()
@@ -70,6 +69,7 @@ def train(
     located = locate(data)
     from pixelwise.cli.progress import Terminal
     from pixelwise.cli.tables import print_evaluation
+    from pixelwise.io.pictures.depth import parse_range
     from pixelwise.runs.train import check_settings
     from pixelwise.runs.train import train as run_training
     from pixelwise.training.settings import read_overrides

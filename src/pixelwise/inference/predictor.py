@@ -91,8 +91,7 @@ class Predictor:
         if not models:
             raise SettingError("there is no model to predict with; give at least one")
         opened = opener_of(runtime, models)(models, parse_views(tta), device=device, precision=precision)
-        known = opened.card.object_rule
-        rule = ObjectRule(known.score if score is None else score, known.min_area if min_area is None else min_area)
+        rule = _rule(opened.card.object_rule, score, min_area)
         prepared = opened.card.preprocessing
         if value_range is not None:
             prepared = prepared.with_range(value_range)
@@ -173,6 +172,45 @@ class Predictor:
             SettingError: it cannot be computed as the predictor was asked to.
         """
         return self._task.plan(size, mode=self.mode, tile=self.tile, memory=int(self.memory * 2**20))
+
+    def with_settings(
+        self,
+        *,
+        mode: Mode | None = None,
+        tta: Sequence[str | float] | None = None,
+        score: float | None = None,
+        min_area: int | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> Predictor:
+        """Give a predictor that computes otherwise, with the same network and weights in memory.
+
+        Args:
+            mode: as for the class, like all others; None leaves a setting as it is.
+            tta: views to average.
+            score: the least score of an object that is shown.
+            min_area: the fewest pixels of an object.
+            value_range: the stored numbers that become black and white.
+
+        Raises:
+            SettingError: as for the class.
+        """
+        changed = copy.copy(self)
+        runtime: Runtime | ObjectRuntime = self.runtime
+        if tta is not None:
+            from pixelwise.inference.runtimes.averaging import with_views  # imported here, because it imports torch
+
+            runtime = with_views(runtime, parse_views(tta))
+        rule = _rule(self.rule, score, min_area)
+        prepared = self.preprocessing if value_range is None else self.preprocessing.with_range(value_range)
+        changed._task = (
+            ObjectTask(runtime, rule=rule, preprocessing=prepared)
+            if isinstance(runtime, ObjectRuntime)
+            else LabelTask(runtime, rule=rule, preprocessing=prepared).with_fast_halo(self.card.fast_halo)
+        )
+        changed._value_range = self._value_range if value_range is None else value_range
+        changed.mode = self.mode if mode is None else mode
+        changed.plan((1, 1))  # an unknown mode fails here
+        return changed
 
     def measure_halo(
         self, samples: Iterable[Sample], *, windows: int = 1, progress: Callable[[int], None] | None = None
@@ -263,3 +301,8 @@ class Predictor:
         if decoded.valid is not None:
             mask = np.where(decoded.valid, mask, np.asarray(self.label_space.ignore_index, mask.dtype))
         return self._task.confusion(image, mask, self.plan((image.shape[1], image.shape[2])))
+
+
+def _rule(known: ObjectRule, score: float | None, min_area: int | None) -> ObjectRule:
+    """Give a rule with another score or area, if these are given."""
+    return ObjectRule(known.score if score is None else score, known.min_area if min_area is None else min_area)

@@ -17,6 +17,7 @@ from pixelwise.inference.raster import takes_up_little
 from pixelwise.instances import Size
 from pixelwise.io.images import DecodedPicture
 from pixelwise.io.pictures.depth import Learnt
+from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.listener import Listener
 from pixelwise.tiling import TilePlan
@@ -122,12 +123,25 @@ def label_one(
     if decoded is None:
         outcome = _label_raster(predictor, job, options, sink, listener)
     else:
-        if decoded.narrow:
-            listener.say(Learnt.of(predictor.preprocessing).describe_narrow(str(job.picture)))
-        prediction = _predict(predictor, job, options, decoded, listener)
-        outcome = Outcome(job, LabelledInMemory(prediction), prediction.exact, prediction.seam_error)
+        outcome = label_decoded(predictor, job, options, decoded, listener)
     write(outcome.labelled, sink, options.kinds)
     return outcome
+
+
+def label_decoded(
+    predictor: Predictor,
+    job: Job,
+    options: Options,
+    decoded: DecodedPicture,
+    listener: Listener,
+    *,
+    georeference: Georeference | None = None,
+) -> Outcome:
+    """Label a picture that is in memory, and write nothing; ``georeference`` says where it lies on the Earth."""
+    if decoded.narrow:
+        listener.say(Learnt.of(predictor.preprocessing).describe_narrow(str(job.picture)))
+    prediction = _predict(predictor, job, options, decoded, listener)
+    return Outcome(job, LabelledInMemory(prediction, georeference), prediction.exact, prediction.seam_error)
 
 
 def _predict(

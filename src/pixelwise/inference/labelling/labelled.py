@@ -18,6 +18,7 @@ from pixelwise.inference.prediction import Prediction
 from pixelwise.inference.raster import RasterResult
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.io.pictures.depth import Learnt
+from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.opening import RasterSource, Watch, open_source, read_uint8
 from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.preprocessing import Preprocessing
@@ -76,12 +77,13 @@ class LabelledInMemory:
 
     Args:
         prediction: with its picture, for the overlay.
+        georeference: where the picture lies on the Earth, if that is known.
     """
 
     labels_file: Path | None = None
 
-    def __init__(self, prediction: Prediction) -> None:
-        self._prediction = prediction
+    def __init__(self, prediction: Prediction, georeference: Georeference | None = None) -> None:
+        self._prediction, self._georeference = prediction, georeference
         self.label_space, self.rule, self.size = prediction.label_space, prediction.rule, prediction.size
 
     @property
@@ -96,7 +98,9 @@ class LabelledInMemory:
 
     def labels(self) -> AbstractContextManager[RasterSource]:
         """See :class:`Labelled`."""
-        return nullcontext(open_source(self._prediction.labels, indices=True))
+        source = open_source(self._prediction.labels, indices=True)
+        source.georeference = self._georeference
+        return nullcontext(source)
 
     def records(self) -> Iterator[ObjectRecord]:
         """See :class:`Labelled`."""

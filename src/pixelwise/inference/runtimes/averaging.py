@@ -15,9 +15,9 @@ from torch import Tensor
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
-from pixelwise.inference.runtimes.base import Runtime
+from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
-from pixelwise.inference.runtimes.views import View
+from pixelwise.inference.runtimes.views import View, one_view_error
 from pixelwise.io.pictures.depth import Learnt
 from pixelwise.models import Coarse
 from pixelwise.ops.grid import resolve_grid
@@ -108,6 +108,23 @@ class AveragingRuntime(Runtime):
 
     def _labels(self, mean: Tensor) -> NDArray[np.integer]:
         return mean.argmax(0).cpu().numpy().astype(self.card.label_space.dtype)  # (h, w)
+
+
+def with_views(runtime: Runtime | ObjectRuntime, views: Sequence[View]) -> Runtime | ObjectRuntime:
+    """Give a runtime that computes other views of the picture with the networks of ``runtime``.
+
+    Raises:
+        SettingError: views of a network that finds objects.
+    """
+    plain = all(view.plain for view in views)
+    if isinstance(runtime, ObjectRuntime):
+        if not plain:
+            raise one_view_error()
+        return runtime
+    members = runtime.members if isinstance(runtime, AveragingRuntime) else (runtime,)
+    if plain and len(members) == 1:
+        return members[0]
+    return AveragingRuntime([member for member in members if isinstance(member, CoarseRuntime)], views)
 
 
 def _add_softmax(total: Tensor, coarse: Coarse, weight: float) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelwise.errors import ModelError, SettingError
+from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
-from pixelwise.inference.runtimes.views import View
+from pixelwise.inference.runtimes.views import View, one_view_error
 from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
 
 
@@ -35,10 +35,7 @@ def open_torch(
     if finding and len(opened) > 1:
         raise ModelError("networks that find objects cannot be averaged with others; give one of them alone")
     if finding and not all(view.plain for view in views):
-        raise SettingError(
-            "networks that find objects take one view: objects of several views cannot be averaged; leave tta out",
-            argument="tta",
-        )
+        raise one_view_error()
     if finding:
         return TorchObjectRuntime(finding[0], device=device, precision=precision)
     members = [TorchRuntime(model, device=device, precision=precision) for model in labelling]

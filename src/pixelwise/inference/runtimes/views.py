@@ -125,6 +125,14 @@ def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
     return tuple(View(shape.transposed, shape.down, shape.along, zoom) for zoom in zooms for shape in shapes)
 
 
+def one_view_error() -> SettingError:
+    """Say that a network that finds objects takes the picture alone."""
+    return SettingError(
+        "networks that find objects take one view: objects of several views cannot be averaged; leave tta out",
+        argument="tta",
+    )
+
+
 def _number(word: str | float) -> float | None:
     try:
         return float(word)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import NumbersError
+from pixelwise.errors import NumbersError, SettingError
 from pixelwise.preprocessing import ANY_TYPE, Preprocessing
 
 Range = tuple[float, float]
@@ -111,6 +111,25 @@ class Learnt:
 
 ANY_NUMBERS = Learnt()
 """All types, each by its whole range."""
+
+
+def parse_range(text: str | None) -> tuple[float, float] | None:
+    """Read ``LOW,HIGH``, such as 0,4095; None where nothing was given.
+
+    Raises:
+        SettingError: it is not two numbers of which the second is the greater.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(word) for word in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not low < high or high - low == float("inf"):
+        raise SettingError(
+            f"{text}: expected the stored numbers that become black and white, such as 0,4095", argument="value_range"
+        )
+    return low, high
 
 
 def family(dtype: np.dtype[Any]) -> str:

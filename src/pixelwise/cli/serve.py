@@ -1,0 +1,81 @@
+"""``pixelwise serve``: label pictures over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pixelwise.cli.machine import use_huge_pages
+from pixelwise.cli.predict import find_models
+from pixelwise.errors import SettingError, UnsupportedError
+
+DEFAULT_PORT = 8000
+
+
+def serve(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]MODEL...",
+            help="Run folders, .safetensors or exported files, each under its own name or NAME.",
+            show_default=False,
+        ),
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone reaches it.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    max_bytes: Annotated[int, typer.Option(help="Bytes of a request, counted while they arrive.")] = 64 * 2**20,
+    max_pixels: Annotated[int, typer.Option(help="Pixels of a picture, by its header.")] = 2**26,
+    timeout: Annotated[float, typer.Option(help="Seconds for a request, its arrival included.")] = 60,
+    queue: Annotated[int, typer.Option(metavar="PIXELS", help="Pixels of all pictures that wait.")] = 2**27,
+    runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+) -> None:
+    """Label pictures over HTTP, and show a page for it.
+
+    The models are listed at /v1/models; POST a picture to /v1/models/NAME/predict. /openapi.json describes the rest.
+    """
+    named = name_models(models)
+    try:
+        import uvicorn
+
+        from pixelwise.serve import Limits, create_app
+    except ImportError as error:
+        raise UnsupportedError(
+            f"serving needs packages that are not installed ({error.name}); install them with "
+            "pip install 'pixelwise[serve]'"
+        ) from None
+    limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels, timeout=timeout, queue=queue)
+    use_huge_pages()
+    from pixelwise.inference import Predictor
+
+    predictors = {name: Predictor(find_models(model), runtime=runtime, device=device) for name, model in named.items()}
+    app = create_app(predictors, limits)
+    Console(soft_wrap=True).print(f"serving {', '.join(named)} at http://{host}:{port}", highlight=False, markup=False)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+def name_models(given: list[str]) -> dict[str, str]:
+    """Find the name that each model is served under: NAME of ``NAME=MODEL``, else the stem of its folder or file.
+
+    Raises:
+        SettingError: a name cannot be part of an address, or two are equal.
+    """
+    named: dict[str, str] = {}
+    for text in given:
+        name, separator, model = text.partition("=")
+        if not separator or Path(text).exists():
+            path = Path(find_models(text)[0])
+            name, model = path.resolve().name if path.is_dir() else path.stem, text
+        if not name or "/" in name or not name.isprintable() or not model:
+            raise SettingError(f"{text}: '{name}' cannot be a name; give NAME=MODEL with a name without slashes")
+        if name in named:
+            raise SettingError(
+                f"{named[name]} and {model} would both be served as '{name}'; name one of them: NAME=MODEL"
+            )
+        named[name] = model
+    return named

@@ -1,0 +1,74 @@
+"""The addresses of the service: which models there are, and what they see in a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from pixelwise.serve.asked import PictureOptions
+from pixelwise.serve.cards import describe
+from pixelwise.serve.examples import MODELS, PICTURE_BODY, PREDICTED, PROBLEMS
+from pixelwise.serve.outputs import MEDIA_TYPES, choose_output
+from pixelwise.serve.problems import Problem
+from pixelwise.serve.service import Service, while_wanted
+from pixelwise.serve.uploads import receive_picture
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/models", summary="List the models", responses=MODELS)
+async def list_models(request: Request) -> dict[str, Any]:
+    """Name the models, each with its classes, their colours, what pictures it takes, and how it was trained."""
+    service: Service = request.app.state.service
+    return {"models": [{"name": name, "card": describe(predictor)} for name, predictor in service.models.items()]}
+
+
+@router.post(
+    "/models/{served}/predict",
+    summary="Label a picture",
+    responses={**PREDICTED, **PROBLEMS},
+    response_class=Response,
+    openapi_extra=PICTURE_BODY,
+)
+async def predict(served: str, request: Request, options: Annotated[PictureOptions, Query()]) -> Response:
+    """Label a picture: JPEG, PNG, WebP or TIFF, as the body or as the field `file` of a form.
+
+    The answer is what `output` names, else what `Accept` wants, else a summary as JSON.
+    """
+    service: Service = request.app.state.service
+    predictor = service.predictor(served)
+    output = negotiated(options, request)
+    deadline = asyncio.get_running_loop().time() + service.limits.timeout
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout_at(deadline):
+                upload = await stack.enter_async_context(receive_picture(request))
+        except TimeoutError:
+            raise Problem(
+                408,
+                f"timeout: the picture did not arrive within {service.limits.timeout:g} seconds; send it faster, or a "
+                "smaller one",
+                argument="timeout",
+            ) from None
+        work = service.label(predictor, upload, options, output)
+        answer = await while_wanted(request, work, deadline=deadline)
+    if answer is None:
+        return Response(status_code=499)  # nobody reads it
+    return Response(answer.body, media_type=answer.media_type)
+
+
+def negotiated(options: PictureOptions, request: Request) -> str:
+    """Choose the output of a request.
+
+    Raises:
+        SettingError: it names one that does not exist.
+        Problem: it accepts no type that there is.
+    """
+    try:
+        return choose_output(options.output, request.headers.get("accept", ""))
+    except LookupError:
+        types = ", ".join(media_type.partition(";")[0] for media_type in MEDIA_TYPES.values())
+        raise Problem(406, f"output: nothing that Accept allows; there are {types}", argument="output") from None

@@ -1,0 +1,158 @@
+"""Labelling the pictures of requests with the models that are served."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from pixelwise.errors import DataError, PixelwiseError, SettingError, unknown_name
+from pixelwise.inference.labelling.jobs import Job, Options
+from pixelwise.inference.labelling.label import check_possible, label_decoded
+from pixelwise.inference.labelling.outputs import JOB_FILES
+from pixelwise.inference.pictures import decode_picture
+from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.runtimes.views import parse_views
+from pixelwise.io.images import ImageInfo, image_info
+from pixelwise.io.pictures.formats import TIFF_MAGIC
+from pixelwise.io.rasters.georeference import Georeference
+from pixelwise.io.rasters.opening import open_source
+from pixelwise.serve.asked import PictureOptions
+from pixelwise.serve.limits import Limits
+from pixelwise.serve.outputs import Answer, render
+from pixelwise.serve.problems import Problem, unnamed
+from pixelwise.serve.uploads import PICTURE_FIELD, Upload
+from pixelwise.serve.work import Quiet, Workers
+from pixelwise.words import counted
+
+ResultT = TypeVar("ResultT")
+
+MOST_BYTES_PER_PIXEL = 16
+"""Bytes that a decoded pixel may have: four channels of floats."""
+
+LISTED = tuple(JOB_FILES)[-1]
+"""An output that lists objects; a summary needs what it needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """What a server works with.
+
+    Args:
+        models: the predictor of each model, by the name that it is served under.
+        limits: what is taken.
+        workers: the queue and its threads.
+    """
+
+    models: Mapping[str, Predictor]
+    limits: Limits
+    workers: Workers
+
+    def predictor(self, served: str) -> Predictor:
+        """Find a model by the name that it is served under.
+
+        Raises:
+            Problem: there is none.
+        """
+        if served not in self.models:
+            raise Problem(404, unknown_name("model", served, self.models), argument="model")
+        return self.models[served]
+
+    async def label(self, predictor: Predictor, upload: Upload, options: PictureOptions, output: str) -> Answer:
+        """Label a picture that was received.
+
+        Raises:
+            PixelwiseError: the picture or an option cannot be used.
+            Problem: the picture is too large, or the queue is full.
+        """
+        asked = options.applied_to(predictor)
+        kinds = Options((LISTED if output == "summary" else output,))
+        try:
+            check_possible(asked, kinds)
+        except SettingError as error:
+            raise SettingError(error.text, argument="output") from None
+        workers, path = self.workers, upload.path
+        try:
+            pixels = self._checked(await workers.look(lambda: image_info(path)))
+            weight = math.ceil(pixels * sum(view.zoom**2 for view in parse_views(options.views)))
+            with workers.place(weight) as ticket:
+                decoded = await workers.help(ticket, lambda: decode_picture(path, asked.preprocessing))
+                job = Job(path, Path(upload.name))
+                place = await workers.help(ticket, lambda: place_on_earth(path)) if output == "geojson" else None
+                outcome = await workers.compute(
+                    ticket,
+                    lambda: label_decoded(asked, job, kinds, decoded, Quiet(ticket), georeference=place),
+                    weight,
+                )
+                return await workers.help(ticket, lambda: render(outcome, output, name=upload.name))
+        except PixelwiseError as error:
+            raise unnamed(error, path, PICTURE_FIELD) from error
+
+    def _checked(self, info: ImageInfo) -> int:
+        """Give the pixels of a picture whose header allows it to be decoded."""
+        (height, width), most = info.size, self.limits.max_pixels
+        if height * width > most:
+            raise Problem(
+                413,
+                f"max_pixels: the picture declares {height}x{width} pixels (height x width), more than the limit of "
+                f"{most:,}; reduce it, cut it into pieces, or send it as a job",
+                argument="max_pixels",
+            )
+        if info.channels * info.bits * height * width > 8 * MOST_BYTES_PER_PIXEL * most:
+            raise DataError(
+                f"{PICTURE_FIELD}: the picture declares {counted(info.channels, 'channel')} of {info.bits} bits at "
+                f"{height}x{width} pixels (height x width), more than is taken; keep those that the network takes"
+            )
+        return height * width
+
+
+def place_on_earth(path: Path) -> Georeference | None:
+    """Read where a TIFF lies on the Earth; None for other pictures, and where it does not say."""
+    with path.open("rb") as file:
+        if not file.read(4).startswith(TIFF_MAGIC):
+            return None
+    with open_source(path) as source:
+        return source.georeference
+
+
+async def while_wanted(request: Request, work: Coroutine[Any, Any, ResultT], *, deadline: float) -> ResultT | None:
+    """Wait for work as long as the sender of a request, whose body was received, waits for it.
+
+    Args:
+        request: the request.
+        work: is cancelled when the sender leaves or the time is over.
+        deadline: the time of the event loop when it is over.
+
+    Returns:
+        The result; None if the sender has left.
+
+    Raises:
+        Problem: the time is over.
+    """
+    loop = asyncio.get_running_loop()
+    working = loop.create_task(work)
+    leaving = loop.create_task(_leave(request.receive))
+    try:
+        await asyncio.wait(
+            {working, leaving}, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+        )
+        if working.done():
+            return working.result()
+        if leaving.done():
+            return None
+        raise Problem(
+            503, "timeout: the picture was not computed in time; send a smaller one, or try again", argument="timeout"
+        )
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _leave(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
