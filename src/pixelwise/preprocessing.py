@@ -17,6 +17,9 @@ Edge = Literal["zeros", "mirror", "none"]
 pictures are normalised and which earlier versions always used; by reflection at the last row and column; or not at all,
 if the network's maps round the picture's size up."""
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's pictures on the 0 .. 1 scale, RGB, as most published weights expect."""
+
 LARGEST_RESIZED_SIDE = 8192
 """The longest side in pixels that pictures are resized to, so that no model file can demand too much memory."""
 
@@ -110,8 +113,8 @@ class Preprocessing:
             is so small that pictures would not stay finite.
     """
 
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     value_range: tuple[float, float] | None = None
     resize: Resize | None = None
     dtype: str | None = None

@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 import torch
+from huggingface_hub import constants
 
 from pixelwise.encoders import TimmEncoder, load_encoder_weights, weights
 from pixelwise.errors import ModelError
@@ -68,7 +69,7 @@ def test_the_hub_is_not_waited_for_where_its_host_has_no_address(
 
     monkeypatch.setattr(weights.socket, "getaddrinfo", look_up)
     monkeypatch.setattr(weights, "getproxies", dict)
-    monkeypatch.setattr(weights.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with weights._cache_alone_when_offline():
-        assert reachable != weights.constants.HF_HUB_OFFLINE
-    assert weights.constants.HF_HUB_OFFLINE is False
+        assert reachable != constants.HF_HUB_OFFLINE
+    assert constants.HF_HUB_OFFLINE is False

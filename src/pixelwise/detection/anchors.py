@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from pixelwise.errors import SettingError
 from pixelwise.words import counted
@@ -38,6 +37,8 @@ class AnchorGrid:
         *,
         rule: Literal["exact", "torchvision"] = "exact",
     ) -> None:
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+
         if len(sizes) != len(strides):
             raise SettingError(
                 f"anchor_sizes has sizes for {counted(len(sizes), 'map')}, but the network has {len(strides)}, of "

@@ -35,6 +35,13 @@ def encode_boxes(boxes: Tensor, origins: Tensor, weights: tuple[float, ...] = (1
     return torch.cat([shift, (sides / from_sides).log()], 1) * boxes.new_tensor(weights)
 
 
+def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut boxes (P, 4) to a picture of a height and width."""
+    height, width = size
+    columns, rows = boxes[:, 0::2].clamp(0, width), boxes[:, 1::2].clamp(0, height)
+    return torch.stack([columns, rows], 2).flatten(1)
+
+
 def decode_boxes(deltas: Tensor, origins: Tensor, weights: tuple[float, ...] = (1, 1, 1, 1)) -> Tensor:
     """Undo :func:`encode_boxes`: deltas (P, 4) and origins (P, 4) give boxes (P, 4)."""
     deltas, origins = widened(deltas, origins)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms, clip_boxes_to_image
 
-from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
 from pixelwise.detection.heads import BoxHead, MaskHead
 from pixelwise.detection.result import Detections
 from pixelwise.detection.roi import RegionReader
@@ -98,12 +97,12 @@ class RegionHeads(nn.Module):
 
     def _choose(self, logits: Tensor, deltas: Tensor, proposals: Tensor, size: tuple[int, int]) -> Detections:
         """Choose the detections of one picture from logits (P, K + 1), deltas (P, K + 1, 4), proposals (P, 4)."""
+        from torchvision.ops import batched_nms
+
         scores = logits.softmax(1)[:, 1:]  # (P, K)
         row, label = torch.where(scores > self.score)
         scores = scores[row, label]
-        boxes = clip_boxes_to_image(
-            decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], BOX_DELTA_WEIGHTS), size
-        )
+        boxes = clip_boxes(decode_boxes(_exactly(deltas[row, label + 1]), proposals[row], BOX_DELTA_WEIGHTS), size)
         wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_DETECTION_SIDE).all(1)
         boxes, scores, label = boxes[wide], scores[wide], label[wide]
         kept = batched_nms(boxes, scores, label, self.overlap)[: self.detections]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
-from torchvision.ops import clip_boxes_to_image
 
+from pixelwise.detection.boxes import clip_boxes
 from pixelwise.instances import Instances, Size
 from pixelwise.ops.masks import paste_masks
 
@@ -47,7 +47,7 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
     Raises:
         SettingError: a box is not finite.
     """
-    boxes = clip_boxes_to_image(detections.boxes.detach().float().cpu(), size)
+    boxes = clip_boxes(detections.boxes.detach().float().cpu(), size)
     kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])).numpy()
     masks = None
     if detections.masks is not None:

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.ops import roi_align, roi_pool
 
 from pixelwise.detection.boxes import widened
 from pixelwise.errors import SettingError
@@ -62,6 +61,8 @@ def read_regions(
     Raises:
         SettingError: there is no such operation, or a number is below 1.
     """
+    from torchvision.ops import roi_align, roi_pool
+
     check_operation(operation, reduce)
     if min(cells, samples) < 1 or stride <= 0:
         raise SettingError(f"cells {cells}, samples {samples} and stride {stride} must be above 0")

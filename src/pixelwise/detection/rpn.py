@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import clip_boxes_to_image, nms
 
 from pixelwise.detection.anchors import AnchorGrid
-from pixelwise.detection.boxes import decode_boxes, encode_boxes, match_boxes, sample
+from pixelwise.detection.boxes import clip_boxes, decode_boxes, encode_boxes, match_boxes, sample
 
 SMOOTH_L1_BETA = 1 / 9
 """Where the smooth L1 loss turns from a parabola into a line."""
@@ -42,6 +40,8 @@ class ProposalNetwork(nn.Module):
         overlap: float = 0.7,
         batch: int = 256,
     ) -> None:
+        from torchvision.models.detection.rpn import RPNHead
+
         super().__init__()
         self.anchors = anchors
         self.before, self.after, self.overlap, self.batch = before, after, overlap, batch
@@ -85,7 +85,7 @@ class ProposalNetwork(nn.Module):
             moved = torch.gather(delta, 1, place[..., None].expand(-1, -1, 4))  # (N, T, 4)
             chosen.append(
                 [
-                    self._suppress(clip_boxes_to_image(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
+                    self._suppress(clip_boxes(decode_boxes(_exactly(d), anchor[p]), size), _exactly(s))
                     for s, d, p in zip(best, moved, place, strict=True)
                 ]
             )
@@ -97,6 +97,8 @@ class ProposalNetwork(nn.Module):
         return proposals
 
     def _suppress(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        from torchvision.ops import nms
+
         wide = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_PROPOSAL_SIDE).all(1)
         boxes, scores = boxes[wide], scores[wide]
         kept = nms(boxes, scores, self.overlap)

@@ -7,8 +7,6 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import FeaturePyramidNetwork
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from pixelwise.encoders import Encoder
 from pixelwise.errors import ModelError
@@ -28,6 +26,8 @@ class FpnTrunk(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, *, channels: int = 256) -> None:
+        from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
+
         super().__init__()
         self.encoder = encoder
         places = {stride: number for number, stride in enumerate(encoder.strides) if stride >= FINEST_FPN_STRIDE}
@@ -86,7 +86,7 @@ class C4Trunk(nn.Module):
     def _run(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
         body: Any = self.encoder.body  # type: ignore[attr-defined]
         for name in names:
-            features = body[name](features)
+            features = body.get_submodule(name)(features)
         return features
 
 
@@ -106,13 +106,13 @@ def _split(encoder: Encoder) -> tuple[tuple[str, ...], tuple[str, ...]]:
     reason = None
     if C4_STRIDE not in encoder.strides or encoder.strides[-1] != 2 * C4_STRIDE or not encoder.exact:
         reason = f"its maps have strides {', '.join(map(str, encoder.strides))}, and C4 needs exact ones of 16 and 32"
-    elif not isinstance(body, nn.ModuleDict) or not isinstance(kept, dict):
+    elif kept is None:
         reason = "its stages do not run one after the other as separate parts"
     if reason is not None or body is None or kept is None:
         raise ModelError(
             f"encoder '{encoder.name}' cannot be cut into the form C4: {reason}; "
             "choose one such as resnet50, regnetx_032 or convnext_tiny, or neck='fpn'"
         )
-    names, last = list(body), list(kept)[encoder.strides.index(C4_STRIDE)]
+    names, last = [name for name, _ in body.named_children()], list(kept)[encoder.strides.index(C4_STRIDE)]
     cut = names.index(last) + 1
     return tuple(names[:cut]), tuple(names[cut:])

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD, TimmEncoder
+from pixelwise.encoders.timm_encoder import TimmEncoder
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 MOBILENET_BLOCKS = (1, 2, 3, 4, 2, 3)
 """Inverted residual blocks in each stage of timm's network; a seventh stage is the last 1x1 convolution."""

@@ -7,9 +7,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.nn.blocks import BatchNorm2d, initialise
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 RESNET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Depth -> residual blocks in each of the four stages."""
@@ -105,6 +105,8 @@ class ResNet(nn.Module):
         multi_grid: factors on the dilations of the last stage's blocks, as (1, 2, 4) in DeepLabv3; the last factor
             applies to further blocks.
         ceil_pool: whether the max pool rounds sizes up, as Caffe does.
+        last_norm: factor that the last batch norm of each block begins with; at 0, as in timm, blocks begin as their
+            shortcuts.
         width: factor on all channels, for tests and small machines; 1.0 is the paper's.
 
     Raises:
@@ -113,6 +115,8 @@ class ResNet(nn.Module):
     """
 
     default_normalisation = (IMAGENET_MEAN, IMAGENET_STD)
+    return_layers = ("relu", "layer1", "layer2", "layer3", "layer4")
+    """The parts after which the maps are taken; all parts run one after the other."""
 
     def __init__(
         self,
@@ -124,6 +128,7 @@ class ResNet(nn.Module):
         dilation_from: Literal["stage", "before"] = "before",
         multi_grid: Sequence[int] = (1,),
         ceil_pool: bool = False,
+        last_norm: float = 1.0,
         width: float = 1.0,
     ) -> None:
         super().__init__()
@@ -173,6 +178,10 @@ class ResNet(nn.Module):
         # A pool that rounds up adds a cell beyond the picture.
         self.exact = not ceil_pool
         initialise(self)
+        for part in self.modules():
+            if isinstance(part, BasicBlock | Bottleneck):
+                last = part.bn2 if isinstance(part, BasicBlock) else part.bn3
+                nn.init.constant_(last.weight, last_norm)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Encode images (N, C, H, W) into maps, finest first."""

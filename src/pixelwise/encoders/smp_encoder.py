@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable
 
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
 
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD, TimmEncoder
+from pixelwise.encoders.timm_encoder import TimmEncoder
 from pixelwise.errors import ModelError
 from pixelwise.nn.blocks import DepthwiseConv2d
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 SMP_PREFIX = "smp-"
 """The prefix before the library's name of an encoder."""
@@ -96,6 +96,8 @@ class SmpMobileNetV2(nn.Module):
     def __init__(self, name: str, *, in_channels: int = 3, output_stride: int = 32) -> None:
         super().__init__()
         self.name = name
+        from torchvision.models import mobilenet_v2  # here, because torchvision takes longer to import than torch
+
         self.features = mobilenet_v2().features
         if in_channels != 3:
             self.features[0][0] = nn.Conv2d(in_channels, 32, 3, 2, 1, bias=False)

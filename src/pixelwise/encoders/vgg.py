@@ -8,11 +8,11 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.nn.blocks import initialise
 from pixelwise.nn.convert import linear_to_conv_weight
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 VGG_CHANNELS = (64, 128, 256, 512, 512)
 """Channels of the five blocks."""

@@ -13,9 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-import timm
 import torch
-from huggingface_hub import constants
 from torch import Tensor
 
 from pixelwise.encoders.encoder import Encoder
@@ -65,6 +63,8 @@ def load_encoder_weights(encoder: Encoder) -> str:
 
 
 def _from_hub(name: str) -> dict[str, Tensor]:
+    import timm  # here, because timm takes longer to import than torch
+
     with _cache_alone_when_offline():
         state: dict[str, Tensor] = timm.create_model(name, pretrained=True).state_dict()
     return state
@@ -73,6 +73,8 @@ def _from_hub(name: str) -> dict[str, Tensor]:
 @contextmanager
 def _cache_alone_when_offline() -> Iterator[None]:
     """Use only the hub's cache on this machine if its host has no address; its client would retry for a minute."""
+    from huggingface_hub import constants
+
     host = urlsplit(constants.ENDPOINT).hostname
     former = constants.HF_HUB_OFFLINE
     if not getproxies():  # behind a proxy names are looked up elsewhere

@@ -1,51 +1,24 @@
-"""A list of all models, each with the properties by which to choose."""
+"""Building the list of all models, which the package holds as :data:`pixelwise.inspection.listed.LIST`.
+
+``python -m pixelwise.inspection.listing`` prints it; a test compares the two.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
 
 import torch
 
+from pixelwise.inspection.listed import LISTED_CHANNELS, LISTED_CLASSES, Listed
 from pixelwise.models import MODELS, build_model
 
 
-@dataclass(frozen=True)
-class Listed:
-    """The properties of a model of the table, built with its defaults."""
-
-    name: str
-    paper: str
-    year: int
-    parameters: int
-    stride: int
-    """The pixels from one cell of its coarse logits to the next."""
-    period: int
-    receptive_field: int | None
-    """The pixels along an axis that the label of one pixel depends on; None for the whole picture."""
-    context: int | None
-    """The pixels that a block of whole periods reads beyond itself; None for the whole picture."""
-    halo: int | None
-    encoder: str | None
-    """The encoder that it is built on by default; None for a trunk of its own."""
-    summary: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert it to plain JSON types."""
-        return asdict(self)
-
-
-def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
-    """Build every model on shapes only, and list them in the order of their years.
-
-    Args:
-        classes: the number of classes that parameters are counted for.
-        channels: the number of channels of the pictures that parameters are counted for.
-    """
+def measure_models() -> tuple[Listed, ...]:
+    """Build every model on shapes only, and list them in the order of the table of models."""
     listed = []
     for name, entry in MODELS.items():
         with torch.device("meta"):
-            model = build_model(name, classes=classes, in_channels=channels)
+            model = build_model(name, classes=LISTED_CLASSES, in_channels=LISTED_CHANNELS)
         geometry = model.geometry
         listed.append(
             Listed(
@@ -63,3 +36,7 @@ def list_models(*, classes: int = 21, channels: int = 3) -> tuple[Listed, ...]:
             )
         )
     return tuple(listed)
+
+
+if __name__ == "__main__":
+    print(json.dumps([model.to_dict() for model in measure_models()], indent=1))

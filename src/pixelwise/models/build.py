@@ -9,7 +9,6 @@ from typing import Any
 
 from pixelwise.card import ModelCard, UntracedCard
 from pixelwise.encoders import Encoder, build_encoder, load_encoder_weights
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
 from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.models.base import SegmentationModel
 from pixelwise.models.deeplab_v1_v2 import DeepLabV2Options, deeplabv1, deeplabv2
@@ -22,7 +21,7 @@ from pixelwise.models.options import EncoderOptions, ModelOptions, PaperOptions,
 from pixelwise.models.segnet import segnet, segnet_basic
 from pixelwise.models.unet import UNetOptions, unet
 from pixelwise.models.unet2015 import UNet2015Options, unet2015
-from pixelwise.preprocessing import Preprocessing
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted
 

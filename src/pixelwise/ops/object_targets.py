@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import roi_align
 
 
 class ObjectTarget(NamedTuple):
@@ -48,6 +47,8 @@ def sample_targets(
     Returns:
         float32 (P, cells, cells), 0 .. 1.
     """
+    from torchvision.ops import roi_align  # here, because torchvision takes longer to import than torch
+
     drawn = boxes.new_zeros(len(boxes), cells, cells, dtype=torch.float32)  # (P, cells, cells)
     height, width = target.layers.shape[1:]
     layers, ids = target.layer[matched].tolist(), target.ids[matched].tolist()

@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
-from pixelwise.preprocessing import Resize
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Resize
 
 Tensors = Mapping[str, Tensor]
 Rename = Callable[[Mapping[str, Any]], dict[str, Any]]

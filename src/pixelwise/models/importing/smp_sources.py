@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import timm
-
 from pixelwise.encoders.smp_encoder import SMP_PREFIX, block_places
-from pixelwise.encoders.timm_encoder import IMAGENET_MEAN, IMAGENET_STD
+from pixelwise.encoders.timm_encoder import published_normalisation
 from pixelwise.errors import ModelError, unknown_name
 from pixelwise.models.importing.deeplab_names import deeplabv3_from_smp, deeplabv3plus_from_smp
 from pixelwise.models.importing.recipe import Recipe, Rename, Tensors
+from pixelwise.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 SMP_ARCHITECTURES = ("unet", "deeplabv3", "deeplabv3plus")
 """The architectures that can be imported."""
@@ -134,6 +133,8 @@ def _encoder(encoder: str, architecture: str) -> str:
     if encoder.startswith(TIMM_PREFIXES):
         name = encoder.replace("timm-mobilenetv3", "tu-tf_mobilenetv3").replace("timm-", "tu-")
     if name.startswith("tu-"):
+        import timm  # here, because timm takes longer to import than torch
+
         name = name.removeprefix("tu-")
         if not timm.is_model(name):
             raise ModelError(unknown_name("timm model", name, timm.list_models()))
@@ -149,8 +150,9 @@ def _encoder(encoder: str, architecture: str) -> str:
 
 def _normalisation(encoder: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Give what the library's ``get_preprocessing_params`` states: ImageNet's figures unless timm has others."""
-    published = timm.get_pretrained_cfg(encoder.removeprefix("tu-")) if encoder.startswith("tu-") else None
-    return (IMAGENET_MEAN, IMAGENET_STD) if published is None else (tuple(published.mean), tuple(published.std))
+    if not encoder.startswith("tu-"):
+        return IMAGENET_MEAN, IMAGENET_STD
+    return published_normalisation(encoder.removeprefix("tu-"))
 
 
 def _rename_encoder(state: Mapping[str, Any], ours: str) -> dict[str, Any]:
