@@ -22,6 +22,7 @@ GROUND = {
     "card",
     "listener",
     "placement",
+    "lazy",
 }
 MAY_IMPORT = {
     "words": set(),
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "card": {"geometry", "instances", "preprocessing", "tiling", "types"},
     "listener": set(),
     "placement": {"geometry"},
+    "lazy": set(),
     "ops": GROUND,
     "io": GROUND,
     "nn": GROUND | {"ops", "io"},

@@ -358,7 +358,7 @@ def test_the_listing_shows_every_name_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = list_models()[:3]
-    monkeypatch.setattr("pixelwise.inspection.list_models", lambda: few)
+    monkeypatch.setattr("pixelwise.inspection.listed.list_models", lambda: few)
     printed = run(["models"], capsys)
     for model in few:
         assert f"{model.name} " in printed

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelwise.data.digests import digest_files
-from pixelwise.data.file_cache import FileCache
+from pixelwise.io.file_cache import FileCache
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
 

@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pixelwise.data.file_cache import FileCache, stamp
 from pixelwise.data.object_classes import Relabelled
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource
 from pixelwise.data.unused import ReadsFiles
 from pixelwise.errors import DataError
 from pixelwise.io.ahead import in_threads
+from pixelwise.io.file_cache import FileCache, stamp
 from pixelwise.listener import Listener, Silent
 
 Digests = Mapping[str, Mapping[str, str]]

@@ -17,9 +17,6 @@ from pixelwise.nn.fused.folding import fold_batch_norm
 from pixelwise.nn.fused.upsampled_conv import UpsampledConv2d
 from pixelwise.nn.fused.winograd import use_winograd
 
-FOLDED_SIDE = 256
-"""The side in pixels of the picture that is traced to see which normalisation follows which convolution."""
-
 PredictionForm = Literal["fast", "plain"]
 FORMS: tuple[PredictionForm, ...] = get_args(PredictionForm)
 
@@ -56,7 +53,7 @@ def prepare(
         raise SettingError(f"there is no form '{form}'; choose one of {', '.join(FORMS)}", argument="form")
     card = model.card  # read first, so that nothing is traced after the network has changed
     prepared = copy.deepcopy(model).eval().requires_grad_(False)
-    side = card.geometry.input_size(card.geometry.padded_size(FOLDED_SIDE))
+    side = card.geometry.input_size(card.geometry.padded_size(1))
     fold_batch_norm(prepared.network, (1, card.preprocessing.channels, side, side))
     if form == "fast" and card.exact_maps:
         fuse_parts(prepared.network)

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelwise.errors import ModelError
+from pixelwise.nn.watching import OperatorMode
 
 
 class TooMuchMemory(ModelError):
     """A network takes more memory than allowed."""
 
 
-class AllocationLimit(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class AllocationLimit(OperatorMode):
     """A context that counts the bytes of all new tensors of this thread and refuses those beyond a limit.
 
     Operators that make a new tensor, such as ``torch.empty``, are run on shapes alone first, so that a tensor that is
@@ -30,7 +30,7 @@ class AllocationLimit(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.limit = limit
         self.allocated = 0
 

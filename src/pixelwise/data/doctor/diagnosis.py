@@ -23,13 +23,13 @@ from pixelwise.data.doctor.picture_findings import (
     find_mixtures,
     find_transparent,
 )
-from pixelwise.data.file_cache import FileCache
 from pixelwise.data.findings import GRAVITIES, Finding, Findings, RefusedError
 from pixelwise.data.locate import Located
 from pixelwise.data.pairs import Pair
 from pixelwise.data.source import DataSource, open_data
 from pixelwise.errors import DataError, NoLayoutError
 from pixelwise.io.ahead import in_threads
+from pixelwise.io.file_cache import FileCache
 from pixelwise.listener import Listener, Silent
 from pixelwise.types import LabelSpace
 from pixelwise.words import counted, listed

@@ -10,10 +10,10 @@ import numpy as np
 
 from pixelwise.data.doctor.facts import THUMBNAIL_SIDE, Facts, ObjectFacts
 from pixelwise.data.doctor.outline_faults import OutlineFaults
-from pixelwise.data.file_cache import stamp
 from pixelwise.data.object_classes import Relabelled
 from pixelwise.data.pairs import Pair
 from pixelwise.data.unused import ReadsFiles
+from pixelwise.io.file_cache import stamp
 from pixelwise.types import LabelSpace
 
 FORM = 3

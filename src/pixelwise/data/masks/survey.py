@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.data.file_cache import FileCache, stamp
 from pixelwise.errors import DataError
 from pixelwise.io.ahead import in_threads
+from pixelwise.io.file_cache import FileCache, stamp
 from pixelwise.io.masks import NOT_ANNOTATED, mask_palette, read_mask_file
 from pixelwise.types import Color, StoredValue, pack_colors
 

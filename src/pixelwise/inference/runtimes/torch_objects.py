@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pixelwise.detection.result import to_instances
 from pixelwise.inference.runtimes.base import ObjectRuntime
+from pixelwise.inference.runtimes.kept_costs import keep_cost
 from pixelwise.inference.runtimes.torch_parts import (
     choose_device,
     choose_precision,
@@ -51,15 +52,8 @@ class TorchObjectRuntime(ObjectRuntime):
         self._mean, self._std = (
             values[:, None, None] for values in normalisation(self.card.preprocessing, self.device, dtype)
         )  # (C, 1, 1)
-        channels, network = self.card.preprocessing.channels, self.model.network
-        small, large = (peak_bytes(network, (1, channels, side, side), dtype=self.computing) for side in COSTED_SIDES)
-        pixels, more_pixels = (side**2 for side in COSTED_SIDES)
-        rising = max((large - small) / (more_pixels - pixels), 0.0)
-        # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded; a
-        # resized picture is in floats from the beginning.
-        held = 2 * (1 if self.card.preprocessing.resize is None else 4)
-        self.bytes_per_pixel = rising + channels * (held + 3 * dtype.itemsize)
-        self.bytes_more = max(small - rising * pixels, 0.0)
+        cost = keep_cost(self.card, self.computing, self._count_cost)
+        self.bytes_per_pixel, self.bytes_more = cost["bytes_per_pixel"], cost["bytes_more"]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -73,6 +67,20 @@ class TorchObjectRuntime(ObjectRuntime):
         with torch.inference_mode():
             (found,) = self.model.find(self._normalised(image))
             return to_instances(found.on(size, seen), size)
+
+    def _count_cost(self) -> dict[str, float]:
+        """Count the memory that grows with the picture, and that which does not."""
+        channels, network = self.card.preprocessing.channels, self.model.network
+        small, large = (peak_bytes(network, (1, channels, side, side), dtype=self.computing) for side in COSTED_SIDES)
+        pixels, more_pixels = (side**2 for side in COSTED_SIDES)
+        rising = max((large - small) / (more_pixels - pixels), 0.0)
+        # The picture exists as bytes, here and read ahead, twice as floats while it is normalised, and once padded; a
+        # resized picture is in floats from the beginning.
+        held = 2 * (1 if self.card.preprocessing.resize is None else 4)
+        return {
+            "bytes_per_pixel": rising + channels * (held + 3 * self._mean.dtype.itemsize),
+            "bytes_more": max(small - rising * pixels, 0.0),
+        }
 
     def _normalised(self, image: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
         pixels = torch.from_numpy(np.array(image))[None].to(self.device)  # (1, C, H, W)

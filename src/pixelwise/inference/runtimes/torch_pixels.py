@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
+from pixelwise.inference.runtimes.kept_costs import keep_cost
 from pixelwise.inference.runtimes.torch_parts import (
     choose_device,
     choose_precision,
@@ -52,7 +54,7 @@ class TorchRuntime(CoarseRuntime):
         self.card = model.card
         self.model = prepare(model, dtype=self.computing, device=self.device)
         self._mean, self._std = normalisation(self.card.preprocessing, self.device, self.dtype)  # (C,)
-        self.cost = self._count_cost()
+        self.cost = PixelCost(**keep_cost(self.card, self.computing, lambda: asdict(self._count_cost())))
 
     @property
     def dtype(self) -> torch.dtype:

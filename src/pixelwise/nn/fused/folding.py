@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from pixelwise.nn.tracing.meta import run_on_meta
+from pixelwise.nn.watching import OperatorMode
 
 Folded = tuple[str, str]
 
@@ -22,7 +22,7 @@ def fold_batch_norm(network: nn.Module, images: tuple[int, int, int, int]) -> li
 
     Args:
         network: the network, in evaluation mode.
-        images: a shape (N, C, H, W) to run it with on the meta device, to find the order of operators.
+        images: a shape (N, C, H, W) to run it with, to find the order of operators.
 
     Returns:
         The names of the convolutions and of the normalisations that were folded.
@@ -74,7 +74,10 @@ def _find_pairs(network: nn.Module, images: tuple[int, int, int, int]) -> list[F
         elif isinstance(part, nn.BatchNorm2d) and part.track_running_stats:
             handles.append(part.register_forward_pre_hook(before_norm(name)))
     try:
-        run_on_meta(network, images, watch)
+        # On real numbers: operators on the meta device import the compiler of torch, which takes seconds.
+        some = next(network.parameters())
+        with torch.no_grad(), watch:
+            network(torch.zeros(images, dtype=some.dtype, device=some.device))
     finally:
         for handle in handles:
             handle.remove()
@@ -85,11 +88,11 @@ def _find_pairs(network: nn.Module, images: tuple[int, int, int, int]) -> list[F
     ]
 
 
-class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Readers(OperatorMode):
     """Counts how many operators read each tensor."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.reads: dict[int, int] = {}
         self.kept: list[Tensor] = []  # kept alive, so that their ids stay valid
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelwise.nn.tracing.costs import multiply_adds
 from pixelwise.nn.tracing.meta import run_on_meta
+from pixelwise.nn.watching import OperatorMode
 
 
 class Demand(NamedTuple):
@@ -50,11 +50,11 @@ def peak_bytes(network: nn.Module, images: tuple[int, int, int, int], *, dtype: 
     return demand(network, images, dtype=dtype).peak_bytes
 
 
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Counter(OperatorMode):
     """Counts storages from their first tensor to the end of their last."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.live = 0
         self.peak = 0
         self.multiply_adds = 0

@@ -24,7 +24,7 @@ def run_on_meta(
     Args:
         network: takes images (N, C, H, W).
         images: their shape.
-        watching: entered for the run, such as a ``TorchDispatchMode`` that sees every operator.
+        watching: entered for the run, such as an ``OperatorMode`` that sees every operator.
         dtype: type of images and of all parameters that are floats.
         begin: called with the images before the run.
         more: further arguments of the network.

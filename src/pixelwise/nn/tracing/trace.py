@@ -17,7 +17,7 @@ from math import gcd, lcm, prod
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
@@ -25,6 +25,7 @@ from pixelwise.nn.tracing.costs import multiply_adds
 from pixelwise.nn.tracing.meta import run_on_meta
 from pixelwise.nn.tracing.operators import rule_of
 from pixelwise.nn.tracing.places import EVERYWHERE, REGIONS, Operation, Places, Where
+from pixelwise.nn.watching import OperatorMode
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ def on_regions(regions: Tensor) -> Tensor:
     return regions
 
 
-class _OperatorTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _OperatorTracer(OperatorMode):
     """Observes every operator and keeps the positions of every tensor."""
 
     def __init__(self, picture: tuple[int, int]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.picture = picture
         self.trace = Trace()
         self.known: dict[int, tuple[Tensor, Where]] = {}  # tensors are kept alive, so that their ids stay valid

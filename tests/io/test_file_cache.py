@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pixelwise.data.file_cache import FileCache, stamp
+from pixelwise.io.file_cache import FileCache, stamp
 
 
 def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
