@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from pixelwise.data.digests import digest_files
-from pixelwise.io.file_cache import FileCache
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError
+from pixelwise.io.file_cache import FileCache
 
 
 @pytest.fixture
