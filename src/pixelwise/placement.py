@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.geometry import Geometry
 
@@ -16,6 +19,18 @@ Stretch = Literal["half_pixel", "corners"]
 Around = Literal["period", "margin", "nothing"]
 """What is added to a picture: rows and columns at the end up to whole periods, a mirrored margin on all sides, which
 unpadded convolutions lose, or nothing."""
+
+
+class CoarseArray(NamedTuple):
+    """Coarse logits in main memory, and how they lie on a picture; :class:`pixelwise.models.Coarse` without torch."""
+
+    logits: NDArray[np.float32]
+    """(1, K, h, w)."""
+    size: tuple[int, int]
+    """Height and width of the picture."""
+    scale: PerAxis
+    offset: PerAxis
+    """Pixel ``y`` reads coarse row ``y * scale + offset``, for both axes or for each."""
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ class Predictor:
         changed = copy.copy(self)
         runtime: Runtime | ObjectRuntime = self.runtime
         if tta is not None:
-            from pixelwise.inference.runtimes.averaging import with_views  # imported here, because it imports torch
+            from pixelwise.inference.runtimes.averaging import with_views
 
             runtime = with_views(runtime, parse_views(tta))
         rule = _rule(self.rule, score, min_area)

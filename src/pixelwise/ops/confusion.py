@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.ops.counting import PIXELS_AT_A_TIME, no_class
 from pixelwise.ops.native import native_for, threads
 from pixelwise.words import counted
-
-PIXELS_AT_A_TIME = 1 << 20
-"""Pixels that are counted at a time, which bounds the memory of their 8-byte pair numbers."""
 
 
 def confusion_counts(target: Tensor, prediction: Tensor, classes: int, *, ignore_index: int = 255) -> Tensor:
@@ -121,10 +119,7 @@ def check_labels(name: str, labels: Tensor, classes: int, ignore_index: int | No
 
 def bad_label(name: str, labels: Tensor, classes: int, ignore_index: int | None) -> DataError:
     """Make the error for labels that hold a value that is no class."""
-    low, high = _bounds(labels, ignore_index)
-    ignored = "" if ignore_index is None else f" nor the ignored {ignore_index}"
-    mend = "map it to a class" if ignore_index is None else "map it to a class, or ignore it"
-    return DataError(f"the {name} holds {low if low < 0 else high}, no class 0 .. {classes - 1}{ignored}; {mend}")
+    return no_class(name, *_bounds(labels, ignore_index), classes, ignore_index)
 
 
 def _bounds(labels: Tensor, ignore_index: int | None) -> tuple[int, int]:

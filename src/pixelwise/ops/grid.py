@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PerAxis = float | tuple[float, float]
 """A number for both axes, or one for the rows and one for the columns."""
@@ -32,17 +35,16 @@ class Axis:
     scale: float
     offset: float
 
-    def taps(self, first: int, last: int) -> tuple[Tensor, Tensor, Tensor]:
+    def taps(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Find the cells that pixels ``first`` .. ``last - 1`` read.
 
         Returns:
-            Three tensors (last - first,) on the CPU: the lower cell and the upper cell, both int64, and the share of
+            Three arrays (last - first,): the lower cell and the upper cell, both int64, and the share of
             the upper cell, float64 in 0 .. 1 (a float32 position is off by 1e-4 cells at cell 2,000).
         """
-        position = torch.arange(first, last, dtype=torch.float64, device="cpu") * self.scale + self.offset
-        position = position.clamp(0, self.cells - 1)
-        lower = position.floor().long()
-        upper = (lower + 1).clamp(max=self.cells - 1)
+        position = np.clip(np.arange(first, last, dtype=np.float64) * self.scale + self.offset, 0, self.cells - 1)
+        lower = np.floor(position).astype(np.int64)
+        upper = np.minimum(lower + 1, self.cells - 1)
         return lower, upper, position - lower
 
 

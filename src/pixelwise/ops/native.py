@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import math
 import os
+import sys
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +29,6 @@ def native_module() -> ModuleType | None:
     if os.environ.get("PIXELWISE_NATIVE", "1") == "0":
         return None
     try:
-        # After torch, so that the kernels share the OpenMP runtime that torch has loaded.
         return importlib.import_module("pixelwise._native")
     except ImportError as error:
         logger.warning(
@@ -50,5 +53,21 @@ def native_for(*tensors: Tensor | None) -> ModuleType | None:
 
 
 def threads() -> int:
-    """Give the number of threads a kernel may use: what torch may use."""
-    return torch.get_num_threads()
+    """Give the number of threads a kernel may use: what torch may use if it is loaded, else what this process may."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        given: int = torch.get_num_threads()
+        return given
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) else processors()
+
+
+@functools.cache
+def processors() -> int:
+    """Count the processors that this process may use: by its affinity and, in a container, by its quota of time."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()[:2]
+        return count if quota == "max" else max(1, min(count, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or another form of it
+        return count

@@ -7,25 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import reduce
+from typing import Any, Generic
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
-from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
+from pixelwise.inference.runtimes.coarse import CoarseRuntime
+from pixelwise.inference.runtimes.tail import AnyCoarse, on_window
 from pixelwise.inference.runtimes.views import View, one_view_error
 from pixelwise.io.pictures.depth import Learnt
-from pixelwise.models import Coarse
-from pixelwise.ops.grid import resolve_grid
-from pixelwise.ops.tail.reference import bands, upsample_band
 from pixelwise.tiling import PixelCost, Window
 
 
-class AveragingRuntime(Runtime):
+class AveragingRuntime(Runtime, Generic[AnyCoarse]):
     """Averages the softmax of every model on every view, with equal weights.
 
     Views and models are computed one after the other, so that the memory is that of a single model plus the sum of the
@@ -39,11 +36,11 @@ class AveragingRuntime(Runtime):
         ModelError: the models do not agree.
     """
 
-    def __init__(self, members: Sequence[CoarseRuntime], views: Sequence[View]) -> None:
+    def __init__(self, members: Sequence[CoarseRuntime[AnyCoarse]], views: Sequence[View]) -> None:
         first = members[0]
         for number, member in enumerate(members[1:], 2):
             _check_agreement(first, member, number)
-        self.members = tuple(members)
+        self.members: tuple[CoarseRuntime[AnyCoarse], ...] = tuple(members)
         self.views = tuple(views)
         self.aligned = all(view.plain for view in views)
         # Each network adds its own border to its input, so that one tile serves them all.
@@ -61,7 +58,7 @@ class AveragingRuntime(Runtime):
 
     @property
     def _itemsize(self) -> int:
-        return max(member.dtype.itemsize for member in self.members)
+        return max(member.itemsize for member in self.members)
 
     @property
     def fingerprint(self) -> str:
@@ -71,18 +68,16 @@ class AveragingRuntime(Runtime):
         )
         return f"{' + '.join(member.fingerprint for member in self.members)}, views {views}"
 
-    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer]:
+    def labels(self, image: NDArray[np.uint8], window: Window) -> NDArray[np.integer[Any]]:
         """Label a window of an image (C, H, W), whose pixels may need the rest of it: class indices (h, w)."""
-        with torch.inference_mode():
-            return self._labels(self._mean(image, window))
+        return self._labels(self._mean(image, window))
 
     def probabilities(
         self, image: NDArray[np.uint8], window: Window
-    ) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.integer[Any]], NDArray[np.float32]]:
         """Label a window of an image (C, H, W), and give the mean softmax as float32 (K, h, w)."""
-        with torch.inference_mode():
-            mean = self._mean(image, window)
-            return self._labels(mean), mean.float().cpu().numpy()
+        mean = self._mean(image, window)
+        return self._labels(mean), self.members[0].tail.in_main_memory(mean).astype(np.float32, copy=False)
 
     @contextmanager
     def averaging_over(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
@@ -93,21 +88,21 @@ class AveragingRuntime(Runtime):
                 entered.enter_context(member.averaging_over(images))
             yield
 
-    def _mean(self, image: NDArray[np.uint8], window: Window) -> Tensor:
-        """Average the softmax over models and views: (K, h, w)."""
+    def _mean(self, image: NDArray[np.uint8], window: Window) -> Any:
+        """Average the softmax over models and views: a total (K, h, w) of the first member's tail."""
         rows, columns = window
         size = (image.shape[1], image.shape[2])
         shape = (len(self.card.label_space), rows.stop - rows.start, columns.stop - columns.start)
-        dtype = torch.float64 if self._itemsize == 8 else torch.float32
-        mean = torch.zeros(shape, dtype=dtype, device=self.members[0].device)
+        tail = self.members[0].tail
+        mean = tail.zeros(shape, self._itemsize)
         for member in self.members:
             for view in self.views:
                 coarse = view.read_back(member.coarse(view.show(image)), size)
-                _add_softmax(mean, on_window(coarse, window), 1 / (len(self.members) * len(self.views)))
+                tail.add_softmax(mean, on_window(coarse, window), 1 / (len(self.members) * len(self.views)))
         return mean
 
-    def _labels(self, mean: Tensor) -> NDArray[np.integer]:
-        return mean.argmax(0).cpu().numpy().astype(self.card.label_space.dtype)  # (h, w)
+    def _labels(self, mean: Any) -> NDArray[np.integer[Any]]:
+        return self.members[0].tail.greatest(mean).astype(self.card.label_space.dtype)  # (h, w)
 
 
 def with_views(runtime: Runtime | ObjectRuntime, views: Sequence[View]) -> Runtime | ObjectRuntime:
@@ -127,22 +122,13 @@ def with_views(runtime: Runtime | ObjectRuntime, views: Sequence[View]) -> Runti
     return AveragingRuntime([member for member in members if isinstance(member, CoarseRuntime)], views)
 
 
-def _add_softmax(total: Tensor, coarse: Coarse, weight: float) -> None:
-    """Add the weighted softmax of upsampled logits to a total (K, h, w), band by band."""
-    logits = coarse.logits
-    grid = resolve_grid((logits.shape[2], logits.shape[3]), coarse.size, coarse.scale, coarse.offset)
-    for _, band in bands(logits, *grid):
-        softmax = upsample_band(logits, *grid, band)[0].softmax(0)  # (K, rows of the band, w)
-        total[:, band].add_(softmax.to(total.device), alpha=weight)
-
-
 def _count_border_as_padding(geometry: Geometry) -> Geometry:
     """Describe a network with unpadded convolutions together with the mirrored border that its model adds."""
     margin = geometry.margin
     return Geometry.identity().pad(margin, margin).then(geometry).same_size() if margin else geometry
 
 
-def _check_agreement(first: CoarseRuntime, other: CoarseRuntime, number: int) -> None:
+def _check_agreement(first: CoarseRuntime[AnyCoarse], other: CoarseRuntime[AnyCoarse], number: int) -> None:
     ours, theirs = first.card.label_space, other.card.label_space
     if ours.names != theirs.names or ours.ignore_index != theirs.ignore_index:
         raise ModelError(

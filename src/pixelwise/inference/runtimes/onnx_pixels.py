@@ -13,15 +13,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pixelwise.errors import ModelError, UnsupportedError
-from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
+from pixelwise.inference.runtimes.array_tail import ArrayTail
+from pixelwise.inference.runtimes.coarse import CoarseRuntime
 from pixelwise.inference.runtimes.onnx_description import METADATA_KEY, mean_name, parse_description
 from pixelwise.inference.runtimes.onnx_graph import cut, read_graph, require_packages
-from pixelwise.models import Coarse
+from pixelwise.inference.runtimes.tail import on_window
 from pixelwise.ops.native import threads
+from pixelwise.placement import CoarseArray
 from pixelwise.tiling import PixelCost, Window
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _GIVEN_MEANS = ContextVar("given means", default=_NO_MEANS)
 """The means over the picture that tiles share, for each runtime that has some at present."""
 
 
-class OnnxRuntime(CoarseRuntime):
+class OnnxRuntime(CoarseRuntime[CoarseArray]):
     """Runs an exported file on pieces of pictures, on the CPU and in float32.
 
     The tail of the graph is cut off: labels are computed from the coarse logits, which takes a small part of the time
@@ -55,7 +56,7 @@ class OnnxRuntime(CoarseRuntime):
         UnsupportedError: ONNX Runtime is not installed, or the file finds objects.
     """
 
-    device = torch.device("cpu")
+    tail = ArrayTail()
 
     def __init__(self, file: Path) -> None:
         require_packages(f"{file}: to run an exported file, pixelwise")
@@ -76,11 +77,6 @@ class OnnxRuntime(CoarseRuntime):
         self._digest = hashlib.sha256(content).hexdigest()
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The type for computations that must be precise."""
-        return torch.float32
-
-    @property
     def fingerprint(self) -> str:
         """Name, digest and precision of the file."""
         return f"{self.card.name or 'model'} {self._digest[:16]} onnx float32"
@@ -94,12 +90,12 @@ class OnnxRuntime(CoarseRuntime):
     def _input(self) -> str:
         return EXTENDED if self._mirrored else IMAGE
 
-    def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> Coarse:
+    def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> CoarseArray:
         """Compute coarse logits of an image (C, H, W), to which the graph adds the border that it needs."""
         run = self._whole_run if self._mirrored else self._coarse_run
         return self._place(self._logits(run, IMAGE, image), (image.shape[1], image.shape[2]))
 
-    def coarse_of(self, image: NDArray[np.uint8], window: Window) -> Coarse:
+    def coarse_of(self, image: NDArray[np.uint8], window: Window) -> CoarseArray:
         """Compute coarse logits of the input of a tile (C, H, W), aligned with the pixels of a window only."""
         logits = self._logits(self._coarse_run, self._input, image)
         return on_window(self._place(logits, (image.shape[1], image.shape[2])), window)
@@ -152,12 +148,12 @@ class OnnxRuntime(CoarseRuntime):
             raise ModelError(f"{self.file}: its network gives {logits.dtype} {logits.shape}, not the logits it states")
         return logits
 
-    def _place(self, logits: NDArray[np.float32], size: tuple[int, int]) -> Coarse:
+    def _place(self, logits: NDArray[np.float32], size: tuple[int, int]) -> CoarseArray:
         """Lay coarse logits (1, K, h, w) on a picture of height and width ``size``."""
         placement = self._description.placement
         cells = (logits.shape[2], logits.shape[3])
         scale, offset = placement.grid(cells, placement.computed(size, self.card.geometry))
-        return Coarse(torch.from_numpy(logits), size, scale, offset)
+        return CoarseArray(logits, size, scale, offset)
 
     def _open(self, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
         return open_session(cut(self._graph, inputs, outputs))
@@ -171,7 +167,7 @@ class OnnxRuntime(CoarseRuntime):
 
 
 def open_session(model: onnx.ModelProto) -> Run:
-    """Prepare a graph for running, with as many threads as torch may use.
+    """Prepare a graph for running, with as many threads as kernels may use.
 
     Raises:
         ModelError: the library refuses the graph.

@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.inference.runtimes.coarse import CoarseRuntime, on_window
+from pixelwise.inference.runtimes.coarse import CoarseRuntime
 from pixelwise.inference.runtimes.kept_costs import keep_cost
+from pixelwise.inference.runtimes.tail import on_window
 from pixelwise.inference.runtimes.torch_parts import (
     choose_device,
     choose_precision,
     fingerprint_of,
     normalisation,
 )
+from pixelwise.inference.runtimes.torch_tail import TorchTail
 from pixelwise.models import Coarse, SegmentationModel
 from pixelwise.models.prepare import prepare
 from pixelwise.nn.fused.windows import everything
@@ -34,7 +36,7 @@ BAND_ROWS = 64
 """Rows of a picture that are normalised at a time."""
 
 
-class TorchRuntime(CoarseRuntime):
+class TorchRuntime(CoarseRuntime[Coarse]):
     """Runs a model on pieces of pictures, in bfloat16 where the device computes in it.
 
     The model is copied and prepared: see :func:`pixelwise.models.prepare.prepare`.
@@ -50,16 +52,14 @@ class TorchRuntime(CoarseRuntime):
 
     def __init__(self, model: SegmentationModel, *, device: str, precision: str) -> None:
         self.device = choose_device(device)
+        self.tail = TorchTail(self.device)
         self.computing = choose_precision(precision, self.device)
+        self.itemsize = 8 if self.computing == torch.float64 else 4
         self.card = model.card
         self.model = prepare(model, dtype=self.computing, device=self.device)
-        self._mean, self._std = normalisation(self.card.preprocessing, self.device, self.dtype)  # (C,)
+        precise = torch.float64 if self.itemsize == 8 else torch.float32
+        self._mean, self._std = normalisation(self.card.preprocessing, self.device, precise)  # (C,)
         self.cost = PixelCost(**keep_cost(self.card, self.computing, lambda: asdict(self._count_cost())))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type for computations that must be precise."""
-        return torch.float64 if self.computing == torch.float64 else torch.float32
 
     @cached_property
     def fingerprint(self) -> str:
@@ -88,6 +88,7 @@ class TorchRuntime(CoarseRuntime):
             for part, of_part in zip(parts, zip(*means, strict=True), strict=True)
         }
 
+    @torch.inference_mode()
     def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> Coarse:
         """Compute coarse logits of an image (C, H, W), to which the model adds the border that it needs.
 
@@ -96,6 +97,7 @@ class TorchRuntime(CoarseRuntime):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.computing == torch.bfloat16):
             return self.model.coarse(self._normalised(image), window)
 
+    @torch.inference_mode()
     def coarse_of(self, image: NDArray[np.uint8], window: Window) -> Coarse:
         """Compute coarse logits of the input of a tile, aligned with the pixels of a window only."""
         if self.model.border != "mirror":

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import SettingError, unknown_name
-
-if TYPE_CHECKING:
-    from pixelwise.models import Coarse
+from pixelwise.inference.runtimes.tail import AnyCoarse
 
 ZOOM_RANGE = (0.1, 10.0)
 """The least and the largest zoom of a view."""
@@ -59,7 +57,7 @@ class View:
         zoomed = [cv2.resize(np.ascontiguousarray(channel), (width, height), interpolation=method) for channel in image]
         return np.stack(zoomed).astype(np.uint8, copy=False)  # (C, h, w)
 
-    def read_back(self, coarse: Coarse, size: tuple[int, int]) -> Coarse:
+    def read_back(self, coarse: AnyCoarse, size: tuple[int, int]) -> AnyCoarse:
         """Align the scores of a view with the pixels of the picture.
 
         Only the coarse map is flipped and transposed; zooming changes the grid alone, so nothing is resampled twice.
@@ -71,7 +69,7 @@ class View:
         Returns:
             The logits with a scale and an offset for each axis of the picture.
         """
-        logits = coarse.logits
+        logits: Any = coarse.logits  # a tensor or an array
         scales, offsets = list(_pair(coarse.scale)), list(_pair(coarse.offset))
         turned = size[::-1] if self.transposed else size
         for axis, flipped in enumerate((self.down, self.along)):
@@ -80,14 +78,12 @@ class View:
             offsets[axis] += (0.5 * ratio - 0.5) * scales[axis]
             scales[axis] *= ratio
             if flipped:  # pixel y is pixel last - y of the view, and cell c is cell last - c of the flipped map
-                logits = logits.flip(2 + axis)
+                logits = np.flip(logits, 2 + axis) if isinstance(logits, np.ndarray) else logits.flip(2 + axis)
                 offsets[axis] = logits.shape[2 + axis] - 1 - (turned[axis] - 1) * scales[axis] - offsets[axis]
         if self.transposed:
-            logits = logits.transpose(2, 3)  # (1, K, w, h)
+            logits = logits.swapaxes(2, 3)  # (1, K, w, h)
             scales, offsets = scales[::-1], offsets[::-1]
-        return coarse._replace(
-            logits=logits, size=size, scale=(scales[0], scales[1]), offset=(offsets[0], offsets[1]), auxiliary=()
-        )
+        return coarse._replace(logits=logits, size=size, scale=(scales[0], scales[1]), offset=(offsets[0], offsets[1]))
 
 
 def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixelwise.ops.grid import grid_of_target, resolve_grid
+from pixelwise.ops.grid import Grid, grid_of_target, resolve_grid
 from pixelwise.ops.native import native_for
 from pixelwise.ops.tail import native, reference
 from pixelwise.ops.tail.backend import Backend, CrossEntropy, accumulation_dtype, empty_gradient
@@ -42,13 +42,25 @@ def _label_dtype(logits: Tensor) -> torch.dtype:
     return torch.uint8 if logits.shape[1] <= 255 else torch.int64
 
 
+def compute_argmax(logits: Tensor, grid: Grid) -> Tensor:
+    """Find the labels (N, H, W) of coarse logits (N, K, h, w), without the operator around it.
+
+    Torch imports its compiler when an operator is first called, which takes longer than predicting a picture.
+    """
+    return _backend_for(logits).argmax(logits, grid, _label_dtype(logits))
+
+
+def compute_confusion(logits: Tensor, target: Tensor, grid: Grid, ignore_index: int) -> Tensor:
+    """Count pairs of target and predicted class, (K, K), without the operator around it."""
+    return _backend_for(logits).confusion(logits, target, grid, ignore_index)
+
+
 @torch.library.custom_op("pixelwise::upsample_argmax", mutates_args=())
 def argmax(
     logits: Tensor, height: int, width: int, scale: Sequence[float] | None, offset: Sequence[float] | None
 ) -> Tensor:
     """Find the labels (N, height, width) of coarse logits (N, K, h, w)."""
-    grid = resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset)
-    return _backend_for(logits).argmax(logits, grid, _label_dtype(logits))
+    return compute_argmax(logits, resolve_grid((logits.shape[2], logits.shape[3]), (height, width), scale, offset))
 
 
 @argmax.register_fake
@@ -61,7 +73,7 @@ def confusion(
     logits: Tensor, target: Tensor, scale: Sequence[float] | None, offset: Sequence[float] | None, ignore_index: int
 ) -> Tensor:
     """Count pairs of target and predicted class, (K, K)."""
-    return _backend_for(logits).confusion(logits, target, grid_of_target(logits, target, scale, offset), ignore_index)
+    return compute_confusion(logits, target, grid_of_target(logits, target, scale, offset), ignore_index)
 
 
 @confusion.register_fake

@@ -46,7 +46,7 @@ class _Taps:
     @classmethod
     def of(cls, axis: Axis, pixels: slice, like: Tensor) -> _Taps:
         """Find the taps of some pixels; cells are counted from ``first``, the lowest that is read."""
-        lower, upper, share = axis.taps(pixels.start, pixels.stop)
+        lower, upper, share = map(torch.from_numpy, axis.taps(pixels.start, pixels.stop))
         first, last = int(lower[0]), int(upper[-1]) + 1
         device = like.device
         return cls(first, last, (lower - first).to(device), (upper - first).to(device), share.to(like.dtype).to(device))

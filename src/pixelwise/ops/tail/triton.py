@@ -182,7 +182,7 @@ class _DeviceTaps:
 
     @classmethod
     def of(cls, axis: Axis, device: torch.device) -> _DeviceTaps:
-        lower, upper, share = axis.taps(0, axis.pixels)
+        lower, upper, share = map(torch.from_numpy, axis.taps(0, axis.pixels))
         cells = torch.arange(axis.cells)
         first = torch.searchsorted(lower, cells - 1)
         last = torch.searchsorted(lower, cells, right=True)
