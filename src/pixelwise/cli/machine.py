@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -43,3 +44,14 @@ def use_huge_pages() -> None:
     its first tensor.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def open_many_files() -> None:
+    """Let this process open as many files and connections as the system allows it; a shell allows some 1,000."""
+    try:
+        import resource
+    except ImportError:
+        return  # not on Windows
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pixelwise.cli.machine import use_huge_pages
+from pixelwise.cli.machine import open_many_files, use_huge_pages
 from pixelwise.cli.predict import find_models
 from pixelwise.errors import SettingError, UnsupportedError
 
@@ -28,10 +28,27 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PIXELWISE_TOKEN",
+            show_envvar=True,
+            help="Word that requests must bring; needed where other machines reach the server.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without a token: anybody who reaches the port.")
+    ] = False,
+    cors: Annotated[
+        list[str] | None, typer.Option(metavar="ORIGIN", help="Origin whose pages may use the server; may repeat.")
+    ] = None,
+    hostname: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name that the server is called by; may repeat.")
+    ] = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of a request, counted while they arrive.")] = 64 * 2**20,
     max_pixels: Annotated[int, typer.Option(help="Pixels of a picture, by its header.")] = 2**26,
-    timeout: Annotated[float, typer.Option(help="Seconds for a request, its arrival included.")] = 60,
-    queue: Annotated[int, typer.Option(metavar="PIXELS", help="Pixels of all pictures that wait.")] = 2**27,
+    timeout: Annotated[float, typer.Option(help="Seconds for a request, its arrival included.")] = 120,
+    queue: Annotated[int, typer.Option(metavar="PIXELS", help="Pixels of all pictures that wait.")] = 2**28,
     runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
@@ -41,22 +58,34 @@ def serve(
     """
     named = name_models(models)
     try:
-        import uvicorn
-
-        from pixelwise.serve import Limits, create_app
+        from pixelwise.serve import Access, Limits, create_app
+        from pixelwise.serve.access import is_loopback
+        from pixelwise.serve.running import listen, run
     except ImportError as error:
         raise UnsupportedError(
             f"serving needs packages that are not installed ({error.name}); install them with "
             "pip install 'pixelwise[serve]'"
         ) from None
     limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels, timeout=timeout, queue=queue)
+    access = Access(token, tuple(cors or ()), tuple(hostname or ()))
+    if token is not None and insecure:
+        raise SettingError("a token is given, too; leave one of them out", argument="insecure")
+    if not is_loopback(host) and token is None and not insecure:
+        raise SettingError(
+            f"other machines reach {host}, so a token is needed; give one, or say --insecure", argument="token"
+        )
     use_huge_pages()
+    open_many_files()
     from pixelwise.inference import Predictor
 
-    predictors = {name: Predictor(find_models(model), runtime=runtime, device=device) for name, model in named.items()}
-    app = create_app(predictors, limits)
-    Console(soft_wrap=True).print(f"serving {', '.join(named)} at http://{host}:{port}", highlight=False, markup=False)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    with listen(host, port) as opened:  # before models are opened, which takes longer than to see that it is taken
+        predictors = {
+            name: Predictor(find_models(model), runtime=runtime, device=device) for name, model in named.items()
+        }
+        app = create_app(predictors, limits, access)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{opened.getsockname()[1]}"
+        Console(soft_wrap=True).print(f"serving {', '.join(named)} at {address}", highlight=False, markup=False)
+        run(app, opened, timeout=timeout)
 
 
 def name_models(given: list[str]) -> dict[str, str]:

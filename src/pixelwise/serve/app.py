@@ -6,32 +6,40 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from pixelwise import __version__
 from pixelwise.inference.predictor import Predictor
-from pixelwise.serve import problems
+from pixelwise.serve import health, problems, routes
+from pixelwise.serve.access import Access
+from pixelwise.serve.gate import HELD_BODIES, Gate
 from pixelwise.serve.guard import Guard
 from pixelwise.serve.limits import Limits
+from pixelwise.serve.metrics import Metrics
 from pixelwise.serve.page import mount_page
-from pixelwise.serve.routes import router
 from pixelwise.serve.service import Service
 from pixelwise.serve.work import Workers
 
 
-def create_app(models: Mapping[str, Predictor], limits: Limits | None = None) -> FastAPI:
+def create_app(models: Mapping[str, Predictor], limits: Limits | None = None, access: Access | None = None) -> FastAPI:
     """Make the application that serves models.
 
     Args:
         models: the predictor of each model, by the name that it is served under.
         limits: what is taken; the defaults unless given.
+        access: who may ask; anybody who reaches the server by an address or as localhost unless given.
     """
-    limits = limits or Limits()
-    service = Service(dict(models), limits, Workers(limits.queue))
+    limits, access = limits or Limits(), access or Access()
+    workers = Workers(limits.queue)
+    metrics = Metrics(
+        queue_pixels=lambda: workers.waiting, queue_pictures=lambda: workers.pictures, queue_most=limits.queue
+    )
+    gate = Gate(most_held=HELD_BODIES * limits.max_bytes)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        service.workers.close()
+        workers.close()
 
     app = FastAPI(
         title="pixelwise",
@@ -41,9 +49,20 @@ def create_app(models: Mapping[str, Predictor], limits: Limits | None = None) ->
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = service
-    app.include_router(router)
+    app.state.service = Service(dict(models), limits, workers, metrics)
+    app.state.gate = gate
+    app.include_router(routes.router)
+    app.include_router(health.router)
     mount_page(app)
     problems.install(app)
-    app.add_middleware(Guard, max_bytes=limits.max_bytes)
+    app.add_middleware(
+        Guard, access=access, gate=gate, metrics=metrics, limit_of=lambda _: ("max_bytes", limits.max_bytes)
+    )
+    if access.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(access.cors),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
     return app

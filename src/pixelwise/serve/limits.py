@@ -24,8 +24,8 @@ class Limits:
 
     max_bytes: int = 64 * 2**20
     max_pixels: int = 2**26
-    timeout: float = 60.0
-    queue: int = 2**27
+    timeout: float = 120.0
+    queue: int = 2**28
 
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_pixels", "timeout", "queue"):

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pixelwise.errors import NumbersError, PixelwiseError, SettingError, quoted, unknown_name
 
@@ -85,6 +86,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PixelwiseError, _pixelwise)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _cut_short)
     app.add_exception_handler(MemoryError, _memory)
     app.add_exception_handler(Exception, _fault)
 
@@ -130,6 +132,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     elif error.status_code == 405:
         detail = f"{request.method} is not possible at {quoted(request.url.path)}; /openapi.json lists what is"
     return Problem(error.status_code, detail, headers=error.headers).response()
+
+
+async def _cut_short(_: Request, __: Exception) -> JSONResponse:
+    return Problem(400, "file: the body ended before it was whole; send it again", argument="file").response()
 
 
 async def _memory(_: Request, __: Exception) -> JSONResponse:

@@ -39,7 +39,7 @@ async def predict(served: str, request: Request, options: Annotated[PictureOptio
     The answer is what `output` names, else what `Accept` wants, else a summary as JSON.
     """
     service: Service = request.app.state.service
-    predictor = service.predictor(served)
+    service.predictor(served)  # an unknown model fails before its picture arrives
     output = negotiated(options, request)
     deadline = asyncio.get_running_loop().time() + service.limits.timeout
     async with AsyncExitStack() as stack:
@@ -52,10 +52,12 @@ async def predict(served: str, request: Request, options: Annotated[PictureOptio
                 f"timeout: the picture did not arrive within {service.limits.timeout:g} seconds; send it faster, or a "
                 "smaller one",
                 argument="timeout",
+                headers={"Connection": "close"},
             ) from None
-        work = service.label(predictor, upload, options, output)
+        work = service.label(served, upload, options, output)
         answer = await while_wanted(request, work, deadline=deadline)
     if answer is None:
+        service.metrics.left()
         return Response(status_code=499)  # nobody reads it
     return Response(answer.body, media_type=answer.media_type)
 

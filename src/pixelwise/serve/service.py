@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi import Request
 
 from pixelwise.errors import DataError, PixelwiseError, SettingError, unknown_name
 from pixelwise.inference.labelling.jobs import Job, Options
-from pixelwise.inference.labelling.label import check_possible, label_decoded
+from pixelwise.inference.labelling.label import Outcome, check_possible, label_decoded
 from pixelwise.inference.labelling.outputs import JOB_FILES
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
@@ -23,10 +24,11 @@ from pixelwise.io.pictures.formats import TIFF_MAGIC
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.serve.asked import PictureOptions
+from pixelwise.serve.forms import PICTURE_FIELD, Upload
 from pixelwise.serve.limits import Limits
+from pixelwise.serve.metrics import Metrics
 from pixelwise.serve.outputs import Answer, render
 from pixelwise.serve.problems import Problem, unnamed
-from pixelwise.serve.uploads import PICTURE_FIELD, Upload
 from pixelwise.serve.work import Quiet, Workers
 from pixelwise.words import counted
 
@@ -34,6 +36,9 @@ ResultT = TypeVar("ResultT")
 
 MOST_BYTES_PER_PIXEL = 16
 """Bytes that a decoded pixel may have: four channels of floats."""
+
+CLASSES_LIKE_A_PIXEL = 4
+"""The classes whose probabilities at a pixel take about as much memory as all else that is kept of it."""
 
 LISTED = tuple(JOB_FILES)[-1]
 """An output that lists objects; a summary needs what it needs."""
@@ -47,11 +52,13 @@ class Service:
         models: the predictor of each model, by the name that it is served under.
         limits: what is taken.
         workers: the queue and its threads.
+        metrics: the figures of the server.
     """
 
     models: Mapping[str, Predictor]
     limits: Limits
     workers: Workers
+    metrics: Metrics
 
     def predictor(self, served: str) -> Predictor:
         """Find a model by the name that it is served under.
@@ -63,14 +70,14 @@ class Service:
             raise Problem(404, unknown_name("model", served, self.models), argument="model")
         return self.models[served]
 
-    async def label(self, predictor: Predictor, upload: Upload, options: PictureOptions, output: str) -> Answer:
+    async def label(self, served: str, upload: Upload, options: PictureOptions, output: str) -> Answer:
         """Label a picture that was received.
 
         Raises:
             PixelwiseError: the picture or an option cannot be used.
             Problem: the picture is too large, or the queue is full.
         """
-        asked = options.applied_to(predictor)
+        asked = options.applied_to(self.predictor(served))
         kinds = Options((LISTED if output == "summary" else output,))
         try:
             check_possible(asked, kinds)
@@ -79,17 +86,22 @@ class Service:
         workers, path = self.workers, upload.path
         try:
             pixels = self._checked(await workers.look(lambda: image_info(path)))
-            weight = math.ceil(pixels * sum(view.zoom**2 for view in parse_views(options.views)))
+            weight = weigh(pixels, asked, options, kinds)
             with workers.place(weight) as ticket:
                 decoded = await workers.help(ticket, lambda: decode_picture(path, asked.preprocessing))
-                job = Job(path, Path(upload.name))
                 place = await workers.help(ticket, lambda: place_on_earth(path)) if output == "geojson" else None
-                outcome = await workers.compute(
-                    ticket,
-                    lambda: label_decoded(asked, job, kinds, decoded, Quiet(ticket), georeference=place),
-                    weight,
-                )
-                return await workers.help(ticket, lambda: render(outcome, output, name=upload.name))
+                job = Job(path, Path(upload.name))
+
+                def compute() -> Outcome:
+                    begun = time.monotonic()
+                    outcome = label_decoded(asked, job, kinds, decoded, Quiet(ticket), georeference=place)
+                    self.metrics.computed(served, time.monotonic() - begun)
+                    return outcome
+
+                outcome = await workers.compute(ticket, compute, weight)
+                answer = await workers.help(ticket, lambda: render(outcome, output, name=upload.name))
+                self.metrics.labelled(served, output, pixels)
+                return answer
         except PixelwiseError as error:
             raise unnamed(error, path, PICTURE_FIELD) from error
 
@@ -109,6 +121,13 @@ class Service:
                 f"{height}x{width} pixels (height x width), more than is taken; keep those that the network takes"
             )
         return height * width
+
+
+def weigh(pixels: int, predictor: Predictor, options: PictureOptions, kinds: Options) -> int:
+    """Say how many pixels a picture takes of the queue: more with views, and with probabilities, which take memory."""
+    views = sum(view.zoom**2 for view in parse_views(options.views))
+    scored = not predictor.finds_objects and any(kind in ("probabilities", *JOB_FILES) for kind in kinds.kinds)
+    return math.ceil(pixels * views * (1 + scored * len(predictor.label_space) / CLASSES_LIKE_A_PIXEL))
 
 
 def place_on_earth(path: Path) -> Georeference | None:

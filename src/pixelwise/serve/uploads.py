@@ -1,41 +1,20 @@
-"""Receiving pictures: as the body of a request or as a field of a form, into files whose names are our own."""
+"""Receiving pictures, as the body of a request or as a field of a form, and telling them by their first bytes."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
 
 from pixelwise.io.pictures.formats import TIFF_MAGIC
+from pixelwise.serve.forms import PICTURE_FIELD, Upload, is_form, receive_form
 from pixelwise.serve.problems import Problem
-
-PICTURE_FIELD = "file"
-"""The field of a form that holds a picture; errors about the picture name it."""
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", *TIFF_MAGIC)
 """First bytes of JPEG, PNG and TIFF; WebP is recognised by two places."""
-
-_LONGEST_NAME = 200
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A picture that was received.
-
-    Args:
-        path: where its bytes lie, under a name of our own.
-        name: what the sender calls it; for answers only, never a path.
-    """
-
-    path: Path
-    name: str
 
 
 @asynccontextmanager
@@ -45,37 +24,32 @@ async def receive_picture(request: Request) -> AsyncIterator[Upload]:
     Raises:
         Problem: there is no picture, or it is of no type that is taken.
     """
+    async with receive_uploads(request, most=1) as (upload,):
+        check_type(upload.path)
+        yield upload
+
+
+@asynccontextmanager
+async def receive_uploads(request: Request, *, most: int) -> AsyncIterator[list[Upload]]:
+    """Receive the files of a form, or the body as one; they vanish with the block.
+
+    Raises:
+        Problem: a form is damaged, or holds no file or more than ``most``.
+    """
     with tempfile.TemporaryDirectory(prefix="pixelwise-serve-") as folder:
-        path = Path(folder) / "picture"
-        if _is_form(request):
-            name = await _from_form(request, path)
-        else:
-            name = "picture"
-            with path.open("wb") as file:
-                async for chunk in request.stream():
-                    file.write(chunk)
-        check_type(path)
-        yield Upload(path, name)
+        yield await receive_into(request, Path(folder), most=most)
 
 
-def _is_form(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-
-
-async def _from_form(request: Request, path: Path) -> str:
-    """Take the picture out of a form; gives the sender's name for it."""
-    try:
-        async with request.form(max_files=1, max_fields=8) as form:
-            picture = form.get(PICTURE_FIELD)
-            if not isinstance(picture, UploadFile):
-                raise Problem(
-                    422, f"{PICTURE_FIELD}: the form has no such field with a picture; add it", argument=PICTURE_FIELD
-                )
-            with path.open("wb") as file:
-                shutil.copyfileobj(picture.file, file)
-            return shown_name(picture.filename or "picture")
-    except MultiPartException as error:
-        raise Problem(400, f"the form cannot be read ({error.message}); send multipart/form-data") from None
+async def receive_into(request: Request, folder: Path, *, most: int) -> list[Upload]:
+    """Receive the files of a form, or the body as one, into a folder; raises as :func:`receive_uploads`."""
+    content_type = request.headers.get("content-type", "")
+    if is_form(content_type):
+        return await receive_form(request.stream(), content_type, folder, most=most)
+    upload = Upload(folder / "0", "picture")
+    with upload.path.open("wb") as file:
+        async for chunk in request.stream():
+            file.write(chunk)
+    return [upload]
 
 
 def check_type(path: Path) -> None:
@@ -97,10 +71,3 @@ def check_type(path: Path) -> None:
             "contents. Convert the file",
             argument=PICTURE_FIELD,
         )
-
-
-def shown_name(name: str) -> str:
-    """Keep of a sender's name what may be shown: its last part, printable and short."""
-    last = PureWindowsPath(PurePosixPath(name).name).name
-    shown = "".join(character for character in last if character.isprintable())[:_LONGEST_NAME]
-    return shown or "picture"

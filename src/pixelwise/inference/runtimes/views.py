@@ -87,7 +87,7 @@ class View:
 
 
 def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
-    """Turn the words of ``--tta`` into views: every combination once, the plain view first.
+    """Turn the words of ``tta`` into views: every combination once, the plain view first.
 
     Args:
         wanted: ``"hflip"``, ``"vflip"``, ``"rotations"`` (quarter turns) and zooms as numbers; 1 is always among them.
@@ -102,11 +102,11 @@ def parse_views(wanted: Sequence[str | float]) -> tuple[View, ...]:
         if zoom is None:
             if word not in _VIEW_NAMES:
                 known = (*_VIEW_NAMES, "a number such as 0.75 or 1.25")
-                raise SettingError(f"test-time augmentation: {unknown_name('view', str(word), known)}")
+                raise SettingError(unknown_name("view", str(word), known), argument="tta")
             words.add(word)
         elif not ZOOM_RANGE[0] <= zoom <= ZOOM_RANGE[1]:
             raise SettingError(
-                f"test-time augmentation: a zoom lies between {ZOOM_RANGE[0]} and {ZOOM_RANGE[1]:g}, got {zoom:g}"
+                f"a zoom lies between {ZOOM_RANGE[0]} and {ZOOM_RANGE[1]:g}, got {zoom:g}", argument="tta"
             )
         elif zoom not in zooms:
             zooms.append(zoom)
