@@ -77,6 +77,18 @@ class UnsupportedError(PixelwiseError, NotImplementedError):
     """Something was asked for that pixelwise does not compute."""
 
 
+TRAIN_PACKAGES = ("huggingface_hub", "pytorch_lightning", "timm", "torch", "torchmetrics", "torchvision")
+"""What the extra ``train`` installs; the package alone runs exported files."""
+
+
+def missing_package(name: str) -> str:
+    """Write the message for a package of the extra ``train`` that is not installed."""
+    return (
+        f"this needs the package {name}, which is not installed; install it with: pip install 'pixelwise[train]'. "
+        "Without it, pixelwise runs exported files (.onnx)"
+    )
+
+
 class _Brief(reprlib.Repr):
     """Formats values briefly whatever they hold, such as very deeply nested lists or numbers of a million digits."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixelwise.errors import DataError
-from pixelwise.models.files import MODEL_FILE
+from pixelwise.models.model_file import MODEL_FILE
 from pixelwise.training.run_folder import RunFolder, saved_split
 
 

@@ -25,7 +25,7 @@ from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
 from pixelwise.cli.serve import serve
 from pixelwise.cli.train import train
-from pixelwise.errors import PixelwiseError
+from pixelwise.errors import TRAIN_PACKAGES, PixelwiseError, missing_package
 
 app = typer.Typer(
     name="pixelwise",
@@ -61,14 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except PixelwiseError as error:
         if debug:
             raise
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f"[bold red]error:[/] {escape(message_of(error))}", highlight=False)
+        report(message_of(error))
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if debug or error.name not in TRAIN_PACKAGES:
+            raise
+        report(missing_package(str(error.name)))
         sys.exit(2)
     except KeyboardInterrupt:
         if debug:
             raise
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
+
+
+def report(message: str) -> None:
+    """Print the message of an error."""
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(message)}", highlight=False)
 
 
 def escape_what_is_no_text() -> None:

@@ -16,7 +16,7 @@ from pixelwise.geometry import Geometry
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.io.listing import list_files
 from pixelwise.io.pictures.suffixes import IMAGE_SUFFIXES
-from pixelwise.models.files import find_model_file
+from pixelwise.models.model_file import find_model_file
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.run_folder import RunFolder

@@ -21,10 +21,8 @@ from pixelwise.io.atomic import atomic_path
 from pixelwise.io.text_name import TextName
 from pixelwise.models.build import Model, build_from_card, read_options
 from pixelwise.models.description import Described, parse_card
+from pixelwise.models.model_file import find_model_file
 from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
-
-MODEL_FILE = "model.safetensors"
-"""Name of the model file in a run folder."""
 
 WEIGHT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """The types that weights may be stored in; they are read into float32."""
@@ -47,23 +45,6 @@ def save_model(model: Model, path: str | Path) -> None:
     content = save(tensors, metadata={"pixelwise": json.dumps(described)})
     with atomic_path(Path(path)) as beside:
         beside.write_bytes(content)
-
-
-def find_model_file(path: str | Path) -> Path:
-    """Return the model file that a path means: the file itself, or the one inside a run folder.
-
-    Raises:
-        ModelError: there is no such file.
-    """
-    path = Path(path)
-    if path.is_dir():
-        file = path / MODEL_FILE
-        if not file.is_file():
-            raise ModelError(f"{path}: the folder holds no {MODEL_FILE}; give a run folder that has trained, or a file")
-        return file
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such model file or run folder")
-    return path
 
 
 def load_model(path: str | Path) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import logging
 import math
 import os
@@ -60,6 +61,13 @@ def threads() -> int:
         return given
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return int(wanted) if wanted.isdigit() and int(wanted) else processors()
+
+
+def set_threads(count: int) -> None:
+    """Let this process compute with a number of threads from now on: kernels, and torch if it is installed."""
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    if importlib.util.find_spec("torch") is not None:
+        importlib.import_module("torch").set_num_threads(count)
 
 
 @functools.cache

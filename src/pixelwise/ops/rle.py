@@ -9,17 +9,18 @@ character counted from ``"0"``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pixelwise.errors import DataError, SettingError, quoted
 from pixelwise.instances import BoxMask
-from pixelwise.ops.native import native_for
+from pixelwise.ops.native import native_module
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_DECODED_PIXELS = 2**32
 """The pixels of the largest mask that is decoded, at one byte per pixel."""
@@ -46,7 +47,7 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
             pixels.
     """
     if not isinstance(mask, BoxMask):
-        whole = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+        whole = mask.detach().cpu().numpy() if hasattr(mask, "detach") else np.asarray(mask)
         if whole.ndim != 2 or not ((whole == 0) | (whole == 1)).all():
             raise SettingError(f"mask must be (H, W) of 0 and 1, got {whole.dtype} {whole.shape}")
         mask = BoxMask(whole.astype(np.bool_), 0, 0, (whole.shape[0], whole.shape[1]))
@@ -54,7 +55,7 @@ def encode_rle(mask: Tensor | NDArray[Any] | BoxMask) -> Rle:
     if height * width > _MOST_PICTURE_PIXELS:
         raise SettingError(f"mask lies on a picture of {height}x{width}; {_MOST_PICTURE_PIXELS} pixels are the most")
     columns = np.ascontiguousarray(mask.pixels.T).view(np.uint8)  # (columns, rows)
-    native = native_for()
+    native = native_module()
     if native is not None:
         counts: str = native.encode_runs(columns, mask.top, mask.left, height, width)
     else:
@@ -75,6 +76,8 @@ def decode_rle(rle: Rle) -> Tensor:
     _check_memory(height, width)
     runs = _parse(rle)
     values = np.arange(len(runs)) % 2 == 1
+    import torch  # here, because decoding and encoding arrays needs none
+
     return torch.from_numpy(np.repeat(values, runs).reshape(width, height)).t()  # (H, W)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import signal
 from collections.abc import Sequence
@@ -12,12 +13,11 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pixelwise.data.pairs import Pair
 from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.inference.predictor import Predictor
 from pixelwise.listener import Progress
+from pixelwise.ops.native import set_threads, threads
 from pixelwise.scoring.judge import Judge, Judged, judge_for
 from pixelwise.types import LabelSpace
 
@@ -72,7 +72,7 @@ def judge_on_devices(
         DataError: a picture or its annotation is missing or cannot be used.
         PixelwiseError: a process died.
     """
-    found = torch.cuda.device_count()
+    found = _count_gpus()
     if 0 < found < devices:
         raise SettingError(f"must be at most {found}, the number of GPUs here; got {devices}", argument="devices")
     started = multiprocessing.get_context("spawn")  # a fork of a process whose threads compute may wait for ever
@@ -80,8 +80,8 @@ def judge_on_devices(
     for place in range(devices):
         places.put(place)
     compared: list[Any] = []
-    threads = torch.get_num_threads()  # as many as one process has, because sums of floats depend on it
-    with ProcessPoolExecutor(devices, started, _make_judge, (recipe, tuple(pairs), threads, places)) as pool:
+    given = threads()  # as many as one process has, because sums of floats depend on it
+    with ProcessPoolExecutor(devices, started, _make_judge, (recipe, tuple(pairs), given, places)) as pool:
         try:
             for one in pool.map(_compare, pairs):
                 compared.append(one)
@@ -97,13 +97,21 @@ def judge_on_devices(
     return Judged(judge, tuple(pairs), compared)
 
 
-def _make_judge(recipe: JudgeRecipe, pairs: tuple[Pair, ...], threads: int, places: SimpleQueue[int]) -> None:
+def _count_gpus() -> int:
+    """Count the GPUs that torch sees; without torch, models run on the CPU."""
+    if importlib.util.find_spec("torch") is None:
+        return 0
+    found: int = importlib.import_module("torch").cuda.device_count()
+    return found
+
+
+def _make_judge(recipe: JudgeRecipe, pairs: tuple[Pair, ...], given: int, places: SimpleQueue[int]) -> None:
     """Make the judge of this process."""
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what Ctrl-C ends
     place = places.get()
-    torch.set_num_threads(threads)
-    device = f"cuda:{place}" if torch.cuda.is_available() else "auto"
+    set_threads(given)
+    device = f"cuda:{place}" if _count_gpus() else "auto"
     _judge = recipe.make(pairs, device)
 
 

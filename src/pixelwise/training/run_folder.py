@@ -6,11 +6,14 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixelwise.data.annotations.json_files import as_dict, as_list, read_json
 from pixelwise.errors import DataError, ModelError, SettingError, quoted
-from pixelwise.models.files import MODEL_FILE, find_model_file
-from pixelwise.training.settings import Settings
+from pixelwise.models.model_file import MODEL_FILE, find_model_file
+
+if TYPE_CHECKING:
+    from pixelwise.training.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class RunFolder:
             if time.monotonic() > deadline:
                 raise SettingError(f"{self.path}: no settings appeared here; do all machines share this folder?")
             time.sleep(0.2)
+        from pixelwise.training.settings import Settings  # here, because scoring needs none, and no torch
+
         return Settings.load(self.settings_file)
 
 

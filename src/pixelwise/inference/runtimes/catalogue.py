@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pixelwise.errors import SettingError, unknown_name
+from pixelwise.errors import SettingError, UnsupportedError, missing_package, unknown_name
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
+from pixelwise.models.model_file import find_model_file
 
 if TYPE_CHECKING:
     from pixelwise.inference.runtimes.views import View
@@ -53,6 +55,8 @@ def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener
 
     Raises:
         SettingError: there is no such runtime, or it does not run an exported file that is among the models.
+        ModelError: there is no such model.
+        UnsupportedError: the models need torch, which is not installed.
     """
     if runtime not in ("auto", *RUNTIMES):
         raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)), argument="runtime")
@@ -64,4 +68,8 @@ def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener
             raise SettingError(
                 f"{path}: an exported file runs in {needed}, not in {wanted}; leave the runtime out", argument="runtime"
             )
+    if wanted == "torch" and importlib.util.find_spec("torch") is None:
+        for path in paths:
+            find_model_file(path)
+        raise UnsupportedError(missing_package("torch"))
     return RUNTIMES[wanted]()

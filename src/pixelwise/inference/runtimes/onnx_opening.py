@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime
 from pixelwise.inference.runtimes.views import View
-from pixelwise.models import Model
+
+if TYPE_CHECKING:
+    from pixelwise.models import Model
 
 EXPORTED_SUFFIX = ".onnx"
 

@@ -20,7 +20,7 @@ from pixelwise.metrics.average_precision import IouType
 from pixelwise.metrics.bootstrap import RESAMPLES
 from pixelwise.metrics.object_intervals import OBJECT_RESAMPLES, resample_class_ap, resample_objects
 from pixelwise.metrics.paired import NOT_SAMPLED, Sampled, sample_pixels
-from pixelwise.models.files import find_model_file
+from pixelwise.models.model_file import find_model_file
 from pixelwise.report.comparison_page import DifferingPicture
 from pixelwise.scoring import Judged, judge_for, judge_pictures
 from pixelwise.scoring.comparison import ScoredRun
