@@ -23,6 +23,7 @@ GROUND = {
     "listener",
     "placement",
     "lazy",
+    "pace",
 }
 MAY_IMPORT = {
     "words": set(),
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "preprocessing": {"words", "errors"},
     "card": {"geometry", "instances", "preprocessing", "tiling", "types"},
     "listener": set(),
+    "pace": set(),
     "placement": {"geometry"},
     "lazy": set(),
     "ops": GROUND,
@@ -53,6 +55,7 @@ MAY_IMPORT = {
     "runs": GROUND
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
     "serve": GROUND | {"io", "inference"},
+    "client": {"errors"},
     "export": GROUND | {"ops", "io", "nn", "models", "data", "training", "inference"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""

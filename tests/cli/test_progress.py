@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from pixelwise.cli.progress import Counter, Pace, Terminal, duration, make_bar
+from pixelwise.cli.progress import Counter, Terminal, make_bar
 from pixelwise.listener import Listener
 
 
@@ -34,40 +34,6 @@ def listener_of(
 @pytest.fixture(autouse=True)
 def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
-
-
-def test_the_time_left_follows_from_what_was_done_lately() -> None:
-    clock = Clock()
-    pace = Pace(clock)
-    assert pace.left(10) == "", "nobody knows yet"
-    clock.now += 2
-    pace.mark(1)
-    assert pace.left(10) == "0:18 left"
-    for done in range(2, 200):
-        clock.now += 1
-        pace.mark(done)
-    assert pace.left(299) == "1:40 left", "a slow beginning is forgotten"
-    assert pace.elapsed == 200
-
-
-def test_what_a_broken_job_had_done_before_took_no_time() -> None:
-    clock = Clock()
-    pace = Pace(clock)
-    clock.now += 30  # opening the files
-    pace.mark(600)
-    assert pace.left(1000) == ""
-    clock.now += 10
-    pace.mark(610)
-    assert pace.left(1000) == "6:30 left"
-
-
-def test_work_that_begins_anew_is_timed_anew() -> None:
-    clock = Clock()
-    pace = Pace(clock)
-    for done in (1, 2, 3, 0, 1):
-        clock.now += 5
-        pace.mark(done)
-    assert pace.left(3) == "0:10 left"
 
 
 def test_the_clock_starts_when_work_begins() -> None:
@@ -101,17 +67,6 @@ def test_the_clock_of_a_bar_starts_when_work_begins(first: int, elapsed: int) ->
     counter(first + 1, 1000)
     assert bar.tasks[0].elapsed == elapsed
     assert bar.tasks[0].completed == first + 1
-
-
-def test_times_are_shown_as_people_write_them() -> None:
-    assert [duration(seconds) for seconds in (0.4, 59.6, 75, 3599.4, 3600, 7620)] == [
-        "0:00",
-        "1:00",
-        "1:15",
-        "59:59",
-        "1 h 00 min",
-        "2 h 07 min",
-    ]
 
 
 def test_lines_and_tables_take_text_as_it_is() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,56 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelwise.listener import Progress
+from pixelwise.pace import Pace, duration
 
 SECONDS_BETWEEN_LINES = 15.0
 """The seconds between two lines of progress where there is no terminal for a bar."""
-NEWEST_MARKS = 50
-"""The number of newest marks that the pace is computed from, so that it follows changes of speed soon."""
-
-
-class Pace:
-    """The speed of work, computed from its recent progress.
-
-    Args:
-        clock: gives the time in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started = clock()
-        self._marks = deque([(self._started, 0)], maxlen=NEWEST_MARKS)
-        self._untouched = True
-
-    def mark(self, done: int) -> bool:
-        """Record how much is done now.
-
-        If the first mark is 0, the work begins there, and preparations before it do not count. If it is larger, that
-        part was done by an earlier, interrupted run and took no time.
-
-        Returns:
-            Whether the work begins with this mark.
-        """
-        now = self._clock()
-        begins = self._untouched and done != 1
-        if begins:
-            self._started = now
-        if begins or done < self._marks[-1][1]:
-            self._marks.clear()
-        self._untouched = False
-        self._marks.append((now, done))
-        return begins
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the work began."""
-        return self._clock() - self._started
-
-    def left(self, total: int) -> str:
-        """Say how long the rest takes, such as ``1:20 left``; empty while that cannot be known."""
-        (first, done_first), (last, done) = self._marks[0], self._marks[-1]
-        if done == done_first:
-            return ""
-        return f"{duration((last - first) / (done - done_first) * (total - done))} left"
 
 
 class Counter:
@@ -193,10 +146,3 @@ def make_bar(console: Console) -> Bar:
         TextColumn("{task.fields[left]}", markup=False),
     )
     return Bar(*columns, console=console, transient=True)
-
-
-def duration(seconds: float) -> str:
-    """Format a duration: ``1:05``, or ``2 h 07 min``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d}"

@@ -49,6 +49,14 @@ def serve(
     max_pixels: Annotated[int, typer.Option(help="Pixels of a picture, by its header.")] = 2**26,
     timeout: Annotated[float, typer.Option(help="Seconds for a request, its arrival included.")] = 120,
     queue: Annotated[int, typer.Option(metavar="PIXELS", help="Pixels of all pictures that wait.")] = 2**28,
+    max_files: Annotated[int, typer.Option(help="Pictures of a batch.")] = 1000,
+    max_unpacked: Annotated[int, typer.Option(help="Bytes that a zip file unpacks to.")] = 2**30,
+    job_bytes: Annotated[int, typer.Option(help="Bytes of a picture that is sent as a job.")] = 2**32,
+    max_jobs: Annotated[int, typer.Option(help="Jobs that wait or run.")] = 16,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of jobs, which then go on after a restart.", show_default=False),
+    ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
@@ -66,7 +74,16 @@ def serve(
             f"serving needs packages that are not installed ({error.name}); install them with "
             "pip install 'pixelwise[serve]'"
         ) from None
-    limits = Limits(max_bytes=max_bytes, max_pixels=max_pixels, timeout=timeout, queue=queue)
+    limits = Limits(
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
+        timeout=timeout,
+        queue=queue,
+        max_files=max_files,
+        max_unpacked=max_unpacked,
+        job_bytes=job_bytes,
+        max_jobs=max_jobs,
+    )
     access = Access(token, tuple(cors or ()), tuple(hostname or ()))
     if token is not None and insecure:
         raise SettingError("a token is given, too; leave one of them out", argument="insecure")
@@ -82,7 +99,7 @@ def serve(
         predictors = {
             name: Predictor(find_models(model), runtime=runtime, device=device) for name, model in named.items()
         }
-        app = create_app(predictors, limits, access)
+        app = create_app(predictors, limits, access, state=state)
         address = f"http://{f'[{host}]' if ':' in host else host}:{opened.getsockname()[1]}"
         Console(soft_wrap=True).print(f"serving {', '.join(named)} at {address}", highlight=False, markup=False)
         run(app, opened, timeout=timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,9 +127,14 @@ def write_labels(path: str | os.PathLike[str], labels: NDArray[Any], label_space
         PixelwiseError: the file cannot be written.
     """
     with atomic_path(path) as beside:
-        image = Image.fromarray(np.ascontiguousarray(labels, label_space.dtype))
-        if label_space.dtype is np.uint8:
-            palette = np.zeros((256, 3), np.uint8)
-            palette[: len(label_space)] = label_space.colors
-            image.putpalette(palette.tobytes(), "RGB")
-        image.save(beside, "PNG")
+        save_labels(beside, labels, label_space)
+
+
+def save_labels(file: Path | BinaryIO, labels: NDArray[Any], label_space: LabelSpace) -> None:
+    """Write class indices as :func:`write_labels` does, to a file that is open or need not be whole."""
+    image = Image.fromarray(np.ascontiguousarray(labels, label_space.dtype))
+    if label_space.dtype is np.uint8:
+        palette = np.zeros((256, 3), np.uint8)
+        palette[: len(label_space)] = label_space.colors
+        image.putpalette(palette.tobytes(), "RGB")
+    image.save(file, "PNG")

@@ -88,6 +88,70 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     )
 }
 
+_JOB = {
+    "id": "0f8b2c1d4e5f60718293a4b5c6d7e8f9",
+    "model": "leaves",
+    "name": "field.tif",
+    "outputs": ["labels", "summary"],
+    "state": "running",
+    "progress": 0.25,
+    "seconds_left": 93.5,
+    "created": 1796025600.0,
+    "ended": None,
+    "expires": None,
+    "error": None,
+    "result": None,
+}
+
+JOB: dict[str, Any] = {"description": "The job.", "content": _json(_JOB)}
+
+JOB_TAKEN: dict[str, Any] = {
+    "description": "The job was taken; `Location` is where it can be seen.",
+    "content": _json({**_JOB, "state": "waiting", "progress": 0.0, "seconds_left": None}),
+}
+
+JOB_RESULT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The output, as a file.", "content": {"image/tiff": _BYTES, "image/png": _BYTES}},
+    404: PROBLEMS[404],
+    409: {
+        "description": "The job is not done yet.",
+        "content": _json({**PROBLEM, "title": "Conflict", "status": 409, "argument": "id"}, "application/problem+json"),
+    },
+    410: {
+        "description": "The job was cancelled.",
+        "content": _json({**PROBLEM, "title": "Gone", "status": 410, "argument": "id"}, "application/problem+json"),
+    },
+}
+
+BATCH_LINES = (
+    '{"index": 0, "name": "a.jpg", "output": "summary", "media_type": "application/json", "result": {}}\n'
+    '{"index": 1, "name": "b.jpg", "error": {"title": "Unprocessable Content", "status": 422, "argument": "file"}}\n'
+)
+
+BATCHED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A line of JSON for each picture, in their order, as soon as it is done: `result`, `text` or "
+        "`base64` by the type of the output, or `error`.",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}, "example": BATCH_LINES}},
+    }
+}
+
+BATCH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            "application/zip": _BYTES,
+        },
+    }
+}
+
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

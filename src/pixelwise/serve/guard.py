@@ -91,7 +91,7 @@ class Guard:
             await self._app(scope, body.receive, answer)
         finally:
             self._gate.active -= 1
-            self._gate.held -= body.received
+            body.give_back()
             self._metrics.answered(scope, status, time.monotonic() - begun)
 
 
@@ -107,6 +107,7 @@ class _Body:
 
     def __init__(self, receive: Receive, gate: Gate, argument: str, limit: int) -> None:
         self._receive, self._gate, self._argument, self._limit = receive, gate, argument, limit
+        self._held = argument == "max_bytes"  # bodies of jobs lie in the folder of jobs, and are few
         self.received = 0
         self.more = True
 
@@ -120,10 +121,16 @@ class _Body:
         self.more = bool(message.get("more_body", False))
         count = len(message.get("body", b""))
         self.received += count
-        self._gate.hold(count)
+        if self._held:
+            self._gate.hold(count)
         if self.received > self._limit:
             raise self._too_long()
         return message
+
+    def give_back(self) -> None:
+        """Count the bytes no longer: the request was answered."""
+        if self._held:
+            self._gate.held -= self.received
 
     def check_declared(self, headers: Headers) -> None:
         """Refuse a body by the length that it declares, before a byte of it is read.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from pixelwise.errors import SettingError, unknown_name
 from pixelwise.inference.labelling.label import Outcome
-from pixelwise.inference.labelling.outputs import PICTURE_ENDINGS, BytesSink, write
+from pixelwise.inference.labelling.labelled import Labelled
+from pixelwise.inference.labelling.outputs import PICTURE_ENDINGS, BytesSink, save_overlay, write
+from pixelwise.io.masks import save_labels
 from pixelwise.io.shapes.coco import write_coco
-from pixelwise.io.shapes.records import ObjectRecord, PictureRecord
+from pixelwise.io.shapes.records import PictureRecord
 from pixelwise.io.shapes.table import write_object_table
 from pixelwise.serve.summary import summarise
 from pixelwise.types import object_space
@@ -94,34 +99,46 @@ def render(outcome: Outcome, output: str, *, name: str) -> Answer:
     """
     if output == "summary":
         body = json.dumps(summarise(outcome), ensure_ascii=False, allow_nan=False).encode()
+    elif output in _IN_MEMORY:
+        stream = io.BytesIO()
+        _IN_MEMORY[output](outcome.labelled, stream)
+        body = stream.getvalue()
     elif output in PICTURE_ENDINGS:
         with BytesSink() as sink:
             write(outcome.labelled, sink, (output,))
             body = sink.path(PICTURE_ENDINGS[output]).read_bytes()
     else:
-        body = _LISTS[output](outcome, PictureRecord(name, *outcome.size))
+        with BytesSink() as sink:
+            path = sink.path(".list")
+            write_list(outcome, output, PictureRecord(name, *outcome.size), path)
+            body = path.read_bytes()
     return Answer(body, MEDIA_TYPES[output])
 
 
-def _coco(outcome: Outcome, picture: PictureRecord) -> bytes:
+def _labels(labelled: Labelled, stream: BinaryIO) -> None:
+    height, width = labelled.size
+    with labelled.labels() as labels:
+        save_labels(stream, labels.read(slice(0, height), slice(0, width))[0], labelled.label_space)
+
+
+def _overlay(labelled: Labelled, stream: BinaryIO) -> None:
+    save_overlay(stream, labelled.overlay(numbers=False))
+
+
+_IN_MEMORY: dict[str, Callable[[Labelled, BinaryIO], None]] = {"labels": _labels, "overlay": _overlay}
+"""The outputs that are asked for most, which need not wait for a disk."""
+
+
+def write_list(outcome: Outcome, output: str, picture: PictureRecord, path: Path) -> None:
+    """Write the objects of a picture as ``coco`` or ``table``, one object in memory at a time.
+
+    Raises:
+        PixelwiseError: the file cannot be written.
+    """
     labelled = outcome.labelled
-    records = list(labelled.records())
-    with BytesSink() as sink:
-        path = sink.path(".json")
-        write_coco(path, lambda: [(picture, iter(records))], object_space(labelled.label_space))
-        return path.read_bytes()
-
-
-def _table(outcome: Outcome, picture: PictureRecord) -> bytes:
-    labelled = outcome.labelled
-
-    def accepted() -> Iterator[ObjectRecord]:
-        return (one for one in labelled.records() if one.score is None or one.score >= labelled.rule.score)
-
-    with BytesSink() as sink:
-        path = sink.path(".csv")
-        write_object_table(path, [(picture, accepted())], object_space(labelled.label_space))
-        return path.read_bytes()
-
-
-_LISTS: dict[str, Callable[[Outcome, PictureRecord], bytes]] = {"coco": _coco, "table": _table}
+    space = object_space(labelled.label_space)
+    if output == "coco":
+        write_coco(path, lambda: [(picture, labelled.records())], space)
+        return
+    accepted = (one for one in labelled.records() if one.score is None or one.score >= labelled.rule.score)
+    write_object_table(path, [(picture, accepted)], space)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from fastapi import Request
 from pixelwise.io.pictures.formats import TIFF_MAGIC
 from pixelwise.serve.forms import PICTURE_FIELD, Upload, is_form, receive_form
 from pixelwise.serve.problems import Problem
+
+LEAST_PACE = 2**15
+"""Bytes a second at which large bodies arrive at least."""
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", *TIFF_MAGIC)
 """First bytes of JPEG, PNG and TIFF; WebP is recognised by two places."""
@@ -40,16 +45,72 @@ async def receive_uploads(request: Request, *, most: int) -> AsyncIterator[list[
         yield await receive_into(request, Path(folder), most=most)
 
 
-async def receive_into(request: Request, folder: Path, *, most: int) -> list[Upload]:
-    """Receive the files of a form, or the body as one, into a folder; raises as :func:`receive_uploads`."""
+async def receive_into(
+    request: Request, folder: Path, *, most: int, parts: AsyncIterable[bytes] | None = None
+) -> list[Upload]:
+    """Receive the files of a form, or the body as one, into a folder.
+
+    Args:
+        request: the request.
+        folder: where the files go, as ``0``, ``1`` and so on.
+        most: how many files there may be.
+        parts: the body, where it does not come from the request as it is.
+
+    Raises:
+        Problem: a form is damaged, or holds no file or more than ``most``; or the disk is full.
+    """
     content_type = request.headers.get("content-type", "")
-    if is_form(content_type):
-        return await receive_form(request.stream(), content_type, folder, most=most)
-    upload = Upload(folder / "0", "picture")
-    with upload.path.open("wb") as file:
-        async for chunk in request.stream():
-            file.write(chunk)
+    parts = request.stream() if parts is None else parts
+    try:
+        if is_form(content_type):
+            return await receive_form(parts, content_type, folder, most=most)
+        upload = Upload(folder / "0", "picture")
+        with upload.path.open("wb") as file:
+            async for part in parts:
+                file.write(part)
+    except OSError as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise Problem(
+            507,
+            f"{PICTURE_FIELD}: the server has no room to keep it ({error.strerror}); try again later",
+            argument=PICTURE_FIELD,
+            headers={"Connection": "close"},
+        ) from None
     return [upload]
+
+
+async def paced(parts: AsyncIterator[bytes], *, patience: float) -> AsyncIterator[bytes]:
+    """Give the parts of a body that may be as large as it likes, but must not be slow.
+
+    Args:
+        parts: the body.
+        patience: seconds; each part comes within so many, and all of them at :data:`LEAST_PACE` after the first so
+            many.
+
+    Raises:
+        Problem: they do not.
+    """
+    loop = asyncio.get_running_loop()
+    begun, received = loop.time(), 0
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                part = await anext(parts, None)
+        except TimeoutError:
+            part, begun = b"", -math.inf
+        if part is None:
+            return
+        received += len(part)
+        if loop.time() - begun > patience + received / LEAST_PACE:
+            raise Problem(
+                408,
+                f"timeout: the picture arrives too slowly, with pauses of more than {patience:g} seconds or less than "
+                f"{LEAST_PACE:,} bytes a second; send it faster",
+                argument="timeout",
+                headers={"Connection": "close"},
+            )
+        yield part
 
 
 def check_type(path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Condition, Event
 from typing import TypeVar
 
 from pixelwise.listener import Progress
@@ -88,7 +88,7 @@ class Workers:
         self.most = most
         self.waiting = 0
         self.pictures = 0
-        self._lock = Lock()
+        self._lock = Condition()
         self._pace = FIRST_PACE
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="pixelwise-compute")
         self._helping = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="pixelwise-help")
@@ -116,6 +116,7 @@ class Workers:
             with self._lock:
                 self.waiting -= pixels
                 self.pictures -= 1
+                self._lock.notify_all()
 
         ticket = Ticket(leave)
         try:
@@ -144,6 +145,11 @@ class Workers:
     async def look(self, work: Callable[[], ResultT]) -> ResultT:
         """Do something short that takes no place, such as reading a header."""
         return await asyncio.wrap_future(self._helping.submit(work))
+
+    def let_pictures_go_first(self, seconds: float) -> None:
+        """Wait until no picture waits, but not for ever: called between the tiles of long work."""
+        with self._lock:
+            self._lock.wait_for(lambda: self.pictures == 0, timeout=seconds)
 
     def close(self) -> None:
         """Let the threads end when their work is done."""

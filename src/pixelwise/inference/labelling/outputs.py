@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pixelwise.errors import SettingError, unknown_name
@@ -138,12 +139,17 @@ def write(labelled: Labelled, sink: Sink, kinds: Sequence[str]) -> None:
     if "overlay" in kinds:
         painted = labelled.overlay(numbers=any(kind in JOB_FILES for kind in kinds))
         with atomic_path(sink.path(PICTURE_ENDINGS["overlay"])) as beside:
-            Image.fromarray(painted).save(beside, "JPEG", quality=90, subsampling=0)
+            save_overlay(beside, painted)
     if "probabilities" in kinds and labelled.probabilities is not None:
         with atomic_path(sink.path(PICTURE_ENDINGS["probabilities"])) as beside, beside.open("wb") as opened:
             np.save(opened, labelled.probabilities.astype(np.float16))
     if "geojson" in kinds:
         _write_geojson(labelled, sink.path(PICTURE_ENDINGS["geojson"]))
+
+
+def save_overlay(file: Path | BinaryIO, painted: NDArray[np.uint8]) -> None:
+    """Write an overlay (h, w, 3) as JPEG."""
+    Image.fromarray(painted).save(file, "JPEG", quality=90, subsampling=0)
 
 
 def _write_geojson(labelled: Labelled, path: Path) -> None:
