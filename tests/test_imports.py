@@ -56,7 +56,7 @@ MAY_IMPORT = {
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
     "serve": GROUND | {"io", "inference"},
     "client": {"errors"},
-    "export": GROUND | {"ops", "io", "nn", "models", "data", "training", "inference"},
+    "export": GROUND | {"ops", "io", "nn", "detection", "models", "data", "training", "inference"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
 

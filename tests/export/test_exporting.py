@@ -12,7 +12,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from pixelwise import build_model, load_model
+from pixelwise import load_model
 from pixelwise.data.source import open_data
 from pixelwise.errors import DataError, ModelError, SettingError, UnsupportedError
 from pixelwise.export import export_model, exporting
@@ -110,8 +110,6 @@ def test_what_cannot_be_exported_is_said(by_brightness: SegmentationModel, tmp_p
         export_model(by_brightness, tmp_path / "no" / "model.onnx")
     with pytest.raises(UnsupportedError, match="averages of several models"):
         export_model([by_brightness, by_brightness], out)
-    with pytest.raises(UnsupportedError, match="faster_rcnn finds objects"):
-        export_model(build_model("faster_rcnn", classes=1, encoder="resnet10t"), out)
     with pytest.raises(ModelError, match="is exported already"):
         export_model(tmp_path / "other.onnx", out)
     assert left(tmp_path) == []

@@ -11,6 +11,7 @@ from rich.console import Console
 from pixelwise.cli.predict import find_models
 
 if TYPE_CHECKING:
+    from pixelwise.export.object_parity import ObjectParity
     from pixelwise.export.parity import Parity
 
 
@@ -24,11 +25,11 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a model as one ONNX file, from the picture to its labels, and check that it gives the same labels.
+    """Write a model as one ONNX file, from the picture to its labels or objects, and check that these are the same.
 
     pixelwise predict and evaluate take the file as MODEL; ONNX Runtime runs it without pixelwise.
 
-    A file whose labels differ from the model's is not written.
+    A file whose labels or objects differ from the model's is not written.
     """
     # Imported here, so that help and usage errors do not wait for torch.
     from pixelwise.cli.progress import Terminal
@@ -41,14 +42,12 @@ def export(
     terminal.say(f"written: {out}")
 
 
-def print_parity(console: Console, parity: Parity) -> None:
+def print_parity(console: Console, parity: Parity | ObjectParity) -> None:
     """Print how the file compares with the model."""
     from rich.table import Table
 
-    table = Table("size", "", "labels by", "classes", "equal", "beyond ties", box=None, pad_edge=False)
+    table = Table(*parity.columns, box=None, pad_edge=False)
     for row in parity.rows:
-        through = "the file" if row.through == "graph" else "pixelwise"
-        size = f"{row.size[0]}x{row.size[1]}"
-        table.add_row(size, row.what, through, str(row.classes), f"{row.equal:.3%}", str(row.beyond_ties))
+        table.add_row(*row.cells())
     console.print(table)
     console.print(f"parity: {parity.verdict}", highlight=False)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 from torch import Tensor
 
-from pixelwise.detection.boxes import clip_boxes
 from pixelwise.instances import Instances, Size
-from pixelwise.ops.masks import paste_masks
+from pixelwise.ops.object_arrays import place_objects
 
 
 class Detections(NamedTuple):
@@ -47,18 +45,6 @@ def to_instances(detections: Detections, size: Size, *, threshold: float = 0.5) 
     Raises:
         SettingError: a box is not finite.
     """
-    boxes = clip_boxes(detections.boxes.detach().float().cpu(), size)
-    kept = ((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])).numpy()
-    masks = None
-    if detections.masks is not None:
-        # Masks are pasted into the uncut box: into a box that is cut first, they would be squeezed.
-        masks = [mask.trimmed() for mask in paste_masks(detections.masks, detections.boxes, size, threshold=threshold)]
-        kept &= np.array([mask.pixels.size > 0 for mask in masks], np.bool_)
-    chosen = np.flatnonzero(kept)
-    return Instances(
-        size,
-        detections.labels.cpu().numpy()[chosen],
-        boxes.numpy()[chosen],
-        None if masks is None else tuple(masks[number] for number in chosen),
-        detections.scores.detach().float().cpu().numpy()[chosen],
-    )
+    boxes, scores = (part.detach().float().cpu().numpy() for part in (detections.boxes, detections.scores))
+    masks = None if detections.masks is None else detections.masks.detach().float().cpu().numpy()
+    return place_objects(boxes, detections.labels.cpu().numpy(), scores, masks, size, threshold=threshold)

@@ -2,62 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from pixelwise.errors import UnsupportedError
 from pixelwise.export.network import PIXELS, SHARES
-from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, IMAGE, LABELS
+from pixelwise.export.nodes import AXES, Nodes, cast, continued, normalised, whole_periods
+from pixelwise.inference.runtimes.onnx_file import IMAGE
+from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.placement import Placement
-
-if TYPE_CHECKING:
-    import onnx
-
-AXES = (1, 2)
-"""The axes of rows and columns of a picture (1, H, W, C)."""
-
-
-class Nodes:
-    """Nodes of a graph and their constants, which are written one after the other.
-
-    Args:
-        prefix: what the names of all their tensors begin with.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node with one output, and give the name of that."""
-        import onnx
-
-        name = output or f"{self.prefix}/{operator}.{len(self.nodes)}"
-        self.nodes.append(onnx.helper.make_node(operator, inputs, [name], name=f"{self.prefix}:{name}", **attributes))
-        return name
-
-    def constant(self, value: Any, dtype: type[np.generic] = np.int64) -> str:
-        """Add a constant, and give its name."""
-        import onnx
-
-        name = f"{self.prefix}/constant.{len(self.constants)}"
-        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value, dtype), name))
-        return name
-
-    def sides(self, tensor: str, axes: Sequence[int]) -> tuple[str, str]:
-        """Give the height and the width of a tensor, () each."""
-        shape = self.add("Shape", tensor)
-        rows, columns = (self.add("Gather", shape, self.constant(axis), axis=0) for axis in axes)
-        return rows, columns
-
-    def join(self, *numbers: str) -> str:
-        """Join numbers () to a list of them."""
-        axis = self.constant([0])
-        return self.add("Concat", *(self.add("Unsqueeze", number, axis) for number in numbers), axis=0)
 
 
 def before_network(model: SegmentationModel, *, shared: bool) -> Nodes:
@@ -77,14 +30,12 @@ def before_network(model: SegmentationModel, *, shared: bool) -> Nodes:
         for axis, side, length in zip(AXES, sides, computed, strict=True):
             output = EXTENDED if axis == AXES[-1] else ""
             image = nodes.add("Gather", image, _mirrored(nodes, side, length, margin), axis=axis, output=output)
-    pixels = _normalised(nodes, model, image)  # (1, H', W', C)
-    if model.placement.around == "period" and not mirrored:  # zeros are the mean colour once pictures are normalised
-        below, right = (nodes.add("Sub", length, side) for side, length in zip(sides, computed, strict=True))
-        zero = nodes.constant(0)
-        pixels = nodes.add("Pad", pixels, nodes.join(*[zero] * 5, below, right, zero))
+    pixels = normalised(nodes, model.preprocessing, image)  # (1, H', W', C)
+    if model.placement.around == "period" and not mirrored:
+        pixels = continued(nodes, pixels, sides, computed)
     nodes.add("Transpose", pixels, perm=[0, 3, 1, 2], output=PIXELS)  # (1, C, H', W')
     if shared:
-        shown, whole = (_float(nodes, nodes.join(*both)) for both in (sides, computed))
+        shown, whole = (cast(nodes, nodes.join(*both), "FLOAT") for both in (sides, computed))
         nodes.add("Div", shown, whole, output=SHARES)
     return nodes
 
@@ -117,7 +68,7 @@ def behind_network(model: SegmentationModel) -> Nodes:
     narrow = len(model.label_space) <= 255
     labels = nodes.add("ArgMax", scores, axis=1, keepdims=0, output="" if narrow else LABELS)  # (1, H, W)
     if narrow:
-        nodes.add("Cast", labels, to=_type("UINT8"), output=LABELS)
+        cast(nodes, labels, "UINT8", LABELS)
     return nodes
 
 
@@ -143,11 +94,7 @@ def _computed_sides(nodes: Nodes, model: SegmentationModel, sides: tuple[str, st
     if around == "nothing":
         return sides
     if around == "period":
-        period = nodes.constant(geometry.period)
-        least = nodes.constant(geometry.smallest)
-        more = nodes.constant(geometry.period - 1)
-        whole = (nodes.add("Mul", nodes.add("Div", nodes.add("Add", side, more), period), period) for side in sides)
-        return tuple(nodes.add("Max", side, least) for side in whole)
+        return whole_periods(nodes, geometry, sides)
     count, period = nodes.constant(len(geometry.phases)), nodes.constant(geometry.period)
     one = nodes.constant(1)
     needs = nodes.constant([phase.needs + 1 for phase in geometry.phases])
@@ -169,28 +116,7 @@ def _mirrored(nodes: Nodes, side: str, length: str, margin: int) -> str:
     return nodes.add("Min", place, nodes.add("Sub", turn, place), last)
 
 
-def _normalised(nodes: Nodes, model: SegmentationModel, image: str) -> str:
-    """Normalise a picture (1, H, W, C) as its preprocessing says."""
-    preprocessing = model.preprocessing
-    mean, std = (
-        nodes.constant(np.float32(255) * np.asarray(values, np.float32), np.float32)
-        for values in (preprocessing.mean, preprocessing.std)
-    )
-    return nodes.add("Div", nodes.add("Sub", _float(nodes, image), mean), std)
-
-
-def _float(nodes: Nodes, tensor: str) -> str:
-    return nodes.add("Cast", tensor, to=_type("FLOAT"))
-
-
 def _resized(nodes: Nodes, rule: str, *, scales: str = "", sizes: str = "") -> str:
     """Resize coarse logits (1, K, h, w), linearly between cells."""
     inputs = (COARSE, "", scales, sizes) if sizes else (COARSE, "", scales)
     return nodes.add("Resize", *inputs, mode="linear", coordinate_transformation_mode=rule)
-
-
-def _type(name: str) -> int:
-    import onnx
-
-    number: int = onnx.TensorProto.DataType.Value(name)
-    return number

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
 from pixelwise.export.graph import build_graph, describe_in
+from pixelwise.export.object_graph import build_object_graph
+from pixelwise.export.object_parity import ObjectParity, compare_objects
 from pixelwise.export.parity import Parity, compare
-from pixelwise.export.pictures import CheckPictures, checked_sizes, find_pictures
+from pixelwise.export.pictures import CheckPictures, checked_object_sizes, checked_sizes, find_pictures
 from pixelwise.inference.runtimes.catalogue import RUNTIME_BY_SUFFIX
 from pixelwise.inference.runtimes.onnx_graph import require_packages
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.outputs import check_file
 from pixelwise.listener import Listener, Silent
-from pixelwise.models import Model, SegmentationModel, load_model
+from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
 
 SUFFIX = ".onnx"
 
@@ -31,7 +33,7 @@ class Exported:
     """
 
     path: Path
-    parity: Parity
+    parity: Parity | ObjectParity
 
 
 def export_model(
@@ -41,10 +43,10 @@ def export_model(
     pictures: str | os.PathLike[str] | None = None,
     listener: Listener | None = None,
 ) -> Exported:
-    """Write a model as one ONNX file that labels pictures of any size, and check it.
+    """Write a model as one ONNX file for pictures of any size, and check it.
 
-    The file is compared with the model at five sizes before it gets its name; a file that gives other labels is not
-    written.
+    The file is compared with the model at several sizes before it gets its name; a file that gives other labels or
+    objects is not written.
 
     Args:
         models: a model, a model file or a run folder.
@@ -54,9 +56,9 @@ def export_model(
         listener: told what is being done.
 
     Raises:
-        UnsupportedError: the packages of the extra ``export`` are missing, several models are given, the model finds
-            objects, or its network has no form in ONNX.
-        ModelError: the file does not give the labels of the model.
+        UnsupportedError: the packages of the extra ``export`` are missing, several models are given, or its network
+            has no form in ONNX.
+        ModelError: the file does not give the labels or the objects of the model.
         SettingError: the file cannot be written there.
         DataError: there are no such pictures.
     """
@@ -70,15 +72,10 @@ def export_model(
     if len(given) != 1:
         raise UnsupportedError("averages of several models cannot be exported yet; export one of them")
     model, path = _opened(given[0])
-    if not isinstance(model, SegmentationModel):
-        name = model.name or "this model"
-        raise UnsupportedError(
-            f"{name} finds objects; only networks that label pixels can be exported yet: keep to the model file"
-        )
     folder = None if pictures is None else Path(pictures)
-    checks = find_pictures(folder, path, model.preprocessing)
+    checks = find_pictures(folder, path, model.preprocessing, to_scale=isinstance(model, DetectionModel))
     listener.say("exporting the network")
-    graph, description = build_graph(model)
+    graph, description = build_graph(model) if isinstance(model, SegmentationModel) else build_object_graph(model)
     with atomic_path(out) as beside:
         describe_in(graph, description)
         beside.write_bytes(graph.SerializeToString())
@@ -87,10 +84,7 @@ def export_model(
         describe_in(graph, replace(description, parity=parity.to_dict()))
         beside.write_bytes(graph.SerializeToString())
     if parity.void:
-        listener.warn(
-            f"{out}: the check shows nothing (parity: void), because the model finds less than two classes on the "
-            "pictures; export again with pictures of several"
-        )
+        listener.warn(f"{out}: the check shows nothing (parity: void), because {parity.shows_nothing_because}")
     return Exported(out, parity)
 
 
@@ -108,14 +102,18 @@ def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
     return load_model(path), path
 
 
-def _compare(model: SegmentationModel, beside: Path, out: Path, checks: CheckPictures) -> Parity:
+def _compare(model: Model, beside: Path, out: Path, checks: CheckPictures) -> Parity | ObjectParity:
     """Compare a file with its model before it gets its name.
 
     Raises:
-        ModelError: it does not give the model's labels, or cannot be run.
+        ModelError: it does not give the model's labels or objects, or cannot be run.
     """
+    parity: Parity | ObjectParity
     try:
-        parity = compare(model, beside, checks, checked_sizes(model.geometry))
+        if isinstance(model, SegmentationModel):
+            parity = compare(model, beside, checks, checked_sizes(model.geometry))
+        else:
+            parity = compare_objects(model, beside, checks, checked_object_sizes(model.geometry))
     except ModelError as error:
         raise ModelError(str(error).replace(str(beside), str(out))) from error
     parity.check(out)

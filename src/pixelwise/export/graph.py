@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import UnsupportedError
 from pixelwise.export.around import before_network, behind_network
 from pixelwise.export.network import trace_network
+from pixelwise.export.nodes import Nodes
 from pixelwise.inference.runtimes.onnx_description import METADATA_KEY, ExportDescription, mean_name
-from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, IMAGE, LABELS
-from pixelwise.models import SegmentationModel
+from pixelwise.inference.runtimes.onnx_file import IMAGE
+from pixelwise.inference.runtimes.onnx_object_description import ObjectDescription
+from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, LABELS
+from pixelwise.models import Model, SegmentationModel
 from pixelwise.models.prepare import prepare
 from pixelwise.nn.tracing.memory import demand
 from pixelwise.tiling import PixelCost
@@ -40,41 +44,59 @@ def build_graph(model: SegmentationModel) -> tuple[onnx.ModelProto, ExportDescri
     channels, classes = model.preprocessing.channels, len(model.label_space)
     kind = onnx.TensorProto
     label_type = kind.UINT8 if classes <= 255 else kind.INT64
-    inner = [_value(mean_name(index), kind.FLOAT, [1, count, 1, 1]) for index, count in enumerate(network.means)]
+    inner = [value(mean_name(index), kind.FLOAT, [1, count, 1, 1]) for index, count in enumerate(network.means)]
     if model.placement.around == "margin":
-        inner.append(_value(EXTENDED, kind.UINT8, [1, "rows", "columns", channels]))
-    graph = onnx.helper.make_graph(
-        [*before.nodes, *network.graph.graph.node, *behind.nodes],
-        "pixelwise",
-        [_value(IMAGE, kind.UINT8, [1, "H", "W", channels])],
-        [_value(COARSE, kind.FLOAT, [1, classes, "h", "w"]), _value(LABELS, label_type, [1, "H", "W"])],
-        [*before.constants, *network.graph.graph.initializer, *behind.constants],
-        value_info=inner,
-    )
-    made = onnx.helper.make_model(
-        graph,
-        opset_imports=network.graph.opset_import,
-        ir_version=network.graph.ir_version,
-        producer_name="pixelwise",
-    )
-    try:
-        onnx.checker.check_model(made)
-    except Exception as error:
-        raise UnsupportedError(f"model '{model.name}' cannot be exported: its graph is not valid ({error})") from error
+        inner.append(value(EXTENDED, kind.UINT8, [1, "rows", "columns", channels]))
+    outputs = [value(COARSE, kind.FLOAT, [1, classes, "h", "w"]), value(LABELS, label_type, [1, "H", "W"])]
+    made = assemble(model, (before, behind), network.graph, outputs, inner)
     return made, ExportDescription(model.card, model.placement, _pixel_bytes(prepared), network.means)
 
 
-def describe_in(graph: onnx.ModelProto, description: ExportDescription) -> None:
+def describe_in(graph: onnx.ModelProto, description: ExportDescription | ObjectDescription) -> None:
     """Write the description into the metadata of a graph."""
     import onnx
 
     onnx.helper.set_model_props(graph, {METADATA_KEY: description.to_text()})
 
 
-def _value(name: str, kind: int, shape: list[Any]) -> onnx.ValueInfoProto:
+def value(name: str, kind: int, shape: list[Any]) -> onnx.ValueInfoProto:
+    """State the type of a tensor and its shape, whose unknown sides are names."""
     import onnx
 
     return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+
+def assemble(
+    model: Model,
+    around: tuple[Nodes, Nodes],
+    network: onnx.ModelProto,
+    outputs: Sequence[onnx.ValueInfoProto],
+    inner: Sequence[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
+    """Put the nodes before a traced network, the network and the nodes behind it into one graph, and check that.
+
+    Raises:
+        UnsupportedError: the graph is not valid.
+    """
+    import onnx
+
+    before, behind = around
+    graph = onnx.helper.make_graph(
+        [*before.nodes, *network.graph.node, *behind.nodes],
+        "pixelwise",
+        [value(IMAGE, onnx.TensorProto.UINT8, [1, "H", "W", model.preprocessing.channels])],
+        outputs,
+        [*before.constants, *network.graph.initializer, *behind.constants],
+        value_info=inner,
+    )
+    made = onnx.helper.make_model(
+        graph, opset_imports=network.opset_import, ir_version=network.ir_version, producer_name="pixelwise"
+    )
+    try:
+        onnx.checker.check_model(made)
+    except Exception as error:
+        raise UnsupportedError(f"model '{model.name}' cannot be exported: its graph is not valid ({error})") from error
+    return made
 
 
 def _pixel_bytes(prepared: SegmentationModel) -> float:

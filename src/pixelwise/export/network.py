@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,14 +80,32 @@ def trace_network(prepared: SegmentationModel) -> Network:
     Raises:
         UnsupportedError: the exporter does not take the network; the message says why.
     """
-    import onnx
-
     network = CoarseNetwork(prepared).eval()
     pixels = torch.zeros(1, prepared.preprocessing.channels, *_traced_size(prepared))
     inputs = (pixels, torch.tensor([0.9, 0.8])) if network.shared else (pixels,)
     with torch.inference_mode():
         means = tuple(mean.shape[1] for mean in network(*inputs)[1:])
     names = [COARSE, *(mean_name(index) for index in range(len(means)))]
+    axes = {PIXELS: {2: "rows", 3: "columns"}, COARSE: {2: "h", 3: "w"}}
+    graph = trace(network, inputs, [PIXELS, SHARES][: len(inputs)], names, axes, prepared.name)
+    return Network(graph, means, network.shared)
+
+
+def trace(
+    network: nn.Module,
+    inputs: tuple[Tensor, ...],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]],
+    name: str,
+) -> onnx.ModelProto:
+    """Trace a network on some inputs; the named axes may have other lengths afterwards.
+
+    Raises:
+        UnsupportedError: the exporter does not take the network ``name``; the message says why.
+    """
+    import onnx
+
     content = io.BytesIO()
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -97,16 +116,14 @@ def trace_network(prepared: SegmentationModel) -> Network:
                 content,  # type: ignore[arg-type]
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=[PIXELS, SHARES][: len(inputs)],
-                output_names=names,
-                dynamic_axes={PIXELS: {2: "rows", 3: "columns"}, COARSE: {2: "h", 3: "w"}},
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_axes=dynamic_axes,
             )
     except Exception as error:  # the exporter refuses networks with errors of any type
         reason = textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" ...")
-        raise UnsupportedError(
-            f"model '{prepared.name}' cannot be exported: its network has no ONNX form ({reason})"
-        ) from (error)
-    return Network(onnx.load_model_from_string(content.getvalue()), means, network.shared)
+        raise UnsupportedError(f"model '{name}' cannot be exported: its network has no ONNX form ({reason})") from error
+    return onnx.load_model_from_string(content.getvalue())
 
 
 def _traced_size(model: SegmentationModel) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from pixelwise.errors import ModelError
 from pixelwise.export.pictures import CheckedSize, CheckPictures
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
+from pixelwise.inference.runtimes.onnx_file import IMAGE, open_session
 from pixelwise.inference.runtimes.onnx_graph import read_graph
-from pixelwise.inference.runtimes.onnx_pixels import IMAGE, LABELS, open_session
+from pixelwise.inference.runtimes.onnx_pixels import LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.words import counted
 
@@ -58,6 +59,12 @@ class ParityRow:
         """Whether enough pixels are equal and all others are ties."""
         return self.equal >= LEAST_EQUAL and not self.beyond_ties
 
+    def cells(self) -> tuple[str, ...]:
+        """The row as words, below :attr:`Parity.columns`."""
+        through = "the file" if self.through == "graph" else "pixelwise"
+        size = f"{self.size[0]}x{self.size[1]}"
+        return size, self.what, through, str(self.classes), f"{self.equal:.3%}", str(self.beyond_ties)
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -69,6 +76,7 @@ class Parity:
         classes: the classes that torch finds on all pictures together.
     """
 
+    columns: ClassVar = ("size", "", "labels by", "classes", "equal", "beyond ties")
     source: str
     rows: tuple[ParityRow, ...]
     classes: int
@@ -77,6 +85,11 @@ class Parity:
     def void(self) -> bool:
         """Whether the comparison shows nothing, because torch finds less than two classes."""
         return self.classes < 2
+
+    @property
+    def shows_nothing_because(self) -> str:
+        """Why a comparison that is void shows nothing, and what would help."""
+        return "the model finds less than two classes on the pictures; export again with pictures of several"
 
     @property
     def verdict(self) -> str:

@@ -25,6 +25,9 @@ from pixelwise.words import counted
 LEAST_TILE = 96
 """The least side in pixels of the tiles that a picture is cut into."""
 
+LEAST_OBJECT_SIDE = 192
+"""The least side in pixels of the pictures, beside a small one, that objects are looked for in."""
+
 GENERATED_SEED = 0
 
 
@@ -57,6 +60,18 @@ def checked_sizes(geometry: Geometry) -> tuple[CheckedSize, ...]:
     )
 
 
+def checked_object_sizes(geometry: Geometry) -> tuple[CheckedSize, ...]:
+    """Choose the sizes at which a file that finds objects is checked; larger ones, because objects must fit in."""
+    period = geometry.period
+    side = max(period, geometry.padded_size(LEAST_OBJECT_SIDE))
+    return (
+        CheckedSize("below one period", (max(1, period // 2), max(1, period - 1))),
+        CheckedSize("odd both ways", ((side + period) | 1, (side + 2 * period + 2) | 1)),
+        CheckedSize("one to four", (side // 2, 2 * side)),
+        CheckedSize("larger than a tile", (side + period + 1, 2 * side + 3), side),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class CheckPictures:
     """Pictures that a file is checked on.
@@ -70,25 +85,29 @@ class CheckPictures:
     make: Callable[[int, tuple[int, int]], NDArray[np.uint8]]
 
 
-def find_pictures(folder: Path | None, model: Path | None, preprocessing: Preprocessing) -> CheckPictures:
+def find_pictures(
+    folder: Path | None, model: Path | None, preprocessing: Preprocessing, *, to_scale: bool = False
+) -> CheckPictures:
     """Find pictures to check with: those of a folder, else the validation pictures of a run, else generated ones.
 
     Args:
         folder: a folder of pictures.
         model: the run folder or model file.
         preprocessing: how pictures are converted.
+        to_scale: whether pictures are cut or continued to the sizes that are asked for, instead of resized.
 
     Raises:
         DataError: the folder holds no picture, or one that cannot be read.
     """
+    fit = cut_to if to_scale else resize_to
     if folder is not None:
         files = _list_pictures(folder)
         if not files:
             raise DataError(f"{folder}: there are no pictures to check the exported file with; name a folder of some")
-        return _of_files(f"{counted(len(files), 'picture')} of {folder}", files, preprocessing)
+        return _of_files(f"{counted(len(files), 'picture')} of {folder}", files, preprocessing, fit)
     kept = [] if model is None else _kept_for_validation(model)
     if kept:
-        return _of_files(f"{counted(len(kept), 'validation picture')} of the run", kept, preprocessing)
+        return _of_files(f"{counted(len(kept), 'validation picture')} of the run", kept, preprocessing, fit)
     return CheckPictures("generated", lambda number, size: generate(preprocessing.channels, number, size))
 
 
@@ -109,10 +128,13 @@ def _kept_for_validation(model: Path) -> list[Path]:
     return [pair.image for pair in pairs if pair.id in kept]
 
 
-def _of_files(source: str, files: Sequence[Path], preprocessing: Preprocessing) -> CheckPictures:
+Fit = Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.uint8]]
+
+
+def _of_files(source: str, files: Sequence[Path], preprocessing: Preprocessing, fit: Fit) -> CheckPictures:
     def make(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         image = decode_picture(files[number % len(files)], preprocessing).image
-        return resize_to(image, size)
+        return fit(image, size)
 
     return CheckPictures(source, make)
 
@@ -124,6 +146,16 @@ def resize_to(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     # Channel by channel: OpenCV takes no more than four together in every method.
     resized = [cv2.resize(np.ascontiguousarray(part), size[::-1], interpolation=method) for part in image]
     return np.stack(resized).astype(np.uint8, copy=False)  # (C, *size)
+
+
+def cut_to(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Cut the middle of an image (C, H, W) to a height and a width; what is missing is mirrored on all sides."""
+    for axis, wanted in enumerate(size, 1):
+        start = (image.shape[axis] - wanted) // 2
+        last = image.shape[axis] - 1
+        place = np.arange(start, start + wanted) % max(1, 2 * last)
+        image = image.take(np.minimum(place, 2 * last - place), axis)
+    return image
 
 
 def generate(channels: int, number: int, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pixelwise import __version__
-from pixelwise.card import ModelCard
+from pixelwise.card import ModelCard, ModelKind
 from pixelwise.errors import ModelError
+from pixelwise.geometry import Geometry
 from pixelwise.models.description import MOST_CARD_CHARACTERS, explain, parse_card
 from pixelwise.placement import Around, Placement, Stretch
 
@@ -52,16 +53,30 @@ class ExportDescription:
 
     def to_text(self) -> str:
         """Write the description as JSON: the parts of the card, and ``export`` beside them."""
-        geometry = self.card.geometry
-        known = {name: getattr(geometry, name) for name in ("period", "halo", "context", "margin")}
         export = {
             "placement": asdict(self.placement),
             "bytes_per_pixel": self.bytes_per_pixel,
             "means": list(self.means),
             "parity": dict(self.parity),
-            "tiles": known,
+            "tiles": known_tiles(self.card.geometry),
         }
         return json.dumps({"version": __version__, **self.card.to_dict(), "export": export}, ensure_ascii=False)
+
+
+def known_tiles(geometry: Geometry) -> dict[str, int | None]:
+    """Tell what tiles must know of a geometry, for those who run the file without pixelwise."""
+    return {name: getattr(geometry, name) for name in ("period", "halo", "context", "margin")}
+
+
+def described_kind(text: str) -> ModelKind:
+    """Tell what a file gives by its description; a description that is faulty counts as that of labels.
+
+    The function that parses it then says what is wrong.
+    """
+    try:
+        return _Kinded.model_validate_json(text).kind
+    except ValidationError:
+        return "pixels"
 
 
 def mean_name(index: int) -> str:
@@ -91,6 +106,12 @@ def parse_description(text: str) -> ExportDescription:
     return ExportDescription(
         card, Placement(**dict(placement)), export.bytes_per_pixel, tuple(export.means), export.parity
     )
+
+
+class _Kinded(BaseModel):
+    """As much of the text as tells which description it is."""
+
+    kind: ModelKind
 
 
 class _Part(BaseModel):

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
+from pixelwise.inference.runtimes.onnx_description import described_kind
+from pixelwise.inference.runtimes.onnx_file import ExportedFile
+from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
 from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime
-from pixelwise.inference.runtimes.views import View
+from pixelwise.inference.runtimes.views import View, check_alone
 
 if TYPE_CHECKING:
     from pixelwise.models import Model
@@ -31,14 +34,20 @@ def open_onnx(
 
     Raises:
         ModelError: a file is no exported file, or several do not agree.
-        SettingError: a model that is not exported, another device or another precision.
-        UnsupportedError: ONNX Runtime is not installed, or a file finds objects.
+        SettingError: a model that is not exported, another device or another precision, or views of a network that
+            finds objects.
+        UnsupportedError: ONNX Runtime is not installed.
     """
     if device not in ("auto", "cpu"):
         raise SettingError(f"exported files run on the CPU, got '{device}'; leave it out", argument="device")
     if precision not in ("auto", "float32"):
         raise SettingError(f"exported files compute in float32, got '{precision}'; leave it out", argument="precision")
-    members = [OnnxRuntime(_exported(model)) for model in models]
+    files = [ExportedFile.read(_exported(model)) for model in models]
+    finding = [file for file in files if described_kind(file.text) == "objects"]
+    if finding:
+        check_alone(len(files), views)
+        return OnnxObjectRuntime(finding[0])
+    members = [OnnxRuntime(file) for file in files]
     averaged = len(members) > 1 or not all(view.plain for view in views)
     return AveragingRuntime(members, views) if averaged else members[0]
 

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import ModelError, UnsupportedError
+from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.array_tail import ArrayTail
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.onnx_description import METADATA_KEY, mean_name, parse_description
-from pixelwise.inference.runtimes.onnx_graph import cut, read_graph, require_packages
+from pixelwise.inference.runtimes.onnx_description import mean_name, parse_description
+from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, Run, batch
 from pixelwise.inference.runtimes.tail import on_window
-from pixelwise.ops.native import threads
 from pixelwise.placement import CoarseArray
 from pixelwise.tiling import PixelCost, Window
 
-if TYPE_CHECKING:
-    import onnx
-
-IMAGE, EXTENDED, COARSE, LABELS = "image", "extended", "coarse", "labels"
-"""The names of tensors in the graph: the picture as uint8 (1, H, W, C); the same with a mirrored margin; the coarse
-logits (1, K, h, w); the labels (1, H, W)."""
-
-Run = Any
-"""A session of ONNX Runtime, which brings no types."""
+EXTENDED, COARSE, LABELS = "extended", "coarse", "labels"
+"""The names of tensors in the graph: the picture with a mirrored margin; the coarse logits (1, K, h, w); the labels
+(1, H, W)."""
 
 _NO_MEANS: Mapping[OnnxRuntime, tuple[NDArray[np.float32], ...]]
 _NO_MEANS = MappingProxyType({})
@@ -52,34 +42,25 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
         file: the exported file.
 
     Raises:
-        ModelError: it is no file that pixelwise exported, or it may not be opened.
-        UnsupportedError: ONNX Runtime is not installed, or the file finds objects.
+        ModelError: its description or its graph makes no sense.
     """
 
     tail = ArrayTail()
 
-    def __init__(self, file: Path) -> None:
-        require_packages(f"{file}: to run an exported file, pixelwise")
-        self.file = file
-        self._graph, content = read_graph(file)
-        texts = {entry.key: entry.value for entry in self._graph.metadata_props}
-        if METADATA_KEY not in texts:
-            raise ModelError(f"{file}: holds a network without pixelwise's description; export a model with pixelwise")
+    def __init__(self, file: ExportedFile) -> None:
+        self._exported = file
         try:
-            self._description = parse_description(texts[METADATA_KEY])
-            self._coarse_run = self._open([self._input], [COARSE])
+            self._description = parse_description(file.text)
+            self._coarse_run = file.open([self._input], [COARSE])
         except ModelError as error:
-            raise ModelError(f"{file}: {error}") from error.__cause__
+            raise ModelError(f"{file.path}: {error}") from error.__cause__
         self.card = self._description.card
-        if self.card.kind != "pixels":
-            raise UnsupportedError(f"{file}: exported networks that find objects cannot be run yet")
         self.cost = PixelCost.even(self._description.bytes_per_pixel)
-        self._digest = hashlib.sha256(content).hexdigest()
 
     @property
     def fingerprint(self) -> str:
         """Name, digest and precision of the file."""
-        return f"{self.card.name or 'model'} {self._digest[:16]} onnx float32"
+        return f"{self.card.name or 'model'} {self._exported.digest} onnx float32"
 
     @property
     def _mirrored(self) -> bool:
@@ -114,8 +95,8 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     def _means(self, images: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], ...]:
         """Average each mean (1, C, 1, 1) over images (C, h, w), which are weighted by their pixels."""
-        run = self._open([IMAGE], self._mean_names)
-        found = [(image[0].size, self._run(run, {IMAGE: _batch(image)})) for image in images]
+        run = self._exported.open([IMAGE], self._mean_names)
+        found = [(image[0].size, self._exported.run(run, {IMAGE: batch(image)})) for image in images]
         pixels = sum(count for count, _ in found)
         return tuple(
             sum(means[index].astype(np.float64) * (count / pixels) for count, means in found).astype(np.float32)
@@ -129,23 +110,25 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
     @cached_property
     def _whole_run(self) -> Run:
         """The graph that adds the mirrored margin itself."""
-        return self._open([IMAGE], [COARSE])
+        return self._exported.open([IMAGE], [COARSE])
 
     @cached_property
     def _given_run(self) -> Run:
         """The graph that is given the means over the picture."""
-        return self._open([IMAGE, *self._mean_names], [COARSE])
+        return self._exported.open([IMAGE, *self._mean_names], [COARSE])
 
     def _logits(self, run: Run, name: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network on an image (C, H, W): coarse logits (1, K, h, w)."""
         means = _GIVEN_MEANS.get().get(self)
-        inputs: dict[str, NDArray[Any]] = {name: _batch(image)}
+        inputs: dict[str, NDArray[Any]] = {name: batch(image)}
         if means is not None:
             run = self._given_run
             inputs.update(zip(self._mean_names, means, strict=True))
-        logits = self._run(run, inputs)[0]
+        logits = self._exported.run(run, inputs)[0]
         if logits.ndim != 4 or logits.shape[:2] != (1, len(self.card.label_space)) or logits.dtype != np.float32:
-            raise ModelError(f"{self.file}: its network gives {logits.dtype} {logits.shape}, not the logits it states")
+            raise ModelError(
+                f"{self._exported.path}: its network gives {logits.dtype} {logits.shape}, not the logits it states"
+            )
         return logits
 
     def _place(self, logits: NDArray[np.float32], size: tuple[int, int]) -> CoarseArray:
@@ -154,45 +137,3 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
         cells = (logits.shape[2], logits.shape[3])
         scale, offset = placement.grid(cells, placement.computed(size, self.card.geometry))
         return CoarseArray(logits, size, scale, offset)
-
-    def _open(self, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
-        return open_session(cut(self._graph, inputs, outputs))
-
-    def _run(self, run: Run, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        try:
-            results: list[NDArray[Any]] = run.run(None, dict(inputs))
-        except Exception as error:  # of types that the library does not publish
-            raise ModelError(f"{self.file}: its network cannot be run ({_brief(error)})") from None
-        return results
-
-
-def open_session(model: onnx.ModelProto) -> Run:
-    """Prepare a graph for running, with as many threads as kernels may use.
-
-    Raises:
-        ModelError: the library refuses the graph.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # errors are raised, and need not be printed as well
-    # Threads that wait busily would take the processor from the kernels that compute labels.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # Without the fallback, which would print an error and try the same again.
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
-    except Exception as error:  # of types that the library does not publish
-        raise ModelError(f"its network cannot be run ({_brief(error)})") from None
-
-
-def _batch(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn an image (C, H, W) into the input of the graph, (1, H, W, C)."""
-    return np.ascontiguousarray(image.transpose(1, 2, 0))[None]
-
-
-def _brief(error: Exception) -> str:
-    return textwrap.shorten(str(error) or type(error).__name__, 300, placeholder=" ...")

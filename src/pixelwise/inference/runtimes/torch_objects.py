@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelwise.detection.result import to_instances
+from pixelwise.detection.result import Detections, to_instances
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.runtimes.kept_costs import keep_cost
 from pixelwise.inference.runtimes.torch_parts import (
@@ -62,11 +62,15 @@ class TorchObjectRuntime(ObjectRuntime):
 
     def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
         """Find the objects of an image (C, H, W), the best score first, in pixels of a picture of ``size`` if given."""
-        seen = (image.shape[1], image.shape[2])
-        size = seen if size is None else size
+        size = (image.shape[1], image.shape[2]) if size is None else size
+        with torch.inference_mode():
+            return to_instances(self.detections(image, size), size)
+
+    def detections(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int]) -> Detections:
+        """Find the objects of an image (C, H, W) as the network gives them, on a picture of ``size``."""
         with torch.inference_mode():
             (found,) = self.model.find(self._normalised(image))
-            return to_instances(found.on(size, seen), size)
+            return found.on(size, (image.shape[1], image.shape[2]))
 
     def _count_cost(self) -> dict[str, float]:
         """Count the memory that grows with the picture, and that which does not."""

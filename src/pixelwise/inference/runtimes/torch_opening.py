@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.inference.runtimes.torch_pixels import TorchRuntime
-from pixelwise.inference.runtimes.views import View, one_view_error
+from pixelwise.inference.runtimes.views import View, check_alone
 from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
 
 
@@ -32,11 +31,8 @@ def open_torch(
     opened = [load_model(model) if isinstance(model, str | Path) else model for model in models]
     labelling = [model for model in opened if isinstance(model, SegmentationModel)]
     finding = [model for model in opened if isinstance(model, DetectionModel)]
-    if finding and len(opened) > 1:
-        raise ModelError("networks that find objects cannot be averaged with others; give one of them alone")
-    if finding and not all(view.plain for view in views):
-        raise one_view_error()
     if finding:
+        check_alone(len(opened), views)
         return TorchObjectRuntime(finding[0], device=device, precision=precision)
     members = [TorchRuntime(model, device=device, precision=precision) for model in labelling]
     averaged = len(members) > 1 or len(views) > 1

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.errors import SettingError, unknown_name
+from pixelwise.errors import ModelError, SettingError, unknown_name
 from pixelwise.inference.runtimes.tail import AnyCoarse
 
 ZOOM_RANGE = (0.1, 10.0)
@@ -127,6 +127,23 @@ def one_view_error() -> SettingError:
         "networks that find objects take one view: objects of several views cannot be averaged; leave tta out",
         argument="tta",
     )
+
+
+def check_alone(models: int, views: Sequence[View]) -> None:
+    """Refuse to average what a network that finds objects gives.
+
+    Args:
+        models: how many models there are, that network among them.
+        views: the views of the picture.
+
+    Raises:
+        ModelError: there are several models.
+        SettingError: there are other views than the picture itself.
+    """
+    if models > 1:
+        raise ModelError("networks that find objects cannot be averaged with others; give one of them alone")
+    if not all(view.plain for view in views):
+        raise one_view_error()
 
 
 def _number(word: str | float) -> float | None:

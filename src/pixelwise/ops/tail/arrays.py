@@ -70,9 +70,16 @@ def bands(logits: NDArray[np.float32], rows: Axis, columns: Axis) -> Iterator[sl
 
 def upsample_band(logits: NDArray[np.float32], rows: Axis, columns: Axis, band: slice) -> NDArray[np.float32]:
     """Interpolate some pixel rows of logits (N, K, h, w), bilinear: (N, K, rows of the band, W)."""
-    above, below, weights = _taps(rows, band)
+    return upsample_window(logits, rows, columns, band, slice(0, columns.pixels))
+
+
+def upsample_window(
+    logits: NDArray[np.float32], rows: Axis, columns: Axis, down: slice, along: slice
+) -> NDArray[np.float32]:
+    """Interpolate a window of logits (N, K, h, w), bilinear: (N, K, rows of the window, its columns)."""
+    above, below, weights = _taps(rows, down)
     tall = _mix(logits[:, :, above], logits[:, :, below], weights[:, None])  # (N, K, rows, w)
-    left, right, weights = _taps(columns, slice(0, columns.pixels))
+    left, right, weights = _taps(columns, along)
     return _mix(tall[..., left], tall[..., right], weights)
 
 
