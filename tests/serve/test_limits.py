@@ -241,7 +241,8 @@ def test_views_and_probabilities_take_more_of_the_queue(predictor: Predictor, he
 
     assert call.talk(lambda client: crowd(client, "output=labels")) == 200
     assert call.talk(lambda client: crowd(client, "output=summary")) == 200
-    assert call.talk(lambda client: crowd(client, "output=labels&tta=2")) == 503
+    assert call.talk(lambda client: crowd(client, "output=labels&tta=hflip,1")) == 200
+    assert call.talk(lambda client: crowd(client, "output=labels&tta=1.3")) == 503
     assert call.talk(lambda client: crowd(client, "output=summary&tta=hflip")) == 503
 
 
@@ -306,3 +307,27 @@ def test_metrics_count_answers_by_address(call: Caller) -> None:
     assert 'pixelwise_pixels_total{model="first"} 1650.0' in text
     assert "pixelwise_queue_pixels 0.0" in text
     assert 'pixelwise_compute_seconds_count{model="first"} 1.0' in text
+
+
+def test_views_are_bounded_by_the_queue(predictor: Predictor) -> None:
+    pixels = 33 * 50
+    call = small(predictor, max_pixels=pixels, queue=3 * pixels)
+    assert call.predict(encoded(drawn()), tta="hflip", output="labels").status_code == 200
+    detail = problem_of(call.predict(encoded(drawn()), tta="hflip,vflip", output="labels"), 413, "tta")
+    assert "the views have 6,600 pixels together, and 4,950 is the limit" in detail
+
+
+def test_a_tiff_that_unpacks_to_more_than_it_declares(call: Caller) -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((10, 10), np.uint8), compression="deflate")
+    honest = stream.getvalue()
+    with tifffile.TiffFile(io.BytesIO(honest)) as opened:
+        page = opened.pages.first
+        place = page.tags["StripByteCounts"].valueoffset
+        start = page.tags["StripOffsets"].valueoffset
+    bomb = zlib.compress(bytes(10**7), 9)
+    body = bytearray(honest)
+    for at, value in ((place, len(bomb)), (start, len(honest))):
+        body[at : at + 4] = struct.pack("<I", value)
+    detail = problem_of(call.predict(bytes(body) + bomb), 422, "file")
+    assert "file: the picture is damaged: piece 1 unpacks to more than the 100 bytes" in detail

@@ -12,6 +12,7 @@ from typing import Any
 
 from pixelwise.errors import PixelwiseError
 from pixelwise.inference.predictor import Predictor
+from pixelwise.io.pictures.tiff_pieces import check_pieces
 from pixelwise.listener import Progress
 from pixelwise.pace import Pace
 from pixelwise.serve.asked import PictureOptions
@@ -19,6 +20,7 @@ from pixelwise.serve.forms import PICTURE_FIELD, Upload
 from pixelwise.serve.job_outputs import write_results
 from pixelwise.serve.job_store import ENDED, JobRecord, JobStore, is_id
 from pixelwise.serve.problems import Problem, of_error, unnamed
+from pixelwise.serve.service import is_tiff
 from pixelwise.serve.work import Workers
 
 KEPT_SECONDS = 3600.0
@@ -224,6 +226,8 @@ class Jobs:
         if record.model not in self._models:
             raise Problem(404, f"model: '{record.model}' is no longer served; send the job again", argument="model")
         predictor = PictureOptions(**record.options).applied_to(self._models[record.model])
+        if is_tiff(job.upload.path):
+            check_pieces(job.upload.path)
         results = self.store.results_of(record.id)
         results.mkdir(exist_ok=True)
         listener = _JobListener(job, self._workers, self._ending)

@@ -19,8 +19,9 @@ from pixelwise.inference.labelling.outputs import JOB_FILES
 from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.views import parse_views
-from pixelwise.io.images import ImageInfo, image_info
+from pixelwise.io.images import DecodedPicture, ImageInfo, image_info
 from pixelwise.io.pictures.formats import TIFF_MAGIC
+from pixelwise.io.pictures.tiff_pieces import check_pieces
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.opening import open_source
 from pixelwise.serve.asked import PictureOptions
@@ -86,9 +87,9 @@ class Service:
         workers, path = self.workers, upload.path
         try:
             pixels = self._checked(await workers.look(lambda: image_info(path)))
-            weight = weigh(pixels, asked, options, kinds)
+            weight = self._weighed(pixels, asked, options, kinds)
             with workers.place(weight) as ticket:
-                decoded = await workers.help(ticket, lambda: decode_picture(path, asked.preprocessing))
+                decoded = await workers.help(ticket, lambda: decode(path, asked))
                 place = await workers.help(ticket, lambda: place_on_earth(path)) if output == "geojson" else None
                 job = Job(path, Path(upload.name))
 
@@ -104,6 +105,24 @@ class Service:
                 return answer
         except PixelwiseError as error:
             raise unnamed(error, path, PICTURE_FIELD) from error
+
+    def _weighed(self, pixels: int, predictor: Predictor, options: PictureOptions, kinds: Options) -> int:
+        """Say how many pixels a picture takes of the queue: more with views, and with probabilities in memory.
+
+        Raises:
+            Problem: its views are more than the queue holds, which bounds the time of a picture.
+        """
+        views = sum(view.zoom**2 for view in parse_views(options.views))
+        scored = not predictor.finds_objects and any(kind in ("probabilities", *JOB_FILES) for kind in kinds.kinds)
+        weight = pixels * views * (1 + scored * len(predictor.label_space) / CLASSES_LIKE_A_PIXEL)
+        if views > 1 and pixels * views > self.limits.queue:
+            raise Problem(
+                413,
+                f"tta: the views have {pixels * views:,.0f} pixels together, and {self.limits.queue:,} is the limit; "
+                "take fewer views, or send the picture as a job",
+                argument="tta",
+            )
+        return math.ceil(weight)
 
     def _checked(self, info: ImageInfo) -> int:
         """Give the pixels of a picture whose header allows it to be decoded."""
@@ -123,18 +142,23 @@ class Service:
         return height * width
 
 
-def weigh(pixels: int, predictor: Predictor, options: PictureOptions, kinds: Options) -> int:
-    """Say how many pixels a picture takes of the queue: more with views, and with probabilities, which take memory."""
-    views = sum(view.zoom**2 for view in parse_views(options.views))
-    scored = not predictor.finds_objects and any(kind in ("probabilities", *JOB_FILES) for kind in kinds.kinds)
-    return math.ceil(pixels * views * (1 + scored * len(predictor.label_space) / CLASSES_LIKE_A_PIXEL))
+def decode(path: Path, predictor: Predictor) -> DecodedPicture:
+    """Decode a picture whose header was checked; raises as :func:`.decode_picture`, and where it hides a bomb."""
+    if is_tiff(path):
+        check_pieces(path)
+    return decode_picture(path, predictor.preprocessing)
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file begins as TIFF files do."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(TIFF_MAGIC)
 
 
 def place_on_earth(path: Path) -> Georeference | None:
     """Read where a TIFF lies on the Earth; None for other pictures, and where it does not say."""
-    with path.open("rb") as file:
-        if not file.read(4).startswith(TIFF_MAGIC):
-            return None
+    if not is_tiff(path):
+        return None
     with open_source(path) as source:
         return source.georeference
 

@@ -287,7 +287,7 @@ def test_the_cache_is_bounded() -> None:
 def test_pieces_too_large_to_decode_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, noise(), photometric="rgb", rowsperstrip=83, compression="zlib")
-    monkeypatch.setattr(raster_tiff, "MOST_SEGMENT_BYTES", 1000)
+    monkeypatch.setattr(raster_tiff, "MOST_PIECE_BYTES", 1000)
     with pytest.raises(DataError, match=r"a\.tif.*83x107.*save it in tiles"):
         open_source(path)
 

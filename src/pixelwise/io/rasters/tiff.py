@@ -18,15 +18,13 @@ from pixelwise.io.pictures.formats import decode, upright
 from pixelwise.io.pictures.header import ORIENTATION_TAG, naming_the_file
 from pixelwise.io.pictures.photometric import flipped
 from pixelwise.io.pictures.tiff_pictures import mask_page, one_picture
+from pixelwise.io.pictures.tiff_pieces import MOST_PIECE_BYTES
 from pixelwise.io.rasters.georeference import Georeference
 from pixelwise.io.rasters.rows import RowPixels
 from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
 from pixelwise.io.rasters.source import ArrayPixels, PixelReader, Raster
 from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.io.tiff import header_of, nodata_of, palette_of_page
-
-MOST_SEGMENT_BYTES = 2**28
-"""The most bytes that one tile or strip may decode to."""
 
 
 class _NotByPieces(Exception):
@@ -202,10 +200,10 @@ class TiffPixels:
         self._tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
         self._planes = page.samplesperpixel if page.planarconfig == 2 else 1
         piece = self._tile[0] * self._tile[1] * page.samplesperpixel // self._planes * self.dtype.itemsize
-        if piece > MOST_SEGMENT_BYTES:
+        if piece > MOST_PIECE_BYTES:
             raise DataError(
                 f"{self.path}: its compressed pieces are of {self._tile[0]}x{self._tile[1]} pixels, each "
-                f"{piece / 2**20:,.0f} MiB, more than the {MOST_SEGMENT_BYTES // 2**20} MiB that are decoded at once; "
+                f"{piece / 2**20:,.0f} MiB, more than the {MOST_PIECE_BYTES // 2**20} MiB that are decoded at once; "
                 "save it in tiles"
             )
         stored = [index for index, count in enumerate(self.pages[0].databytecounts) if count]
