@@ -20,7 +20,8 @@ from verbs import run
 from pixelwise.errors import SettingError
 from pixelwise.inference import Predictor
 from pixelwise.serve import Limits, create_app
-from pixelwise.serve.jobs import KEPT_SECONDS, Jobs
+from pixelwise.serve.jobs import Jobs
+from pixelwise.serve.live_jobs import KEPT_SECONDS
 from pixelwise.serve.work import Workers
 
 from .conftest import Caller, drawn, encoded, problem_of

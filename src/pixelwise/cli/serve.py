@@ -84,7 +84,7 @@ def serve(
         job_bytes=job_bytes,
         max_jobs=max_jobs,
     )
-    access = Access(token, tuple(cors or ()), tuple(hostname or ()))
+    access = Access(token, tuple(cors or ()), (host, *(hostname or ())))
     if token is not None and insecure:
         raise SettingError("a token is given, too; leave one of them out", argument="insecure")
     if not is_loopback(host) and token is None and not insecure:

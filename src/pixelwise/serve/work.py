@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Event
 from typing import TypeVar
 
-from pixelwise.listener import Progress
+from pixelwise.listener import Progress, Silent
 from pixelwise.serve.problems import Problem
 from pixelwise.words import counted
 
@@ -47,7 +47,7 @@ class Ticket:
             self._running.add_done_callback(lambda _: self._leave())
 
 
-class Quiet:
+class Quiet(Silent):
     """A listener for work on a ticket: it shows nothing, and ends the work when nobody waits for it.
 
     Args:
@@ -56,15 +56,6 @@ class Quiet:
 
     def __init__(self, ticket: Ticket) -> None:
         self._ticket = ticket
-
-    def say(self, text: str) -> None:
-        """Ignore the line."""
-
-    def warn(self, text: str) -> None:
-        """Ignore the line."""
-
-    def table(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Ignore the table."""
 
     @contextmanager
     def progress(self, doing: str, total: int) -> Iterator[Progress]:
@@ -126,21 +117,37 @@ class Workers:
 
     async def help(self, ticket: Ticket, work: Callable[[], ResultT]) -> ResultT:
         """Decode or write something beside the computing."""
-        return await asyncio.wrap_future(ticket.follow(self._helping.submit(work)))
+        return await self._run(self._helping, ticket, work)
 
     async def compute(self, ticket: Ticket, work: Callable[[], ResultT], pixels: int) -> ResultT:
         """Compute a picture, after those that came before."""
 
         def timed() -> ResultT:
-            if ticket.left.is_set():
-                raise Left
             begun = time.monotonic()
             result = work()
             pace = pixels / max(1e-6, time.monotonic() - begun)
             self._pace += (pace - self._pace) / 8
             return result
 
-        return await asyncio.wrap_future(ticket.follow(self._computing.submit(timed)))
+        return await self._run(self._computing, ticket, timed)
+
+    async def _run(self, threads: ThreadPoolExecutor, ticket: Ticket, work: Callable[[], ResultT]) -> ResultT:
+        """Run a step on a thread.
+
+        The line of a pool keeps what was cancelled until its turn comes; the work, which holds the picture, must not be
+        kept with it, because its place in the queue is given to others at once.
+        """
+        held = [work]
+
+        def run() -> ResultT:
+            if ticket.left.is_set():
+                raise Left
+            return held.pop()()
+
+        try:
+            return await asyncio.wrap_future(ticket.follow(threads.submit(run)))
+        finally:
+            held.clear()
 
     async def look(self, work: Callable[[], ResultT]) -> ResultT:
         """Do something short that takes no place, such as reading a header."""
