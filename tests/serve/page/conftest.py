@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,22 @@ from pixelwise.inference import Predictor
 from pixelwise.serve import Limits, create_app
 
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+LIMITS = Limits(max_pixels=640 * 480)  # frames of the camera; what is a little larger is a job
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 class Server:
     """A server in a thread of this process; it can be stopped and started again at the same port."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, make_app: Callable[[], Any]) -> None:
+        self._make_app = make_app
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        config = uvicorn.Config(self._app, host="127.0.0.1", port=self.port, log_level="error")
+        config = uvicorn.Config(self._make_app(), host="127.0.0.1", port=self.port, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -43,13 +44,13 @@ class Server:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        self._server.should_exit = self._server.force_exit = True
+        self._server.should_exit = True
         self._thread.join(30)
 
 
 @pytest.fixture(scope="module")
 def server(predictor: Predictor) -> Iterator[Server]:
-    started = Server(create_app({"first": predictor, "second": predictor}, Limits()))
+    started = Server(lambda: create_app({"first": predictor, "second": predictor}, LIMITS))
     started.start()
     yield started
     started.stop()

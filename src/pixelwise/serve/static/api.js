@@ -4,16 +4,17 @@ import { make } from "./dom.js";
 
 /** An error that the service states (RFC 9457), or that it does not answer, whose status is 0. */
 export class Problem extends Error {
-  constructor(status, title, detail, retryAfter = 0) {
+  constructor(status, title, detail, { retryAfter = 0, argument = "" } = {}) {
     super(detail || title);
-    Object.assign(this, { status, title, retryAfter });
+    Object.assign(this, { status, title, retryAfter, argument });
   }
 }
 
 const LOST = "The server does not answer. Work continues when it is back.";
 const TOKEN = "pixelwise-token"; // kept for this tab only
 
-async function call(path, init = {}) {
+/** Ask the service; raises a Problem where it refuses. */
+export async function call(path, init = {}) {
   const token = sessionStorage.getItem(TOKEN);
   const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   let answer;
@@ -30,9 +31,9 @@ async function call(path, init = {}) {
 
 async function problemOf(answer) {
   const stated = await answer.json().catch(() => ({}));
-  const wait = Number(answer.headers.get("Retry-After")) || 0;
+  const more = { retryAfter: Number(answer.headers.get("Retry-After")) || 0, argument: stated.argument };
   const detail = typeof stated.detail === "string" ? stated.detail : "";
-  return new Problem(answer.status, stated.title || answer.statusText || `Error ${answer.status}`, detail, wait);
+  return new Problem(answer.status, stated.title || answer.statusText || `Error ${answer.status}`, detail, more);
 }
 
 let asking = null;

@@ -5,6 +5,8 @@ import { find, make, say } from "./dom.js";
 import { addFiles } from "./opening.js";
 import { resultOf, state, tell } from "./state.js";
 
+const SIDE = 640; // pixels of a frame at most, so that several a second are labelled
+
 const button = find("#camera");
 const bar = find("#live");
 const video = make("video", { muted: true, playsInline: true });
@@ -39,8 +41,9 @@ export function stop() {
 }
 
 async function frame() {
-  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
-  canvas.getContext("2d").drawImage(video, 0, 0);
+  const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
+  const canvas = new OffscreenCanvas(Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
+  canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
 }
 

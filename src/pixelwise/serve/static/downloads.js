@@ -1,15 +1,15 @@
 // Saving results as files, in every format of the server, and the view as it is.
 
-import { predict } from "./api.js";
 import { find, make, say } from "./dom.js";
 import { inspected } from "./inspected.js";
+import { obtain } from "./jobs.js";
 import { on, ruleOf, state } from "./state.js";
 import { canvas } from "./viewer.js";
 
 const menu = find("#downloads");
 
 const FORMATS = [
-  ["labels", ".png", "Label map", "PNG, class indices"],
+  ["labels", "_labels.png", "Label map", "PNG, class indices"],
   ["overlay", "_overlay.jpg", "Overlay", "JPEG, full size"],
   ["probabilities", "_probabilities.npy", "Probabilities", "NumPy, classes × height × width"],
   ["coco", "_coco.json", "Objects", "COCO JSON with masks"],
@@ -33,7 +33,7 @@ async function download(output, ending) {
   say("The file is being made …");
   try {
     const { score, min_area } = ruleOf(name);
-    save(await predict(name, picture, output, { ...state.options, score, min_area }), `${stem(picture.name)}${ending}`);
+    save(await obtain(name, picture, output, { ...state.options, score, min_area }), `${stem(picture.name)}${ending}`);
     say(`${stem(picture.name)}${ending} saved`);
   } catch (error) {
     say(error.message, { wrong: true });

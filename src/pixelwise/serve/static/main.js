@@ -7,6 +7,7 @@ import "./controls.js";
 import "./divider.js";
 import { find } from "./dom.js";
 import "./gestures.js";
+import { allowJobs } from "./jobs.js";
 import "./keys.js";
 import { readLink, takePending } from "./link.js";
 import "./objects.js";
@@ -15,7 +16,7 @@ import "./readout.js";
 import { on, resultOf, secondModel, state, tell } from "./state.js";
 import "./strip.js";
 import { fit, view } from "./viewer.js";
-import { bytes, number, seconds } from "./words.js";
+import { bytes, number, percent, seconds } from "./words.js";
 
 let before = null; // size of the picture that was in view
 
@@ -40,6 +41,9 @@ function describe() {
   const running = results.some((result) => ["waiting", "running"].includes(result.state)) && !picture.live;
   const failed = results.find((result) => result.state === "failed");
   find("#working").hidden = !running || state.lost;
+  const share = results.find((result) => result.share)?.share;
+  find("#working").classList.toggle("known", Boolean(share));
+  find("#working").style.setProperty("--done", `${100 * (share ?? 0)}%`);
   find("#lost").hidden = !state.lost;
   find("#failure").hidden = !failed;
   find("#failure-text").textContent = failed?.error ?? "";
@@ -50,8 +54,14 @@ function describe() {
 
 function factsOf(picture, result, running) {
   const size = picture.width ? [`${number(picture.width)} × ${number(picture.height)}`] : [];
-  const pace = result?.seconds ? [`labelled in ${seconds(result.seconds)}`] : running ? ["being labelled …"] : [];
-  return [...size, bytes(picture.blob.size), ...pace].join(" · ");
+  return [...size, bytes(picture.blob.size), ...paceOf(result, running)].join(" · ");
+}
+
+function paceOf(result, running) {
+  if (result?.seconds) return [`labelled in ${seconds(result.seconds)}`];
+  if (!running) return [];
+  if (!result?.share) return ["being labelled …"];
+  return [`${percent(result.share)} labelled`, ...(result.left ? [`${seconds(result.left)} left`] : [])];
 }
 
 on("opened", opened);
@@ -68,9 +78,9 @@ async function start() {
     return;
   }
   state.model = state.models[0]?.name ?? "";
+  allowJobs(await listPaths());
   await readLink();
   document.body.classList.add("ready");
-  document.body.dataset.jobs = (await listPaths()).includes("/v1/jobs");
 }
 
 start();

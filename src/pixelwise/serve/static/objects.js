@@ -3,7 +3,7 @@
 import { find, make } from "./dom.js";
 import { inspected } from "./inspected.js";
 import { css, objectColor } from "./palette.js";
-import { countedObjects, hiddenClasses, modelNamed, on, tell } from "./state.js";
+import { countedObjects, hiddenClasses, modelNamed, on, state, tell } from "./state.js";
 import { lookAtBox, mark, redraw } from "./viewer.js";
 import { counted, number, short } from "./words.js";
 
@@ -31,6 +31,7 @@ function show() {
   const listed = every?.filter((one) => !hiddenClasses(name).has(one.kind)).sort(ORDERS[order.value]) ?? [];
   find("#no-objects").hidden = listed.length > 0;
   find("#no-objects").textContent = emptyText(every, result);
+  find("#ask-objects").hidden = !asksFirst(result);
   const key = JSON.stringify([facts?.key, name, rows, listed.slice(0, rows).map((one) => one.id)]);
   if (key !== built) {
     built = key;
@@ -50,8 +51,12 @@ function show() {
 function emptyText(every, result) {
   if (every) return every.length ? "The objects belong to classes that are off." : "No objects were found.";
   if (result?.state === "failed") return "";
+  if (asksFirst(result)) return "Listing the objects of a picture as large as this one takes as long as labelling it.";
   return result?.state === "done" ? "The objects are being listed …" : "Objects are listed when the picture is labelled.";
 }
+
+/** Whether objects are listed only when the person asks for them. */
+const asksFirst = (result) => Boolean(state.current?.large && result?.labels && !result.objectsAsked);
 
 function makeRow(name, one, result) {
   const kind = modelNamed(name).classes[one.kind].name;
@@ -86,6 +91,10 @@ function switchAll(shown) {
 
 find("#all-objects").addEventListener("click", () => switchAll(true));
 find("#no-object").addEventListener("click", () => switchAll(false));
+find("#ask-objects").addEventListener("click", () => {
+  inspected().result.objectsAsked = true;
+  tell("pictures");
+});
 order.addEventListener("change", show);
 more.addEventListener("click", () => {
   rows += STEP;

@@ -47,10 +47,12 @@ export function paintIds(objects, width, height, left = () => true) {
     let at = 0; // counts pixels down the columns
     runLengths(counts).forEach((run, place) => {
       if (place % 2) {
-        for (let pixel = at; pixel < at + run; pixel++) {
-          const to = (pixel % height) * width + Math.floor(pixel / height);
-          overlap ||= ids[to] !== 0;
+        let [x, y] = [Math.floor(at / height), at % height];
+        for (let left = run; left > 0; left--) {
+          const to = y * width + x;
+          if (ids[to]) overlap = true;
           ids[to] = id;
+          if (++y === height) [x, y] = [x + 1, 0];
         }
       }
       at += run;

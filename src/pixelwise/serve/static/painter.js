@@ -1,8 +1,8 @@
 // A worker that holds the picture and its label maps and makes tiles of them, so that the page itself never waits.
 
+import { decodeLabels } from "./labels.js";
 import { paintIds, readObjects } from "./objects_map.js";
 import { TILE, countClasses, paintTile } from "./overlay.js";
-import { decodeLabels } from "./png.js";
 import { decodeTiff, isTiff } from "./tiff.js";
 
 let pyramid = []; // the picture, and its halves

@@ -2,26 +2,23 @@
 
 import { countedObjects, hiddenClasses, modelNamed, state } from "./state.js";
 
-// Okabe and Ito's colours without black, "Color Universal Design" (2008); further ones differ in lightness.
-const SAFE = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
-const SHADES = [0, -0.45, 0.5]; // darker and lighter rounds of the same seven
-
-function shifted(color, shade) {
-  const to = shade < 0 ? 0 : 255;
-  return color.map((light) => Math.round(light + (to - light) * Math.abs(shade)));
-}
+// Okabe and Ito's colours without black, "Color Universal Design" (2008); then colours each of which is as far as
+// possible from those before it, for people without red or green cones as well.
+const SAFE = [
+  "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442",
+  "#222244", "#aaffcc", "#2211ff", "#112299", "#553300", "#bbcc88", "#555566",
+  "#9977ff", "#00eeff", "#ee5544", "#5555bb", "#ffee88", "#88ccbb", "#aa2233",
+];
 
 export function channels(hex) {
   const packed = parseInt(hex.slice(1), 16);
   return [packed >> 16, (packed >> 8) & 255, packed & 255];
 }
 
-const safeColor = (place) => shifted(channels(SAFE[place % SAFE.length]), SHADES[Math.floor(place / SAFE.length) % 3]);
-
 /** The colour [r, g, b] of a class as it is drawn now. */
 export function classColor(name, place) {
   const model = modelNamed(name);
-  return state.palette === "safe" ? safeColor(place) : channels(model.classes[place].color);
+  return state.palette === "safe" ? channels(SAFE[place % SAFE.length]) : channels(model.classes[place].color);
 }
 
 /** The colour of an object: a hue of its own where objects are told apart, or that of its class. */

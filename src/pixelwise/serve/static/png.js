@@ -3,7 +3,7 @@
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 
 /** Read a grey or palette PNG into {width, height, values}: a Uint8Array, or a Uint16Array where it has 16 bits. */
-export async function decodeLabels(blob) {
+export async function decodePng(blob) {
   const { header, data } = chunksOf(new Uint8Array(await blob.arrayBuffer()));
   const view = new DataView(header.buffer, header.byteOffset);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];

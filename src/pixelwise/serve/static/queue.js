@@ -1,6 +1,7 @@
 // Predictions, one after the other: first what is looked at, then the other pictures.
 
-import { Problem, alive, predict } from "./api.js";
+import { Problem, alive } from "./api.js";
+import { obtain } from "./jobs.js";
 import { on, resultOf, ruleOf, secondModel, state, tell } from "./state.js";
 
 const PATIENCE = 2000; // milliseconds between two attempts while the server is away
@@ -33,11 +34,14 @@ function nextStep() {
   for (const step of steps()) {
     const result = resultOf(step.picture, step.model);
     if (step.output === "objects") forgetLarger(step.model, result);
-    const missing = step.output === "labels" ? !result.labels : result.labels && !result.objects;
+    const missing = step.output === "labels" ? !result.labels : result.labels && !result.objects && listed(step.picture, result);
     if (result.state !== "failed" && missing) return { ...step, result, options: { ...state.options } };
   }
   return null;
 }
+
+/** Objects of large pictures are listed when they are asked for, because that takes a job of its own. */
+const listed = (picture, result) => !picture.large || result.objectsAsked;
 
 /** Drop a list of objects that leaves out some that are wanted now. */
 function forgetLarger(model, result) {
@@ -57,7 +61,12 @@ async function run({ picture, model, output, options, result, abort }) {
   tell("pictures");
   try {
     const given = asLabels ? options : { ...options, min_area };
-    result[output] = await predict(model, picture, asLabels ? "labels" : "coco", given, abort.signal);
+    const progress = (share, left) => {
+      Object.assign(result, { share, left });
+      tell("pictures");
+    };
+    result[output] = await obtain(model, picture, asLabels ? "labels" : "coco", given, { signal: abort.signal, progress });
+    Object.assign(result, { share: null, left: null });
     if (!asLabels) result.leastArea = min_area;
     else Object.assign(result, { state: "done", seconds: (performance.now() - began) / 1000 });
   } catch (error) {

@@ -27,8 +27,11 @@ async function update() {
 
 function show(picture, { x, y, rgb, ...layers }) {
   const place = make("span", { className: "place" }, `${number(x)}, ${number(y)}`);
-  box.replaceChildren(place);
-  if (rgb) box.append(make("span", { className: "rgb" }, swatch(rgb), rgb.join(" ")));
+  const first = make("div", {}, place);
+  if (rgb) first.append(make("span", { className: "rgb" }, swatch(rgb), rgb.join(" ")));
+  const two = Boolean(shownModels().b);
+  box.classList.toggle("two", two);
+  box.replaceChildren(first);
   for (const [layer, name] of Object.entries(shownModels())) {
     if (layers[layer]) box.append(describe(picture, name, state.facts[layer], layers[layer], x, y));
   }
@@ -36,7 +39,8 @@ function show(picture, { x, y, rgb, ...layers }) {
 
 function describe(picture, name, facts, { kind, object }, x, y) {
   const model = modelNamed(name);
-  const line = make("span", { className: "what" });
+  const line = make("div", { className: "what" });
+  if (shownModels().b) line.append(make("span", { className: "model" }, name));
   const found = object ? facts?.objects?.find((one) => one.id === object) : null;
   const place = found ? found.kind : kind;
   if (place >= model.classes.length) line.append("no class");

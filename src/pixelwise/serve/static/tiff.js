@@ -2,17 +2,20 @@
 
 import { expand } from "./tiff_compression.js";
 
-const SIZES = { 1: 1, 2: 1, 3: 2, 4: 4 };
+const SIZES = { 1: 1, 3: 2, 4: 4, 16: 8 }; // bytes of a number of a type
 const [PLAIN_GREY, COLORS, PALETTE] = [1, 2, 3];
 
 export async function isTiff(blob) {
   const start = new Uint8Array(await blob.slice(0, 4).arrayBuffer());
   const order = String.fromCharCode(start[0], start[1]);
-  return (order === "II" && start[2] === 42) || (order === "MM" && start[3] === 42);
+  return (order === "II" && [42, 43].includes(start[2])) || (order === "MM" && [42, 43].includes(start[3]));
 }
 
 /** Decode the first picture of a TIFF as ImageData; raises where the page cannot show it. */
-export async function decodeTiff(blob) {
+export const decodeTiff = async (blob) => painted(await readTiff(blob));
+
+/** Read the numbers of the first picture of a TIFF or BigTIFF: width, height, samples, and values row by row. */
+export async function readTiff(blob) {
   const file = new DataView(await blob.arrayBuffer());
   const little = file.getUint8(0) === 73;
   const tags = tagsOf(file, little);
@@ -28,7 +31,7 @@ export async function decodeTiff(blob) {
     offsets: tags.get(tiled ? 324 : 273), lengths: tags.get(tiled ? 325 : 279),
   });
   checkShown(picture);
-  return painted(picture, await samplesOf(file, picture));
+  return { ...picture, values: await samplesOf(file, picture) };
 }
 
 function checkShown({ bits, format, photometric, palette, offsets, lengths, predictor }) {
@@ -40,16 +43,24 @@ function checkShown({ bits, format, photometric, palette, offsets, lengths, pred
 
 function tagsOf(file, little) {
   const tags = new Map();
-  const start = file.getUint32(4, little);
-  for (let entry = 0; entry < file.getUint16(start, little); entry++) {
-    const at = start + 2 + entry * 12;
+  const big = file.getUint16(2, little) === 43;
+  const long = (at) => (big ? Number(file.getBigUint64(at, little)) : file.getUint32(at, little));
+  const [offset, counts] = big ? [8, 8] : [4, 2]; // where the first list is stated, and the bytes of its length
+  const start = long(offset);
+  const entries = big ? long(start) : file.getUint16(start, little);
+  for (let entry = 0; entry < entries; entry++) {
+    const at = start + counts + entry * (big ? 20 : 12);
     const [tag, type] = [file.getUint16(at, little), file.getUint16(at + 2, little)];
-    const count = file.getUint32(at + 4, little);
+    const count = long(at + 4);
     const size = SIZES[type];
     if (!size) continue; // fractions and texts say nothing that is needed here
-    const from = size * count <= 4 ? at + 8 : file.getUint32(at + 8, little);
-    const read = { 1: "getUint8", 2: "getUint16", 4: "getUint32" }[size];
-    tags.set(tag, Array.from({ length: count }, (_, place) => file[read](from + place * size, little)));
+    const inside = at + (big ? 12 : 8);
+    const from = size * count <= offset ? inside : long(inside);
+    const read = {
+      1: (place) => file.getUint8(place), 2: (place) => file.getUint16(place, little),
+      4: (place) => file.getUint32(place, little), 8: (place) => Number(file.getBigUint64(place, little)),
+    }[size];
+    tags.set(tag, Array.from({ length: count }, (_, place) => read(from + place * size)));
   }
   return tags;
 }
@@ -89,8 +100,7 @@ function undoDifferences(piece, row, step) {
   }
 }
 
-function painted(picture, values) {
-  const { width, height, samples, photometric, palette, bits } = picture;
+function painted({ width, height, samples, photometric, palette, bits, values }) {
   const image = new ImageData(width, height);
   const most = bits === 8 || photometric === PALETTE ? 255 : values.reduce((top, value) => Math.max(top, value), 1);
   const shown = (value) => (value * 255) / most;
