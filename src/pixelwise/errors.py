@@ -26,6 +26,19 @@ class NoLayoutError(DataError):
     """There is no such folder, or it fits no layout of data."""
 
 
+class TooManyPixelsError(DataError):
+    """A picture declares more pixels than are decoded whole.
+
+    Args:
+        text: what was found, what was expected and how to mend it.
+        size: its height and width.
+    """
+
+    def __init__(self, text: str, size: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(text)
+        self.size = size
+
+
 class PagesError(DataError):
     """A file holds several pictures, but only one is expected."""
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from verbs import run
@@ -45,3 +49,58 @@ def test_what_cannot_be_served_is_refused_at_once(
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_every_option_arrives(
+    untrained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pixelwise.serve
+    from pixelwise.serve import running
+
+    seen: dict[str, Any] = {}
+
+    def create(models: Any, limits: Any, access: Any, *, state: Path | None) -> str:
+        seen.update(models=list(models), limits=limits, access=access, state=state)
+        return "app"
+
+    def serve(app: str, opened: socket.socket, *, timeout: float) -> None:
+        seen.update(app=app, port=opened.getsockname()[1], timeout=timeout)
+
+    monkeypatch.setattr(pixelwise.serve, "create_app", create)
+    monkeypatch.setattr(running, "run", serve)
+    monkeypatch.setenv("PIXELWISE_TOKEN", "word")
+    limits = {
+        "max_bytes": 1001,
+        "max_pixels": 1002,
+        "timeout": 3.0,
+        "queue": 1004,
+        "max_files": 5,
+        "max_unpacked": 1006,
+        "job_bytes": 1007,
+        "max_jobs": 8,
+    }
+    options = [word for name, value in limits.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    places = ["--host", "localhost", "--port", "0", "--cors", "https://a.example", "--cors", "https://b.example"]
+    names = ["--hostname", "c.example", "--state", str(tmp_path / "state")]
+    assert run("serve", f"leaves={untrained_run}", *options, *places, *names) == 0
+    assert seen["models"] == ["leaves"]
+    assert asdict(seen["limits"]) == limits
+    assert (seen["access"].token, seen["access"].cors) == ("word", ("https://a.example", "https://b.example"))
+    assert seen["access"].hostname == ("localhost", "c.example")
+    assert (seen["state"], seen["app"], seen["timeout"]) == (tmp_path / "state", "app", 3.0)
+    assert f"serving leaves at http://localhost:{seen['port']}" in capsys.readouterr().out
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in [name for name in sys.modules if name.startswith("pixelwise.serve")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    assert run("serve", "nowhere") == 2
+    assert "pip install 'pixelwise[serve]'" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run("serve", "nowhere", "--port", port) == 2
+    assert f"--port: 127.0.0.1:{port} cannot be listened at" in capsys.readouterr().err

@@ -144,6 +144,24 @@ def test_a_batch_waits_for_room_in_the_queue(predictor: Predictor) -> None:
     assert all("result" in line for line in lines_of(call.post(BATCH, files=files, params={"output": "geojson"})))
 
 
+def test_a_fault_of_ours_is_a_line_too(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixelwise.serve import reading
+
+    decode, calls = reading.decode_picture, []
+
+    def fail_once(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise RuntimeError("secret")
+        return decode(*given)
+
+    monkeypatch.setattr(reading, "decode_picture", fail_once)
+    files = [("file", (f"{number}.png", encoded(drawn()))) for number in range(4)]
+    lines = lines_of(call.post(BATCH, files=files))
+    assert sorted("result" in line for line in lines) == [False, True, True, True]
+    assert "secret" not in json.dumps(lines)
+
+
 def test_lines_come_before_all_pictures_are_done(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     from pixelwise.serve.asked import PictureOptions
     from pixelwise.serve.batches import lines

@@ -78,10 +78,10 @@ def test_pixels_are_counted_by_the_header(predictor: Predictor, monkeypatch: pyt
     def decode(*_: object, **__: object) -> None:
         raise AssertionError("a picture that is too large was decoded")
 
-    monkeypatch.setattr("pixelwise.serve.service.decode_picture", decode)
+    monkeypatch.setattr("pixelwise.serve.reading.decode_picture", decode)
     call = small(predictor, max_pixels=10_000)
-    detail = problem_of(call.predict(huge_png(50_000, 50_000)), 422, "file")
-    assert "declares 50000x50000 pixels" in detail  # the limit of all of pixelwise comes first
+    detail = problem_of(call.predict(huge_png(50_000, 50_000)), 413, "max_pixels")
+    assert "declares 50000x50000 pixels" in detail
     detail = problem_of(call.predict(huge_png(101, 100)), 413, "max_pixels")
     assert "declares 101x100 pixels (height x width), more than the limit of 10,000" in detail
 
@@ -282,9 +282,9 @@ def test_a_fault_of_ours_tells_nothing_about_us(call: Caller, monkeypatch: pytes
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret /path")
 
-    monkeypatch.setattr("pixelwise.serve.service.decode_picture", fail)
+    monkeypatch.setattr("pixelwise.serve.reading.decode_picture", fail)
     assert "secret" not in problem_of(call.predict(encoded(drawn())), 500, None)
-    monkeypatch.setattr("pixelwise.serve.service.decode_picture", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr("pixelwise.serve.reading.decode_picture", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
     assert "memory ran out" in problem_of(call.predict(encoded(drawn())), 503, "file")
 
 

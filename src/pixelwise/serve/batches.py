@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from pixelwise.serve.archives import ZIP_MAGIC, Entry, list_entries
 from pixelwise.serve.asked import PictureOptions
 from pixelwise.serve.forms import Upload
 from pixelwise.serve.outputs import Answer
-from pixelwise.serve.problems import Problem, of_error
+from pixelwise.serve.problems import Problem, fault, of_error, out_of_memory
 from pixelwise.serve.service import Service
 from pixelwise.serve.uploads import check_type
 
@@ -30,6 +31,8 @@ PAUSE = 0.05
 """Seconds until a picture of a batch asks again for a place in a full queue."""
 
 NDJSON = "application/x-ndjson"
+
+_log = logging.getLogger(__name__)
 
 Item = Upload | Entry
 """A picture of a batch: a file, or an entry of a zip file that is still packed."""
@@ -115,8 +118,10 @@ async def _line(
         slow = Problem(503, "timeout: the picture was not computed in time; send fewer at a time", argument="timeout")
         return {"name": item.name, "error": slow.content}
     except MemoryError:
-        large = Problem(503, "file: the memory ran out while the picture was computed", argument="file")
-        return {"name": item.name, "error": large.content}
+        return {"name": item.name, "error": out_of_memory().content}
+    except Exception:
+        _log.exception("a picture of a batch")
+        return {"name": item.name, "error": fault().content}
     finally:
         path.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pixelwise.serve.problems import Problem
 
 HELD_BODIES = 16
-"""Bodies of the greatest length that may arrive at the same time; many shorter ones, of course."""
+"""Bodies of the greatest length that may arrive at the same time, or more of shorter ones."""
 
 DRAINING_RETRY = 5.0
 """Seconds after which another server, or this one again, may be there."""

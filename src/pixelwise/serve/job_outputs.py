@@ -13,7 +13,7 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.io.atomic import write_json
 from pixelwise.io.shapes.records import PictureRecord
 from pixelwise.listener import Listener
-from pixelwise.serve.outputs import MEDIA_TYPES, write_list
+from pixelwise.serve.outputs import MEDIA_TYPES, kinds_of, write_list
 from pixelwise.serve.summary import summarise
 
 _STEM = "result"
@@ -52,11 +52,6 @@ def write_results(
             write_list(outcome, output, PictureRecord(name, *outcome.size), folder / JOB_FILES[output])
         elif output == "summary":
             write_json(folder / _SUMMARY_FILE, summarise(outcome))
-
-
-def kinds_of(outputs: Sequence[str]) -> tuple[str, ...]:
-    """What ``predict`` would save for these outputs; objects in a summary have the scores that tables give them."""
-    return tuple("table" if output == "summary" else output for output in outputs)
 
 
 def result_file(folder: Path, output: str) -> tuple[Path, str]:

@@ -15,10 +15,11 @@ from pixelwise.inference.labelling.jobs import Options
 from pixelwise.inference.labelling.label import check_possible
 from pixelwise.serve.asked import PictureOptions
 from pixelwise.serve.examples import JOB, JOB_RESULT, JOB_TAKEN, PICTURE_BODY, PROBLEMS
-from pixelwise.serve.job_outputs import kinds_of, parse_outputs, result_file
+from pixelwise.serve.job_outputs import parse_outputs, result_file
 from pixelwise.serve.job_store import JobRecord
 from pixelwise.serve.jobs import Jobs
 from pixelwise.serve.live_jobs import LiveJob
+from pixelwise.serve.outputs import kinds_of
 from pixelwise.serve.problems import Problem
 from pixelwise.serve.service import Service
 from pixelwise.serve.uploads import check_type, paced, receive_into

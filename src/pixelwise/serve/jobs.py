@@ -17,8 +17,8 @@ from pixelwise.serve.forms import PICTURE_FIELD, Upload
 from pixelwise.serve.job_outputs import write_results
 from pixelwise.serve.job_store import ENDED, JobRecord, JobStore, is_id
 from pixelwise.serve.live_jobs import KEPT_SECONDS, JobListener, LiveJob, Stopped
-from pixelwise.serve.problems import Problem, of_error, unnamed
-from pixelwise.serve.service import is_tiff
+from pixelwise.serve.problems import Problem, fault, of_error, unnamed
+from pixelwise.serve.reading import is_tiff
 from pixelwise.serve.work import Workers
 
 _SWEEP_SECONDS = 30.0
@@ -169,8 +169,7 @@ class Jobs:
                 self._end(job, "failed", of_error(unnamed(error, job.upload.path, PICTURE_FIELD)).content)
             except Exception:
                 _log.exception("job %s", job.record.id)
-                fault = Problem(500, "a fault of pixelwise, not of the request; the server's log says more")
-                self._end(job, "failed", fault.content)
+                self._end(job, "failed", fault().content)
 
     def _compute(self, job: LiveJob) -> None:
         record = job.record

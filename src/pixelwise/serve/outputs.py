@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -87,6 +87,11 @@ def _quality(media_type: str, accept: str) -> float:
         if name in wanted:
             return wanted[name]
     return 0.0
+
+
+def kinds_of(outputs: Sequence[str]) -> tuple[str, ...]:
+    """What ``predict`` would save for these outputs; objects in a summary have the scores that tables give them."""
+    return tuple("table" if output == "summary" else output for output in outputs)
 
 
 def render(outcome: Outcome, output: str, *, name: str) -> Answer:

@@ -18,6 +18,10 @@ from pixelwise.errors import NumbersError, PixelwiseError, SettingError, quoted,
 PROBLEM_TYPE = "application/problem+json"
 
 
+CROWDED_RETRY = 5.0
+"""Seconds after which there may be memory again."""
+
+
 class Problem(Exception):
     """A request that is answered with a problem instead of a result.
 
@@ -69,6 +73,17 @@ def of_error(error: PixelwiseError) -> Problem:
     if isinstance(error, SettingError) or argument is not None:
         return Problem(422, str(error), argument=argument)
     return Problem(422, str(error), argument="file")
+
+
+def out_of_memory() -> Problem:
+    """Word a lack of memory."""
+    detail = "file: the memory ran out while the picture was computed; send a smaller one"
+    return Problem(503, detail, argument="file", retry_after=CROWDED_RETRY)
+
+
+def fault() -> Problem:
+    """Word whatever is no fault of the sender, without telling anything about the server."""
+    return Problem(500, "a fault of pixelwise, not of the request; the server's log says more")
 
 
 def unnamed(error: PixelwiseError, path: object, name: str) -> PixelwiseError:
@@ -139,9 +154,8 @@ async def _cut_short(_: Request, __: Exception) -> JSONResponse:
 
 
 async def _memory(_: Request, __: Exception) -> JSONResponse:
-    detail = "file: the memory ran out while the picture was computed; send a smaller one"
-    return Problem(503, detail, argument="file").response()
+    return out_of_memory().response()
 
 
 async def _fault(_: Request, __: Exception) -> JSONResponse:
-    return Problem(500, "a fault of pixelwise, not of the request; the server's log says more").response()
+    return fault().response()

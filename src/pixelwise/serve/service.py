@@ -12,37 +12,28 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from pixelwise.errors import DataError, PixelwiseError, SettingError, unknown_name
+from pixelwise.errors import PixelwiseError, SettingError, unknown_name
 from pixelwise.inference.labelling.jobs import Job, Options
 from pixelwise.inference.labelling.label import Outcome, check_possible, label_decoded
 from pixelwise.inference.labelling.outputs import JOB_FILES
-from pixelwise.inference.pictures import decode_picture
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.views import parse_views
-from pixelwise.io.images import DecodedPicture, ImageInfo, image_info
-from pixelwise.io.pictures.formats import TIFF_MAGIC
-from pixelwise.io.pictures.tiff_pieces import check_pieces
-from pixelwise.io.rasters.georeference import Georeference
-from pixelwise.io.rasters.opening import open_source
 from pixelwise.serve.asked import PictureOptions
 from pixelwise.serve.forms import PICTURE_FIELD, Upload
 from pixelwise.serve.limits import Limits
 from pixelwise.serve.metrics import Metrics
-from pixelwise.serve.outputs import Answer, render
+from pixelwise.serve.outputs import Answer, kinds_of, render
 from pixelwise.serve.problems import Problem, unnamed
+from pixelwise.serve.reading import count_pixels, decode, place_on_earth
 from pixelwise.serve.work import Quiet, Workers
-from pixelwise.words import counted
 
 ResultT = TypeVar("ResultT")
 
-MOST_BYTES_PER_PIXEL = 16
-"""Bytes that a decoded pixel may have: four channels of floats."""
+SLOW_RETRY = 5.0
+"""Seconds after which a picture that was not computed in time may be."""
 
 CLASSES_LIKE_A_PIXEL = 4
 """The classes whose probabilities at a pixel take about as much memory as all else that is kept of it."""
-
-LISTED = tuple(JOB_FILES)[-1]
-"""An output that lists objects; a summary needs what it needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +70,14 @@ class Service:
             Problem: the picture is too large, or the queue is full.
         """
         asked = options.applied_to(self.predictor(served))
-        kinds = Options((LISTED if output == "summary" else output,))
+        kinds = Options(kinds_of([output]))
         try:
             check_possible(asked, kinds)
         except SettingError as error:
             raise SettingError(error.text, argument="output") from None
         workers, path = self.workers, upload.path
         try:
-            pixels = self._checked(await workers.look(lambda: image_info(path)))
+            pixels = await workers.look(lambda: count_pixels(path, self.limits.max_pixels))
             weight = self._weighed(pixels, asked, options, kinds)
             with workers.place(weight) as ticket:
                 decoded = await workers.help(ticket, lambda: decode(path, asked))
@@ -124,44 +115,6 @@ class Service:
             )
         return math.ceil(weight)
 
-    def _checked(self, info: ImageInfo) -> int:
-        """Give the pixels of a picture whose header allows it to be decoded."""
-        (height, width), most = info.size, self.limits.max_pixels
-        if height * width > most:
-            raise Problem(
-                413,
-                f"max_pixels: the picture declares {height}x{width} pixels (height x width), more than the limit of "
-                f"{most:,}; reduce it, cut it into pieces, or send it as a job",
-                argument="max_pixels",
-            )
-        if info.channels * info.bits * height * width > 8 * MOST_BYTES_PER_PIXEL * most:
-            raise DataError(
-                f"{PICTURE_FIELD}: the picture declares {counted(info.channels, 'channel')} of {info.bits} bits at "
-                f"{height}x{width} pixels (height x width), more than is taken; keep those that the network takes"
-            )
-        return height * width
-
-
-def decode(path: Path, predictor: Predictor) -> DecodedPicture:
-    """Decode a picture whose header was checked; raises as :func:`.decode_picture`, and where it hides a bomb."""
-    if is_tiff(path):
-        check_pieces(path)
-    return decode_picture(path, predictor.preprocessing)
-
-
-def is_tiff(path: Path) -> bool:
-    """Whether a file begins as TIFF files do."""
-    with path.open("rb") as file:
-        return file.read(4).startswith(TIFF_MAGIC)
-
-
-def place_on_earth(path: Path) -> Georeference | None:
-    """Read where a TIFF lies on the Earth; None for other pictures, and where it does not say."""
-    if not is_tiff(path):
-        return None
-    with open_source(path) as source:
-        return source.georeference
-
 
 async def while_wanted(request: Request, work: Coroutine[Any, Any, ResultT], *, deadline: float) -> ResultT | None:
     """Wait for work as long as the sender of a request, whose body was received, waits for it.
@@ -189,7 +142,10 @@ async def while_wanted(request: Request, work: Coroutine[Any, Any, ResultT], *, 
         if leaving.done():
             return None
         raise Problem(
-            503, "timeout: the picture was not computed in time; send a smaller one, or try again", argument="timeout"
+            503,
+            "timeout: the picture was not computed in time; send a smaller one, or try again later",
+            argument="timeout",
+            retry_after=SLOW_RETRY,
         )
     finally:
         working.cancel()

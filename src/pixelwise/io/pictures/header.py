@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelwise.errors import DataError, SettingError
+from pixelwise.errors import DataError, SettingError, TooManyPixelsError
 from pixelwise.io.listing import check_regular
 from pixelwise.io.pictures.validity import Transparent
 
@@ -93,9 +93,10 @@ def within_limit(path: Path, header: Header) -> Header:
     height, width = header.size
     limit = _max_pixels()
     if height * width > limit:
-        raise DataError(
+        raise TooManyPixelsError(
             f"{path}: declares {height}x{width} pixels (height x width), more than the limit of {limit:,}; cut it into "
-            f"tiles, or raise the limit with the environment variable {MAX_PIXELS_VARIABLE}"
+            f"tiles, or raise the limit with the environment variable {MAX_PIXELS_VARIABLE}",
+            header.upright_size,
         )
     return header
 
