@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelwise.inference.runtimes import engines
 from pixelwise.models import SegmentationModel, build_model, save_model
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace
@@ -67,3 +68,10 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classes = LabelSpace(("dark", "middle", "bright"), colors=((20, 20, 90), (90, 160, 60), (250, 220, 80)))
     save_model(build_model("fcn", classes=classes, encoder="resnet10t"), run / "model.safetensors")
     return run
+
+
+@pytest.fixture(autouse=True)
+def one_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run exported files with ONNX Runtime only, so that results do not depend on which library is faster today."""
+    if request.node.get_closest_marker("engines") is None:
+        monkeypatch.delitem(engines.PACKAGES, "openvino")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
 
+from pixelwise.cli import progress
 from pixelwise.cli.progress import Counter, Terminal, make_bar
 from pixelwise.listener import Listener
 
@@ -81,6 +83,7 @@ def test_lines_and_tables_take_text_as_it_is() -> None:
 def test_a_log_file_gets_the_first_note_a_line_now_and_then_and_the_last() -> None:
     clock = Clock()
     listener, out, err = listener_of(terminal=False, clock=clock)
+    clock.now += 60  # somebody may watch the first minute
     with listener.progress("training", 100) as tell:
         tell(0, 100)
         for done in range(1, 101):
@@ -102,11 +105,47 @@ def test_a_log_file_gets_the_first_note_a_line_now_and_then_and_the_last() -> No
 def test_a_log_file_hears_of_long_work_only() -> None:
     clock = Clock()
     listener, out, _ = listener_of(terminal=False, clock=clock)
+    clock.now += 60  # somebody may watch the first minute
     with listener.progress("decoding pictures", 20) as tell:
         for done in range(1, 21):
             tell(done, 20)
             clock.now += 1
     assert out.getvalue() == "decoding pictures 17/20, 0:03 left\n"
+
+
+def test_a_log_file_hears_more_in_the_first_minute() -> None:
+    clock = Clock()
+    listener, out, _ = listener_of(terminal=False, clock=clock)
+    with listener.progress("timing", 200) as tell:
+        for done in range(1, 201):
+            clock.now += 0.5
+            tell(done, 200)
+    places = [int(line.split()[1].split("/")[0]) for line in out.getvalue().splitlines()]
+    assert max(later - before for before, later in pairwise([0, *places]) if later <= 120) <= 10
+    assert [later - before for before, later in pairwise(places) if before > 120] == [31]
+
+
+def test_what_has_no_progress_is_named_at_once_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_AT_FIRST", 0.01)
+    listener, out, err = listener_of(terminal=False)
+    with listener.waiting("loading [b] torch"):
+        assert out.getvalue() == "loading [b] torch ...\n"
+        deadline = time.monotonic() + 10
+        while out.getvalue().count("still loading [b] torch, ") < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    said = out.getvalue()
+    time.sleep(0.05)
+    assert out.getvalue() == said
+    assert err.getvalue() == ""
+
+
+def test_a_terminal_shows_what_it_waits_for_and_forgets_it() -> None:
+    listener, out, err = listener_of(terminal=True)
+    with listener.waiting("loading torch"):
+        pass
+    assert out.getvalue() == ""
+    assert "loading torch ..." in err.getvalue()
 
 
 def test_a_terminal_gets_a_bar_that_leaves_a_line_where_there_was_more_to_tell() -> None:

@@ -31,7 +31,11 @@ def export(
 
     A file whose labels or objects differ from the model's is not written.
     """
-    # Imported here, so that help and usage errors do not wait for torch.
+    # Imported here, so that help and errors about arguments do not wait for torch.
+    from pixelwise.models.model_file import find_model_file
+
+    for path in find_models(model):
+        find_model_file(path)
     from pixelwise.cli.progress import Terminal
     from pixelwise.export import export_model
 

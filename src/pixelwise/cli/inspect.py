@@ -124,10 +124,11 @@ def look_into(
         PixelwiseError: as :func:`find_model` and :func:`pixelwise.inspection.inspect_model`.
         SettingError: settings that no network can be built with, or a size that no machine could hold.
     """
-    from pixelwise.inspection import inspect_model
-
     try:
-        return inspect_model(find_model(name, encoder=encoder, classes=classes, settings=settings), size=size)
+        model = find_model(name, encoder=encoder, classes=classes, settings=settings)
+        from pixelwise.inspection import inspect_model  # here, because it imports torch
+
+        return inspect_model(model, size=size)
     except PixelwiseError:
         raise
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -145,13 +146,19 @@ def find_model(name: str, *, encoder: str | None, classes: int | None, settings:
         ModelError: there is none of that name, or the file is no model file.
         SettingError: unknown settings; or an encoder, classes or settings for a model file, which has its own.
     """
+    from pixelwise.inspection.listed import list_models
+    from pixelwise.models.model_file import find_model_file
+
+    path = Path(name)
+    known = any(model.name == name for model in list_models())
+    if not known and path.suffix:
+        find_model_file(path)  # before torch is imported, which takes seconds
     import torch
 
     from pixelwise.cli.model_options import read_model_options
-    from pixelwise.models import MODELS, build_model, load_model
+    from pixelwise.models import build_model, load_model
 
-    path = Path(name)
-    if name in MODELS or not (path.exists() or path.suffix or len(path.parts) > 1):
+    if known or not (path.exists() or path.suffix or len(path.parts) > 1):
         options = read_model_options(name, settings)
         if encoder is not None and options.setdefault("encoder", encoder) != encoder:
             raise SettingError(f"--encoder {encoder} and --set encoder={options['encoder']} differ; give one of them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from rich.text import Text
 from pixelwise.listener import Progress
 from pixelwise.pace import Pace, duration
 
-SECONDS_BETWEEN_LINES = 15.0
-"""The seconds between two lines of progress where there is no terminal for a bar."""
+SECONDS_BETWEEN_LINES, SECONDS_AT_FIRST, FIRST_SECONDS = 15.0, 4.0, 60.0
+"""The seconds between two lines of progress where there is no terminal for a bar, and at first, while somebody may be
+watching whether the work begins at all; and how long that is."""
 
 
 class Counter:
@@ -63,6 +65,7 @@ class Terminal:
         self.console = console or Console()
         self.bars = bars or Console(stderr=True)
         self._clock = clock
+        self._begun = clock()
         self._bar: Bar | None = None
 
     def say(self, text: str) -> None:
@@ -97,7 +100,7 @@ class Terminal:
                 pace.mark(done)
                 if row is not None:
                     row(done, total, note)
-                elif first_note or self._clock() - spoken_at > SECONDS_BETWEEN_LINES:
+                elif first_note or self._clock() - spoken_at > self._seconds_between_lines:
                     spoken_at = self._clock()
                     self._print_line(f"{doing} {done}/{total}", note, pace.left(total))
 
@@ -106,13 +109,43 @@ class Terminal:
         if note:
             self._print_line(f"{doing} {done}/{total} in {duration(pace.elapsed)}", note)
 
+    @contextmanager
+    def waiting(self, doing: str) -> Iterator[None]:
+        """Show that something takes a while whose progress is not known, such as importing libraries."""
+        if self._shows_bars:
+            with self.bars.status(f"{escape(doing)} ..."):
+                yield
+            return
+        self._print_line(f"{doing} ...")
+        ended, begun = threading.Event(), self._clock()
+
+        def speak() -> None:
+            while not ended.wait(SECONDS_AT_FIRST):
+                self._print_line(f"still {doing}", f"{self._clock() - begun:.0f} s")
+
+        speaker = threading.Thread(target=speak, daemon=True)
+        speaker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            speaker.join()
+
+    @property
+    def _shows_bars(self) -> bool:
+        return self.bars.is_terminal and not os.environ.get("CI")
+
+    @property
+    def _seconds_between_lines(self) -> float:
+        return SECONDS_AT_FIRST if self._clock() - self._begun < FIRST_SECONDS else SECONDS_BETWEEN_LINES
+
     def _print_line(self, *parts: str) -> None:
         self.console.print(", ".join(part for part in parts if part), highlight=False, markup=False)
 
     @contextmanager
     def _row(self, doing: str, total: int) -> Iterator[Counter | None]:
         """Give a row of the bar; the first row starts and stops the bar. None where no bar can be shown."""
-        if not self.bars.is_terminal or os.environ.get("CI"):
+        if not self._shows_bars:
             yield None
         elif self._bar is not None:
             yield Counter(self._bar, doing, total)

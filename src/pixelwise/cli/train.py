@@ -68,11 +68,15 @@ def train(
 
     located = locate(data)
     from pixelwise.cli.progress import Terminal
-    from pixelwise.cli.tables import print_evaluation
     from pixelwise.io.pictures.depth import parse_range
-    from pixelwise.runs.train import check_settings
-    from pixelwise.runs.train import train as run_training
-    from pixelwise.training.settings import read_overrides
+
+    console = Console()
+    terminal = Terminal(console)
+    with terminal.waiting("loading torch and what trains networks"):
+        from pixelwise.cli.tables import print_evaluation
+        from pixelwise.runs.train import check_settings
+        from pixelwise.runs.train import train as run_training
+        from pixelwise.training.settings import read_overrides
 
     given: dict[str, Any] = {
         "model": model,
@@ -88,8 +92,6 @@ def train(
     settings = read_overrides(config, set_ or []) | {key: value for key, value in given.items() if value is not None}
     crop = None if size is None else parse_size(size)
     check_settings(settings, minutes=minutes, epochs=epochs, size=crop, upsampling=upsampling)
-    console = Console()
-    terminal = Terminal(console)
     run = run_training(
         located,
         out=out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +14,11 @@ from pixelwise.export.object_graph import build_object_graph
 from pixelwise.export.object_parity import ObjectParity, compare_objects
 from pixelwise.export.parity import Parity, compare
 from pixelwise.export.pictures import CheckPictures, checked_object_sizes, checked_sizes, find_pictures
-from pixelwise.inference.runtimes.catalogue import RUNTIME_BY_SUFFIX
-from pixelwise.inference.runtimes.onnx_graph import require_packages
+from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.outputs import check_file
 from pixelwise.listener import Listener, Silent
 from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
-
-SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,13 @@ def export_model(
     listener = Silent() if listener is None else listener
     out = Path(out)
     check_file(out, "out")
-    if out.suffix not in RUNTIME_BY_SUFFIX:
-        raise SettingError(f"{out}: exported files end in {SUFFIX}; name it so", argument="out")
-    require_packages("export")
+    if out.suffix != EXPORTED_SUFFIX:
+        raise SettingError(f"{out}: exported files end in {EXPORTED_SUFFIX}; name it so", argument="out")
+    for package in ("onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise UnsupportedError(
+                f"export needs the package {package}; install it with: pip install 'pixelwise[export]'"
+            )
     given = [models] if isinstance(models, Model | str | Path) else list(models)
     if len(given) != 1:
         raise UnsupportedError("averages of several models cannot be exported yet; export one of them")
@@ -97,7 +99,7 @@ def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
     if not isinstance(given, str | Path):
         return given, None
     path = Path(given)
-    if path.suffix in RUNTIME_BY_SUFFIX:
+    if path.suffix == EXPORTED_SUFFIX:
         raise ModelError(f"{path}: is exported already; give a run folder or a .safetensors file")
     return load_model(path), path
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.resizing import read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, Run, batch, open_session
+from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.models import DetectionModel
@@ -79,17 +79,16 @@ class GraphFinder:
 
     def __init__(self, exported: ExportedFile) -> None:
         self._exported = exported
-        self._run: Run = open_session(exported.graph)
+        self._run = exported.engine.open(exported.onnx.content)
 
     def set_threshold(self, score: float) -> None:
         """Change the least score of an object, in a copy of the graph."""
         import onnx
 
-        graph = onnx.ModelProto()
-        graph.CopyFrom(self._exported.graph)
+        graph = onnx.load_model_from_string(self._exported.onnx.content)
         (tensor,) = (one for one in graph.graph.initializer if one.name == "score")
         tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([score], np.float32), tensor.name))
-        self._run = open_session(graph)
+        self._run = self._exported.engine.open(graph.SerializeToString())
 
     def find(self, image: Picture) -> Instances:
         """Find the objects of an image (C, H, W) as the graph gives them."""

@@ -14,6 +14,7 @@ from pixelwise.export.object_finding import Find, GraphFinder, Picture, TorchFin
 from pixelwise.export.object_matching import count_ties, match_objects
 from pixelwise.export.pictures import CheckedSize, CheckPictures
 from pixelwise.inference.runtimes.base import ObjectRuntime
+from pixelwise.inference.runtimes.engines import Engine
 from pixelwise.inference.runtimes.onnx_file import ExportedFile
 from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
 from pixelwise.instances import Instances, Size
@@ -133,7 +134,7 @@ def compare_objects(
     Raises:
         ModelError: the file cannot be opened or run.
     """
-    exported = ExportedFile.read(file)
+    exported = ExportedFile.read(file, Engine("onnx"))
     torch, found = TorchFinder(model), OnnxObjectRuntime(exported)
     graph = GraphFinder(exported)
     rows, seen = [], []

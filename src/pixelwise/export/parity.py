@@ -15,7 +15,8 @@ from pixelwise.errors import ModelError
 from pixelwise.export.pictures import CheckedSize, CheckPictures
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.onnx_file import IMAGE, open_session
+from pixelwise.inference.runtimes.engines import Engine, Session
+from pixelwise.inference.runtimes.onnx_file import IMAGE
 from pixelwise.inference.runtimes.onnx_graph import read_graph
 from pixelwise.inference.runtimes.onnx_pixels import LABELS
 from pixelwise.models import SegmentationModel
@@ -127,7 +128,8 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
     Raises:
         ModelError: the file cannot be opened or run.
     """
-    graph = open_session(read_graph(file)[0])
+    written = read_graph(file)
+    graph, place = Engine("onnx").open(written.content), list(written.graph.outputs).index(LABELS)
     # In float64, because rounding in float32 decides labels of its own, above all where maps are unpooled.
     model_predictor, file_predictor = _predictor(model, "float64"), _predictor(file, "float32")
     rows, found = [], set[int]()
@@ -136,7 +138,7 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
         picture = np.ascontiguousarray(image.transpose(1, 2, 0))  # (H, W, C)
         whole = _Expected.of(model_predictor, picture, None)
         found |= set(np.unique(whole.labels).tolist())
-        rows.append(whole.compare(checked, "graph", _run_graph(graph, picture, file)))
+        rows.append(whole.compare(checked, "graph", _run_graph(graph, place, picture, file)))
         asked = whole if checked.tile is None else _Expected.of(model_predictor, picture, checked.tile)
         file_predictor.tile = checked.tile
         rows.append(asked.compare(checked, "runtime", file_predictor(picture).labels))
@@ -145,14 +147,15 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
 
 def _predictor(model: SegmentationModel | Path, precision: str) -> Predictor:
     # More memory than any of these pictures takes, so that the only tiles are those that are asked for.
-    return Predictor(model, device="cpu", precision=precision, memory=2.0**20)
+    runtime = "onnx" if isinstance(model, Path) else "torch"
+    return Predictor(model, device="cpu", runtime=runtime, precision=precision, memory=2.0**20)
 
 
-def _run_graph(graph: Any, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:
-    """Label a picture (H, W, C) with the graph alone: (H, W)."""
+def _run_graph(graph: Session, place: int, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:
+    """Label a picture (H, W, C) with the graph alone, whose labels are the output at a place: (H, W)."""
     try:
-        labels: NDArray[np.integer[Any]] = graph.run([LABELS], {IMAGE: picture[None]})[0][0]
-    except Exception as error:  # of types that the library does not publish
+        labels: NDArray[np.integer[Any]] = graph({IMAGE: picture[None]})[place][0]
+    except ModelError as error:
         size = f"{picture.shape[0]}x{picture.shape[1]}"
         raise ModelError(f"{file}: was not written, because its graph fails at {size} ({error})") from error
     return labels

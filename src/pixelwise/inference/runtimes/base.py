@@ -25,6 +25,8 @@ class Runtime(ABC):
     """The card of the model that it computes; a runtime that averages several has one card for all of them."""
     cost: PixelCost
     """The memory and arithmetic per pixel."""
+    note: str = ""
+    """Why it computes as it does, to be told once; empty where there was no choice."""
     border: int = 0
     """The pixels that the runtime adds at each side of its input and computes as well."""
     aligned: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,17 +38,24 @@ def _torch() -> Opener:
     return open_torch
 
 
-def _onnx() -> Opener:
-    from pixelwise.inference.runtimes.onnx_opening import open_onnx
+def _exported(runtime: str) -> Opener:
+    from pixelwise.inference.runtimes.onnx_opening import open_exported
 
-    return open_onnx
+    return partial(open_exported, runtime=runtime)
 
 
-RUNTIMES: dict[str, Callable[[], Opener]] = {"torch": _torch, "onnx": _onnx}
+RUNTIMES: dict[str, Callable[[], Opener]] = {
+    "torch": _torch,
+    "onnx": partial(_exported, "onnx"),
+    "openvino": partial(_exported, "openvino"),
+}
 """Name -> function that imports the opener."""
 
-RUNTIME_BY_SUFFIX = {".onnx": "onnx"}
-"""Suffix of exported files -> the runtime that runs them; torch runs all other models."""
+EXPORTED_RUNTIMES = tuple(name for name in RUNTIMES if name != "torch")
+"""The runtimes of exported files; torch runs all other models."""
+
+EXPORTED_SUFFIX = ".onnx"
+"""Suffix of exported files."""
 
 
 def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener:
@@ -61,15 +69,19 @@ def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener
     if runtime not in ("auto", *RUNTIMES):
         raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)), argument="runtime")
     paths = [Path(model) for model in models if isinstance(model, str | Path)]
-    exported = {path: RUNTIME_BY_SUFFIX[path.suffix] for path in paths if path.suffix in RUNTIME_BY_SUFFIX}
-    wanted = next(iter(exported.values()), "torch") if runtime == "auto" else runtime
-    for path, needed in exported.items():
-        if needed != wanted:
-            raise SettingError(
-                f"{path}: an exported file runs in {needed}, not in {wanted}; leave the runtime out", argument="runtime"
-            )
-    if wanted == "torch" and importlib.util.find_spec("torch") is None:
+    exported = [path for path in paths if path.suffix == EXPORTED_SUFFIX]
+    if runtime == "auto" and exported:
+        return _exported("auto")
+    if runtime == "torch" and exported:
+        raise SettingError(
+            f"{exported[0]}: an exported file runs in {' or '.join(EXPORTED_RUNTIMES)}, not in torch; leave the "
+            "runtime out",
+            argument="runtime",
+        )
+    if runtime in ("auto", "torch"):
         for path in paths:
-            find_model_file(path)
-        raise UnsupportedError(missing_package("torch"))
-    return RUNTIMES[wanted]()
+            find_model_file(path)  # before torch is imported, which takes seconds
+        if importlib.util.find_spec("torch") is None:
+            raise UnsupportedError(missing_package("torch"))
+        return _torch()
+    return RUNTIMES[runtime]()

@@ -1,166 +1,266 @@
-"""Reading ONNX files that may come from anywhere, and cutting out the part of a graph that is needed."""
+"""Reading ONNX files that may come from anywhere, and cutting out the part of a graph that is needed.
+
+Files are read field by field, by the numbers that ``onnx.proto`` gives the fields, so that running them takes no other
+package than the one that runs them.
+"""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pixelwise.errors import ModelError, UnsupportedError, quoted
-
-if TYPE_CHECKING:
-    import onnx
-
-    Node = onnx.NodeProto
-    Graph = onnx.GraphProto
+from pixelwise.errors import DataError, ModelError, quoted
+from pixelwise.io.protobuf import Field, read_fields, write_field
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 """The names of the set of operators of the ONNX standard; none of them opens files or runs code."""
 
+MOST_NESTED_GRAPHS = 16
+"""Graphs within graphs, such as the branches of conditions, that are read; exported ones have one or two."""
 
-def require_packages(doing: str) -> None:
-    """Make sure that the packages of the extra ``export`` are installed.
+EXTERNAL = 1
+"""The value of a tensor's ``data_location`` where its data lie in another file."""
 
-    Raises:
-        UnsupportedError: one is missing; the message says what it is needed for and how to install it.
+
+class _Model:
+    """Numbers of the fields of ``ModelProto``."""
+
+    IR_VERSION, GRAPH, OPSETS, METADATA, TRAINING, FUNCTIONS = 1, 7, 8, 14, 20, 25
+
+
+class _Graph:
+    """Numbers of the fields of ``GraphProto``."""
+
+    NODE, NAME, TENSOR, INPUT, OUTPUT, VALUE, SPARSE_TENSOR = 1, 2, 5, 11, 12, 13, 15
+
+
+class _Node:
+    """Numbers of the fields of ``NodeProto``."""
+
+    INPUT, OUTPUT, OPERATOR, ATTRIBUTE, DOMAIN = 1, 2, 4, 5, 7
+
+
+class _Attribute:
+    """Numbers of the fields of ``AttributeProto`` that hold tensors and graphs, one or several."""
+
+    TENSORS, GRAPHS, SPARSE_TENSORS = (5, 10), (6, 11), (22, 23)
+
+
+class _Tensor:
+    """Numbers of the fields of ``TensorProto``; a sparse one holds two of them as fields 1 and 2."""
+
+    NAME, EXTERNAL_DATA, LOCATION = 8, 13, 14
+    OF_SPARSE = (1, 2)
+
+
+@dataclass
+class Node:
+    """One operator of a graph.
+
+    Args:
+        raw: the node as it stands in the file.
+        inputs: the names that it reads; an input that is left out has an empty name.
+        outputs: the names that it makes.
+        inner: the graphs that it holds, such as the branches of a condition.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{doing} needs the package {error.name or 'onnx'}; install it with: pip install 'pixelwise[export]'"
-        ) from None
+
+    raw: memoryview
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    inner: list[Graph] = field(default_factory=list)
 
 
-def read_graph(file: Path) -> tuple[onnx.ModelProto, bytes]:
+@dataclass
+class Graph:
+    """A graph of operators; parts stand under their names, as they stand in the file."""
+
+    nodes: list[Node] = field(default_factory=list)
+    tensors: dict[str, memoryview] = field(default_factory=dict)
+    inputs: dict[str, memoryview] = field(default_factory=dict)
+    outputs: dict[str, memoryview] = field(default_factory=dict)
+    values: dict[str, memoryview] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file that was read; nothing of it was run.
+
+    Args:
+        content: the whole file.
+        graph: its graph.
+        metadata: the texts that it holds.
+        head: the fields that say which version of the standard it follows, as they stand in the file.
+    """
+
+    content: bytes
+    graph: Graph
+    metadata: dict[str, str]
+    head: bytes
+
+
+def read_graph(file: Path) -> OnnxFile:
     """Read an ONNX file without running anything or opening any other file.
-
-    Returns:
-        The file as it is parsed, and its bytes.
 
     Raises:
         ModelError: it cannot be read, is no ONNX file, keeps data in other files, or has operators beyond the standard.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-
     try:
-        content = file.read_bytes()
-        model = onnx.load_model_from_string(content)
+        return _read_model(file.read_bytes())
     except OSError as error:
         raise ModelError(f"{file}: the file cannot be read ({error.strerror})") from None
-    except (DecodeError, ValueError, RecursionError) as error:
-        reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+    except (DataError, UnicodeDecodeError) as error:
+        reason = "a name in it is no text" if isinstance(error, UnicodeDecodeError) else error
         raise ModelError(f"{file}: this is no ONNX file ({reason})") from None
-    reason = _reason_against(model)
-    if reason:
-        raise ModelError(f"{file}: {reason}")
-    return model, content
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from None
 
 
-def _reason_against(model: onnx.ModelProto) -> str:
-    """Say why a file is refused; empty where it is not."""
-    import onnx
-
-    if model.functions or model.training_info:
-        return "the file holds functions or training graphs, which exported models do not have; export the model again"
-    for graph in _graphs(model.graph):
-        if graph.sparse_initializer:
-            return "the file holds sparse tensors, which exported models do not have; export the model again"
-        tensors = [*graph.initializer, *(tensor for node in graph.node for tensor in _tensors(node))]
-        for tensor in tensors:
-            if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-                return (
-                    f"tensor {quoted(tensor.name)} lies in another file (external data), which is not opened: the file "
-                    "could name any path; write the model into one file"
-                )
-        for node in graph.node:
-            if node.domain not in STANDARD_DOMAINS:
-                return (
-                    f"operator {quoted(node.op_type)} is of the set {quoted(node.domain)}; only operators of the ONNX "
-                    "standard are run"
-                )
-    return ""
+def _read_model(content: bytes) -> OnnxFile:
+    graphs, metadata, head = [], {}, b""
+    for part in read_fields(memoryview(content)):
+        if part.number == _Model.GRAPH:
+            graphs.append(_read_graph(part.content, 0))
+        elif part.number == _Model.METADATA:
+            texts = {entry.number: _text(entry) for entry in read_fields(part.content)}
+            metadata[texts.get(1, "")] = texts.get(2, "")
+        elif part.number in (_Model.IR_VERSION, _Model.OPSETS):
+            head += bytes(part.raw)
+        elif part.number in (_Model.TRAINING, _Model.FUNCTIONS):
+            raise ModelError(
+                "the file holds functions or training graphs, which exported models do not have; export the model again"
+            )
+    if len(graphs) != 1 or not head:
+        raise DataError(f"it holds {len(graphs)} graphs" if head else "it names no version of the standard")
+    return OnnxFile(content, graphs[0], metadata, head)
 
 
-def _tensors(node: Node) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
-        alone = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
-        for sparse in (*alone, *attribute.sparse_tensors):
-            yield sparse.values
-            yield sparse.indices
+def _read_graph(message: memoryview, depth: int) -> Graph:
+    if depth > MOST_NESTED_GRAPHS:
+        raise DataError("its graphs lie too deep within each other")
+    graph = Graph()
+    for part in read_fields(message):
+        if part.number == _Graph.NODE:
+            graph.nodes.append(_read_node(part.content, depth))
+        elif part.number == _Graph.TENSOR:
+            graph.tensors[_check_tensor(part.content)] = part.content
+        elif part.number == _Graph.SPARSE_TENSOR:
+            raise ModelError("the file holds sparse tensors, which exported models do not have; export the model again")
+        elif part.number in (_Graph.INPUT, _Graph.OUTPUT, _Graph.VALUE):
+            kept = {_Graph.INPUT: graph.inputs, _Graph.OUTPUT: graph.outputs, _Graph.VALUE: graph.values}[part.number]
+            kept[next((_text(entry) for entry in read_fields(part.content) if entry.number == 1), "")] = part.content
+    return graph
 
 
-def _inner(node: Node) -> list[Graph]:
-    """The graphs that a node holds, such as the branches of a condition."""
-    return [
-        graph
-        for attribute in node.attribute
-        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
-    ]
+def _read_node(message: memoryview, depth: int) -> Node:
+    node, operator, domains = Node(message), "", []
+    for part in read_fields(message):
+        if part.number == _Node.INPUT:
+            node.inputs.append(_text(part))
+        elif part.number == _Node.OUTPUT:
+            node.outputs.append(_text(part))
+        elif part.number == _Node.OPERATOR:
+            operator = _text(part)
+        elif part.number == _Node.DOMAIN:
+            domains.append(_text(part))
+        elif part.number == _Node.ATTRIBUTE:
+            for held in read_fields(part.content):
+                if held.number in _Attribute.TENSORS:
+                    _check_tensor(held.content)
+                elif held.number in _Attribute.GRAPHS:
+                    node.inner.append(_read_graph(held.content, depth + 1))
+                elif held.number in _Attribute.SPARSE_TENSORS:
+                    for tensor in read_fields(held.content):
+                        if tensor.number in _Tensor.OF_SPARSE:
+                            _check_tensor(tensor.content)
+    for domain in domains:
+        if domain not in STANDARD_DOMAINS:
+            raise ModelError(
+                f"operator {quoted(operator)} is of the set {quoted(domain)}; only operators of the ONNX standard are "
+                "run"
+            )
+    return node
 
 
-def _graphs(graph: Graph) -> Iterator[Graph]:
-    """The graph and all graphs within its nodes."""
-    waiting = [graph]
-    while waiting:
-        here = waiting.pop()
-        yield here
-        waiting += [inner for node in here.node for inner in _inner(node)]
+def _check_tensor(message: memoryview) -> str:
+    """Give the name of a tensor, whose data must lie in it.
+
+    Raises:
+        ModelError: they lie in another file.
+    """
+    name, outside = "", False
+    for part in read_fields(message):
+        if part.number == _Tensor.NAME:
+            name = _text(part)
+        outside |= part.number == _Tensor.EXTERNAL_DATA or (part.number, part.value) == (_Tensor.LOCATION, EXTERNAL)
+    if outside:
+        raise ModelError(
+            f"tensor {quoted(name)} lies in another file (external data), which is not opened: the file could name any "
+            "path; write the model into one file"
+        )
+    return name
 
 
-def _reads(node: Node) -> set[str]:
-    """The names that a node reads, those read within its branches included."""
-    names = set(node.input)
-    for graph in (found for inner in _inner(node) for found in _graphs(inner)):
-        names |= {name for part in graph.node for name in part.input}
-        names |= {output.name for output in graph.output}
-    return names
+def _text(part: Field) -> str:
+    return str(part.content, "utf-8")
 
 
-def cut(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> onnx.ModelProto:
-    """Cut out of a graph what computes some of its tensors from others.
+def cut(file: OnnxFile, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """Cut out of a graph what computes some of its tensors from others, and write it as a file of its own.
 
     A runtime that is asked for one output of a graph computes the rest nevertheless; nodes must be gone.
 
     Args:
-        model: the whole graph. Tensors within it that become inputs or outputs have their types in ``value_info``.
+        file: the whole file. Tensors within its graph that become inputs or outputs have their types in its values.
         inputs: the names of the inputs of the result.
         outputs: the names of its outputs.
 
     Raises:
         ModelError: a tensor is missing, or cannot be computed from the inputs.
     """
-    import onnx
-
-    graph = model.graph
-    known = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
+    graph = file.graph
+    known = graph.inputs | graph.values | graph.outputs
     missing = [name for name in (*inputs, *outputs) if name not in known]
     if missing:
         raise ModelError(f"its graph lacks the tensor {quoted(missing[0])}; export the model again")
     wanted, kept = set(outputs), []
-    for node in reversed(graph.node):  # nodes stand behind those that they read
-        if wanted.intersection(node.output):
-            wanted -= set(node.output)
-            wanted |= _reads(node) - {*inputs, ""}  # an input that is left out has an empty name
+    for node in reversed(graph.nodes):  # nodes stand behind those that they read
+        if wanted.intersection(node.outputs):
+            wanted -= set(node.outputs)
+            wanted |= _reads(node) - {*inputs, ""}
             kept.append(node)
-    tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    result = onnx.helper.make_graph(
-        kept[::-1], "pixelwise", [known[name] for name in inputs], [known[name] for name in outputs], tensors
-    )
-    within = {name for node in kept for inner in _inner(node) for part in _graphs(inner) for name in _made(part)}
-    unmade = wanted - {tensor.name for tensor in tensors} - set(inputs) - within
+    tensors = [name for name in graph.tensors if name in wanted]
+    within = {name for node in kept for inner in node.inner for part in _graphs(inner) for name in _made(part)}
+    unmade = wanted - set(tensors) - set(inputs) - within
     if unmade:
-        raise ModelError(f"its graph does not compute {quoted(min(unmade, key=str))}; export the model again")
-    return onnx.helper.make_model(result, opset_imports=model.opset_import, ir_version=model.ir_version)
+        raise ModelError(f"its graph does not compute {quoted(min(unmade))}; export the model again")
+    parts = [
+        *(write_field(_Graph.NODE, node.raw) for node in reversed(kept)),
+        write_field(_Graph.NAME, b"pixelwise"),
+        *(write_field(_Graph.TENSOR, graph.tensors[name]) for name in tensors),
+        *(write_field(_Graph.INPUT, known[name]) for name in inputs),
+        *(write_field(_Graph.OUTPUT, known[name]) for name in outputs),
+    ]
+    return file.head + write_field(_Model.GRAPH, b"".join(parts))
+
+
+def _reads(node: Node) -> set[str]:
+    """The names that a node reads, those read within its branches included."""
+    names = set(node.inputs)
+    for graph in (found for inner in node.inner for found in _graphs(inner)):
+        names |= {name for part in graph.nodes for name in part.inputs}
+        names |= set(graph.outputs)
+    return names
+
+
+def _graphs(graph: Graph) -> Iterator[Graph]:
+    """The graph and all graphs within its nodes."""
+    yield graph
+    for node in graph.nodes:
+        for inner in node.inner:
+            yield from _graphs(inner)
 
 
 def _made(graph: Graph) -> set[str]:
     """The names that a graph makes itself."""
-    values = (*graph.input, *graph.initializer)
-    return {name for node in graph.node for name in node.output} | {value.name for value in values}
+    return {name for node in graph.nodes for name in node.outputs} | set(graph.inputs) | set(graph.tensors)

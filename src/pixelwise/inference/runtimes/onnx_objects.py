@@ -23,7 +23,7 @@ scale 0 .. 255, and the boxes on it."""
 
 
 class OnnxObjectRuntime(ObjectRuntime):
-    """Finds objects in pieces of pictures with an exported file, on the CPU and in float32.
+    """Finds objects in pieces of pictures with an exported file, on the CPU.
 
     Where the network resizes pictures, these are resized already, so that tiles are cut out of the resized picture; the
     graph is entered behind its own resizing.
@@ -53,7 +53,7 @@ class OnnxObjectRuntime(ObjectRuntime):
     @property
     def fingerprint(self) -> str:
         """Name, digest and precision of the file."""
-        return f"{self.card.name or 'model'} {self._exported.digest} onnx float32"
+        return self._exported.fingerprint(self.card.name)
 
     def objects(self, image: NDArray[np.uint8] | NDArray[np.float32], size: tuple[int, int] | None = None) -> Instances:
         """Find the objects of an image (C, H, W), the best score first, in pixels of a picture of ``size`` if given."""

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
+from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.engine_choice import choose_engine
+from pixelwise.inference.runtimes.engines import Engine, engines_for
 from pixelwise.inference.runtimes.onnx_description import described_kind
 from pixelwise.inference.runtimes.onnx_file import ExportedFile
 from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
-from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime
+from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime, parse_file_description
 from pixelwise.inference.runtimes.views import View, check_alone
 
 if TYPE_CHECKING:
     from pixelwise.models import Model
 
-EXPORTED_SUFFIX = ".onnx"
+TRIED_BYTES, MOST_TRIED_SIDE = 2.0**28, 1024
+"""The memory of the tile that engines are tried with, as the predictor allows by default, and its largest side."""
 
 
-def open_onnx(
-    models: Sequence[Model | str | Path], views: Sequence[View], *, device: str, precision: str
+def open_exported(
+    models: Sequence[Model | str | Path], views: Sequence[View], *, device: str, precision: str, runtime: str
 ) -> Runtime | ObjectRuntime:
     """Make the runtime of an exported file, or of several that are averaged.
 
@@ -30,29 +38,50 @@ def open_onnx(
         models: exported files.
         views: the views of the picture that each computes.
         device: ``"auto"`` or ``"cpu"``.
-        precision: ``"auto"`` or ``"float32"``.
+        precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+        runtime: ``"onnx"``, ``"openvino"``, or ``"auto"`` for whichever labels a tile fastest on this machine. Objects
+            are found in float32 by the first that is installed.
 
     Raises:
         ModelError: a file is no exported file, or several do not agree.
         SettingError: a model that is not exported, another device or another precision, or views of a network that
             finds objects.
-        UnsupportedError: ONNX Runtime is not installed.
+        UnsupportedError: no library that runs exported files is installed, or not the one that is asked for.
     """
     if device not in ("auto", "cpu"):
         raise SettingError(f"exported files run on the CPU, got '{device}'; leave it out", argument="device")
-    if precision not in ("auto", "float32"):
-        raise SettingError(f"exported files compute in float32, got '{precision}'; leave it out", argument="precision")
-    files = [ExportedFile.read(_exported(model)) for model in models]
+    paths = [_exported(model, runtime) for model in models]
+    engines = engines_for(runtime, precision)
+    files = [ExportedFile.read(path, engines[0]) for path in paths]
     finding = [file for file in files if described_kind(file.text) == "objects"]
     if finding:
         check_alone(len(files), views)
         return OnnxObjectRuntime(finding[0])
-    members = [OnnxRuntime(file) for file in files]
+    members = [_fastest(file, engines) for file in files]
     averaged = len(members) > 1 or not all(view.plain for view in views)
     return AveragingRuntime(members, views) if averaged else members[0]
 
 
-def _exported(model: Model | str | Path) -> Path:
+def _fastest(file: ExportedFile, engines: Sequence[Engine]) -> OnnxRuntime:
+    """Open a file with the engine that labels a tile fastest, if there are several."""
+    if len(engines) == 1:
+        return OnnxRuntime(file)
+    opened = parse_file_description(file)
+    side = min(MOST_TRIED_SIDE, int(math.sqrt(TRIED_BYTES / opened.bytes_per_pixel)))
+    side = max(1, side // opened.card.geometry.period) * opened.card.geometry.period
+    image = np.random.default_rng(0).integers(0, 256, (opened.card.preprocessing.channels, side, side), np.uint8)
+
+    def prepare(engine: Engine) -> Callable[[], object]:
+        runtime = OnnxRuntime(replace(file, engine=engine))
+        return lambda: runtime.coarse(image)
+
+    choice = choose_engine(engines, file.digest, side, prepare)
+    runtime = OnnxRuntime(replace(file, engine=choice.engine))
+    runtime.note = str(choice)
+    return runtime
+
+
+def _exported(model: Model | str | Path, runtime: str) -> Path:
     """Give the path of an exported file.
 
     Raises:
@@ -62,8 +91,8 @@ def _exported(model: Model | str | Path) -> Path:
     if not isinstance(model, str | Path) or Path(model).suffix != EXPORTED_SUFFIX:
         what = model if isinstance(model, str | Path) else "a model in memory"
         raise SettingError(
-            f"{what}: the runtime onnx takes files that were exported ({EXPORTED_SUFFIX}); write one with export, or "
-            "leave the runtime out",
+            f"{what}: the runtime {'onnx' if runtime == 'auto' else runtime} takes files that were exported "
+            f"({EXPORTED_SUFFIX}); write one with export, or leave the runtime out",
             argument="runtime",
         )
     if not Path(model).is_file():

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.array_tail import ArrayTail
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.onnx_description import mean_name, parse_description
-from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, Run, batch
+from pixelwise.inference.runtimes.engines import Session
+from pixelwise.inference.runtimes.onnx_description import ExportDescription, mean_name, parse_description
+from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
 from pixelwise.inference.runtimes.tail import on_window
 from pixelwise.placement import CoarseArray
 from pixelwise.tiling import PixelCost, Window
@@ -32,8 +33,20 @@ _GIVEN_MEANS = ContextVar("given means", default=_NO_MEANS)
 """The means over the picture that tiles share, for each runtime that has some at present."""
 
 
+def parse_file_description(file: ExportedFile) -> ExportDescription:
+    """Read the description in an exported file of a network that labels pixels.
+
+    Raises:
+        ModelError: it makes no sense.
+    """
+    try:
+        return parse_description(file.text)
+    except ModelError as error:
+        raise ModelError(f"{file.path}: {error}") from error.__cause__
+
+
 class OnnxRuntime(CoarseRuntime[CoarseArray]):
-    """Runs an exported file on pieces of pictures, on the CPU and in float32.
+    """Runs an exported file on pieces of pictures, on the CPU.
 
     The tail of the graph is cut off: labels are computed from the coarse logits, which takes a small part of the time
     and memory of the tail.
@@ -49,8 +62,8 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     def __init__(self, file: ExportedFile) -> None:
         self._exported = file
+        self._description = parse_file_description(file)
         try:
-            self._description = parse_description(file.text)
             self._coarse_run = file.open([self._input], [COARSE])
         except ModelError as error:
             raise ModelError(f"{file.path}: {error}") from error.__cause__
@@ -60,7 +73,7 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
     @property
     def fingerprint(self) -> str:
         """Name, digest and precision of the file."""
-        return f"{self.card.name or 'model'} {self._exported.digest} onnx float32"
+        return self._exported.fingerprint(self.card.name)
 
     @property
     def _mirrored(self) -> bool:
@@ -108,16 +121,16 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
         return [mean_name(index) for index in range(len(self._description.means))]
 
     @cached_property
-    def _whole_run(self) -> Run:
+    def _whole_run(self) -> Session:
         """The graph that adds the mirrored margin itself."""
         return self._exported.open([IMAGE], [COARSE])
 
     @cached_property
-    def _given_run(self) -> Run:
+    def _given_run(self) -> Session:
         """The graph that is given the means over the picture."""
         return self._exported.open([IMAGE, *self._mean_names], [COARSE])
 
-    def _logits(self, run: Run, name: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _logits(self, run: Session, name: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network on an image (C, H, W): coarse logits (1, K, h, w)."""
         means = _GIVEN_MEANS.get().get(self)
         inputs: dict[str, NDArray[Any]] = {name: batch(image)}
