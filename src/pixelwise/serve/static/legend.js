@@ -4,6 +4,7 @@ import { find, make } from "./dom.js";
 import { classColor, css } from "./palette.js";
 import { countedObjects, hiddenClasses, modelNamed, on, state, tell } from "./state.js";
 import { inspected } from "./inspected.js";
+import { canvas } from "./viewer.js";
 import { counted, number, percent } from "./words.js";
 
 const list = find("#classes");
@@ -50,9 +51,16 @@ function show() {
     list.replaceChildren(...rows.map((row) => makeRow(name, row, facts, objects)));
   }
   update(name);
+  canvas.setAttribute("aria-label", spoken(rows.filter((row) => row.pixels)));
   const missing = facts ? rows.filter((row) => !row.pixels && !objects?.get(row.place)).length : 0;
   absent.hidden = !missing;
   absent.textContent = list.classList.contains("full") ? "Hide what is absent" : `${counted(missing, "class")} not in this picture`;
+}
+
+/** The picture in words, for those who do not see it. */
+function spoken(rows) {
+  const parts = rows.map(({ name, pixels, total }) => `${name} ${percent(pixels / total)}`);
+  return parts.length ? `The picture: ${parts.join(", ")}` : "The picture";
 }
 
 function countByClass(objects) {

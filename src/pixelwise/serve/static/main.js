@@ -35,6 +35,7 @@ function opened() {
 function describe() {
   const picture = state.current;
   document.body.classList.toggle("empty", !picture);
+  document.body.classList.toggle("bare", !picture?.width);
   find("#name").textContent = picture?.name ?? "";
   document.title = picture ? `${picture.name} – pixelwise` : "pixelwise";
   const results = picture ? [state.model, secondModel()].filter(Boolean).map((name) => resultOf(picture, name)) : [];

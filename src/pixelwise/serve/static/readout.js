@@ -69,7 +69,7 @@ function swatch(color) {
 
 let resting;
 
-canvas.addEventListener("pointermove", (event) => {
+function point(event) {
   cursor = pixelAt(event.clientX, event.clientY);
   update();
   clearTimeout(resting);
@@ -77,8 +77,12 @@ canvas.addEventListener("pointermove", (event) => {
   resting = setTimeout(() => {
     for (const name of Object.values(shownModels())) if (name && state.current) fetchProbabilities(state.current, name);
   }, 250);
-});
-canvas.addEventListener("pointerleave", () => {
+}
+
+canvas.addEventListener("pointermove", point);
+canvas.addEventListener("pointerdown", point);
+canvas.addEventListener("pointerleave", (event) => {
+  if (event.pointerType === "touch") return; // what a finger touched stays readable when it is lifted
   cursor = null;
   clearTimeout(resting);
   update();

@@ -3,6 +3,7 @@
 import { expand } from "./tiff_compression.js";
 
 const SIZES = { 1: 1, 3: 2, 4: 4, 16: 8 }; // bytes of a number of a type
+const MOST_PIXELS = 2 ** 27; // more would take more memory than a page may have
 const [PLAIN_GREY, COLORS, PALETTE] = [1, 2, 3];
 
 export async function isTiff(blob) {
@@ -34,8 +35,9 @@ export async function readTiff(blob) {
   return { ...picture, values: await samplesOf(file, picture) };
 }
 
-function checkShown({ bits, format, photometric, palette, offsets, lengths, predictor }) {
+function checkShown({ width, height, bits, format, photometric, palette, offsets, lengths, predictor }) {
   const shown = [8, 16].includes(bits) && format === 1 && photometric <= PALETTE && predictor <= 2;
+  if (width * height > MOST_PIXELS) throw new Error("the TIFF is too large for the page");
   if (!shown || !offsets || !lengths || (photometric === PALETTE && !palette)) {
     throw new Error("the page cannot show this kind of TIFF");
   }
