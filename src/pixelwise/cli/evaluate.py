@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.console import Console
 from pixelwise.cli.inputs import split_words
 from pixelwise.io.outputs import check_file, make_folder
 from pixelwise.listener import tell_each
+
+if TYPE_CHECKING:
+    from pixelwise.tiling import Mode
 
 
 def evaluate(
@@ -45,6 +48,11 @@ def evaluate(
         str | None,
         typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; as learnt unless given."),
     ] = None,
+    runtime: Annotated[str, typer.Option(help="auto, torch, or onnx or openvino for exported files.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    mode: Annotated[
+        str, typer.Option(help="Tiles that equal the whole (exact), that see less around them (fast), or auto.")
+    ] = "auto",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be used, instead of refusing all.")
     ] = False,
@@ -90,6 +98,9 @@ def evaluate(
         split=split,
         tta=split_words(tta),
         value_range=parse_range(value_range),
+        runtime=runtime,
+        device=device,
+        mode=cast("Mode", mode),
         skip_bad=skip_bad,
         devices=devices,
         listener=terminal,
@@ -107,7 +118,9 @@ def evaluate(
         from pixelwise.report import write_report
 
         command = f"pixelwise evaluate {shlex.quote(str(model))} {shlex.quote(str(data))}"
-        given = (("--split", split), ("--tta", tta), ("--value-range", value_range))
+        given: tuple[tuple[str, str | None], ...] = (("--split", split), ("--tta", tta), ("--value-range", value_range))
+        chosen = (("--runtime", runtime), ("--device", device), ("--mode", mode))
+        given += tuple((name, value) for name, value in chosen if value != "auto")
         options = "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
         examples, stamps = scored.judged.examples(evaluation), scored.judged.stamps(evaluation)
         total = len(examples) + len(stamps)

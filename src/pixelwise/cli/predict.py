@@ -64,7 +64,8 @@ def predict(
         str | None,
         typer.Option(metavar="LOW,HIGH", help="Stored numbers that become black and white; as learnt unless given."),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
+    runtime: Annotated[str, typer.Option(help="auto, torch, or onnx or openvino for exported files.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     like: Annotated[
         Path | None,
         typer.Option(metavar="COCO_JSON", help="Take ids of pictures and categories for predictions.json from it."),
@@ -122,9 +123,15 @@ def predict(
     jobs = by_pages(collected.jobs) if pages else collected.jobs
     check_not_overwritten(jobs, out, options.kinds)
     use_huge_pages()
+    models = find_models(model)
+    precision = "auto"
+    if resume and runtime == "auto":
+        runtime, precision = computed_before(out, models)
     predictor = Predictor(
-        find_models(model),
+        models,
         runtime=runtime,
+        precision=precision,
+        device=device,
         mode=cast("Mode", mode),
         tile=tile,
         memory=memory,
@@ -140,6 +147,8 @@ def predict(
     make_folder(out, "out")
     settings = {
         "model": predictor.runtime.fingerprint,
+        "runtime": predictor.runtime.library,
+        "precision": predictor.runtime.precision,
         "save": options.kinds,
         "mode": mode,
         "tile": tile,
@@ -152,6 +161,8 @@ def predict(
     lists = ObjectLists(out, options.kinds)
     places = UnreadPlaces()
     terminal = Terminal(Console(soft_wrap=True))
+    if predictor.runtime.note:
+        terminal.say(f"computed by {predictor.runtime.note}")
     started = time.monotonic()
     failed: list[str] = []
     skipped = 0
@@ -199,6 +210,21 @@ def predict(
         raise DataError(
             f"{counted(len(failed), 'picture', of=len(jobs))} could not be labelled:\n  " + "\n  ".join(failed)
         )
+
+
+def computed_before(out: Path, models: list[str | Path]) -> tuple[str, str]:
+    """Give the library and the precision of a stopped job: others would give other labels for the rest of it.
+
+    They are auto where there was no job, or one of another kind of model, which then begins anew.
+    """
+    from pixelwise.inference.labelling.finished import recorded_settings
+    from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+
+    begun = recorded_settings(out)
+    exported = any(Path(path).suffix == EXPORTED_SUFFIX for path in models)
+    if "runtime" not in begun or (begun["runtime"] == "torch") == exported:
+        return "auto", "auto"
+    return str(begun["runtime"]), str(begun["precision"])
 
 
 def find_models(text: str) -> list[str | Path]:

@@ -57,7 +57,7 @@ def serve(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of jobs, which then go on after a restart.", show_default=False),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What computes: auto, torch, or onnx for exported files.")] = "auto",
+    runtime: Annotated[str, typer.Option(help="auto, torch, or onnx or openvino for exported files.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
 ) -> None:
     """Label pictures over HTTP, and show a page for it.

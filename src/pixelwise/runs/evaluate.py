@@ -19,6 +19,7 @@ from pixelwise.io.pictures.depth import Learnt
 from pixelwise.listener import Listener, Silent
 from pixelwise.scoring import Evaluation, Judged, judge_for, judge_pictures
 from pixelwise.scoring.spread import JudgeRecipe, judge_on_devices
+from pixelwise.tiling import Mode
 from pixelwise.training.run_folder import saved_split
 from pixelwise.words import counted
 
@@ -51,6 +52,9 @@ def evaluate(
     split: str | None = None,
     tta: Sequence[str | float] = (),
     value_range: tuple[float, float] | None = None,
+    runtime: str = "auto",
+    device: str = "auto",
+    mode: Mode = "auto",
     skip_bad: bool = False,
     devices: int = 1,
     listener: Listener | None = None,
@@ -66,6 +70,9 @@ def evaluate(
         tta: views to average; see :class:`pixelwise.Predictor`.
         value_range: the stored numbers of pictures that become black and white; with None, those that the model learnt
             from. A predictor has its own.
+        runtime: the library that computes; see :class:`pixelwise.Predictor`, as of ``device`` and ``mode``.
+        device: the device that computes.
+        mode: how large pictures are cut into tiles.
         skip_bad: whether to leave out pictures that cannot be used, instead of refusing the data.
         devices: processes that score, each on a GPU of its own, or sharing the cores; the scores do not depend on it. A
             predictor scores in one.
@@ -80,6 +87,9 @@ def evaluate(
         split=split,
         tta=tta,
         value_range=value_range,
+        runtime=runtime,
+        device=device,
+        mode=mode,
         skip_bad=skip_bad,
         devices=devices,
         listener=listener,
@@ -93,6 +103,9 @@ def score(
     split: str | None = None,
     tta: Sequence[str | float] = (),
     value_range: tuple[float, float] | None = None,
+    runtime: str = "auto",
+    device: str = "auto",
+    mode: Mode = "auto",
     skip_bad: bool = False,
     devices: int = 1,
     listener: Listener | None = None,
@@ -103,7 +116,12 @@ def score(
         raise SettingError("a predictor has a range of its own; give it to the predictor", argument="value_range")
     if devices < 1 or (devices > 1 and isinstance(model, Predictor)):
         raise SettingError(f"must be 1 for a predictor, and positive for a file; got {devices}", argument="devices")
-    predictor = model if isinstance(model, Predictor) else Predictor(Path(model), tta=tta, value_range=value_range)
+    options: dict[str, Any] = {"tta": tuple(tta), "value_range": value_range, "mode": mode}
+    predictor = (
+        model if isinstance(model, Predictor) else Predictor(Path(model), runtime=runtime, device=device, **options)
+    )
+    if predictor.runtime.note:
+        listener.say(f"computed by {predictor.runtime.note}")
     if isinstance(data, DataSource):
         source = data
     else:
@@ -119,7 +137,8 @@ def score(
     judge = judge_for(predictor, pairs, source.label_space)
     with listener.progress("scoring", len(pairs)) as progress:
         if devices > 1 and not isinstance(model, Predictor):
-            recipe = JudgeRecipe(Path(model), source.label_space, tuple(tta), value_range)
+            options |= {"runtime": predictor.runtime.library, "precision": predictor.runtime.precision}
+            recipe = JudgeRecipe(Path(model), source.label_space, options)
             judged = judge_on_devices(judge, recipe, pairs, devices, progress=progress)
         else:
             judged = judge_pictures(judge, pairs, progress=progress)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,16 @@ class JudgeRecipe:
     Args:
         model: a run folder or a model file.
         label_space: how the pictures are to be read; see :func:`pixelwise.scoring.judge.judge_for`.
-        tta: views to average.
-        value_range: the stored numbers of pictures that become black and white; None: those that the model learnt from.
+        options: keyword arguments of the predictor, beside the device.
     """
 
     model: Path
     label_space: LabelSpace
-    tta: tuple[str | float, ...] = ()
-    value_range: tuple[float, float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self, pairs: Sequence[Pair], device: str) -> Judge[Any, Any]:
         """Open the model on a device, and make a judge for the pictures."""
-        predictor = Predictor(self.model, device=device, tta=self.tta, value_range=self.value_range)
+        predictor = Predictor(self.model, device=device, **self.options)
         return judge_for(predictor, pairs, self.label_space)
 
 

@@ -71,3 +71,11 @@ class Finished:
     def remove(self) -> None:
         """Remove the record: the job is done."""
         self._path.unlink(missing_ok=True)
+
+
+def recorded_settings(out: Path) -> dict[str, Any]:
+    """Read the settings of a stopped job; empty where there is none, or its record is damaged."""
+    with suppress(OSError, Damaged), open(out / RECORD_FILE, "rb") as record:
+        for settings in entries(record, Seal()):
+            return settings if isinstance(settings, dict) else {}
+    return {}

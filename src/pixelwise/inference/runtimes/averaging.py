@@ -40,6 +40,7 @@ class AveragingRuntime(Runtime, Generic[AnyCoarse]):
         first = members[0]
         for number, member in enumerate(members[1:], 2):
             _check_agreement(first, member, number)
+        self.library, self.precision, self.note = first.library, first.precision, first.note
         self.members: tuple[CoarseRuntime[AnyCoarse], ...] = tuple(members)
         self.views = tuple(views)
         self.aligned = all(view.plain for view in views)

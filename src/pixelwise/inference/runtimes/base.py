@@ -25,6 +25,9 @@ class Runtime(ABC):
     """The card of the model that it computes; a runtime that averages several has one card for all of them."""
     cost: PixelCost
     """The memory and arithmetic per pixel."""
+    library: str = ""
+    precision: str = ""
+    """The library that computes, and in which precision: what ``runtime`` and ``precision`` of a predictor choose."""
     note: str = ""
     """Why it computes as it does, to be told once; empty where there was no choice."""
     border: int = 0
@@ -78,6 +81,11 @@ class ObjectRuntime(ABC):
     """Takes images (C, H, W) and gives their objects; several threads may use it at once."""
 
     card: ModelCard
+    library: str = ""
+    precision: str = ""
+    """The library that computes, and in which precision: what ``runtime`` and ``precision`` of a predictor choose."""
+    note: str = ""
+    """Why it computes as it does, to be told once; empty where there was no choice."""
     bytes_per_pixel: float
     """The memory that computing takes per input pixel."""
     bytes_more: float

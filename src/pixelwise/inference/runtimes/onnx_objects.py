@@ -37,6 +37,7 @@ class OnnxObjectRuntime(ObjectRuntime):
 
     def __init__(self, file: ExportedFile) -> None:
         self._exported = file
+        self.library, self.precision = file.engine.runtime, file.engine.precision
         try:
             described = parse_object_description(file.text)
             resized = described.card.preprocessing.resize is not None

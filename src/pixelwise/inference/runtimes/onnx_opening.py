@@ -14,7 +14,7 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
-from pixelwise.inference.runtimes.engine_choice import choose_engine
+from pixelwise.inference.runtimes.engine_choice import Choice, choose_engine
 from pixelwise.inference.runtimes.engines import Engine, engines_for
 from pixelwise.inference.runtimes.onnx_description import described_kind
 from pixelwise.inference.runtimes.onnx_file import ExportedFile
@@ -39,8 +39,8 @@ def open_exported(
         views: the views of the picture that each computes.
         device: ``"auto"`` or ``"cpu"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-        runtime: ``"onnx"``, ``"openvino"``, or ``"auto"`` for whichever labels a tile fastest on this machine. Objects
-            are found in float32 by the first that is installed.
+        runtime: ``"onnx"``, ``"openvino"``, or ``"auto"`` for whichever labels a tile fastest on this machine with
+            the first file. Objects are found in float32 by the first that is installed.
 
     Raises:
         ModelError: a file is no exported file, or several do not agree.
@@ -57,28 +57,26 @@ def open_exported(
     if finding:
         check_alone(len(files), views)
         return OnnxObjectRuntime(finding[0])
-    members = [_fastest(file, engines) for file in files]
+    choice = _choose(files[0], engines)
+    members = [OnnxRuntime(replace(file, engine=choice.engine)) for file in files]
+    if len(engines) > 1:
+        members[0].note = str(choice)
     averaged = len(members) > 1 or not all(view.plain for view in views)
     return AveragingRuntime(members, views) if averaged else members[0]
 
 
-def _fastest(file: ExportedFile, engines: Sequence[Engine]) -> OnnxRuntime:
-    """Open a file with the engine that labels a tile fastest, if there are several."""
-    if len(engines) == 1:
-        return OnnxRuntime(file)
-    opened = parse_file_description(file)
-    side = min(MOST_TRIED_SIDE, int(math.sqrt(TRIED_BYTES / opened.bytes_per_pixel)))
-    side = max(1, side // opened.card.geometry.period) * opened.card.geometry.period
-    image = np.random.default_rng(0).integers(0, 256, (opened.card.preprocessing.channels, side, side), np.uint8)
+def _choose(file: ExportedFile, engines: Sequence[Engine]) -> Choice:
+    """Choose the engine that labels a tile fastest with a file, if there are several."""
+    described = parse_file_description(file)
+    period = described.card.geometry.period
+    side = min(MOST_TRIED_SIDE, int(math.sqrt(TRIED_BYTES / described.bytes_per_pixel))) // period * period or period
+    image = np.random.default_rng(0).integers(0, 256, (described.card.preprocessing.channels, side, side), np.uint8)
 
     def prepare(engine: Engine) -> Callable[[], object]:
         runtime = OnnxRuntime(replace(file, engine=engine))
         return lambda: runtime.coarse(image)
 
-    choice = choose_engine(engines, file.digest, side, prepare)
-    runtime = OnnxRuntime(replace(file, engine=choice.engine))
-    runtime.note = str(choice)
-    return runtime
+    return choose_engine(engines, file.digest, side, prepare)
 
 
 def _exported(model: Model | str | Path, runtime: str) -> Path:

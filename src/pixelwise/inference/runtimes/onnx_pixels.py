@@ -62,6 +62,7 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     def __init__(self, file: ExportedFile) -> None:
         self._exported = file
+        self.library, self.precision = file.engine.runtime, file.engine.precision
         self._description = parse_file_description(file)
         try:
             self._coarse_run = file.open([self._input], [COARSE])

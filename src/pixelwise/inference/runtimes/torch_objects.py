@@ -17,6 +17,7 @@ from pixelwise.inference.runtimes.torch_parts import (
     choose_precision,
     fingerprint_of,
     normalisation,
+    precision_name,
 )
 from pixelwise.instances import Instances
 from pixelwise.models import DetectionModel
@@ -42,9 +43,12 @@ class TorchObjectRuntime(ObjectRuntime):
         SettingError: no such device or precision.
     """
 
+    library = "torch"
+
     def __init__(self, model: DetectionModel, *, device: str, precision: str) -> None:
         self.device = choose_device(device)
         self.computing = choose_precision(precision, self.device)
+        self.precision = precision_name(self.computing)
         self.card = model.card
         self.largest = max(max(sizes) for sizes in model.network.rpn.anchors.generator.sizes)
         self.model = prepare(model, dtype=self.computing, device=self.device)

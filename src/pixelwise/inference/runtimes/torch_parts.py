@@ -34,6 +34,11 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[precision]
 
 
+def precision_name(computing: torch.dtype) -> str:
+    """Give the name of a precision, as :func:`choose_precision` takes it."""
+    return str(computing).removeprefix("torch.")
+
+
 def choose_device(device: str) -> torch.device:
     """Turn a device name into a torch device that exists.
 
@@ -67,5 +72,4 @@ def fingerprint_of(model: Model, computing: torch.dtype) -> str:
     for key, value in model.state_dict().items():
         digest.update(key.encode())
         digest.update(value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    precision = str(computing).removeprefix("torch.")
-    return f"{model.name or 'model'} {digest.hexdigest()[:16]} {precision}"
+    return f"{model.name or 'model'} {digest.hexdigest()[:16]} {precision_name(computing)}"

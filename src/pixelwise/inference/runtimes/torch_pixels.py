@@ -20,6 +20,7 @@ from pixelwise.inference.runtimes.torch_parts import (
     choose_precision,
     fingerprint_of,
     normalisation,
+    precision_name,
 )
 from pixelwise.inference.runtimes.torch_tail import TorchTail
 from pixelwise.models import Coarse, SegmentationModel
@@ -50,10 +51,13 @@ class TorchRuntime(CoarseRuntime[Coarse]):
         SettingError: no such device or precision.
     """
 
+    library = "torch"
+
     def __init__(self, model: SegmentationModel, *, device: str, precision: str) -> None:
         self.device = choose_device(device)
         self.tail = TorchTail(self.device)
         self.computing = choose_precision(precision, self.device)
+        self.precision = precision_name(self.computing)
         self.itemsize = 8 if self.computing == torch.float64 else 4
         self.card = model.card
         self.model = prepare(model, dtype=self.computing, device=self.device)
