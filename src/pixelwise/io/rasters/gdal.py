@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
@@ -146,6 +145,8 @@ def _files(dataset: Any) -> tuple[Path, ...]:
 
 def _georeference(dataset: Any) -> Georeference | None:
     """Give the position and projection as geo tags, by letting GDAL write them to a TIFF of one pixel in memory."""
+    import tifffile  # here, because pictures that are no TIFF do without it
+
     points, system = dataset.gcps
     place = {"crs": dataset.crs, "transform": dataset.transform}
     if dataset.transform.is_identity and points:

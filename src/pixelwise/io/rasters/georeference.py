@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import tifffile
+from typing import TYPE_CHECKING, Any
 
 from pixelwise.errors import SettingError
+
+if TYPE_CHECKING:
+    import tifffile
 
 Transform = tuple[float, float, float, float, float, float]
 """``(a, b, c, d, e, f)``: x = a * column + b * row + c and y = d * column + e * row + f, pixel (0, 0) being the square

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.io.ahead import read_ahead
@@ -41,6 +40,8 @@ def write_tiff(
     Raises:
         PixelwiseError: the file cannot be written.
     """
+    import tifffile  # here, because pictures that are no TIFF do without it
+
     described = {key: label_space.to_dict()[key] for key in ("names", "colors", "ignore_index", "background")}
     with (
         atomic_path(path, beside_name=_beside(path)) as beside,

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
 from pixelwise.errors import DataError
 from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
@@ -85,6 +84,8 @@ def _names(paths: list[Path]) -> str:
 
 def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
     """Give the georeference that is read from a picture; with ``whole``, also what GDAL finds beside it."""
+    import tifffile  # here, because pictures that are no TIFF do without it
+
     with open(picture, "rb") as file:
         start = file.read(8)
     if start.startswith(TIFF_MAGIC) and not whole:

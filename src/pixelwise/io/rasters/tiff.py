@@ -6,10 +6,9 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from pixelwise.errors import DataError
@@ -25,6 +24,9 @@ from pixelwise.io.rasters.segments import SegmentCache, covering, nothing, paste
 from pixelwise.io.rasters.source import ArrayPixels, PixelReader, Raster
 from pixelwise.io.rasters.stamps import Unchanged
 from pixelwise.io.tiff import header_of, nodata_of, palette_of_page
+
+if TYPE_CHECKING:
+    import tifffile
 
 
 class _NotByPieces(Exception):
@@ -49,6 +51,8 @@ def open_tiff(path: Path, *, indices: bool = False) -> Raster:
     Raises:
         DataError: the file is damaged or cut short, holds several pictures, or its compression cannot be decoded here.
     """
+    import tifffile  # here, because pictures that are no TIFF do without it
+
     with naming_the_file(path):
         tiff = tifffile.TiffFile(path)
         try:
@@ -105,6 +109,8 @@ def open_whole(path: Path, *, indices: bool = False, georeference: Georeference 
 
 
 def _by_pieces(path: Path, tiff: tifffile.TiffFile, indices: bool) -> Raster:
+    import tifffile  # here, because pictures that are no TIFF do without it
+
     picture = one_picture(path, tiff)
     pages, page = picture.pages, picture.page
     header = header_of(picture)
