@@ -38,8 +38,8 @@ def calibrate(model: DetectionModel) -> None:
     for part in model.network.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.momentum = None  # statistics are averaged
-    channels, side = model.preprocessing.channels, 4 * model.period
-    images = np.stack([generate(channels, number, (side, side)) for number in range(2)])
+    channels, side = model.preprocessing.channels, 6 * model.period
+    images = np.stack([generate(channels, number, (side, side)) for number in range(4)])
     pixels = torch.from_numpy(images).float() / 64 - 2
     trunk = model.network.trunk
     with torch.no_grad():
