@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 from verbs import run
 
+from pixelwise import LabelSpace, build_model, save_model
 from pixelwise.export import export_model
 from pixelwise.export.pictures import generate
 from pixelwise.inference import Predictor
+from pixelwise.instances import ObjectRule
 from pixelwise.models import SegmentationModel
 
 
@@ -54,7 +58,7 @@ def test_a_file_is_evaluated_as_its_run(
     ("arguments", "message"),
     [
         (("{run}", "--out", "{out}/model.pb"), "--out"),
-        (("{run},{run}", "--out", "{out}/model.onnx"), "averages of several models"),
+        (("{run},{out}/gone", "--out", "{out}/model.onnx"), "no such model file"),
         (("{run}", "--out", "{out}/model.onnx", "--pictures", "{out}"), "there are no pictures"),
         (("{out}/gone", "--out", "{out}/model.onnx"), "no such model file"),
     ],
@@ -66,3 +70,44 @@ def test_what_is_wrong_is_one_message(
     assert run("export", *filled) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_finds_objects_predicts_and_is_evaluated_as_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    small = {"encoder": "test_resnet", "channels": 16, "head": 32, "proposals": 50, "detections": 20}
+    model = build_model("faster_rcnn", classes=LabelSpace(("cell", "dot")), **small)
+    nn.init.normal_(model.network.heads.box_head.cls_score.weight, std=0.5)
+    model.change_card(object_rule=ObjectRule(score=0.3))
+    trained, out = tmp_path / "model.safetensors", tmp_path / "model.onnx"
+    save_model(model, trained)
+    assert run("export", trained, "--out", out) == 0
+    assert "parity: equal" in capsys.readouterr().out
+    annotations = []
+    (tmp_path / "data").mkdir()
+    for number in range(2):
+        picture = np.ascontiguousarray(generate(3, number, (60, 80)).transpose(1, 2, 0))
+        Image.fromarray(picture).save(tmp_path / "data" / f"{number}.png")
+        found = Predictor(trained, device="cpu", precision="float32")(picture).instances
+        assert len(found) > 3
+        for label, (left, top, right, bottom) in zip(found.labels.tolist()[:3], found.boxes.tolist(), strict=False):
+            box = [left, top, right - left, bottom - top]
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": number, "category_id": label + 1, "bbox": box, "iscrowd": 0}
+            )
+    described = {
+        "images": [{"id": number, "file_name": f"{number}.png", "width": 80, "height": 60} for number in range(2)],
+        "categories": [{"id": 1, "name": "cell"}, {"id": 2, "name": "dot"}],
+        "annotations": annotations,
+    }
+    (tmp_path / "data" / "annotations.json").write_text(json.dumps(described))
+    assert run("evaluate", out, tmp_path / "data", "--json", "-") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["ap50"] > 0.3
+    pictures = [tmp_path / "data" / f"{number}.png" for number in range(2)]
+    assert run("predict", out, *pictures, "--out", tmp_path / "found", "--save", "coco") == 0
+    written = json.loads(next((tmp_path / "found").glob("*.json")).read_text())
+    first = Predictor(trained, device="cpu", precision="float32")(pictures[0]).instances
+    boxes = [one["bbox"] for one in written["annotations"] if one["image_id"] == written["images"][0]["id"]]
+    assert len(boxes) == len(first)

@@ -108,8 +108,6 @@ def test_what_cannot_be_exported_is_said(by_brightness: SegmentationModel, tmp_p
         export_model(by_brightness, tmp_path / "model.pb")
     with pytest.raises(SettingError, match="its folder does not exist"):
         export_model(by_brightness, tmp_path / "no" / "model.onnx")
-    with pytest.raises(UnsupportedError, match="averages of several models"):
-        export_model([by_brightness, by_brightness], out)
     with pytest.raises(ModelError, match="is exported already"):
         export_model(tmp_path / "other.onnx", out)
     assert left(tmp_path) == []

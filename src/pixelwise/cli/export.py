@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Run folder or .safetensors file.", show_default=False)],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Run folder or .safetensors file; several, separated by commas, are averaged in one file.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The file to write, .onnx.", show_default=False)],
     pictures: Annotated[
         Path | None,

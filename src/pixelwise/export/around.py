@@ -1,4 +1,4 @@
-"""What surrounds a network in an exported graph: preparing the picture before it, and the labels behind it."""
+"""What surrounds a network in an exported graph: preparing the picture, and the logits and labels of its pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pixelwise.errors import UnsupportedError
 from pixelwise.export.network import PIXELS, SHARES
 from pixelwise.export.nodes import AXES, Nodes, cast, continued, normalised, whole_periods
 from pixelwise.inference.runtimes.onnx_file import IMAGE
-from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, LABELS
+from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, FULL, LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.placement import Placement
 
@@ -41,7 +41,7 @@ def before_network(model: SegmentationModel, *, shared: bool) -> Nodes:
 
 
 def behind_network(model: SegmentationModel) -> Nodes:
-    """Write the nodes that turn coarse logits into the labels of the picture.
+    """Write the nodes that turn coarse logits into the logits of all pixels of the picture.
 
     Raises:
         UnsupportedError: cells lie on pictures in a way that ONNX does not resize by.
@@ -64,12 +64,16 @@ def behind_network(model: SegmentationModel) -> Nodes:
             full = _resized(nodes, rule, scales=scales)
     begin = nodes.constant([start, start])
     end = nodes.add("Add", nodes.join(*sides), begin)
-    scores = nodes.add("Slice", full, begin, end, nodes.constant([2, 3]))  # (1, K, H, W)
-    narrow = len(model.label_space) <= 255
+    nodes.add("Slice", full, begin, end, nodes.constant([2, 3]), output=FULL)  # (1, K, H, W)
+    return nodes
+
+
+def add_labels(nodes: Nodes, scores: str, classes: int) -> None:
+    """Write the nodes that find the class of the greatest score (1, K, H, W) of each pixel."""
+    narrow = classes <= 255
     labels = nodes.add("ArgMax", scores, axis=1, keepdims=0, output="" if narrow else LABELS)  # (1, H, W)
     if narrow:
         cast(nodes, labels, "UINT8", LABELS)
-    return nodes
 
 
 def exact_rule(placement: Placement) -> tuple[str, int]:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
-from pixelwise.export.graph import build_graph, describe_in
+from pixelwise.export.ensemble_graph import build_ensemble_graph
+from pixelwise.export.graph import AnyDescription, build_graph, describe_in
 from pixelwise.export.object_graph import build_object_graph
 from pixelwise.export.object_parity import ObjectParity, compare_objects
 from pixelwise.export.parity import Parity, compare
-from pixelwise.export.pictures import CheckPictures, checked_object_sizes, checked_sizes, find_pictures
+from pixelwise.export.pictures import CheckPictures, find_pictures
 from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.views import check_alone
 from pixelwise.io.atomic import atomic_path
 from pixelwise.io.outputs import check_file
 from pixelwise.listener import Listener, Silent
 from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,16 @@ def export_model(
     objects is not written.
 
     Args:
-        models: a model, a model file or a run folder.
+        models: a model, a model file or a run folder; or several that label pixels, whose probabilities the file
+            averages.
         out: the file to write, .onnx.
         pictures: a folder of pictures to check with; by default the validation pictures of the run, or generated ones
             if they are not there.
         listener: told what is being done.
 
     Raises:
-        UnsupportedError: the packages of the extra ``export`` are missing, several models are given, or its network
-            has no form in ONNX.
-        ModelError: the file does not give the labels or the objects of the model.
+        UnsupportedError: the packages of the extra ``export`` are missing, or a network has no form in ONNX.
+        ModelError: the file does not give the labels or the objects of the model, or several models do not agree.
         SettingError: the file cannot be written there.
         DataError: there are no such pictures.
     """
@@ -71,20 +77,19 @@ def export_model(
                 f"export needs the package {package}; install it with: pip install 'pixelwise[export]'"
             )
     given = [models] if isinstance(models, Model | str | Path) else list(models)
-    if len(given) != 1:
-        raise UnsupportedError("averages of several models cannot be exported yet; export one of them")
-    model, path = _opened(given[0])
+    opened = [_opened(model) for model in given]
+    listener.say("exporting the network" if len(opened) == 1 else f"exporting {len(opened)} networks")
+    made = _build([model for model, _ in opened])
+    first, path = opened[0]
     folder = None if pictures is None else Path(pictures)
-    checks = find_pictures(folder, path, model.preprocessing, to_scale=isinstance(model, DetectionModel))
-    listener.say("exporting the network")
-    graph, description = build_graph(model) if isinstance(model, SegmentationModel) else build_object_graph(model)
+    checks = find_pictures(folder, path, first.preprocessing, to_scale=isinstance(first, DetectionModel))
     with atomic_path(out) as beside:
-        describe_in(graph, description)
-        beside.write_bytes(graph.SerializeToString())
+        describe_in(made.graph, made.description)
+        beside.write_bytes(made.graph.SerializeToString())
         listener.say(f"comparing the file with the model on pictures: {checks.source}")
-        parity = _compare(model, beside, out, checks)
-        describe_in(graph, replace(description, parity=parity.to_dict()))
-        beside.write_bytes(graph.SerializeToString())
+        parity = _compared(made, beside, out, checks)
+        describe_in(made.graph, replace(made.description, parity=parity.to_dict()))
+        beside.write_bytes(made.graph.SerializeToString())
     if parity.void:
         listener.warn(f"{out}: the check shows nothing (parity: void), because {parity.shows_nothing_because}")
     return Exported(out, parity)
@@ -104,18 +109,45 @@ def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
     return load_model(path), path
 
 
-def _compare(model: Model, beside: Path, out: Path, checks: CheckPictures) -> Parity | ObjectParity:
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A graph that is not written yet.
+
+    Args:
+        graph: the graph.
+        description: what the file is to say of it.
+        compare: compares a file with the models on pictures.
+    """
+
+    graph: onnx.ModelProto
+    description: AnyDescription
+    compare: Callable[[Path, CheckPictures], Parity | ObjectParity]
+
+
+def _build(models: Sequence[Model]) -> _Made:
+    """Build the graph of a model, or of several that are averaged.
+
+    Raises:
+        ModelError: several models do not agree, or one of several finds objects.
+        UnsupportedError: a network has no form in ONNX.
+    """
+    finding = [model for model in models if isinstance(model, DetectionModel)]
+    if finding:
+        check_alone(len(models), ())
+        return _Made(*build_object_graph(finding[0]), lambda file, checks: compare_objects(finding[0], file, checks))
+    labelling = [model for model in models if isinstance(model, SegmentationModel)]
+    graph, description = build_graph(labelling[0]) if len(labelling) == 1 else build_ensemble_graph(labelling)
+    return _Made(graph, description, lambda file, checks: compare(labelling, file, checks))
+
+
+def _compared(made: _Made, beside: Path, out: Path, checks: CheckPictures) -> Parity | ObjectParity:
     """Compare a file with its model before it gets its name.
 
     Raises:
         ModelError: it does not give the model's labels or objects, or cannot be run.
     """
-    parity: Parity | ObjectParity
     try:
-        if isinstance(model, SegmentationModel):
-            parity = compare(model, beside, checks, checked_sizes(model.geometry))
-        else:
-            parity = compare_objects(model, beside, checks, checked_object_sizes(model.geometry))
+        parity = made.compare(beside, checks)
     except ModelError as error:
         raise ModelError(str(error).replace(str(beside), str(out))) from error
     parity.check(out)

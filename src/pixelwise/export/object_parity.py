@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ import numpy as np
 from pixelwise.errors import ModelError
 from pixelwise.export.object_finding import Find, GraphFinder, Picture, TorchFinder, find_as_given, find_by_task
 from pixelwise.export.object_matching import count_ties, match_objects
-from pixelwise.export.pictures import CheckedSize, CheckPictures
+from pixelwise.export.pictures import CheckPictures, checked_object_sizes
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.runtimes.engines import Engine
 from pixelwise.inference.runtimes.onnx_file import ExportedFile
@@ -122,9 +121,7 @@ class ObjectParity:
                 )
 
 
-def compare_objects(
-    model: DetectionModel, file: Path, pictures: CheckPictures, sizes: Sequence[CheckedSize]
-) -> ObjectParity:
+def compare_objects(model: DetectionModel, file: Path, pictures: CheckPictures) -> ObjectParity:
     """Compare the objects that an exported file finds with those of its model.
 
     Objects are found by torch in float64, by the graph alone, and by pixelwise with the file; by tiles in both where
@@ -138,7 +135,7 @@ def compare_objects(
     torch, found = TorchFinder(model), OnnxObjectRuntime(exported)
     graph = GraphFinder(exported)
     rows, seen = [], []
-    for number, checked in enumerate(sizes):
+    for number, checked in enumerate(checked_object_sizes(model.geometry)):
         image = pictures.make(number, checked.size)
         whole = find_as_given(torch.runtime, image)
         seen.append((image, whole))

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from pixelwise.errors import ModelError
-from pixelwise.export.pictures import CheckedSize, CheckPictures
+from pixelwise.export.pictures import CheckedSize, CheckPictures, checked_sizes
 from pixelwise.inference.predictor import Predictor
+from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
 from pixelwise.inference.runtimes.engines import Engine, Session
 from pixelwise.inference.runtimes.onnx_file import IMAGE
@@ -119,8 +120,8 @@ class Parity:
                 )
 
 
-def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes: Sequence[CheckedSize]) -> Parity:
-    """Compare the labels of an exported file with those of its model.
+def compare(models: Sequence[SegmentationModel], file: Path, pictures: CheckPictures) -> Parity:
+    """Compare the labels of an exported file with those of its model, or of several that it averages.
 
     Pictures are labelled by torch in float64, by the graph alone, and by pixelwise from the graph's coarse logits. A
     picture with tiles is labelled by tiles in both.
@@ -131,9 +132,9 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
     written = read_graph(file)
     graph, place = Engine("onnx").open(written.content), list(written.graph.outputs).index(LABELS)
     # In float64, because rounding in float32 decides labels of its own, above all where maps are unpooled.
-    model_predictor, file_predictor = _predictor(model, "float64"), _predictor(file, "float32")
+    model_predictor, file_predictor = _predictor(models, "float64"), _predictor([file], "float32")
     rows, found = [], set[int]()
-    for number, checked in enumerate(sizes):
+    for number, checked in enumerate(checked_sizes(model_predictor.card.geometry)):
         image = pictures.make(number, checked.size)
         picture = np.ascontiguousarray(image.transpose(1, 2, 0))  # (H, W, C)
         whole = _Expected.of(model_predictor, picture, None)
@@ -145,10 +146,17 @@ def compare(model: SegmentationModel, file: Path, pictures: CheckPictures, sizes
     return Parity(pictures.source, tuple(rows), len(found))
 
 
-def _predictor(model: SegmentationModel | Path, precision: str) -> Predictor:
+def _predictor(models: Sequence[SegmentationModel | Path], precision: str) -> Predictor:
     # More memory than any of these pictures takes, so that the only tiles are those that are asked for.
-    runtime = "onnx" if isinstance(model, Path) else "torch"
-    return Predictor(model, device="cpu", runtime=runtime, precision=precision, memory=2.0**20)
+    runtime = "onnx" if isinstance(models[0], Path) else "torch"
+    return Predictor(models, device="cpu", runtime=runtime, precision=precision, memory=2.0**20)
+
+
+def _span(member: object, picture: NDArray[np.uint8]) -> float:
+    """The range of a network's logits on a picture (H, W, C)."""
+    assert isinstance(member, CoarseRuntime)
+    logits = member.coarse(picture.transpose(2, 0, 1)).logits
+    return float(logits.max() - logits.min())
 
 
 def _run_graph(graph: Session, place: int, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:
@@ -178,12 +186,11 @@ class _Expected:
         """Label a picture (H, W, C) by tiles with a side, or whole."""
         predictor.tile = tile
         runtime = predictor.runtime
-        assert isinstance(runtime, CoarseRuntime)
+        members = runtime.members if isinstance(runtime, AveragingRuntime) else (runtime,)
         prediction = predictor(picture, probabilities=True)
         assert prediction.probabilities is not None
         with torch.inference_mode():
-            logits = runtime.coarse(picture.transpose(2, 0, 1)).logits
-            span = float(logits.max() - logits.min())
+            span = max(_span(member, picture) for member in members)
         if len(prediction.probabilities) < 2:
             return cls(prediction.labels, np.zeros(prediction.labels.shape, np.bool_))
         second, first = np.partition(prediction.probabilities, -2, axis=0)[-2:]  # (H, W) each

@@ -12,6 +12,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelwise.card import ModelCard
 from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
@@ -39,7 +40,7 @@ class AveragingRuntime(Runtime, Generic[AnyCoarse]):
     def __init__(self, members: Sequence[CoarseRuntime[AnyCoarse]], views: Sequence[View]) -> None:
         first = members[0]
         for number, member in enumerate(members[1:], 2):
-            _check_agreement(first, member, number)
+            check_agreement(first.card, member.card, number)
         self.library, self.precision, self.note = first.library, first.precision, first.note
         self.members: tuple[CoarseRuntime[AnyCoarse], ...] = tuple(members)
         self.views = tuple(views)
@@ -129,14 +130,19 @@ def _count_border_as_padding(geometry: Geometry) -> Geometry:
     return Geometry.identity().pad(margin, margin).then(geometry).same_size() if margin else geometry
 
 
-def _check_agreement(first: CoarseRuntime[AnyCoarse], other: CoarseRuntime[AnyCoarse], number: int) -> None:
-    ours, theirs = first.card.label_space, other.card.label_space
+def check_agreement(first: ModelCard, other: ModelCard, number: int) -> None:
+    """Make sure that what two models give can be averaged; ``number`` is that of the other one.
+
+    Raises:
+        ModelError: they have other classes, or take other pictures.
+    """
+    ours, theirs = first.label_space, other.label_space
     if ours.names != theirs.names or ours.ignore_index != theirs.ignore_index:
         raise ModelError(
             f"model {number} of the ensemble knows {', '.join(theirs.names)} (ignored: {theirs.ignore_index}), but "
             f"model 1 knows {', '.join(ours.names)} (ignored: {ours.ignore_index}); average models of the same classes"
         )
-    ones, others = first.card.preprocessing, other.card.preprocessing
+    ones, others = first.preprocessing, other.preprocessing
     for what, left, right in (
         ("channels", ones.channels, others.channels),
         ("numbers", str(Learnt.of(ones)), str(Learnt.of(others))),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -27,6 +27,9 @@ LARGEST_STRIDE, LARGEST_FIRST = 1024, 2.0**15
 
 LARGEST_PIXEL_BYTES = 2.0**32
 """The most memory that a pixel may be said to take; no tile fits into any memory then."""
+
+DescribedKind = Literal["pixels", "objects", "ensemble"]
+"""What a file gives: labels, objects, or labels by the averaged probabilities of several networks."""
 
 MOST_MEANS = 64
 """The most means over the picture that a network may take."""
@@ -52,7 +55,11 @@ class ExportDescription:
     parity: Mapping[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """Write the description as JSON: the parts of the card, and ``export`` beside them."""
+        """Write the description as JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe it in plain JSON types: the parts of the card, and ``export`` beside them."""
         export = {
             "placement": asdict(self.placement),
             "bytes_per_pixel": self.bytes_per_pixel,
@@ -60,7 +67,7 @@ class ExportDescription:
             "parity": dict(self.parity),
             "tiles": known_tiles(self.card.geometry),
         }
-        return json.dumps({"version": __version__, **self.card.to_dict(), "export": export}, ensure_ascii=False)
+        return {"version": __version__, **self.card.to_dict(), "export": export}
 
 
 def known_tiles(geometry: Geometry) -> dict[str, int | None]:
@@ -68,15 +75,16 @@ def known_tiles(geometry: Geometry) -> dict[str, int | None]:
     return {name: getattr(geometry, name) for name in ("period", "halo", "context", "margin")}
 
 
-def described_kind(text: str) -> ModelKind:
+def described_kind(text: str) -> DescribedKind:
     """Tell what a file gives by its description; a description that is faulty counts as that of labels.
 
     The function that parses it then says what is wrong.
     """
     try:
-        return _Kinded.model_validate_json(text).kind
+        told = _Kinded.model_validate_json(text)
     except ValidationError:
         return "pixels"
+    return "ensemble" if told.kind == "pixels" and "members" in told.export else told.kind
 
 
 def mean_name(index: int) -> str:
@@ -112,6 +120,7 @@ class _Kinded(BaseModel):
     """As much of the text as tells which description it is."""
 
     kind: ModelKind
+    export: dict[str, Any]
 
 
 class _Part(BaseModel):

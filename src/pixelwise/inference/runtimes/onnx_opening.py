@@ -16,10 +16,11 @@ from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
 from pixelwise.inference.runtimes.engine_choice import Choice, choose_engine
 from pixelwise.inference.runtimes.engines import Engine, engines_for
-from pixelwise.inference.runtimes.onnx_description import described_kind
+from pixelwise.inference.runtimes.onnx_description import ExportDescription, described_kind, parse_description
+from pixelwise.inference.runtimes.onnx_ensemble_description import member_prefix, parse_ensemble
 from pixelwise.inference.runtimes.onnx_file import ExportedFile
 from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
-from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime, parse_file_description
+from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime
 from pixelwise.inference.runtimes.views import View, check_alone
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def open_exported(
         check_alone(len(files), views)
         return OnnxObjectRuntime(finding[0])
     choice = _choose(files[0], engines)
-    members = [OnnxRuntime(replace(file, engine=choice.engine)) for file in files]
+    members = [member for file in files for member in _members(replace(file, engine=choice.engine))]
     if len(engines) > 1:
         members[0].note = str(choice)
     averaged = len(members) > 1 or not all(view.plain for view in views)
@@ -67,16 +68,37 @@ def open_exported(
 
 def _choose(file: ExportedFile, engines: Sequence[Engine]) -> Choice:
     """Choose the engine that labels a tile fastest with a file, if there are several."""
-    described = parse_file_description(file)
-    period = described.card.geometry.period
-    side = min(MOST_TRIED_SIDE, int(math.sqrt(TRIED_BYTES / described.bytes_per_pixel))) // period * period or period
-    image = np.random.default_rng(0).integers(0, 256, (described.card.preprocessing.channels, side, side), np.uint8)
+    described = [one for one, _ in _described(file)]
+    period = max(one.card.geometry.period for one in described)
+    largest = max(one.bytes_per_pixel for one in described)
+    side = min(MOST_TRIED_SIDE, int(math.sqrt(TRIED_BYTES / largest))) // period * period or period
+    image = np.random.default_rng(0).integers(0, 256, (described[0].card.preprocessing.channels, side, side), np.uint8)
 
     def prepare(engine: Engine) -> Callable[[], object]:
-        runtime = OnnxRuntime(replace(file, engine=engine))
-        return lambda: runtime.coarse(image)
+        members = _members(replace(file, engine=engine))
+        return lambda: [member.coarse(image) for member in members]
 
     return choose_engine(engines, file.digest, side, prepare)
+
+
+def _members(file: ExportedFile) -> list[OnnxRuntime]:
+    """Open the networks in a file that label pixels: one, or several that are averaged."""
+    return [OnnxRuntime(file, description, prefix) for description, prefix in _described(file)]
+
+
+def _described(file: ExportedFile) -> list[tuple[ExportDescription, str]]:
+    """Read the descriptions of the networks in a file, one or several, and what the names of their tensors begin with.
+
+    Raises:
+        ModelError: a description makes no sense.
+    """
+    try:
+        if described_kind(file.text) != "ensemble":
+            return [(parse_description(file.text), "")]
+        members = parse_ensemble(file.text).members
+    except ModelError as error:
+        raise ModelError(f"{file.path}: {error}") from error.__cause__
+    return [(member, member_prefix(index)) for index, member in enumerate(members)]
 
 
 def _exported(model: Model | str | Path, runtime: str) -> Path:

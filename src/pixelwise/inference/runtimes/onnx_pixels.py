@@ -16,33 +16,24 @@ from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.array_tail import ArrayTail
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
 from pixelwise.inference.runtimes.engines import Session
-from pixelwise.inference.runtimes.onnx_description import ExportDescription, mean_name, parse_description
+from pixelwise.inference.runtimes.onnx_description import ExportDescription, mean_name
 from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
 from pixelwise.inference.runtimes.tail import on_window
 from pixelwise.placement import CoarseArray
 from pixelwise.tiling import PixelCost, Window
 
-EXTENDED, COARSE, LABELS = "extended", "coarse", "labels"
-"""The names of tensors in the graph: the picture with a mirrored margin; the coarse logits (1, K, h, w); the labels
-(1, H, W)."""
+EXTENDED, COARSE, FULL = "extended", "coarse", "full"
+"""The names of tensors in the graph: the picture with a mirrored margin; the coarse logits (1, K, h, w); the logits of
+all pixels (1, K, H, W)."""
+
+PROBABILITIES, LABELS = "probabilities", "labels"
+"""The names of outputs: the averaged probabilities of several networks (1, K, H, W); the labels (1, H, W)."""
 
 _NO_MEANS: Mapping[OnnxRuntime, tuple[NDArray[np.float32], ...]]
 _NO_MEANS = MappingProxyType({})
 _GIVEN_MEANS: ContextVar[Mapping[OnnxRuntime, tuple[NDArray[np.float32], ...]]]
 _GIVEN_MEANS = ContextVar("given means", default=_NO_MEANS)
 """The means over the picture that tiles share, for each runtime that has some at present."""
-
-
-def parse_file_description(file: ExportedFile) -> ExportDescription:
-    """Read the description in an exported file of a network that labels pixels.
-
-    Raises:
-        ModelError: it makes no sense.
-    """
-    try:
-        return parse_description(file.text)
-    except ModelError as error:
-        raise ModelError(f"{file.path}: {error}") from error.__cause__
 
 
 class OnnxRuntime(CoarseRuntime[CoarseArray]):
@@ -53,28 +44,29 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     Args:
         file: the exported file.
+        description: what it says of the network.
+        prefix: what the names of the network's tensors begin with, in a file that holds several.
 
     Raises:
-        ModelError: its description or its graph makes no sense.
+        ModelError: its graph lacks a part, or cannot be run.
     """
 
     tail = ArrayTail()
 
-    def __init__(self, file: ExportedFile) -> None:
-        self._exported = file
+    def __init__(self, file: ExportedFile, description: ExportDescription, prefix: str = "") -> None:
+        self._exported, self._description, self._prefix = file, description, prefix
         self.library, self.precision = file.engine.runtime, file.engine.precision
-        self._description = parse_file_description(file)
         try:
-            self._coarse_run = file.open([self._input], [COARSE])
+            self._coarse_run = file.open([self._input], [self._coarse])
         except ModelError as error:
             raise ModelError(f"{file.path}: {error}") from error.__cause__
-        self.card = self._description.card
-        self.cost = PixelCost.even(self._description.bytes_per_pixel)
+        self.card = description.card
+        self.cost = PixelCost.even(description.bytes_per_pixel)
 
     @property
     def fingerprint(self) -> str:
         """Name, digest and precision of the file."""
-        return self._exported.fingerprint(self.card.name)
+        return self._exported.fingerprint(f"{self.card.name or 'model'} {self._prefix}".rstrip(" ."))
 
     @property
     def _mirrored(self) -> bool:
@@ -83,7 +75,11 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     @property
     def _input(self) -> str:
-        return EXTENDED if self._mirrored else IMAGE
+        return f"{self._prefix}{EXTENDED}" if self._mirrored else IMAGE
+
+    @property
+    def _coarse(self) -> str:
+        return f"{self._prefix}{COARSE}"
 
     def coarse(self, image: NDArray[np.uint8], window: Window | None = None) -> CoarseArray:
         """Compute coarse logits of an image (C, H, W), to which the graph adds the border that it needs."""
@@ -119,17 +115,17 @@ class OnnxRuntime(CoarseRuntime[CoarseArray]):
 
     @property
     def _mean_names(self) -> list[str]:
-        return [mean_name(index) for index in range(len(self._description.means))]
+        return [f"{self._prefix}{mean_name(index)}" for index in range(len(self._description.means))]
 
     @cached_property
     def _whole_run(self) -> Session:
         """The graph that adds the mirrored margin itself."""
-        return self._exported.open([IMAGE], [COARSE])
+        return self._exported.open([IMAGE], [self._coarse])
 
     @cached_property
     def _given_run(self) -> Session:
         """The graph that is given the means over the picture."""
-        return self._exported.open([IMAGE, *self._mean_names], [COARSE])
+        return self._exported.open([IMAGE, *self._mean_names], [self._coarse])
 
     def _logits(self, run: Session, name: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network on an image (C, H, W): coarse logits (1, K, h, w)."""
