@@ -54,6 +54,18 @@ def test_a_file_is_evaluated_as_its_run(
     assert json.loads(capsys.readouterr().out)["pixel_accuracy"] == 1
 
 
+def test_runs_separated_by_commas_become_one_file(
+    untrained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model.onnx"
+    assert run("export", f"{untrained_run},{untrained_run}", "--out", out) == 0
+    assert "exporting 2 networks" in capsys.readouterr().out
+    picture = np.ascontiguousarray(generate(3, 0, (45, 60)).transpose(1, 2, 0))
+    averaged = Predictor(out)(picture, probabilities=True).probabilities
+    alone = Predictor(untrained_run, device="cpu", precision="float32")(picture, probabilities=True).probabilities
+    np.testing.assert_allclose(averaged, alone, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

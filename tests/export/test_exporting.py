@@ -108,6 +108,8 @@ def test_what_cannot_be_exported_is_said(by_brightness: SegmentationModel, tmp_p
         export_model(by_brightness, tmp_path / "model.pb")
     with pytest.raises(SettingError, match="its folder does not exist"):
         export_model(by_brightness, tmp_path / "no" / "model.onnx")
+    with pytest.raises(SettingError, match="no model to export"):
+        export_model([], out)
     with pytest.raises(ModelError, match="is exported already"):
         export_model(tmp_path / "other.onnx", out)
     assert left(tmp_path) == []

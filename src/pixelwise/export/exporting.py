@@ -63,7 +63,7 @@ def export_model(
     Raises:
         UnsupportedError: the packages of the extra ``export`` are missing, or a network has no form in ONNX.
         ModelError: the file does not give the labels or the objects of the model, or several models do not agree.
-        SettingError: the file cannot be written there.
+        SettingError: the file cannot be written there, or there is no model.
         DataError: there are no such pictures.
     """
     listener = Silent() if listener is None else listener
@@ -77,6 +77,8 @@ def export_model(
                 f"export needs the package {package}; install it with: pip install 'pixelwise[export]'"
             )
     given = [models] if isinstance(models, Model | str | Path) else list(models)
+    if not given:
+        raise SettingError("there is no model to export; give at least one", argument="models")
     opened = [_opened(model) for model in given]
     listener.say("exporting the network" if len(opened) == 1 else f"exporting {len(opened)} networks")
     made = _build([model for model, _ in opened])
