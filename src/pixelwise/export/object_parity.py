@@ -23,6 +23,9 @@ from pixelwise.words import counted
 MOST_TIES = 0.1
 """The largest share of the objects of a picture that ties may decide about; a single one always may."""
 
+MOST_UNSTEADY = 2
+"""How many times more objects the file may leave without a partner than torch does when it is compared with itself."""
+
 CLEAR_GAP = 1e-3
 """The least distance of two scores between which the threshold is set, so that no rounding decides."""
 
@@ -41,6 +44,8 @@ class ObjectRow:
         ties: those of them about which rounding, or the order of equal scores, decides.
         same_as_variant: whether torch finds exactly the file's objects with other rounding or another order of equal
             scores.
+        unsteady: the objects without a partner when torch is compared with itself in that way; counted where the file
+            leaves some without.
         box_error: the largest distance of the edges of matching boxes, in pixels.
         mask_iou: the least IoU of matching masks.
     """
@@ -53,14 +58,20 @@ class ObjectRow:
     unmatched: int
     ties: int
     same_as_variant: bool
+    unsteady: int
     box_error: float
     mask_iou: float
 
     @property
-    def holds(self) -> bool:
+    def steady(self) -> bool:
         """Whether all objects match but ties, which are few unless a variant of torch has the very same."""
         few = self.ties <= max(1, int(MOST_TIES * self.objects))
         return self.unmatched == self.ties and (few or self.same_as_variant)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the row is steady, or torch differs from itself about as much as the file does from torch."""
+        return self.steady or self.unmatched <= MOST_UNSTEADY * self.unsteady
 
     def cells(self) -> tuple[str, ...]:
         """The row as words, below :attr:`ObjectParity.columns`."""
@@ -85,12 +96,16 @@ class ObjectParity:
 
     @property
     def void(self) -> bool:
-        """Whether the comparison shows nothing, because torch finds no objects at all."""
-        return not any(row.objects for row in self.rows)
+        """Whether the comparison shows nothing: torch finds no objects, or on every picture others than itself."""
+        return not any(row.objects and row.steady for row in self.rows)
 
     @property
     def shows_nothing_because(self) -> str:
         """Why a comparison that is void shows nothing, and what would help."""
+        if any(row.objects for row in self.rows):
+            return (
+                "rounding decides what the model finds on the pictures; export again with pictures as it was trained on"
+            )
         return "the model finds no object on the pictures; export again with pictures of some"
 
     @property
@@ -160,12 +175,13 @@ def _compare(
 ) -> ObjectRow:
     """Compare objects that were found in an image with those that torch finds there."""
     matched = match_objects(expected, found)
-    ties, same_as_variant = 0, False
+    ties, same_as_variant, unsteady = 0, False, 0
     if matched.unmatched:
         variants = list(torch.variants(image, find))
         same_as_variant = any(not match_objects(variant, found).unmatched for variant in variants)
         ties = matched.unmatched if same_as_variant else count_ties(matched, expected, found, variants)
-    counts = (len(expected), len(found), matched.unmatched, ties, same_as_variant)
+        unsteady = max(match_objects(expected, variant).unmatched for variant in variants)
+    counts = (len(expected), len(found), matched.unmatched, ties, same_as_variant, unsteady)
     size = (image.shape[1], image.shape[2])
     return ObjectRow(what, size, through, *counts, matched.box_error, matched.mask_iou)
 
