@@ -59,7 +59,6 @@ function listOthers() {
 function showLook() {
   opacity.value = state.opacity;
   find("#opacity-value").textContent = `${state.opacity}%`;
-  opacity.style.setProperty("--filled", `${state.opacity}%`);
   palette.value = state.palette;
   for (const draw of ["fill", "outline"]) find(`#draw-${draw}`).setAttribute("aria-pressed", String(state.draw === draw));
 }
