@@ -84,11 +84,11 @@ def _names(paths: list[Path]) -> str:
 
 def _georeference(picture: Path, *, whole: bool) -> Georeference | None:
     """Give the georeference that is read from a picture; with ``whole``, also what GDAL finds beside it."""
-    import tifffile  # here, because pictures that are no TIFF do without it
-
     with open(picture, "rb") as file:
         start = file.read(8)
     if start.startswith(TIFF_MAGIC) and not whole:
+        import tifffile  # here, because pictures that are no TIFF do without it
+
         with naming_the_file(picture), tifffile.TiffFile(picture) as tiff:
             return Georeference.from_tiff(one_picture(picture, tiff).page)
     if start.startswith(PICTURE_MAGIC) and not start.startswith(TIFF_MAGIC):
