@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 from collections.abc import Iterator
@@ -74,6 +75,11 @@ class WatchedItems(Dataset[ItemT_co]):
                 return cast("int", index)
         return None
 
+    def dead_workers(self) -> list[int]:
+        """The processes that made items and are gone."""
+        alive = {process.pid for process in multiprocessing.active_children()}
+        return [known for known, _ in self._making.tolist() if known != NO_ITEM and known not in alive]
+
 
 @contextmanager
 def explained_workers(items: WatchedItems[object], run: RunFolder) -> Iterator[None]:
@@ -89,16 +95,26 @@ def explained_workers(items: WatchedItems[object], run: RunFolder) -> Iterator[N
         if failed is None:
             raise
         raise type(error)(failed["text"].strip()) from None
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, EOFError) as error:
         died = DEATH.search(str(error))
-        if died is None:
+        if died is not None:
+            raise _death(
+                _file(items, [int(pid) for pid in died["pids"].split(",")]), run, died["how"].strip()
+            ) from None
+        # A worker that dies while it hands over an item is noticed by the broken connection first.
+        dead = [] if isinstance(error, RuntimeError) else items.dead_workers()
+        if not dead:
             raise
-        where = _file(items, [int(pid) for pid in died["pids"].split(",")]) or str(run.path)
-        raise PixelwiseError(
-            f"{where}: a process that prepared crops of it died ({died['how'].strip()}); if memory ran out, choose "
-            "fewer workers or smaller cache_bytes; otherwise open the file with another program, and leave it out if "
-            "that fails too"
-        ) from None
+        raise _death(_file(items, dead), run, str(error) or type(error).__name__) from None
+
+
+def _death(file: str | None, run: RunFolder, how: str) -> PixelwiseError:
+    """Make the error for a worker that died, naming the file that it was reading, or else the run."""
+    return PixelwiseError(
+        f"{file or run.path}: a process that prepared crops of it died ({how}); if memory ran out, choose fewer "
+        "workers or smaller cache_bytes; otherwise open the file with another program, and leave it out if that "
+        "fails too"
+    )
 
 
 def _file(items: WatchedItems[object], processes: list[int]) -> str | None:

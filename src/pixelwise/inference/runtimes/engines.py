@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import textwrap
@@ -101,7 +102,7 @@ def describe_machine() -> tuple[str, ...]:
     """State what the speed of engines depends on: the processor, its abilities, threads, and versions of libraries."""
     installed = [package for package in PACKAGES.values() if importlib.util.find_spec(package) is not None]
     versions = [f"{package} {importlib.metadata.version(package)}" for package in installed]
-    abilities = _openvino_capabilities() if "openvino" in installed else []
+    abilities = _openvino_capabilities() if "openvino" in installed else ()
     return (_processor(), f"threads {threads()}", *sorted(abilities), *versions)
 
 
@@ -115,10 +116,11 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _openvino_capabilities() -> list[str]:
+@functools.cache
+def _openvino_capabilities() -> tuple[str, ...]:
     import openvino
 
-    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    return tuple(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def _open_onnxruntime(model: bytes) -> Session:
