@@ -55,8 +55,17 @@ def palette_of_page(page: tifffile.TiffPage) -> NDArray[np.uint8] | None:
 
 
 def header_of(picture: TiffPicture) -> Header:
-    """Tell what a picture of a TIFF file declares."""
+    """Tell what a picture of a TIFF file declares.
+
+    Raises:
+        DataError: its channels have different numbers of bits.
+    """
     page = picture.page
+    if not isinstance(page.bitspersample, int):
+        raise DataError(
+            f"{page.parent.filehandle.path}: its channels have {', '.join(map(str, page.bitspersample))} bits each; "
+            "save the picture with the same number for all"
+        )
     height, width = picture.size
     extra = tuple(getattr(page, "extrasamples", ()) or ())
     orientation = page.tags[ORIENTATION_TAG].value if ORIENTATION_TAG in page.tags else 1

@@ -197,3 +197,32 @@ def test_decoders_that_see_the_first_page_alone_are_not_asked_for_another(tmp_pa
     for read in (read_image, open_source):
         with pytest.raises(DataError, match=r"a\.tif: .*imagecodecs"):
             read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_pages_that_lead_back_are_refused_at_once(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((2, 5, 6), np.uint8), photometric="minisblack", metadata=None, **options)
+    with tifffile.TiffFile(path) as tiff:
+        first, last = tiff.pages[0].offset, tiff.pages[1]
+        form = tiff.tiff
+        place = last.offset + form.tagnosize + len(last.tags) * form.tagsize
+        order = "little" if form.byteorder == "<" else "big"
+        content = bytearray(path.read_bytes())
+        assert content[place : place + form.offsetsize] == bytes(form.offsetsize)
+        content[place : place + form.offsetsize] = first.to_bytes(form.offsetsize, order)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.tif: .*lead back to one before"):
+        image_info(path)
+
+
+def test_channels_of_different_bits_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((5, 6, 3), np.uint8), photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["BitsPerSample"].valueoffset
+    content = bytearray(path.read_bytes())
+    content[place : place + 2] = (16).to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.tif: its channels have 16, 8, 8 bits each"):
+        image_info(path)

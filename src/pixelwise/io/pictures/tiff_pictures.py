@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ _SLIDE_EXTRAS = frozenset(
     {"thumbnail", "label", "macro", "map", "overview"}
 )  # what slide scanners keep beside the slide
 _MOST_NAMED_PICTURES = 4
+_MOST_PAGES = 2**20  # a file of more is no picture, and looking at each of them would take minutes
 _PAGES_SEARCHED_FOR_MASK = 16  # pages after the first among which a mask band is looked for
 
 
@@ -107,6 +108,7 @@ def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
     such as the label of the slide, do not count as pictures. Consecutive pages of one size, type and purpose are a
     stack, whose axes are those that ImageJ, OME or tifffile noted in the file.
     """
+    _check_chain(tiff)
     series = tiff.series
     if not series:
         return []
@@ -114,6 +116,27 @@ def pictures_of(tiff: tifffile.TiffFile) -> list[TiffPicture]:
         return _by_pages(tiff)
     own = [one for one in series if not _is_passed_over(one)]
     return [_of_series(one) for one in own or series[:1]]
+
+
+def _check_chain(tiff: tifffile.TiffFile) -> None:
+    """Make sure that the chain of pages ends: tifffile would follow one that leads back to itself for ever.
+
+    Raises:
+        DataError: it leads back, or is longer than :data:`_MOST_PAGES`.
+    """
+    file, form = tiff.filehandle, tiff.tiff
+    order: Literal["little", "big"] = "little" if form.byteorder == "<" else "big"
+    seen: set[int] = set()
+    place = tiff.pages.first.offset
+    while place and not form.is_ndpi:  # which have offsets of a form of their own
+        if place in seen or len(seen) == _MOST_PAGES:
+            what = "pages that lead back to one before" if place in seen else f"more than {_MOST_PAGES} pages"
+            raise DataError(f"{file.path}: the file is damaged, it has {what}; restore it, or save the picture again")
+        seen.add(place)
+        file.seek(place)
+        tags = int.from_bytes(file.read(form.tagnosize), order)
+        file.seek(place + form.tagnosize + tags * form.tagsize)
+        place = int.from_bytes(file.read(form.offsetsize), order)
 
 
 def mask_page(tiff: tifffile.TiffFile, picture: tifffile.TiffPage) -> tifffile.TiffPage | None:
