@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,24 +115,6 @@ def test_what_torch_refuses_is_refused(written: Path) -> None:
         Predictor([written, written])
     with pytest.raises(SettingError, match="no probabilities of pixels"):
         Predictor(written)(draw(40, 40), probabilities=True)
-
-
-def test_no_torch_is_needed(written: Path) -> None:
-    program = (
-        "import sys; sys.modules.update(torch=None, openvino=None)\n"
-        "import numpy as np, pixelwise\n"
-        f"found = pixelwise.Predictor({str(written)!r})(np.zeros((40, 50, 3), np.uint8))\n"
-        "assert found.instances.size == (40, 50)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
 
 
 def describe(change: Callable[[dict], object]) -> Callable[[onnx.ModelProto], object]:
