@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtimes.onnx_opening import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.exported.opening import EXPORTED_SUFFIX
 from pixelwise.io.masks import save_labels
 
 HERE = Path(__file__).parent

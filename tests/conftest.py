@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelwise.inference.runtimes import engines
+from pixelwise.inference.runtimes.exported import engines
 from pixelwise.models import SegmentationModel, build_model, save_model
 from pixelwise.preprocessing import Preprocessing
 from pixelwise.types import LabelSpace

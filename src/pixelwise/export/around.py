@@ -7,8 +7,8 @@ import numpy as np
 from pixelwise.errors import UnsupportedError
 from pixelwise.export.network import PIXELS, SHARES
 from pixelwise.export.nodes import AXES, Nodes, cast, continued, normalised, whole_periods
-from pixelwise.inference.runtimes.onnx_file import IMAGE
-from pixelwise.inference.runtimes.onnx_pixels import COARSE, EXTENDED, FULL, LABELS
+from pixelwise.inference.runtimes.exported.file import IMAGE
+from pixelwise.inference.runtimes.exported.pixels import COARSE, EXTENDED, FULL, LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.placement import Placement
 

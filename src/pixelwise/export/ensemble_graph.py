@@ -11,9 +11,9 @@ from pixelwise.export.around import add_labels
 from pixelwise.export.graph import build_graph, check_graph, label_value, value
 from pixelwise.export.nodes import Nodes
 from pixelwise.inference.runtimes.averaging import check_agreement
-from pixelwise.inference.runtimes.onnx_ensemble_description import EnsembleDescription, member_prefix
-from pixelwise.inference.runtimes.onnx_file import IMAGE
-from pixelwise.inference.runtimes.onnx_pixels import FULL, PROBABILITIES
+from pixelwise.inference.runtimes.exported.ensemble_description import EnsembleDescription, member_prefix
+from pixelwise.inference.runtimes.exported.file import IMAGE
+from pixelwise.inference.runtimes.exported.pixels import FULL, PROBABILITIES
 from pixelwise.models import SegmentationModel
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise.errors import UnsupportedError
-from pixelwise.inference.runtimes.onnx_description import mean_name
-from pixelwise.inference.runtimes.onnx_pixels import COARSE
+from pixelwise.inference.runtimes.exported.description import mean_name
+from pixelwise.inference.runtimes.exported.pixels import COARSE
 from pixelwise.models import SegmentationModel
 from pixelwise.nn.image_mean import ImageMean, means_heard, shares_given
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.resizing import read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
+from pixelwise.inference.runtimes.exported.file import IMAGE, ExportedFile, batch
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.models import DetectionModel

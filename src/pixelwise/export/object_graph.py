@@ -11,9 +11,9 @@ from pixelwise.export.graph import assemble, value
 from pixelwise.export.network import PIXELS, trace
 from pixelwise.export.nodes import AXES, Nodes, cast, continued, normalised, whole_periods
 from pixelwise.export.object_network import ObjectNetwork
-from pixelwise.inference.runtimes.onnx_file import IMAGE
-from pixelwise.inference.runtimes.onnx_object_description import ObjectDescription
-from pixelwise.inference.runtimes.onnx_objects import BOXES, CLASSES, MASKS, RESIZED, SCORES, SEEN_BOXES
+from pixelwise.inference.runtimes.exported.file import IMAGE
+from pixelwise.inference.runtimes.exported.object_description import ObjectDescription
+from pixelwise.inference.runtimes.exported.objects import BOXES, CLASSES, MASKS, RESIZED, SCORES, SEEN_BOXES
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.models import DetectionModel
 from pixelwise.models.prepare import prepare

@@ -13,9 +13,9 @@ from pixelwise.export.object_finding import Find, GraphFinder, Picture, TorchFin
 from pixelwise.export.object_matching import count_ties, match_objects
 from pixelwise.export.pictures import CheckPictures, checked_object_sizes
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.runtimes.engines import Engine
-from pixelwise.inference.runtimes.onnx_file import ExportedFile
-from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
+from pixelwise.inference.runtimes.exported.engines import Engine
+from pixelwise.inference.runtimes.exported.file import ExportedFile
+from pixelwise.inference.runtimes.exported.objects import ExportedObjectRuntime
 from pixelwise.instances import Instances, Size
 from pixelwise.models import DetectionModel
 from pixelwise.words import counted
@@ -147,7 +147,7 @@ def compare_objects(model: DetectionModel, file: Path, pictures: CheckPictures) 
         ModelError: the file cannot be opened or run.
     """
     exported = ExportedFile.read(file, Engine("onnx"))
-    torch, found = TorchFinder(model), OnnxObjectRuntime(exported)
+    torch, found = TorchFinder(model), ExportedObjectRuntime(exported)
     graph = GraphFinder(exported)
     rows, seen = [], []
     for number, checked in enumerate(checked_object_sizes(model.geometry)):

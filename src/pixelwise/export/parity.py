@@ -16,10 +16,10 @@ from pixelwise.export.pictures import CheckedSize, CheckPictures, checked_sizes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.engines import Engine, Session
-from pixelwise.inference.runtimes.onnx_file import IMAGE
-from pixelwise.inference.runtimes.onnx_graph import read_graph
-from pixelwise.inference.runtimes.onnx_pixels import LABELS
+from pixelwise.inference.runtimes.exported.engines import Engine, Session
+from pixelwise.inference.runtimes.exported.file import IMAGE
+from pixelwise.inference.runtimes.exported.onnx_graph import read_graph
+from pixelwise.inference.runtimes.exported.pixels import LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.words import counted
 

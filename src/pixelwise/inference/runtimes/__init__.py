@@ -1,1 +1,1 @@
-"""Runtimes, which compute for a predictor: torch, with one model or several averaged."""
+"""Runtimes, which compute for a predictor: torch, or a library that runs exported files; one model or several."""

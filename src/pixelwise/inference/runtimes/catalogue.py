@@ -39,7 +39,7 @@ def _torch() -> Opener:
 
 
 def _exported(runtime: str) -> Opener:
-    from pixelwise.inference.runtimes.onnx_opening import open_exported
+    from pixelwise.inference.runtimes.exported.opening import open_exported
 
     return partial(open_exported, runtime=runtime)
 

@@ -1,4 +1,4 @@
-"""The runtime that labels pixels with ONNX Runtime, from an exported file."""
+"""The runtime that labels pixels with an exported file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.array_tail import ArrayTail
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.engines import Session
-from pixelwise.inference.runtimes.onnx_description import ExportDescription, mean_name
-from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
+from pixelwise.inference.runtimes.exported.description import ExportDescription, mean_name
+from pixelwise.inference.runtimes.exported.engines import Session
+from pixelwise.inference.runtimes.exported.file import IMAGE, ExportedFile, batch
 from pixelwise.inference.runtimes.tail import on_window
 from pixelwise.placement import CoarseArray
 from pixelwise.tiling import PixelCost, Window
@@ -29,14 +29,14 @@ all pixels (1, K, H, W)."""
 PROBABILITIES, LABELS = "probabilities", "labels"
 """The names of outputs: the averaged probabilities of several networks (1, K, H, W); the labels (1, H, W)."""
 
-_NO_MEANS: Mapping[OnnxRuntime, tuple[NDArray[np.float32], ...]]
+_NO_MEANS: Mapping[ExportedRuntime, tuple[NDArray[np.float32], ...]]
 _NO_MEANS = MappingProxyType({})
-_GIVEN_MEANS: ContextVar[Mapping[OnnxRuntime, tuple[NDArray[np.float32], ...]]]
+_GIVEN_MEANS: ContextVar[Mapping[ExportedRuntime, tuple[NDArray[np.float32], ...]]]
 _GIVEN_MEANS = ContextVar("given means", default=_NO_MEANS)
 """The means over the picture that tiles share, for each runtime that has some at present."""
 
 
-class OnnxRuntime(CoarseRuntime[CoarseArray]):
+class ExportedRuntime(CoarseRuntime[CoarseArray]):
     """Runs an exported file on pieces of pictures, on the CPU.
 
     The tail of the graph is cut off: labels are computed from the coarse logits, which takes a small part of the time

@@ -1,4 +1,4 @@
-"""The runtime that finds objects with ONNX Runtime, from an exported file."""
+"""The runtime that finds objects with an exported file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pixelwise.errors import ModelError
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.runtimes.onnx_file import IMAGE, ExportedFile, batch
-from pixelwise.inference.runtimes.onnx_object_description import parse_object_description
+from pixelwise.inference.runtimes.exported.file import IMAGE, ExportedFile, batch
+from pixelwise.inference.runtimes.exported.object_description import parse_object_description
 from pixelwise.instances import Instances
 from pixelwise.ops.object_arrays import place_objects
 
@@ -22,7 +22,7 @@ RESIZED, SEEN_BOXES = "resized", "seen_boxes"
 scale 0 .. 255, and the boxes on it."""
 
 
-class OnnxObjectRuntime(ObjectRuntime):
+class ExportedObjectRuntime(ObjectRuntime):
     """Finds objects in pieces of pictures with an exported file, on the CPU.
 
     Where the network resizes pictures, these are resized already, so that tiles are cut out of the resized picture; the

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.engines import Engine, describe_machine
+from pixelwise.inference.runtimes.exported.engines import Engine, describe_machine
 from pixelwise.io.file_cache import FileCache
 
 TRIALS = 3

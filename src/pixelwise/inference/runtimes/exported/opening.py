@@ -14,13 +14,13 @@ from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
 from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
-from pixelwise.inference.runtimes.engine_choice import Choice, choose_engine
-from pixelwise.inference.runtimes.engines import Engine, engines_for
-from pixelwise.inference.runtimes.onnx_description import ExportDescription, described_kind, parse_description
-from pixelwise.inference.runtimes.onnx_ensemble_description import member_prefix, parse_ensemble
-from pixelwise.inference.runtimes.onnx_file import ExportedFile
-from pixelwise.inference.runtimes.onnx_objects import OnnxObjectRuntime
-from pixelwise.inference.runtimes.onnx_pixels import OnnxRuntime
+from pixelwise.inference.runtimes.exported.description import ExportDescription, described_kind, parse_description
+from pixelwise.inference.runtimes.exported.engine_choice import Choice, choose_engine
+from pixelwise.inference.runtimes.exported.engines import Engine, engines_for
+from pixelwise.inference.runtimes.exported.ensemble_description import member_prefix, parse_ensemble
+from pixelwise.inference.runtimes.exported.file import ExportedFile
+from pixelwise.inference.runtimes.exported.objects import ExportedObjectRuntime
+from pixelwise.inference.runtimes.exported.pixels import ExportedRuntime
 from pixelwise.inference.runtimes.views import View, check_alone
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def open_exported(
     finding = [file for file in files if described_kind(file.text) == "objects"]
     if finding:
         check_alone(len(files), views)
-        return OnnxObjectRuntime(finding[0])
+        return ExportedObjectRuntime(finding[0])
     choice = _choose(files[0], engines)
     members = [member for file in files for member in _members(replace(file, engine=choice.engine))]
     if len(engines) > 1:
@@ -81,9 +81,9 @@ def _choose(file: ExportedFile, engines: Sequence[Engine]) -> Choice:
     return choose_engine(engines, file.digest, side, prepare)
 
 
-def _members(file: ExportedFile) -> list[OnnxRuntime]:
+def _members(file: ExportedFile) -> list[ExportedRuntime]:
     """Open the networks in a file that label pixels: one, or several that are averaged."""
-    return [OnnxRuntime(file, description, prefix) for description, prefix in _described(file)]
+    return [ExportedRuntime(file, description, prefix) for description, prefix in _described(file)]
 
 
 def _described(file: ExportedFile) -> list[tuple[ExportDescription, str]]:

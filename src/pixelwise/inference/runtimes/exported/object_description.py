@@ -1,4 +1,4 @@
-"""What an exported file of a network that finds objects says of itself; see :mod:`.onnx_description`."""
+"""What an exported file of a network that finds objects says of itself; see :mod:`.description`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pixelwise import __version__
 from pixelwise.card import ModelCard
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.onnx_description import LARGEST_PIXEL_BYTES, known_tiles
+from pixelwise.inference.runtimes.exported.description import LARGEST_PIXEL_BYTES, known_tiles
 from pixelwise.models.description import MOST_CARD_CHARACTERS, explain, parse_card
 
 MOST_FIXED_BYTES, LARGEST_OBJECT_SIDE = 2.0**44, 2.0**15

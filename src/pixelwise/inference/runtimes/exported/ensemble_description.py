@@ -1,4 +1,4 @@
-"""What an exported file says of itself that averages several networks; see :mod:`.onnx_description`."""
+"""What an exported file says of itself that averages several networks; see :mod:`.description`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.onnx_description import ExportDescription, parse_description
+from pixelwise.inference.runtimes.exported.description import ExportDescription, parse_description
 from pixelwise.models.description import MOST_CARD_CHARACTERS, explain
 
 MOST_MEMBERS = 64

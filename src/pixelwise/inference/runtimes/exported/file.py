@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.engines import Engine, Session
-from pixelwise.inference.runtimes.onnx_description import METADATA_KEY
-from pixelwise.inference.runtimes.onnx_graph import OnnxFile, cut, read_graph
+from pixelwise.inference.runtimes.exported.description import METADATA_KEY
+from pixelwise.inference.runtimes.exported.engines import Engine, Session
+from pixelwise.inference.runtimes.exported.onnx_graph import OnnxFile, cut, read_graph
 
 IMAGE = "image"
 """The name of the input of every exported graph: the picture as uint8 (1, H, W, C)."""

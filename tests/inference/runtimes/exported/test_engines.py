@@ -12,9 +12,9 @@ import pytest
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
 from pixelwise.export import export_model
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtimes import engine_choice, engines
-from pixelwise.inference.runtimes.engine_choice import choose_engine
-from pixelwise.inference.runtimes.engines import Engine, engines_for
+from pixelwise.inference.runtimes.exported import engine_choice, engines
+from pixelwise.inference.runtimes.exported.engine_choice import choose_engine
+from pixelwise.inference.runtimes.exported.engines import Engine, engines_for
 from pixelwise.models import SegmentationModel
 
 pytestmark = pytest.mark.engines
