@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +18,20 @@ from pixelwise.training.pixel_course import PixelSetup
 from pixelwise.training.resuming.data_record import DataRecord
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.timing.budget import Budget
-from pixelwise.training.timing.schedule import Cut, Schedule
+from pixelwise.training.timing.keep_time import KeepTime
+from pixelwise.training.timing.schedule import Change, Schedule
 
 SECONDS = 12.0
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    warn = say
 
 
 @pytest.fixture
@@ -27,6 +39,34 @@ def hopeful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps are measured to take a hundredth of what they do."""
     monkeypatch.setattr(PixelSetup, "measure_pace", lambda *_, **__: (0.002, 0.01))
     monkeypatch.setattr(Budget, "with_halo", lambda self, **_: self)  # nothing follows
+
+
+def test_a_run_that_was_disturbed_for_a_while_gets_its_steps_back(
+    shapes: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = replace_steps(plan(open_data(shapes), fixed=small, epochs=1), 200)
+    run, told, now, lengths = RunFolder(tmp_path), Told(), 0.0, []
+    run.path.mkdir(exist_ok=True)
+    schedule = Schedule(planned)
+    monkeypatch.setattr("pixelwise.training.timing.keep_time.completes_step", lambda *_: True)
+    budget = Budget(0.0, 230.0, 0.0)
+    keep = KeepTime(run, schedule, budget=budget, validation_seconds=1.0, listener=told, clock=lambda: now)
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(max_steps=200))
+    step = 0
+    while step < schedule.steps:
+        step += 1
+        now += 4.0 if 5 < step <= 20 else 1.0
+        trainer: Any = SimpleNamespace(
+            global_step=step, is_global_zero=True, world_size=1, fit_loop=loop, accumulate_grad_batches=1
+        )
+        keep.on_train_batch_end(trainer, None, None, None, step)  # type: ignore[arg-type]
+        lengths.append(schedule.steps)
+    assert min(lengths) < 100
+    assert lengths[-1] == step == loop.epoch_loop.max_steps
+    assert 0.9 * 230 < now + 1 < 1.03 * 230
+    assert any("longer than planned" in line for line in told.lines)
+    assert any("less than before: the run ends after" in line for line in told.lines)
+    assert Schedule.load(run, planned).changes == schedule.changes
 
 
 @pytest.mark.usefixtures("hopeful")
@@ -54,7 +94,7 @@ def test_a_resumed_run_follows_the_decision(shapes: Path, small: dict[str, Any],
     settings = plan(source, fixed=small, epochs=1)
     run.path.mkdir()
     settings = replace_steps(settings, 40)
-    Schedule(settings, (Cut(0, 7),)).save(run)
+    Schedule(settings, (Change(0, 7),)).save(run)
     # As if the first process had decided and was killed before its first state.
     DataRecord.of(source, Silent()).save(run.splits_file)
     settings.save(run.settings_file)

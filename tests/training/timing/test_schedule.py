@@ -39,32 +39,39 @@ def settings(**changes: Any) -> Settings:
 
 
 @pytest.mark.parametrize("kind", ["poly", "cosine"])
-@pytest.mark.parametrize("cuts", [[(5, 60)], [(40, 41)], [(40, 80), (60, 61)], [(1, 90), (30, 70), (50, 55)]])
-def test_a_shortened_run_ends_at_zero_without_a_jump(kind: str, cuts: list[tuple[int, int]]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [[(5, 60)], [(40, 41)], [(40, 80), (60, 61)], [(1, 90), (30, 70), (50, 55)], [(6, 17), (12, 60), (40, 100)]],
+)
+def test_a_changed_run_ends_at_zero_without_a_jump(kind: str, changes: list[tuple[int, int]]) -> None:
     schedule, planned = Schedule(settings(schedule=kind)), Schedule(settings(schedule=kind))
-    for at, steps in cuts:
+    for at, steps in changes:
         before = schedule.rate(at)
-        schedule.cut(at, steps)
+        schedule.change(at, steps)
         assert schedule.rate(at) == pytest.approx(before)
         assert schedule.steps == steps
     assert schedule.rate(schedule.steps) == pytest.approx(0.0, abs=1e-9)
     places = [schedule.place(step) for step in range(schedule.steps + 1)]
     assert places == sorted(places)
-    assert places[: cuts[0][0] + 1] == list(range(cuts[0][0] + 1))
-    assert [schedule.rate(step) for step in range(cuts[0][0])] == [planned.rate(step) for step in range(cuts[0][0])]
+    assert places[: changes[0][0] + 1] == list(range(changes[0][0] + 1))
+    assert [schedule.rate(step) for step in range(changes[0][0])] == [
+        planned.rate(step) for step in range(changes[0][0])
+    ]
 
 
-def test_the_cuts_of_a_run_are_read_back(tmp_path: Path) -> None:
+def test_the_changes_of_a_run_are_read_back(tmp_path: Path) -> None:
     run, plan = RunFolder(tmp_path), settings()
     assert Schedule.load(run, plan).steps == 100
     schedule = Schedule(plan)
-    schedule.cut(40, 80)
-    schedule.cut(60, 70)
+    schedule.change(40, 80)
+    schedule.change(60, 70)
     schedule.save(run)
     again = Schedule.load(run, plan)
-    assert again.cuts == schedule.cuts
+    assert again.changes == schedule.changes
     assert again.steps == 70
-    assert "shortened to 70 of the planned 100 steps" in again.sentences()[1]
-    run.schedule_file.write_text('{"cuts": [{"at": 3}]}')
+    schedule.change(65, 90)
+    assert "shortened to 70 of the planned 100 steps" in schedule.sentences()[1]
+    assert "After 65 steps the run was lengthened to 90 of the planned 100 steps" in schedule.sentences()[2]
+    run.schedule_file.write_text('{"changes": [{"at": 3}]}')
     with pytest.raises(DataError, match=r"schedule\.json: the decisions"):
         Schedule.load(run, plan)

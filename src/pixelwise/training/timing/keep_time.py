@@ -1,4 +1,7 @@
-"""Ending a run in time: it is shortened when its steps take longer than they were measured to."""
+"""Ending a run in time: it is shortened when its steps take longer than they were measured to.
+
+What disturbed the steps may end, so a run that was shortened gets steps back where they fit.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +25,24 @@ RECENT_STEPS = 30
 FEWEST_STEPS_FOR_PACE = 5
 LATENESS = 0.03
 """The share of the time left by which a run may be late before it is shortened; the pace is not known better."""
-LEAST_CUT = 0.02
-"""The least share of the planned steps that a cut takes away, unless it is the last one possible."""
+SLACK = 0.1
+"""The share of the time left that must be free before a shortened run is lengthened, so that it does not waver."""
+LEAST_CHANGE = 0.02
+"""The least share of the planned steps by which the run changes, unless it is the last change possible."""
 
 
 class KeepTime(pl.Callback):
     """Shorten a run that would miss its deadline, so that its learning rate still ends at zero.
 
-    The decision is written into the run folder before it takes effect. All processes follow the first one.
+    A shortened run that has time left is lengthened again, never beyond its plan. Decisions are written into the run
+    folder before they take effect. All processes follow the first one.
 
     Args:
         run: the run folder.
-        schedule: the schedule of the run, which is cut.
+        schedule: the schedule of the run, which is changed.
         budget: the time of the whole command; None for no limit.
         validation_seconds: measured seconds of a validation; replaced by those of the run.
-        listener: it is told of cuts.
+        listener: it is told of changes.
         clock: gives the time in seconds.
     """
 
@@ -63,7 +69,7 @@ class KeepTime(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Record the time of the step, and shorten the run if it is late."""
+        """Record the time of the step, and change the run if it is late, or early after that."""
         if not completes_step(trainer, batch_idx):
             return
         now = self._clock()
@@ -76,39 +82,43 @@ class KeepTime(pl.Callback):
             steps = trainer.strategy.broadcast(steps)
         if steps is not None:
             before = self.schedule.steps
-            self.schedule.cut(step, steps)
+            self.schedule.change(step, steps)
             trainer.fit_loop.epoch_loop.max_steps = steps
             if trainer.is_global_zero:
                 self.schedule.save(self.run)
-                pace = sum(self._steps) / len(self._steps)
-                self.listener.warn(
-                    f"a step takes {pace:.2g} s now, longer than planned: the run ends after "
-                    f"{counted(steps, 'step')} and not {before}, to keep to its time"
-                )
+                pace = f"a step takes {sum(self._steps) / len(self._steps):.2g} s now"
+                ends = f"the run ends after {counted(steps, 'step')} and not {before}"
+                if steps < before:
+                    self.listener.warn(f"{pace}, longer than planned: {ends}, to keep to its time")
+                else:
+                    self.listener.say(f"{pace}, less than before: {ends}")
         if step == self.schedule.steps and step % self.schedule.settings.validate_every:
             trainer.val_check_batch = (
                 step * trainer.accumulate_grad_batches
             )  # the last weights are validated, whatever the interval
 
     def _affordable(self, step: int, now: float) -> int | None:
-        """The steps of the whole run that fit into the time; None if it need not be shortened."""
+        """The steps of the whole run that fit into the time; None if it need not change."""
         if self.budget is None or len(self._steps) < FEWEST_STEPS_FOR_PACE or step >= self.schedule.steps - 1:
             return None
-        pace = sum(self._steps) / len(self._steps)
-        left, interval = self.schedule.steps - step, self.schedule.settings.validate_every
-        validations = math.ceil(self.schedule.steps / interval) - step // interval
         seconds = self.budget.deadline(self.validation_seconds) - now
-        if left * pace + validations * self.validation_seconds <= seconds + LATENESS * max(0.0, seconds):
+        needed, planned = self._seconds(step, self.schedule.steps), self.schedule.settings.steps
+        late = needed > seconds + LATENESS * max(0.0, seconds)
+        early = self.schedule.steps < planned and needed < (1 - SLACK) * seconds
+        if not (late or early):
             return None
-        fitting = left
-        while fitting > 1:  # fewer steps have fewer validations, which leave time for more steps
-            validations = math.ceil((step + fitting) / interval) - step // interval
-            if fitting * pace + validations * self.validation_seconds <= seconds:
-                break
-            fitting -= max(1, left // 200)
-        steps = step + max(1, fitting)
-        small = self.schedule.steps - steps < LEAST_CUT * self.schedule.settings.steps
-        return None if steps >= self.schedule.steps or (small and fitting > 1) else steps
+        steps = self.schedule.steps if late else planned
+        while steps > step + 1 and self._seconds(step, steps) > seconds:
+            steps -= max(1, (steps - step) // 200)
+        last = steps == step + 1
+        small = abs(steps - self.schedule.steps) < LEAST_CHANGE * planned
+        return None if steps == self.schedule.steps or (small and not last) else steps
+
+    def _seconds(self, step: int, steps: int) -> float:
+        """The seconds that the rest takes after a step if the run has ``steps``, validations included."""
+        interval = self.schedule.settings.validate_every
+        validations = math.ceil(steps / interval) - step // interval
+        return (steps - step) * sum(self._steps) / len(self._steps) + validations * self.validation_seconds
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note when a validation begins."""

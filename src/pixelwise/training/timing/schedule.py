@@ -1,4 +1,4 @@
-"""The learning rate over the steps of a run, also of one that is shortened while it runs."""
+"""The learning rate over the steps of a run, also of one whose length changes while it runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pixelwise.words import counted
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A decision to end a run earlier.
+class Change:
+    """A decision to end a run earlier, or later again.
 
     Args:
         at: the step after which it was taken.
@@ -29,36 +29,36 @@ class Cut:
 class Schedule:
     """The steps of a run and the learning rate at each.
 
-    After a cut the rest of the planned curve is passed through faster, so that the rate does not jump and still ends at
-    zero.
+    After a change the rest of the planned curve is passed through faster or slower, so that the rate does not jump and
+    still ends at zero.
 
     Args:
         settings: the plan.
-        cuts: decisions to end earlier, in their order.
+        changes: decisions on its end, in their order.
     """
 
-    def __init__(self, settings: Settings, cuts: tuple[Cut, ...] = ()) -> None:
+    def __init__(self, settings: Settings, changes: tuple[Change, ...] = ()) -> None:
         self.settings = settings
-        self.cuts = cuts
+        self.changes = changes
 
     @property
     def steps(self) -> int:
         """The steps of the run, as it is decided now."""
-        return self.cuts[-1].steps if self.cuts else self.settings.steps
+        return self.changes[-1].steps if self.changes else self.settings.steps
 
-    def cut(self, at: int, steps: int) -> None:
-        """Decide after step ``at`` that the run has ``steps``, which is more than ``at`` and less than before."""
-        assert at < steps < self.steps
-        self.cuts = (*self.cuts, Cut(at, steps))
+    def change(self, at: int, steps: int) -> None:
+        """Decide after step ``at`` that the run has ``steps``, which is more than ``at`` and no more than planned."""
+        assert at < steps <= self.settings.steps
+        self.changes = (*self.changes, Change(at, steps))
 
     def place(self, step: int) -> float:
         """The step of the planned run that has the learning rate of this step."""
         place, speed, since = 0.0, 1.0, 0
-        for cut in self.cuts:
-            if step <= cut.at:
+        for change in self.changes:
+            if step <= change.at:
                 break
-            place, since = place + speed * (cut.at - since), cut.at
-            speed = (self.settings.steps - place) / (cut.steps - cut.at)
+            place, since = place + speed * (change.at - since), change.at
+            speed = (self.settings.steps - place) / (change.steps - change.at)
         return place + speed * (step - since)
 
     def rate(self, step: int) -> float:
@@ -67,16 +67,17 @@ class Schedule:
         return rate_factor(self.place(step), plan.steps, schedule=plan.schedule, warmup=plan.warmup)
 
     def sentences(self) -> tuple[str, ...]:
-        """The cuts in words, for the report of the run."""
+        """The changes in words, for the report of the run."""
+        before = [self.settings.steps, *(change.steps for change in self.changes)]
         return tuple(
-            f"After {counted(cut.at, 'step')} the run was shortened to {cut.steps} of the planned "
-            f"{counted(self.settings.steps, 'step')}, to keep to its time."
-            for cut in self.cuts
+            f"After {counted(change.at, 'step')} the run was {'shortened' if change.steps < steps else 'lengthened'} "
+            f"to {change.steps} of the planned {counted(self.settings.steps, 'step')}, to keep to its time."
+            for change, steps in zip(self.changes, before, strict=False)
         )
 
     def save(self, run: RunFolder) -> None:
-        """Write the cuts into the run folder; a resumed run reads them."""
-        write_json(run.schedule_file, {"steps": self.steps, "cuts": [asdict(cut) for cut in self.cuts]})
+        """Write the changes into the run folder; a resumed run reads them."""
+        write_json(run.schedule_file, {"steps": self.steps, "changes": [asdict(change) for change in self.changes]})
 
     @classmethod
     def load(cls, run: RunFolder, settings: Settings) -> Schedule:
@@ -88,11 +89,11 @@ class Schedule:
         if not run.schedule_file.is_file():
             return cls(settings)
         where = str(run.schedule_file)
-        cuts = as_list(as_dict(read_json(run.schedule_file), where).get("cuts"), where)
+        changes = as_list(as_dict(read_json(run.schedule_file), where).get("changes"), where)
         try:
-            return cls(settings, tuple(Cut(int(cut["at"]), int(cut["steps"])) for cut in cuts))
+            return cls(settings, tuple(Change(int(change["at"]), int(change["steps"])) for change in changes))
         except (KeyError, TypeError, ValueError):
-            raise DataError(f"{where}: the decisions to end the run earlier are damaged; start a new run") from None
+            raise DataError(f"{where}: the decisions on the end of the run are damaged; start a new run") from None
 
 
 def rate_factor(step: float, steps: int, *, schedule: str, warmup: float) -> float:
