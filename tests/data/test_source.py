@@ -160,7 +160,9 @@ def test_classes_of_a_model_are_found_by_their_names(tmp_path: Path, write: Any,
     assert space.names == model.names
     assert dict(space.mapping) == {0: 0, 1: 2, 2: 1, 255: 200}
     write("classes.txt", "x\ny\nz\nmore")
-    assert open_data(tmp_path, label_space=model).label_space is model
+    assert dict(open_data(tmp_path, label_space=model).label_space.mapping) == {0: 0, 1: 1, 2: 2, 3: 3, 255: 200}
+    taught = LabelSpace(model.names, mapping={0: 0, 1: 3, 2: 1})
+    assert open_data(tmp_path, label_space=taught).label_space is taught
     write("classes.txt", "x\ny\nhorse")
     with pytest.raises(DataError, match=r"does not know horse; .* x, y, horse, those of the model x, y, z, more"):
         open_data(tmp_path, label_space=model)

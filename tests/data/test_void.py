@@ -105,3 +105,23 @@ def test_a_stored_65535_is_no_gap(tmp_path: Path) -> None:
     pair = open_data(root).pairs[0]
     with pytest.raises(DataError, match="65535"):
         read_target(pair, LabelSpace(("sky", "road", "car")))
+
+
+def test_a_model_from_elsewhere_takes_the_void_that_the_data_state(tmp_path: Path) -> None:
+    root = folder(tmp_path, [mask_of(-1, 0, 1, 7, dtype=np.int16)], "classes: [sky, road]\nignore: 7\n")
+    imported = LabelSpace(("sky", "road"))
+    source = open_data(root, label_space=imported)
+    assert read_target(source.pairs[0], source.label_space)[0, ::4].tolist() == [255, 0, 1, 255]
+    taught = LabelSpace(("sky", "road"), mapping={0: 0, 1: 1, 7: 1})
+    source = open_data(root, label_space=taught)
+    assert read_target(source.pairs[0], source.label_space)[0, ::4].tolist() == [255, 0, 1, 1], "the model's own value"
+
+
+def test_the_void_of_a_layout_is_void_for_a_model_from_elsewhere(tmp_path: Path) -> None:
+    for kind in ("train", "trainannot"):
+        (tmp_path / kind).mkdir()
+    Image.fromarray(np.zeros((8, 12), np.uint8)).save(tmp_path / "train/0.png")
+    Image.fromarray(mask_of(0, 1, 2)).save(tmp_path / "trainannot/0.png")
+    (tmp_path / "classes.txt").write_text("sky\nroad\n")
+    source = open_data(tmp_path, label_space=LabelSpace(("sky", "road")))
+    assert read_target(source.pairs[0], source.label_space)[0, ::4].tolist() == [0, 1, 255]

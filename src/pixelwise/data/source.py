@@ -149,9 +149,9 @@ def _open(
     splits = with_masks(found.splits, root, findings)
     check_files(_every(splits), findings)
     looked = _look_into_masks(_every(splits), located, label_space, findings)
-    if looked is not None and label_space is not None and _has_names(located, label_space.names):
+    if looked is not None and label_space is not None and _reads_as_the_model(located, label_space):
         _compare_void(looked.survey, label_space, findings)
-        looked = None  # the model's own classes are those of the masks
+        looked = None  # the model's own classes and values are those of the masks
     findings.refuse(skip_bad=skip_bad)
     splits = _without(splits, findings.unusable())
     every = _every(splits)
@@ -177,12 +177,17 @@ def _open(
     return DataSource(root, found.layout, label_space, splits, tuple(findings))
 
 
-def _has_names(located: Located, names: tuple[str, ...]) -> bool:
-    """Whether the classes of masks have these names, or no known names."""
+def _reads_as_the_model(located: Located, model: LabelSpace) -> bool:
+    """Whether masks are to be read with the values of a model, because its names are theirs or they have none.
+
+    A model without values, such as an imported one, never read masks: where these have names, they tell their values.
+    """
     description = located.description
     if description is not None and (description.classes is not None or description.merge or description.ignore):
-        return description.names == names and not description.merge
-    return located.found.names in (None, names)
+        names, same = description.names, description.names == model.names and not description.merge
+    else:
+        names, same = located.found.names, located.found.names in (None, model.names)
+    return same and (bool(model.mapping) or names is None)
 
 
 @dataclass(frozen=True)
