@@ -54,7 +54,8 @@ MAY_IMPORT = {
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "scoring"},
     "runs": GROUND
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
-    "serve": GROUND | {"io", "inference"},
+    "labelling": GROUND | {"io", "data"},
+    "serve": GROUND | {"io", "inference", "labelling"},
     "client": {"errors"},
     "export": GROUND | {"ops", "io", "nn", "detection", "models", "data", "training", "inference"},
 }
@@ -112,6 +113,7 @@ def test_only_the_command_line_knows_the_terminal(path: Path) -> None:
         "data.locate",
         "inference.predictor",
         "serve.app",
+        "serve.label.app",
     ],
 )
 def test_what_people_import_first_loads_without_torch(module: str) -> None:

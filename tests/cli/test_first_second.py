@@ -51,7 +51,9 @@ def test_help_and_the_list_of_models_import_no_numbers() -> None:
     assert imported("models") == set()
 
 
-@pytest.mark.parametrize("verb", ["predict", "evaluate", "inspect", "train", "doctor", "compare", "export", "serve"])
+@pytest.mark.parametrize(
+    "verb", ["predict", "evaluate", "inspect", "train", "doctor", "compare", "export", "serve", "label"]
+)
 def test_errors_about_paths_come_before_torch(work: Path, verb: str) -> None:
     rest: dict[str, list[str | Path]] = {
         "predict": [work / "a.png", "--out", work / "out"],

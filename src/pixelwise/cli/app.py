@@ -20,6 +20,7 @@ from pixelwise.cli.export import export
 from pixelwise.cli.import_ import import_
 from pixelwise.cli.inputs import message_of
 from pixelwise.cli.inspect import inspect
+from pixelwise.cli.label import label
 from pixelwise.cli.machine import keep_large_blocks, share_the_processor
 from pixelwise.cli.models import models
 from pixelwise.cli.predict import predict
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Add --debug to any command to see the traceback of an error.",
 )
-for verb in (demo, doctor, train, evaluate, compare, predict, serve, export, models, inspect):
+for verb in (demo, doctor, train, evaluate, compare, predict, serve, label, export, models, inspect):
     app.command()(verb)
 app.command("import")(import_)
 

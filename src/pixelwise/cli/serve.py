@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pixelwise.cli.listening import DEFAULT_PORT, access_for, address_of, without_server
 from pixelwise.cli.machine import open_many_files, use_huge_pages
 from pixelwise.cli.predict import find_models
-from pixelwise.errors import SettingError, UnsupportedError
-
-DEFAULT_PORT = 8000
+from pixelwise.errors import SettingError
 
 
 def serve(
@@ -66,14 +65,10 @@ def serve(
     """
     named = name_models(models)
     try:
-        from pixelwise.serve import Access, Limits, create_app
-        from pixelwise.serve.access import is_loopback
+        from pixelwise.serve import Limits, create_app
         from pixelwise.serve.running import listen, run
     except ImportError as error:
-        raise UnsupportedError(
-            f"serving needs packages that are not installed ({error.name}); install them with "
-            "pip install 'pixelwise[serve]'"
-        ) from None
+        raise without_server(error) from None
     limits = Limits(
         max_bytes=max_bytes,
         max_pixels=max_pixels,
@@ -84,13 +79,7 @@ def serve(
         job_bytes=job_bytes,
         max_jobs=max_jobs,
     )
-    access = Access(token, tuple(cors or ()), (host, *(hostname or ())))
-    if token is not None and insecure:
-        raise SettingError("a token is given, too; leave one of them out", argument="insecure")
-    if not is_loopback(host) and token is None and not insecure:
-        raise SettingError(
-            f"other machines reach {host}, so a token is needed; give one, or say --insecure", argument="token"
-        )
+    access = access_for(host, token=token, insecure=insecure, hostname=hostname or (), cors=cors or ())
     use_huge_pages()
     open_many_files()
     from pixelwise.inference import Predictor
@@ -100,7 +89,7 @@ def serve(
             name: Predictor(find_models(model), runtime=runtime, device=device) for name, model in named.items()
         }
         app = create_app(predictors, limits, access, state=state)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{opened.getsockname()[1]}"
+        address = address_of(host, opened.getsockname()[1])
         Console(soft_wrap=True).print(f"serving {', '.join(named)} at {address}", highlight=False, markup=False)
         run(app, opened, timeout=timeout)
 

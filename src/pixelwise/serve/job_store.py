@@ -7,13 +7,13 @@ import re
 import secrets
 import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from pixelwise.errors import SettingError
 from pixelwise.io.atomic import write_json
+from pixelwise.io.locking import lock
 from pixelwise.io.outputs import make_folder
 
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -84,7 +84,7 @@ class JobStore:
         make_folder(folder, "state")
         self._lock = open(folder / _LOCK, "ab")  # noqa: SIM115  held as long as the server runs
         try:
-            _lock(self._lock.fileno())
+            lock(self._lock.fileno())
         except OSError:
             self._lock.close()
             raise SettingError(
@@ -140,18 +140,6 @@ class JobStore:
         for path in folder.iterdir():
             if path.name != _RECORD:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _lock(handle: int) -> None:
-    """Lock a file against other processes.
-
-    Raises:
-        OSError: another one has locked it.
-    """
-    with suppress(ImportError):  # not on Windows
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_id(text: str) -> bool:

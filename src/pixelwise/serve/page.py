@@ -19,14 +19,14 @@ POLICY = (
 """The content security policy: nothing from another host, no script but our files."""
 
 
-def mount_page(app: FastAPI, folder: Path = STATIC) -> None:
-    """Serve the files of a folder at ``/static``, and its ``index.html`` at ``/``, if they are there."""
+def mount_page(app: FastAPI, folder: Path = STATIC, *, index: str = "index.html") -> None:
+    """Serve the files of a folder at ``/static``, and one of them at ``/``, if they are there."""
     if not folder.is_dir():
         return
     app.mount("/static", StaticFiles(directory=folder), name="static")
-    index = folder / "index.html"
-    if index.is_file():
+    home = folder / index
+    if home.is_file():
 
         @app.get("/", include_in_schema=False)
         async def page() -> FileResponse:
-            return FileResponse(index, headers={"Cache-Control": "no-cache"})
+            return FileResponse(home, headers={"Cache-Control": "no-cache"})

@@ -56,14 +56,20 @@ def server(predictor: Predictor) -> Iterator[Server]:
     started.stop()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, to drive a browser")
+def chromium_program() -> str:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         pytest.skip("needs the program chromium")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, to drive a browser")
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=program, args=[*SWITCHES, *CAMERA, "--disable-sync"])
+        opened = started.chromium.launch(
+            executable_path=chromium_program(), args=[*SWITCHES, *CAMERA, "--disable-sync"]
+        )
         yield opened
         opened.close()
 

@@ -1,0 +1,75 @@
+"""``pixelwise label``: label pictures in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pixelwise.cli.inputs import split_words
+from pixelwise.cli.listening import DEFAULT_PORT, access_for, address_of, without_server
+from pixelwise.cli.machine import open_many_files
+from pixelwise.errors import DataError
+
+
+def label(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of pictures, which is only read.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="Names of the classes; those used before, or of the masks in DATA."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the data set that is written; DATA-labelled by default."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone reaches it.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PIXELWISE_TOKEN",
+            show_envvar=True,
+            help="Word that requests must bring; needed where other machines reach the server.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without a token: anybody who reaches the port.")
+    ] = False,
+    hostname: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name that the server is called by; may repeat.")
+    ] = None,
+) -> None:
+    """Label the pictures of a folder in the browser.
+
+    Every stroke is kept at once, and masks are written as a data set that train reads. DATA itself is never changed.
+    """
+    if not data.is_dir():
+        raise DataError(f"{data}: there is no such folder; give a folder of pictures")
+    try:
+        from pixelwise.serve.label.app import create_label_app
+        from pixelwise.serve.running import listen, run
+    except ImportError as error:
+        raise without_server(error) from None
+    from pixelwise.labelling.classes import told
+    from pixelwise.labelling.pictures import describe
+    from pixelwise.labelling.project import Project
+    from pixelwise.serve.limits import Limits
+
+    limits = Limits()
+    access = access_for(host, token=token, insecure=insecure, hostname=hostname or ())
+    open_many_files()
+    console = Console(soft_wrap=True)
+    with listen(host, port) as opened:
+        folder = data.resolve()
+        written = out or folder.with_name(f"{folder.name}-labelled")
+        project = Project(data, written, classes=None if classes is None else split_words(classes))
+        for line in (*project.remarks, describe(list(project.pictures.values())), told(project.space)):
+            console.print(line, highlight=False, markup=False)
+        console.print(f"masks are written to {written}", highlight=False, markup=False)
+        address = address_of(host, opened.getsockname()[1])
+        console.print(f"label at {address}", highlight=False, markup=False)
+        run(create_label_app(project, access, limits), opened, timeout=limits.timeout)

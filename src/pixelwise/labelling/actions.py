@@ -1,0 +1,82 @@
+"""What a person does to the labels of a picture, as the page sends it and the journal keeps it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pixelwise.errors import SettingError, quoted
+
+MOST_POINTS = 20_000
+"""Points of one action; the page sends longer strokes in parts."""
+
+MOST_ACTIONS = 1_000
+"""Actions of one request."""
+
+Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,40}$")]
+Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Value = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Name
+    """Chosen by the page, so that an action that arrives twice counts once."""
+
+
+class Stroke(_Action):
+    """A line of round ends, or a part of one.
+
+    Args:
+        kind: ``stroke``.
+        stroke: parts of the same stroke have the same name, and are undone together.
+        value: what its pixels become; None erases.
+        width: in pixels.
+        points: x and y of each point in turn, in pixels; the left upper corner of the picture is 0, 0.
+    """
+
+    kind: Literal["stroke"]
+    stroke: Name
+    value: Value | None
+    width: Annotated[float, Field(gt=0, le=4096)]
+    points: Annotated[list[Place], Field(min_length=2, max_length=2 * MOST_POINTS)]
+
+
+class Undo(_Action):
+    """Takes the last change back."""
+
+    kind: Literal["undo"]
+
+
+class Redo(_Action):
+    """Makes the change again that was taken back last."""
+
+    kind: Literal["redo"]
+
+
+class Done(_Action):
+    """Says whether the picture is labelled to its owner's content."""
+
+    kind: Literal["done"]
+    done: bool
+
+
+Action = Stroke | Undo | Redo | Done
+
+_ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="kind")])
+
+
+def read_action(given: Any) -> Action:
+    """Check an action in plain JSON types.
+
+    Raises:
+        SettingError: it is none.
+    """
+    try:
+        return _ACTION.validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "kind"
+        raise SettingError(f"{where}: {quoted(first.get('input'))}: {first['msg']}", argument="actions") from None

@@ -1,0 +1,70 @@
+"""The application that a folder is labelled with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from pixelwise import __version__
+from pixelwise.labelling.project import Project
+from pixelwise.labelling.saving import Saver
+from pixelwise.serve import health, problems
+from pixelwise.serve.access import Access
+from pixelwise.serve.gate import HELD_BODIES, Gate
+from pixelwise.serve.guard import Guard
+from pixelwise.serve.label import routes
+from pixelwise.serve.limits import Limits
+from pixelwise.serve.metrics import Metrics
+from pixelwise.serve.page import mount_page
+from pixelwise.serve.service import Service
+from pixelwise.serve.work import Workers
+
+PAGE = "label/index.html"
+"""The page, among the files of the server's pages."""
+
+
+def create_label_app(project: Project, access: Access | None = None, limits: Limits | None = None) -> FastAPI:
+    """Make the application that labels the pictures of a project.
+
+    Masks are written a moment after strokes, and what is left of them when the application ends; the project is closed
+    then.
+
+    Args:
+        project: the folder.
+        access: who may ask; anybody who reaches the server by an address or as localhost unless given.
+        limits: what is taken; the defaults unless given.
+    """
+    limits, access = limits or Limits(), access or Access()
+    workers = Workers(limits.queue)
+    metrics = Metrics(
+        queue_pixels=lambda: workers.waiting, queue_pictures=lambda: workers.pictures, queue_most=limits.queue
+    )
+    gate = Gate(most_held=HELD_BODIES * limits.max_bytes)
+    saver = Saver(project)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        saver.start()
+        yield
+        await asyncio.to_thread(saver.close)
+        workers.close()
+        project.close()
+
+    app = FastAPI(
+        title="pixelwise label", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.state.service = Service({}, limits, workers, metrics)
+    app.state.gate = gate
+    app.state.project = project
+    app.state.saver = saver
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    mount_page(app, index=PAGE)
+    problems.install(app)
+    app.add_middleware(
+        Guard, access=access, gate=gate, metrics=metrics, limit_of=lambda path: ("max_bytes", limits.max_bytes)
+    )
+    return app

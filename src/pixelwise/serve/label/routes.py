@@ -1,0 +1,149 @@
+"""The addresses that the page of ``pixelwise label`` uses: pictures, labels, and actions on them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from pixelwise.errors import DataError, PixelwiseError, SettingError
+from pixelwise.labelling.actions import MOST_ACTIONS, Stroke
+from pixelwise.labelling.canvas import packed
+from pixelwise.labelling.pictures import Picture
+from pixelwise.labelling.project import Change, Desk, Project
+from pixelwise.labelling.saving import Saver
+from pixelwise.serve.label.shown import etag_of, shown
+from pixelwise.serve.problems import Problem
+from pixelwise.serve.summary import hexadecimal
+
+router = APIRouter(prefix="/v1/label")
+
+_SHOWING = threading.Lock()
+"""Pictures are decoded one at a time, because large ones take much memory."""
+
+RETRY = 2.0
+"""Seconds after which a journal that could not be written may be."""
+
+
+def _project(request: Request) -> Project:
+    project: Project = request.app.state.project
+    return project
+
+
+def _picture(request: Request, picture: str) -> Picture:
+    known = _project(request).pictures.get(picture)
+    if known is None:
+        raise Problem(404, "picture: there is no such picture; open the page anew", argument="picture")
+    return known
+
+
+@router.get("")
+def read_project(request: Request) -> dict[str, Any]:
+    """Describe the folder: its classes, and how far each picture is."""
+    project, saver = _project(request), request.app.state.saver
+    space = project.space
+    return {
+        "id": project.id,
+        "folder": str(project.folder),
+        "classes": [
+            {"name": name, "color": hexadecimal(color)} for name, color in zip(space.names, space.colors, strict=True)
+        ],
+        "trouble": saver.trouble,
+        "pictures": [
+            {
+                "id": picture.id,
+                "name": picture.name,
+                "width": picture.size[1],
+                "height": picture.size[0],
+                "masked": picture.mask is not None,
+                "changes": status.changes,
+                "done": status.done,
+                "trouble": status.trouble,
+            }
+            for picture, status in ((picture, project.status[picture.id]) for picture in project.pictures.values())
+        ],
+    }
+
+
+@router.get("/pictures/{picture}/image")
+def read_image(picture: str, request: Request) -> Response:
+    """Give a picture in a form that browsers show, upright."""
+    known = _picture(request, picture)
+    tag = etag_of(known.path)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    with _SHOWING:
+        body, media_type = shown(known.path)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+@router.get("/pictures/{picture}/labels")
+def read_labels(picture: str, request: Request) -> Response:
+    """Give the labels of a picture, row by row, a byte each; the header says how they came about."""
+    _picture(request, picture)
+    with _project(request).opened(picture) as desk:
+        body, state = packed(desk.canvas.labels), _state_of(desk)
+    headers = {"Content-Encoding": "deflate", "Pixelwise-State": json.dumps(state), "Cache-Control": "no-store"}
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/pictures/{picture}/actions")
+async def take_actions(picture: str, request: Request) -> dict[str, Any]:
+    """Take actions for a picture; the answer comes when they are on the disk."""
+    _picture(request, picture)
+    actions = _read_actions(await request.body())
+    return await run_in_threadpool(_take, _project(request), request.app.state.saver, picture, actions)
+
+
+def _read_actions(body: bytes) -> list[Any]:
+    try:
+        actions = json.loads(body)["actions"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SettingError("the body is no JSON with a list of actions", argument="actions") from None
+    if not isinstance(actions, list) or not 0 < len(actions) <= MOST_ACTIONS:
+        raise SettingError(f"a request brings a list of 1 to {MOST_ACTIONS} actions", argument="actions")
+    return actions
+
+
+def _take(project: Project, saver: Saver, picture: str, given: Sequence[Any]) -> dict[str, Any]:
+    actions = project.check(given)
+    with project.opened(picture) as desk:
+        try:
+            changes = project.take(picture, actions)
+        except DataError:
+            raise
+        except PixelwiseError as error:
+            raise Problem(507, str(error), argument="out", retry_after=RETRY) from error
+        saver.changed(picture)
+        return {
+            **_state_of(desk),
+            "reload": any(change.known and not isinstance(change.action, Stroke) for change in changes),
+            "patches": [_patch(desk, change) for change in changes if _is_news(change)],
+        }
+
+
+def _is_news(change: Change) -> bool:
+    """Whether the page does not know what an action has changed; strokes it paints itself."""
+    return change.box is not None and not isinstance(change.action, Stroke)
+
+
+def _patch(desk: Desk, change: Change) -> dict[str, Any]:
+    assert change.box is not None
+    labels = packed(desk.canvas.labels[change.box.slices])
+    return {**change.box._asdict(), "labels": base64.b64encode(labels).decode()}
+
+
+def _state_of(desk: Desk) -> dict[str, Any]:
+    canvas = desk.canvas
+    return {
+        "changes": len(desk.journal.entries),
+        "undoable": canvas.undoable,
+        "redoable": canvas.redoable,
+        "done": canvas.done,
+    }

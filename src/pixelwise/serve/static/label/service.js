@@ -1,0 +1,44 @@
+// The labelling service, as seen from the page.
+
+import { call } from "../api.js";
+import { channels } from "../palette.js";
+import { desk } from "./desk.js";
+
+const at = (picture, what) => `v1/label/pictures/${picture.id}/${what}`;
+
+/** Read the folder's classes and pictures into the desk. */
+export async function readProject() {
+  const { id, folder, classes, pictures, trouble } = await (await call("v1/label")).json();
+  Object.assign(desk, { id, folder, trouble });
+  desk.classes = classes.map(({ name, color }) => ({ name, color: channels(color) }));
+  for (const found of pictures) {
+    const known = desk.pictures.find((picture) => picture.id === found.id);
+    if (known) Object.assign(known, found);
+    else desk.pictures.push(found);
+  }
+}
+
+export async function readImage(picture) {
+  return (await call(at(picture, "image"))).blob();
+}
+
+/** The labels of a picture: {labels, changes, undoable, redoable, done}. */
+export async function readLabels(picture) {
+  const answer = await call(at(picture, "labels"), { cache: "no-store" });
+  const state = JSON.parse(answer.headers.get("Pixelwise-State"));
+  return { ...state, labels: new Uint8Array(await answer.arrayBuffer()) };
+}
+
+/** Send actions; the answer says what they changed, and comes when they are on the server's disk. */
+export async function sendActions(picture, actions) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await call(at(picture, "actions"), { method: "POST", headers, body: JSON.stringify({ actions }) });
+  const { patches, ...state } = await answer.json();
+  return { ...state, patches: await Promise.all(patches.map(opened)) };
+}
+
+async function opened(patch) {
+  const bytes = Uint8Array.from(atob(patch.labels), (one) => one.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return { ...patch, labels: new Uint8Array(await new Response(stream).arrayBuffer()) };
+}
