@@ -97,3 +97,56 @@ def test_the_eraser_gives_back_what_is_not_labelled() -> None:
     canvas.apply(stroke(1, None, [25, 20]))
     assert canvas.labels[20, 25] == 255
     assert canvas.labels[20, 10] == 1
+
+
+def polygon(number: int, value: int | None, *points: float) -> Action:
+    return read_action({"kind": "polygon", "id": f"p{number}", "value": value, "points": list(points)})
+
+
+def fill(number: int, value: int | None, x: int, y: int) -> Action:
+    return read_action({"kind": "fill", "id": f"f{number}", "value": value, "x": x, "y": y})
+
+
+def test_polygons_and_fills_are_taken_back_and_made_again() -> None:
+    canvas = new()
+    rng = np.random.default_rng(7)
+    actions: list[Action] = []
+    for number, drawn in enumerate(random_strokes(12)):
+        corners = rng.uniform(-10, 60, 2 * int(rng.integers(3, 7))).tolist()
+        x, y = int(rng.integers(0, 50)), int(rng.integers(0, 40))
+        actions += [drawn, polygon(number, number % 3, *corners), fill(number, (number + 1) % 3, x, y)]
+    actions.append(fill(99, None, 70, 3))  # outside
+    seen = states(canvas, actions)
+    for before in reversed(seen[:-1]):
+        canvas.apply(plain("undo", 0))
+        assert np.array_equal(canvas.labels, before)
+    for after in seen[1:]:
+        canvas.apply(plain("redo", 0))
+        assert np.array_equal(canvas.labels, after)
+
+
+def test_a_polygon_holds_the_pixels_whose_middle_is_inside() -> None:
+    from matplotlib.path import Path
+
+    rng = np.random.default_rng(1)
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    middles = np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], 1)
+    for number in range(20):
+        middle, reach = rng.uniform(10, 35, 2), rng.uniform(3, 30, 9)
+        angle = np.linspace(0, 2 * np.pi, 9, endpoint=False)
+        corners = middle + reach[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)  # a star around its middle
+        canvas = new()
+        canvas.apply(polygon(number, 1, *corners.ravel().tolist()))
+        inside = Path(corners).contains_points(middles).reshape(SIZE)
+        assert np.array_equal(canvas.labels == 1, inside)
+
+
+def test_a_fill_keeps_to_the_connected_pixels_of_one_label() -> None:
+    canvas = new()
+    canvas.apply(polygon(0, 1, 5, 5, 20, 5, 20, 20, 5, 20))
+    canvas.apply(polygon(1, 1, 20, 20, 30, 20, 30, 30, 20, 30))  # touches by a corner alone
+    box = canvas.apply(fill(2, 2, 7, 7))
+    assert box == (5, 5, 20, 20)
+    assert (canvas.labels[5:20, 5:20] == 2).all()
+    assert (canvas.labels[20:30, 20:30] == 1).all()
+    assert (canvas.labels == 2).sum() == 15 * 15

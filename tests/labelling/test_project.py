@@ -209,7 +209,7 @@ def test_classes_may_grow_and_not_change(data: Path, tmp_path: Path) -> None:
 
 def test_a_class_that_there_is_not_is_refused_and_not_kept(data: Path, tmp_path: Path) -> None:
     project = opened(data, tmp_path / "out", classes=["x", "y"])
-    with pytest.raises(SettingError, match="has the class 2; there are 2"):
+    with pytest.raises(SettingError, match="a change has the class 2; there are 2"):
         paint(project, "a.png", stroke(1, 2, 5, 5))
     assert not list((tmp_path / "out" / "strokes").glob("*.jsonl"))
 

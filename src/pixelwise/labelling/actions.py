@@ -44,6 +44,36 @@ class Stroke(_Action):
     points: Annotated[list[Place], Field(min_length=2, max_length=2 * MOST_POINTS)]
 
 
+class Polygon(_Action):
+    """Everything inside a ring, by the even-odd rule.
+
+    Args:
+        kind: ``polygon``.
+        value: what its pixels become; None erases.
+        points: x and y of each corner in turn, in pixels.
+    """
+
+    kind: Literal["polygon"]
+    value: Value | None
+    points: Annotated[list[Place], Field(min_length=6, max_length=2 * MOST_POINTS)]
+
+
+class Fill(_Action):
+    """The connected pixels that have the label of one of them, by their sides.
+
+    Args:
+        kind: ``fill``.
+        value: what they become; None erases.
+        x: the column of the pixel.
+        y: its row.
+    """
+
+    kind: Literal["fill"]
+    value: Value | None
+    x: Annotated[int, Field(ge=0, le=10**6)]
+    y: Annotated[int, Field(ge=0, le=10**6)]
+
+
 class Undo(_Action):
     """Takes the last change back."""
 
@@ -63,7 +93,10 @@ class Done(_Action):
     done: bool
 
 
-Action = Stroke | Undo | Redo | Done
+Change = Stroke | Polygon | Fill
+"""Changes labels, and can be taken back."""
+
+Action = Change | Undo | Redo | Done
 
 _ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="kind")])
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.labelling.actions import Action, Done, Redo, Stroke, Undo
-from pixelwise.labelling.raster import Box, paint_stroke, stroke_box
+from pixelwise.labelling.actions import Action, Change, Done, Fill, Polygon, Redo, Stroke, Undo
+from pixelwise.labelling.raster import Box, fill_region, paint_polygon, paint_stroke, points_box, stroke_box
 
 
 def packed(labels: NDArray[Any]) -> bytes:
@@ -23,7 +23,7 @@ def packed(labels: NDArray[Any]) -> bytes:
 class _Step:
     """A change that is taken back at once: its actions, and what their boxes held before."""
 
-    actions: list[Action]
+    actions: list[Change]
     before: list[tuple[Box, bytes]] = field(default_factory=list)
 
     @property
@@ -85,13 +85,30 @@ class Canvas:
         step.actions.append(action)
         return self._paint(step, action)
 
-    def _paint(self, step: _Step, action: Stroke) -> Box | None:
-        box = stroke_box(action.points, action.width, self.size)
+    def _paint(self, step: _Step, action: Change) -> Box | None:
+        value = self.void if action.value is None else action.value
+        match action:
+            case Stroke():
+                box = stroke_box(action.points, action.width, self.size)
+            case Polygon():
+                box = points_box(action.points, self.size)
+            case Fill():
+                return self._fill(step, action, value)
         if box is None:
             return None
         step.before.append((box, packed(self.labels[box.slices])))
-        value = self.void if action.value is None else action.value
-        paint_stroke(self.labels, action.points, action.width, value)
+        if isinstance(action, Stroke):
+            paint_stroke(self.labels, action.points, action.width, value)
+        else:
+            paint_polygon(self.labels, action.points, value)
+        return box
+
+    def _fill(self, step: _Step, action: Fill, value: int) -> Box | None:
+        if action.y >= self.size[0] or action.x >= self.size[1]:
+            return None
+        whole = self.labels.copy()
+        box = fill_region(self.labels, action.x, action.y, value)
+        step.before.append((box, packed(whole[box.slices])))
         return box
 
     def _undo(self) -> Box | None:
@@ -111,7 +128,6 @@ class Canvas:
         self._steps.append(step)
         step.before.clear()
         for action in step.actions:
-            assert isinstance(action, Stroke)
             self._paint(step, action)
         return _around(box for box, _ in step.before)
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.io.locking import lock
 from pixelwise.io.outputs import make_folder
-from pixelwise.labelling.actions import Action, Stroke, read_action
+from pixelwise.labelling.actions import Action, Fill, Polygon, Stroke, read_action
 from pixelwise.labelling.canvas import Canvas
 from pixelwise.labelling.classes import settle
 from pixelwise.labelling.dataset import LabelledSet
@@ -194,12 +194,11 @@ class Project:
         """
         read = [read_action(action) for action in actions]
         for action in read:
-            if isinstance(action, Stroke) and action.value is not None and action.value >= len(self.space):
-                raise SettingError(
-                    f"a stroke has the class {action.value}; there are {len(self.space)}", argument="actions"
-                )
-            if isinstance(action, Stroke) and len(action.points) % 2:
-                raise SettingError("a stroke has an x without a y", argument="actions")
+            value = action.value if isinstance(action, Stroke | Polygon | Fill) else None
+            if value is not None and value >= len(self.space):
+                raise SettingError(f"a change has the class {value}; there are {len(self.space)}", argument="actions")
+            if isinstance(action, Stroke | Polygon) and len(action.points) % 2:
+                raise SettingError("a change has an x without a y", argument="actions")
         return read
 
     def take(self, picture: str, actions: Sequence[Action]) -> list[Change]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,6 +72,51 @@ def paint_stroke(labels: NDArray[Any], points: Sequence[float], width: float, va
             labels[row, column] = value
     for start, end in zip(places, places[1:] or places[:1], strict=False):
         _paint_segment(labels, start, end, width / 2, value)
+
+
+def points_box(points: Sequence[float], size: tuple[int, int]) -> Box | None:
+    """Find the box of the pixels that a polygon may hold; None outside of a picture of ``size`` (H, W)."""
+    return _clipped(min(points[1::2]), min(points[::2]), max(points[1::2]), max(points[::2]), size)
+
+
+def paint_polygon(labels: NDArray[Any], points: Sequence[float], value: int) -> None:
+    """Paint the pixels whose middle lies inside a ring, by the even-odd rule.
+
+    Args:
+        labels: (H, W), what is painted on.
+        points: x and y of each corner in turn.
+        value: what the pixels become.
+    """
+    box = points_box(points, labels.shape)
+    if box is None:
+        return
+    x1, y1 = np.array(points[::2]), np.array(points[1::2])
+    x2, y2 = np.roll(x1, -1), np.roll(y1, -1)
+    for row in range(box.top, box.bottom):
+        y = row + 0.5
+        crossing = (y1 <= y) != (y2 <= y)
+        along = (y - y1[crossing]) / (y2 - y1)[crossing]
+        places = np.sort(x1[crossing] + along * (x2 - x1)[crossing])
+        columns = np.clip(np.ceil(places - 0.5).astype(int), 0, labels.shape[1])  # the first middles behind them
+        for begin, end in zip(columns[::2], columns[1::2], strict=True):
+            labels[row, begin:end] = value
+
+
+def fill_region(labels: NDArray[Any], x: int, y: int, value: int) -> Box:
+    """Paint the pixels of the same label that a pixel is connected with by sides; give the box that holds them.
+
+    Args:
+        labels: (H, W), what is painted on.
+        x: the column of the pixel.
+        y: its row.
+        value: what the pixels become.
+    """
+    same = (labels == labels[y, x]).astype(np.uint8)
+    marked = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), np.uint8)
+    _, _, _, (left, top, width, height) = cv2.floodFill(same, marked, (x, y), 1, flags=4 | cv2.FLOODFILL_MASK_ONLY)
+    box = Box(top, left, top + height, left + width)
+    labels[box.slices][marked[1:-1, 1:-1][box.slices] != 0] = value
+    return box
 
 
 def _paint_segment(

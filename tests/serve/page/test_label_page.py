@@ -277,3 +277,45 @@ def test_a_click_on_a_class_paints_with_it(label_page: Any, label_server: LabelS
     drag(label_page, (0.5, 0.5), (0.55, 0.5))
     saved(label_page)
     assert set(np.unique(label_server.labels())) == {2, 255}
+
+
+def click(page: Any, x: float, y: float) -> None:
+    box = page.locator("#view").bounding_box()
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def test_a_polygon_and_a_fill_are_painted_by_the_server_and_can_be_undone(
+    label_page: Any, label_server: LabelServer
+) -> None:
+    label_page.keyboard.press("p")
+    for corner in ((0.35, 0.3), (0.6, 0.3), (0.6, 0.6), (0.35, 0.6)):
+        click(label_page, *corner)
+    label_page.keyboard.press("Enter")
+    wait_for(lambda: bool((on_screen(label_page) == 0).any()))
+    polygon = on_screen(label_page)
+    rows, columns = np.nonzero(polygon == 0)
+    assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+    label_page.keyboard.press("g")
+    label_page.keyboard.press("3")
+    click(label_page, 0.5, 0.5)
+    wait_for(lambda: bool((on_screen(label_page) == 2).any()))
+    assert np.array_equal(on_screen(label_page) == 2, polygon == 0)
+    saved(label_page)
+    assert np.array_equal(on_screen(label_page), label_server.labels())
+    label_page.keyboard.press("u")
+    wait_for(lambda: bool((on_screen(label_page) == polygon).all()))
+    label_page.keyboard.press("u")
+    wait_for(lambda: bool((on_screen(label_page) == 255).all()))
+
+
+def test_a_polygon_that_is_dropped_leaves_nothing(label_page: Any) -> None:
+    label_page.keyboard.press("p")
+    for corner in ((0.35, 0.3), (0.6, 0.3), (0.6, 0.6)):
+        click(label_page, *corner)
+    label_page.keyboard.press("Escape")
+    label_page.keyboard.press("b")
+    drag(label_page, (0.5, 0.8), (0.6, 0.8))
+    saved(label_page)
+    labels = on_screen(label_page)
+    assert (labels[:150] == 255).all()
+    assert (labels[200:] == 0).any()

@@ -7,6 +7,7 @@ import { redo, undo } from "./painting.js";
 import { choose, paintWith, setOpacity, widen } from "./panel.js";
 import { finish, step } from "./pictures.js";
 import { hand } from "./pointers.js";
+import { closePolygon, dropCorner, dropPolygon, polygonBegun } from "./polygon.js";
 import { fit, lookTo, panBy, peek, redraw, view, zoomBy } from "./view.js";
 
 const PAN = 80; // screen pixels
@@ -16,11 +17,15 @@ const KEYS = {
   "?": () => (sheet.open ? sheet.close() : sheet.showModal()),
   b: () => choose("brush"),
   e: () => choose("eraser"),
+  p: () => choose("polygon"),
+  g: () => choose("fill"),
+  Escape: dropPolygon,
+  Backspace: dropCorner,
   u: undo,
   r: redo,
   j: () => step(1),
   k: () => step(-1),
-  Enter: finish,
+  Enter: () => (polygonBegun() ? closePolygon() : finish()),
   ",": () => widen(-1),
   ".": () => widen(1),
   "[": () => setOpacity(desk.opacity - 10),

@@ -99,6 +99,9 @@ export function act(kind, more = {}) {
   if (!picture?.labels) return;
   end();
   post(picture, { kind, id: newId(), ...more });
+  picture.changes += 1;
+  if ("value" in more) Object.assign(desk, { undoable: desk.undoable + 1, redoable: 0 });
+  tell("history");
 }
 
 export const undo = () => (desk.undoable ? act("undo") : say("There is nothing to undo"));

@@ -3,7 +3,8 @@
 
 import { find } from "../dom.js";
 import { desk } from "./desk.js";
-import { begin, cancel, drawing, end, goOn } from "./painting.js";
+import { act, begin, cancel, drawing, end, goOn } from "./painting.js";
+import { addCorner, hoverCorner } from "./polygon.js";
 import { canvas, panBy, placeAt, view, zoomBy } from "./view.js";
 
 const ERASER = 32; // the button of a pen's other end
@@ -26,7 +27,7 @@ canvas.addEventListener("pointerdown", (event) => {
   const mayDraw = !hand.on && !(finger && pen) && (event.button === 0 || event.buttons === ERASER);
   if (pressed.size === 1 && mayDraw) {
     draws = event.pointerId;
-    begin(placeAt(event.clientX, event.clientY), { erases: event.buttons === ERASER });
+    press(placeAt(event.clientX, event.clientY), { erases: event.buttons === ERASER });
   } else if (draws !== null && finger) {
     draws = null;
     cancel();
@@ -35,8 +36,17 @@ canvas.addEventListener("pointerdown", (event) => {
   showRing(event);
 });
 
+function press(place, { erases }) {
+  if (erases || desk.tool === "brush" || desk.tool === "eraser") return begin(place, { erases });
+  if (desk.tool === "polygon") return addCorner(place);
+  const [x, y] = place.map(Math.floor);
+  const { width, height, labels } = desk.current ?? {};
+  if (labels && x >= 0 && y >= 0 && x < width && y < height) act("fill", { value: desk.value, x, y });
+}
+
 canvas.addEventListener("pointermove", (event) => {
   showRing(event);
+  if (desk.tool === "polygon") hoverCorner(placeAt(event.clientX, event.clientY));
   const before = pressed.get(event.pointerId);
   if (!before) return;
   const now = { x: event.clientX, y: event.clientY };
@@ -82,7 +92,7 @@ canvas.addEventListener("wheel", (event) => {
 
 /** Show how wide the brush is. */
 function showRing({ clientX, clientY, pointerType }) {
-  ring.hidden = pointerType === "touch" || hand.on || !desk.current?.labels;
+  ring.hidden = !["brush", "eraser"].includes(desk.tool) || pointerType === "touch" || hand.on || !desk.current?.labels;
   if (ring.hidden) return;
   const { left, top } = canvas.getBoundingClientRect();
   const side = Math.max(3, desk.brush * view.scale);
