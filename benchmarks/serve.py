@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from pixelwise.inference import Predictor
-from pixelwise.inference.runtimes.exported.opening import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIXES
 from pixelwise.io.masks import save_labels
 
 HERE = Path(__file__).parent
@@ -178,8 +178,8 @@ def main() -> None:
     given = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed; Debian's package of that name brings it")
-    if given.exported.suffix != EXPORTED_SUFFIX:
-        raise SystemExit(f"{given.exported}: expected an exported file ({EXPORTED_SUFFIX})")
+    if given.exported.suffix not in EXPORTED_SUFFIXES:
+        raise SystemExit(f"{given.exported}: expected an exported file ({' or '.join(EXPORTED_SUFFIXES)})")
     bodies = pictures(given.pictures)
     answers = offline(Predictor(given.exported), bodies)
     counts = [int(word) for word in given.clients.split(",")]

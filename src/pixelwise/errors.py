@@ -98,7 +98,7 @@ def missing_package(name: str) -> str:
     """Write the message for a package of the extra ``train`` that is not installed."""
     return (
         f"this needs the package {name}, which is not installed; install it with: pip install 'pixelwise[train]'. "
-        "Without it, pixelwise runs exported files (.onnx)"
+        "Without it, pixelwise runs exported files (.onnx, .xml)"
     )
 
 

@@ -24,7 +24,10 @@ def export(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The file to write, .onnx.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The file to write: .onnx, or .xml for OpenVINO.", show_default=False)],
+    format: Annotated[
+        str | None, typer.Option(help="onnx or openvino; by default as the suffix of the file says.")
+    ] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
@@ -32,9 +35,9 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a model as one ONNX file, from the picture to its labels or objects, and check that these are the same.
+    """Write a model as one file, from the picture to its labels or objects, and check that these are the same.
 
-    pixelwise predict and evaluate take the file as MODEL; ONNX Runtime runs it without pixelwise.
+    pixelwise predict and evaluate take the file as MODEL; ONNX Runtime and OpenVINO run it without pixelwise.
 
     A file whose labels or objects differ from the model's is not written.
     """
@@ -48,7 +51,7 @@ def export(
 
     console = Console(soft_wrap=True)
     terminal = Terminal(console)
-    exported = export_model(find_models(model), out, pictures=pictures, listener=terminal)
+    exported = export_model(find_models(model), out, format=format, pictures=pictures, listener=terminal)
     print_parity(console, exported.parity)
     terminal.say(f"written: {out}")
 

@@ -218,10 +218,10 @@ def computed_before(out: Path, models: list[str | Path]) -> tuple[str, str]:
     They are auto where there was no job, or one of another kind of model, which then begins anew.
     """
     from pixelwise.inference.labelling.finished import recorded_settings
-    from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+    from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIXES
 
     begun = recorded_settings(out)
-    exported = any(Path(path).suffix == EXPORTED_SUFFIX for path in models)
+    exported = any(Path(path).suffix in EXPORTED_SUFFIXES for path in models)
     if "runtime" not in begun or (begun["runtime"] == "torch") == exported:
         return "auto", "auto"
     return str(begun["runtime"]), str(begun["precision"])

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelwise.errors import ModelError, SettingError, UnsupportedError
+from pixelwise.errors import ModelError, SettingError
 from pixelwise.export.ensemble_graph import build_ensemble_graph
-from pixelwise.export.graph import AnyDescription, build_graph, describe_in
+from pixelwise.export.file_formats import FileFormat, beside, check_packages, format_of
+from pixelwise.export.graph import AnyDescription, build_graph
 from pixelwise.export.object_graph import build_object_graph
 from pixelwise.export.object_parity import ObjectParity, compare_objects
 from pixelwise.export.parity import Parity, compare
 from pixelwise.export.pictures import CheckPictures, find_pictures
-from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIXES
+from pixelwise.inference.runtimes.exported.engines import EngineName
 from pixelwise.inference.runtimes.views import check_alone
-from pixelwise.io.atomic import atomic_path
 from pixelwise.io.outputs import check_file
 from pixelwise.listener import Listener, Silent
 from pixelwise.models import DetectionModel, Model, SegmentationModel, load_model
@@ -44,10 +45,11 @@ def export_model(
     models: Model | str | Path | Sequence[Model | str | Path],
     out: str | os.PathLike[str],
     *,
+    format: str | None = None,
     pictures: str | os.PathLike[str] | None = None,
     listener: Listener | None = None,
 ) -> Exported:
-    """Write a model as one ONNX file for pictures of any size, and check it.
+    """Write a model as one file for pictures of any size, and check it.
 
     The file is compared with the model at several sizes before it gets its name; a file that gives other labels or
     objects is not written.
@@ -55,13 +57,15 @@ def export_model(
     Args:
         models: a model, a model file or a run folder; or several that label pixels, whose probabilities the file
             averages.
-        out: the file to write, .onnx.
+        out: the file to write: .onnx, or .xml for OpenVINO, whose weights are written beside it as .bin.
+        format: ``"onnx"`` or ``"openvino"``; by default as the suffix says.
         pictures: a folder of pictures to check with; by default the validation pictures of the run, or generated ones
             if they are not there.
         listener: told what is being done.
 
     Raises:
-        UnsupportedError: the packages of the extra ``export`` are missing, or a network has no form in ONNX.
+        UnsupportedError: the packages of the extra ``export`` or ``openvino`` are missing, or a network has no form in
+            ONNX.
         ModelError: the file does not give the labels or the objects of the model, or several models do not agree.
         SettingError: the file cannot be written there, or there is no model.
         DataError: there are no such pictures.
@@ -69,13 +73,8 @@ def export_model(
     listener = Silent() if listener is None else listener
     out = Path(out)
     check_file(out, "out")
-    if out.suffix != EXPORTED_SUFFIX:
-        raise SettingError(f"{out}: exported files end in {EXPORTED_SUFFIX}; name it so", argument="out")
-    for package in ("onnx", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise UnsupportedError(
-                f"export needs the package {package}; install it with: pip install 'pixelwise[export]'"
-            )
+    kind = format_of(out, format)
+    check_packages(kind.packages, kind.install)
     given = [models] if isinstance(models, Model | str | Path) else list(models)
     if not given:
         raise SettingError("there is no model to export; give at least one", argument="models")
@@ -85,13 +84,11 @@ def export_model(
     first, path = opened[0]
     folder = None if pictures is None else Path(pictures)
     checks = find_pictures(folder, path, first.preprocessing, to_scale=isinstance(first, DetectionModel))
-    with atomic_path(out) as beside:
-        describe_in(made.graph, made.description)
-        beside.write_bytes(made.graph.SerializeToString())
+    with beside(out) as file:
+        kind.write(made.graph, made.description, file)
         listener.say(f"comparing the file with the model on pictures: {checks.source}")
-        parity = _compared(made, beside, out, checks)
-        describe_in(made.graph, replace(made.description, parity=parity.to_dict()))
-        beside.write_bytes(made.graph.SerializeToString())
+        parity = _compared(made, file, kind, out, checks)
+        kind.write(made.graph, replace(made.description, parity=parity.to_dict()), file)
     if parity.void:
         listener.warn(f"{out}: the check shows nothing (parity: void), because {parity.shows_nothing_because}")
     return Exported(out, parity)
@@ -106,7 +103,7 @@ def _opened(given: Model | str | Path) -> tuple[Model, Path | None]:
     if not isinstance(given, str | Path):
         return given, None
     path = Path(given)
-    if path.suffix == EXPORTED_SUFFIX:
+    if path.suffix in EXPORTED_SUFFIXES:
         raise ModelError(f"{path}: is exported already; give a run folder or a .safetensors file")
     return load_model(path), path
 
@@ -118,12 +115,12 @@ class _Made:
     Args:
         graph: the graph.
         description: what the file is to say of it.
-        compare: compares a file with the models on pictures.
+        compare: compares a file with the models on pictures, by a library.
     """
 
     graph: onnx.ModelProto
     description: AnyDescription
-    compare: Callable[[Path, CheckPictures], Parity | ObjectParity]
+    compare: Callable[[Path, EngineName, CheckPictures], Parity | ObjectParity]
 
 
 def _build(models: Sequence[Model]) -> _Made:
@@ -136,21 +133,22 @@ def _build(models: Sequence[Model]) -> _Made:
     finding = [model for model in models if isinstance(model, DetectionModel)]
     if finding:
         check_alone(len(models), ())
-        return _Made(*build_object_graph(finding[0]), lambda file, checks: compare_objects(finding[0], file, checks))
+        found, of_objects = build_object_graph(finding[0])
+        return _Made(found, of_objects, partial(compare_objects, finding[0], found))
     labelling = [model for model in models if isinstance(model, SegmentationModel)]
     graph, description = build_graph(labelling[0]) if len(labelling) == 1 else build_ensemble_graph(labelling)
-    return _Made(graph, description, lambda file, checks: compare(labelling, file, checks))
+    return _Made(graph, description, partial(compare, labelling))
 
 
-def _compared(made: _Made, beside: Path, out: Path, checks: CheckPictures) -> Parity | ObjectParity:
+def _compared(made: _Made, file: Path, kind: FileFormat, out: Path, checks: CheckPictures) -> Parity | ObjectParity:
     """Compare a file with its model before it gets its name.
 
     Raises:
         ModelError: it does not give the model's labels or objects, or cannot be run.
     """
     try:
-        parity = made.compare(beside, checks)
+        parity = made.compare(file, kind.library, checks)
     except ModelError as error:
-        raise ModelError(str(error).replace(str(beside), str(out))) from error
+        raise ModelError(str(error).replace(str(file), str(out))) from error
     parity.check(out)
     return parity

@@ -9,10 +9,11 @@ from pixelwise.errors import UnsupportedError
 from pixelwise.export.around import add_labels, before_network, behind_network
 from pixelwise.export.network import trace_network
 from pixelwise.export.nodes import Nodes
-from pixelwise.inference.runtimes.exported.description import METADATA_KEY, ExportDescription, mean_name
+from pixelwise.inference.runtimes.exported.description import ExportDescription, mean_name
 from pixelwise.inference.runtimes.exported.ensemble_description import EnsembleDescription
 from pixelwise.inference.runtimes.exported.file import IMAGE
 from pixelwise.inference.runtimes.exported.object_description import ObjectDescription
+from pixelwise.inference.runtimes.exported.onnx_graph import METADATA_KEY
 from pixelwise.inference.runtimes.exported.pixels import COARSE, EXTENDED, FULL, LABELS
 from pixelwise.models import Model, SegmentationModel
 from pixelwise.models.prepare import prepare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from pixelwise.inference.object_task import ObjectTask
 from pixelwise.inference.resizing import read_resized
 from pixelwise.inference.runtimes.base import ObjectRuntime
 from pixelwise.inference.runtimes.exported.file import IMAGE, ExportedFile, batch
+from pixelwise.inference.runtimes.exported.objects import BOXES, CLASSES, LEAST_SCORE, MASKS, SCORES
 from pixelwise.inference.runtimes.torch_objects import TorchObjectRuntime
 from pixelwise.instances import Instances, ObjectRule, Size
 from pixelwise.models import DetectionModel
@@ -22,6 +23,9 @@ from pixelwise.ops.object_arrays import paste
 
 SHAKEN_BY = 1e-3
 """The standard deviation of the noise that shows which objects depend on rounding, in steps of the 8-bit picture."""
+
+if TYPE_CHECKING:
+    import onnx
 
 Picture = NDArray[Any]
 """An image (C, H, W) on the scale 0 .. 255."""
@@ -75,20 +79,30 @@ def _ordered(runtime: TorchObjectRuntime, sign: int) -> Iterator[None]:
 
 
 class GraphFinder:
-    """A file's own graph, whose threshold of the score can be changed."""
+    """A file's own graph, whose threshold of the score can be changed.
 
-    def __init__(self, exported: ExportedFile) -> None:
-        self._exported = exported
-        self._run = exported.engine.open(exported.onnx.content)
+    Args:
+        exported: the file.
+        graph: the graph that it was written from.
+    """
+
+    def __init__(self, exported: ExportedFile, graph: onnx.ModelProto) -> None:
+        self._exported, self._graph = exported, graph
+        outputs = [name for name in (BOXES, CLASSES, SCORES, MASKS) if name in exported.graph.outputs]
+        self._run = exported.open([IMAGE], outputs)
 
     def set_threshold(self, score: float) -> None:
-        """Change the least score of an object, in a copy of the graph."""
+        """Change the least score of an object, in a copy of the graph that the file was written from.
+
+        A file of OpenVINO does not keep the names of constants.
+        """
         import onnx
 
-        graph = onnx.load_model_from_string(self._exported.onnx.content)
-        (tensor,) = (one for one in graph.graph.initializer if one.name == "score")
+        changed = onnx.ModelProto()
+        changed.CopyFrom(self._graph)
+        (tensor,) = (one for one in changed.graph.initializer if one.name == LEAST_SCORE)
         tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([score], np.float32), tensor.name))
-        self._run = self._exported.engine.open(graph.SerializeToString())
+        self._run = self._exported.engine.open(changed.SerializeToString())
 
     def find(self, image: Picture) -> Instances:
         """Find the objects of an image (C, H, W) as the graph gives them."""

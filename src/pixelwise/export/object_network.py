@@ -13,6 +13,7 @@ from pixelwise.detection.boxes import decode_boxes
 from pixelwise.detection.regions import BOX_DELTA_WEIGHTS, LEAST_DETECTION_SIDE
 from pixelwise.detection.roi import CANONICAL_LEVEL, CANONICAL_SIDE, RegionReader
 from pixelwise.detection.rpn import LEAST_PROPOSAL_SIDE
+from pixelwise.inference.runtimes.exported.objects import LEAST_SCORE
 from pixelwise.models import DetectionModel
 
 LEFT_OUT = -1e30
@@ -38,7 +39,7 @@ class ObjectNetwork(nn.Module):
         super().__init__()
         self.network = model.network
         self.classes = len(model.label_space)
-        self.register_buffer("score", torch.tensor([model.network.heads.score]))
+        self.register_buffer(LEAST_SCORE, torch.tensor([model.network.heads.score]))
 
     def forward(self, pixels: Tensor, size: Tensor) -> tuple[Tensor, ...]:
         """Find the objects of a picture.

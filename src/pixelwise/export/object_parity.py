@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from pixelwise.export.object_finding import Find, GraphFinder, Picture, TorchFin
 from pixelwise.export.object_matching import count_ties, match_objects
 from pixelwise.export.pictures import CheckPictures, checked_object_sizes
 from pixelwise.inference.runtimes.base import ObjectRuntime
-from pixelwise.inference.runtimes.exported.engines import Engine
+from pixelwise.inference.runtimes.exported.engines import Engine, EngineName
 from pixelwise.inference.runtimes.exported.file import ExportedFile
 from pixelwise.inference.runtimes.exported.objects import ExportedObjectRuntime
 from pixelwise.instances import Instances, Size
 from pixelwise.models import DetectionModel
 from pixelwise.words import counted
+
+if TYPE_CHECKING:
+    import onnx
 
 MOST_TIES = 0.1
 """The largest share of the objects of a picture that ties may decide about; a single one always may."""
@@ -136,8 +139,10 @@ class ObjectParity:
                 )
 
 
-def compare_objects(model: DetectionModel, file: Path, pictures: CheckPictures) -> ObjectParity:
-    """Compare the objects that an exported file finds with those of its model.
+def compare_objects(
+    model: DetectionModel, written: onnx.ModelProto, file: Path, library: EngineName, pictures: CheckPictures
+) -> ObjectParity:
+    """Compare the objects that an exported file finds, run by a library, with those of its model.
 
     Objects are found by torch in float64, by the graph alone, and by pixelwise with the file; by tiles in both where
     the size says so. On a picture with many objects the graph is run again with thresholds of the score that leave
@@ -146,9 +151,9 @@ def compare_objects(model: DetectionModel, file: Path, pictures: CheckPictures) 
     Raises:
         ModelError: the file cannot be opened or run.
     """
-    exported = ExportedFile.read(file, Engine("onnx"))
+    exported = ExportedFile.read(file, Engine(library))
     torch, found = TorchFinder(model), ExportedObjectRuntime(exported)
-    graph = GraphFinder(exported)
+    graph = GraphFinder(exported, written)
     rows, seen = [], []
     for number, checked in enumerate(checked_object_sizes(model.geometry)):
         image = pictures.make(number, checked.size)

@@ -16,9 +16,8 @@ from pixelwise.export.pictures import CheckedSize, CheckPictures, checked_sizes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.coarse import CoarseRuntime
-from pixelwise.inference.runtimes.exported.engines import Engine, Session
-from pixelwise.inference.runtimes.exported.file import IMAGE
-from pixelwise.inference.runtimes.exported.onnx_graph import read_graph
+from pixelwise.inference.runtimes.exported.engines import Engine, EngineName, Session
+from pixelwise.inference.runtimes.exported.file import IMAGE, ExportedFile
 from pixelwise.inference.runtimes.exported.pixels import LABELS
 from pixelwise.models import SegmentationModel
 from pixelwise.words import counted
@@ -120,8 +119,8 @@ class Parity:
                 )
 
 
-def compare(models: Sequence[SegmentationModel], file: Path, pictures: CheckPictures) -> Parity:
-    """Compare the labels of an exported file with those of its model, or of several that it averages.
+def compare(models: Sequence[SegmentationModel], file: Path, library: EngineName, pictures: CheckPictures) -> Parity:
+    """Compare the labels of an exported file, run by a library, with those of its model, or of several averaged.
 
     Pictures are labelled by torch in float64, by the graph alone, and by pixelwise from the graph's coarse logits. A
     picture with tiles is labelled by tiles in both.
@@ -129,26 +128,24 @@ def compare(models: Sequence[SegmentationModel], file: Path, pictures: CheckPict
     Raises:
         ModelError: the file cannot be opened or run.
     """
-    written = read_graph(file)
-    graph, place = Engine("onnx").open(written.content), list(written.graph.outputs).index(LABELS)
+    graph = ExportedFile.read(file, Engine(library)).open([IMAGE], [LABELS])
     # In float64, because rounding in float32 decides labels of its own, above all where maps are unpooled.
-    model_predictor, file_predictor = _predictor(models, "float64"), _predictor([file], "float32")
+    model_predictor, file_predictor = _predictor(models, "torch", "float64"), _predictor([file], library, "float32")
     rows, found = [], set[int]()
     for number, checked in enumerate(checked_sizes(model_predictor.card.geometry)):
         image = pictures.make(number, checked.size)
         picture = np.ascontiguousarray(image.transpose(1, 2, 0))  # (H, W, C)
         whole = _Expected.of(model_predictor, picture, None)
         found |= set(np.unique(whole.labels).tolist())
-        rows.append(whole.compare(checked, "graph", _run_graph(graph, place, picture, file)))
+        rows.append(whole.compare(checked, "graph", _run_graph(graph, picture, file)))
         asked = whole if checked.tile is None else _Expected.of(model_predictor, picture, checked.tile)
         file_predictor.tile = checked.tile
         rows.append(asked.compare(checked, "runtime", file_predictor(picture).labels))
     return Parity(pictures.source, tuple(rows), len(found))
 
 
-def _predictor(models: Sequence[SegmentationModel | Path], precision: str) -> Predictor:
+def _predictor(models: Sequence[SegmentationModel | Path], runtime: str, precision: str) -> Predictor:
     # More memory than any of these pictures takes, so that the only tiles are those that are asked for.
-    runtime = "onnx" if isinstance(models[0], Path) else "torch"
     return Predictor(models, device="cpu", runtime=runtime, precision=precision, memory=2.0**20)
 
 
@@ -159,10 +156,10 @@ def _span(member: object, picture: NDArray[np.uint8]) -> float:
     return float(logits.max() - logits.min())
 
 
-def _run_graph(graph: Session, place: int, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:
-    """Label a picture (H, W, C) with the graph alone, whose labels are the output at a place: (H, W)."""
+def _run_graph(graph: Session, picture: NDArray[np.uint8], file: Path) -> NDArray[np.integer[Any]]:
+    """Label a picture (H, W, C) with the graph alone: (H, W)."""
     try:
-        labels: NDArray[np.integer[Any]] = graph({IMAGE: picture[None]})[place][0]
+        labels: NDArray[np.integer[Any]] = graph({IMAGE: picture[None]})[0][0]
     except ModelError as error:
         size = f"{picture.shape[0]}x{picture.shape[1]}"
         raise ModelError(f"{file}: was not written, because its graph fails at {size} ({error})") from error

@@ -197,7 +197,7 @@ def _inside_network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _why_not_safetensors(file: Path, error: Exception) -> str:
-    if file.suffix == ".onnx":
+    if file.suffix in (".onnx", ".xml"):
         return "this is an exported file, which only labels pictures; give the run folder or the .safetensors file"
     try:
         with file.open("rb") as opened:

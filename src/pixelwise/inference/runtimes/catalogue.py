@@ -54,8 +54,9 @@ RUNTIMES: dict[str, Callable[[], Opener]] = {
 EXPORTED_RUNTIMES = tuple(name for name in RUNTIMES if name != "torch")
 """The runtimes of exported files; torch runs all other models."""
 
-EXPORTED_SUFFIX = ".onnx"
-"""Suffix of exported files."""
+ONNX_SUFFIX, OPENVINO_SUFFIX = ".onnx", ".xml"
+EXPORTED_SUFFIXES = (ONNX_SUFFIX, OPENVINO_SUFFIX)
+"""Suffixes of exported files; OpenVINO has its weights in a .bin beside the .xml."""
 
 
 def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener:
@@ -69,7 +70,7 @@ def opener_of(runtime: str, models: Sequence[Model | str | Path] = ()) -> Opener
     if runtime not in ("auto", *RUNTIMES):
         raise SettingError(unknown_name("runtime", runtime, ("auto", *RUNTIMES)), argument="runtime")
     paths = [Path(model) for model in models if isinstance(model, str | Path)]
-    exported = [path for path in paths if path.suffix == EXPORTED_SUFFIX]
+    exported = [path for path in paths if path.suffix in EXPORTED_SUFFIXES]
     if runtime == "auto" and exported:
         return _exported("auto")
     if runtime == "torch" and exported:

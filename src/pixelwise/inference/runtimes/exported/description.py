@@ -19,9 +19,6 @@ from pixelwise.geometry import Geometry
 from pixelwise.models.description import MOST_CARD_CHARACTERS, explain, parse_card
 from pixelwise.placement import Around, Placement, Stretch
 
-METADATA_KEY = "pixelwise"
-"""The key of the file's metadata that holds the description, as JSON."""
-
 LARGEST_STRIDE, LARGEST_FIRST = 1024, 2.0**15
 """The largest stride of coarse cells, and the farthest from the picture's first pixel that cell 0 lies."""
 

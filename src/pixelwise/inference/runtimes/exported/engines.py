@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 import platformdirs
@@ -19,12 +19,18 @@ from numpy.typing import NDArray
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
 from pixelwise.ops.native import threads
 
+if TYPE_CHECKING:
+    import openvino
+
 EngineName = Literal["onnx", "openvino"]
 PACKAGES: dict[EngineName, str] = {"onnx": "onnxruntime", "openvino": "openvino"}
 """Runtime -> the package that it needs."""
 
 KEPT_BYTES = 2**28
 """The most that compiled graphs may take in the user's cache folder."""
+
+Graph = Union[bytes, "openvino.Model"]
+"""A graph that an engine opens: an ONNX file, or for OpenVINO one that it has read."""
 
 Session = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
 """Runs a graph: its inputs by name -> its outputs in their order."""
@@ -45,11 +51,11 @@ class Engine:
     def __str__(self) -> str:
         return f"{self.runtime} {self.precision}"
 
-    def open(self, model: bytes) -> Session:
+    def open(self, model: Graph) -> Session:
         """Prepare a graph for running, with as many threads as kernels may use.
 
         Args:
-            model: the graph as an ONNX file.
+            model: the graph; ONNX Runtime takes ONNX files only.
 
         Raises:
             ModelError: the library refuses the graph; so does the session when it runs.
@@ -123,7 +129,7 @@ def _openvino_capabilities() -> tuple[str, ...]:
     return tuple(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
-def _open_onnxruntime(model: bytes) -> Session:
+def _open_onnxruntime(model: Graph) -> Session:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -142,7 +148,7 @@ def _open_onnxruntime(model: bytes) -> Session:
     return run
 
 
-def _open_openvino(model: bytes, precision: str) -> Session:
+def _open_openvino(model: Graph, precision: str) -> Session:
     import openvino
 
     core = openvino.Core()
@@ -155,7 +161,8 @@ def _open_openvino(model: bytes, precision: str) -> Session:
         "INFERENCE_NUM_THREADS": threads(),
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled = core.compile_model(core.read_model(model), "CPU", options)
+    read = core.read_model(model) if isinstance(model, bytes) else model
+    compiled = core.compile_model(read, "CPU", options)
     names = [output.get_any_name() for output in compiled.outputs]
 
     def run(inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

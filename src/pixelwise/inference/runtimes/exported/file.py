@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.exported.description import METADATA_KEY
-from pixelwise.inference.runtimes.exported.engines import Engine, Session
-from pixelwise.inference.runtimes.exported.onnx_graph import OnnxFile, cut, read_graph
+from pixelwise.inference.runtimes.catalogue import OPENVINO_SUFFIX
+from pixelwise.inference.runtimes.exported.engines import Engine, Graph, Session
+from pixelwise.inference.runtimes.exported.onnx_graph import read_graph
+from pixelwise.inference.runtimes.exported.openvino_ir import read_ir
 
 IMAGE = "image"
 """The name of the input of every exported graph: the picture as uint8 (1, H, W, C)."""
+
+
+class ReadGraph(Protocol):
+    """The graph in a file of any kind, which was read and not run."""
+
+    @property
+    def description(self) -> str:
+        """What pixelwise wrote into it; empty if nothing."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Identifies the content of the file."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its outputs, in their order."""
+        ...
+
+    def cut(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
+        """Cut out what computes some tensors from others.
+
+        Raises:
+            ModelError: a tensor is missing, or cannot be computed from the inputs.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +53,14 @@ class ExportedFile:
 
     Args:
         path: the file.
-        onnx: what was read from it.
+        graph: what was read from it.
         digest: the first digits of its digest.
         text: the description in it, which is not checked yet.
         engine: what runs its graph.
     """
 
     path: Path
-    onnx: OnnxFile
+    graph: ReadGraph
     digest: str
     text: str
     engine: Engine
@@ -45,11 +72,10 @@ class ExportedFile:
         Raises:
             ModelError: it is no file that pixelwise exported, or it may not be opened.
         """
-        onnx = read_graph(path)
-        if METADATA_KEY not in onnx.metadata:
+        graph: ReadGraph = read_ir(path) if path.suffix == OPENVINO_SUFFIX else read_graph(path)
+        if not graph.description:
             raise ModelError(f"{path}: holds a network without pixelwise's description; export a model with pixelwise")
-        digest = hashlib.sha256(onnx.content).hexdigest()[:16]
-        return cls(path, onnx, digest, onnx.metadata[METADATA_KEY], engine)
+        return cls(path, graph, graph.digest[:16], graph.description, engine)
 
     def fingerprint(self, name: str) -> str:
         """Identify what is computed: the name of the model, the digest of the file, the library and its precision."""
@@ -61,7 +87,7 @@ class ExportedFile:
         Raises:
             ModelError: the graph lacks one, or the library refuses it.
         """
-        return self.engine.open(cut(self.onnx, inputs, outputs))
+        return self.engine.open(self.graph.cut(inputs, outputs))
 
     def run(self, session: Session, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run a part of the graph.

@@ -17,6 +17,9 @@ from pixelwise.ops.object_arrays import place_objects
 BOXES, CLASSES, SCORES, MASKS = "boxes", "labels", "scores", "masks"
 """The names of the outputs of the graph: (N, 4), (N,), (N,), (N, M, M)."""
 
+LEAST_SCORE = "score"
+"""The name of the constant (1,) that scores of objects must reach."""
+
 RESIZED, SEEN_BOXES = "resized", "seen_boxes"
 """The names of tensors in the graph of a network that resizes pictures: the picture as float32 (1, h, w, C) on the
 scale 0 .. 255, and the boxes on it."""

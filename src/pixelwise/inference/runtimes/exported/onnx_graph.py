@@ -6,12 +6,16 @@ package than the one that runs them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelwise.errors import DataError, ModelError, quoted
 from pixelwise.io.protobuf import Field, read_fields, write_field
+
+METADATA_KEY = "pixelwise"
+"""The key of the file's metadata that holds the description, as JSON."""
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 """The names of the set of operators of the ONNX standard; none of them opens files or runs code."""
@@ -97,6 +101,25 @@ class OnnxFile:
     graph: Graph
     metadata: dict[str, str]
     head: bytes
+
+    @property
+    def description(self) -> str:
+        """What pixelwise wrote into it; empty if nothing."""
+        return self.metadata.get(METADATA_KEY, "")
+
+    @property
+    def digest(self) -> str:
+        """The digest of the file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its outputs, in their order."""
+        return tuple(self.graph.outputs)
+
+    def cut(self, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+        """Cut out what computes some tensors from others, as :func:`cut` does."""
+        return cut(self, inputs, outputs)
 
 
 def read_graph(file: Path) -> OnnxFile:

@@ -13,7 +13,7 @@ import numpy as np
 from pixelwise.errors import ModelError, SettingError
 from pixelwise.inference.runtimes.averaging import AveragingRuntime
 from pixelwise.inference.runtimes.base import ObjectRuntime, Runtime
-from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIX
+from pixelwise.inference.runtimes.catalogue import EXPORTED_SUFFIXES, OPENVINO_SUFFIX
 from pixelwise.inference.runtimes.exported.description import ExportDescription, described_kind, parse_description
 from pixelwise.inference.runtimes.exported.engine_choice import Choice, choose_engine
 from pixelwise.inference.runtimes.exported.engines import Engine, engines_for
@@ -52,7 +52,13 @@ def open_exported(
     if device not in ("auto", "cpu"):
         raise SettingError(f"exported files run on the CPU, got '{device}'; leave it out", argument="device")
     paths = [_exported(model, runtime) for model in models]
-    engines = engines_for(runtime, precision)
+    of_openvino = [path for path in paths if path.suffix == OPENVINO_SUFFIX]
+    if of_openvino and runtime == "onnx":
+        raise SettingError(
+            f"{of_openvino[0]}: is a file of OpenVINO, which no other library runs; leave the runtime out",
+            argument="runtime",
+        )
+    engines = engines_for("openvino" if of_openvino else runtime, precision)
     files = [ExportedFile.read(path, engines[0]) for path in paths]
     finding = [file for file in files if described_kind(file.text) == "objects"]
     if finding:
@@ -108,11 +114,11 @@ def _exported(model: Model | str | Path, runtime: str) -> Path:
         ModelError: there is no such file.
         SettingError: it is another kind of model.
     """
-    if not isinstance(model, str | Path) or Path(model).suffix != EXPORTED_SUFFIX:
+    if not isinstance(model, str | Path) or Path(model).suffix not in EXPORTED_SUFFIXES:
         what = model if isinstance(model, str | Path) else "a model in memory"
         raise SettingError(
             f"{what}: the runtime {'onnx' if runtime == 'auto' else runtime} takes files that were exported "
-            f"({EXPORTED_SUFFIX}); write one with export, or leave the runtime out",
+            f"({' or '.join(EXPORTED_SUFFIXES)}); write one with export, or leave the runtime out",
             argument="runtime",
         )
     if not Path(model).is_file():
