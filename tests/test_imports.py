@@ -56,6 +56,7 @@ MAY_IMPORT = {
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
     "labelling": GROUND | {"io", "data"},
     "serve": GROUND | {"io", "inference", "labelling"},
+    "bulk": GROUND | {"ops", "io", "inference"},
     "client": {"errors"},
     "export": GROUND | {"ops", "io", "nn", "detection", "models", "data", "training", "inference"},
 }

@@ -14,7 +14,19 @@ from pixelwise.models import build_model, save_model
 
 WATCHED = (
     *("torch", "torch._dynamo", "sympy", "torchvision", "timm", "pytorch_lightning", "torchmetrics", "huggingface_hub"),
-    *("matplotlib", "jinja2", "faster_coco_eval", "onnx", "onnxruntime", "fastapi", "zarr", "scipy", "cv2", "numpy"),
+    *(
+        "matplotlib",
+        "jinja2",
+        "faster_coco_eval",
+        "onnx",
+        "onnxruntime",
+        "fastapi",
+        "zarr",
+        "pyarrow",
+        "scipy",
+        "cv2",
+        "numpy",
+    ),
 )
 PROGRAM = f"""
 import sys

@@ -16,6 +16,7 @@ from verbs import files, run
 
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import refine_by_crf
+from pixelwise.inference.labelling.facts import PictureFacts
 from pixelwise.inference.labelling.finished import RECORD_FILE, Finished
 from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
 from pixelwise.inference.raster import label_raster
@@ -343,10 +344,10 @@ def test_a_picture_that_changes_after_it_was_finished_is_labelled_again(
     out = tmp_path / "out"
     add = Finished.add
 
-    def stopping(self: Finished, source: str, files: Iterable[Path]) -> None:
+    def stopping(self: Finished, source: str, files: Iterable[str | Path], facts: PictureFacts | None) -> None:
         if kind == "png":
             Image.fromarray(draw((40, 52))).save(picture)
-        add(self, source, files)
+        add(self, source, files, facts)
         raise KeyboardInterrupt
 
     command = ("predict", untrained_run, tmp_path / "in", "--out", out, "--save", "labels")

@@ -129,7 +129,7 @@ def test_a_stopped_job_goes_on_to_the_same_files(
     arguments = ("predict", untrained_run, photos, "--save", "coco,table,labels", "--out")
     assert run(*arguments, whole) == 0
 
-    from pixelwise.inference.labelling import label as module
+    from pixelwise.inference.labelling import labeller as module
 
     label = module.label_one
     calls = []

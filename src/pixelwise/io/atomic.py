@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ _MENDS_BY_ERROR = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
+
+TEMPORARY_NAME = re.compile(r"\.(?P<stem>.+)\.[a-z0-9_]{8}(?P<suffix>\.\w+)", re.DOTALL)
+"""What names of temporary files look like; ``stem`` is at most :data:`STEM_CHARACTERS` of the file's."""
+
+STEM_CHARACTERS = 50
 
 _ERRORS_WITHOUT_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
 """Error numbers of systems that cannot bring a folder to the disk, or that let nobody open it for that."""
@@ -68,7 +74,9 @@ def atomic_path(path: str | os.PathLike[str], *, beside_name: str | None = None)
     beside: Path | None = None
     try:
         if beside_name is None:
-            handle, name = tempfile.mkstemp(prefix=f".{target.stem[:50]}.", suffix=target.suffix, dir=target.parent)
+            handle, name = tempfile.mkstemp(
+                prefix=f".{target.stem[:STEM_CHARACTERS]}.", suffix=target.suffix, dir=target.parent
+            )
             os.close(handle)
             beside = Path(name)
         else:

@@ -70,6 +70,14 @@ def set_threads(count: int) -> None:
         importlib.import_module("torch").set_num_threads(count)
 
 
+def count_gpus() -> int:
+    """Count the GPUs that torch sees; without torch, models run on the CPU."""
+    if importlib.util.find_spec("torch") is None:
+        return 0
+    found: int = importlib.import_module("torch").cuda.device_count()
+    return found
+
+
 @functools.cache
 def processors() -> int:
     """Count the processors that this process may use: by its affinity and, in a container, by its quota of time."""

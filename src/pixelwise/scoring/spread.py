@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import signal
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from pixelwise.data.pairs import Pair
 from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.inference.predictor import Predictor
 from pixelwise.listener import Progress
-from pixelwise.ops.native import set_threads, threads
+from pixelwise.ops.native import count_gpus, set_threads, threads
 from pixelwise.scoring.judge import Judge, Judged, judge_for
 from pixelwise.types import LabelSpace
 
@@ -70,7 +69,7 @@ def judge_on_devices(
         DataError: a picture or its annotation is missing or cannot be used.
         PixelwiseError: a process died.
     """
-    found = _count_gpus()
+    found = count_gpus()
     if 0 < found < devices:
         raise SettingError(f"must be at most {found}, the number of GPUs here; got {devices}", argument="devices")
     started = multiprocessing.get_context("spawn")  # a fork of a process whose threads compute may wait for ever
@@ -95,21 +94,13 @@ def judge_on_devices(
     return Judged(judge, tuple(pairs), compared)
 
 
-def _count_gpus() -> int:
-    """Count the GPUs that torch sees; without torch, models run on the CPU."""
-    if importlib.util.find_spec("torch") is None:
-        return 0
-    found: int = importlib.import_module("torch").cuda.device_count()
-    return found
-
-
 def _make_judge(recipe: JudgeRecipe, pairs: tuple[Pair, ...], given: int, places: SimpleQueue[int]) -> None:
     """Make the judge of this process."""
     global _judge
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what Ctrl-C ends
     place = places.get()
     set_threads(given)
-    device = f"cuda:{place}" if _count_gpus() else "auto"
+    device = f"cuda:{place}" if count_gpus() else "auto"
     _judge = recipe.make(pairs, device)
 
 

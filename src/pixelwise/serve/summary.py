@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from pixelwise.inference.labelling.facts import count_labels
 from pixelwise.inference.labelling.label import Outcome
 from pixelwise.io.shapes.records import ObjectRecord
 from pixelwise.types import Color, LabelSpace, object_space
-
-ROWS_AT_A_TIME = 1024
 
 
 def summarise(outcome: Outcome) -> dict[str, Any]:
@@ -24,7 +21,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     """
     labelled = outcome.labelled
     space, size = labelled.label_space, labelled.size
-    counts = count_labels(outcome)
+    counts = count_labels(labelled)
     known = int(counts[: len(space)].sum())
     classes = [
         {
@@ -44,18 +41,6 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "exact": outcome.exact,
         "seam_error": outcome.seam_error,
     }
-
-
-def count_labels(outcome: Outcome) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Count the pixels of each value among the labels; at least as many numbers as there are classes."""
-    labelled = outcome.labelled
-    height, width = labelled.size
-    counts = np.zeros(max(len(labelled.label_space), labelled.label_space.ignore_index + 1), np.int64)
-    with labelled.labels() as labels:
-        for top in range(0, height, ROWS_AT_A_TIME):
-            band = labels.read(slice(top, min(top + ROWS_AT_A_TIME, height)), slice(0, width))  # (1, rows, W)
-            counts += np.bincount(band.reshape(-1), minlength=len(counts))
-    return counts
 
 
 def list_objects(outcome: Outcome) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.labelling.manifest import MANIFEST_SUFFIXES, read_manifest
 from pixelwise.io.images import image_info
 from pixelwise.io.listing import check_regular, is_broken_link, is_listed, list_files, naming_unreadable
 from pixelwise.io.pictures.formats import PICTURE_MAGIC, TIFF_MAGIC
@@ -102,7 +103,8 @@ def collect(inputs: Sequence[str], out: Path) -> Collected:
     two pictures differ by suffix only, the names of their results include the suffix.
 
     Args:
-        inputs: files, Zarr stores, folders (searched with their sub-folders) and patterns such as ``photos/**/*.jpg``.
+        inputs: files, Zarr stores, folders (searched with their sub-folders), patterns such as ``photos/**/*.jpg``,
+            and manifests; see :func:`pixelwise.inference.labelling.manifest.read_manifest`.
         out: the output folder, which is not searched.
 
     Raises:
@@ -191,6 +193,8 @@ class _Expanded:
 
 def _expand(text: str, out: Path, *, keep_folder: bool) -> _Expanded:
     path = Path(text)
+    if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
+        return _Expanded(read_manifest(path))
     if path.is_file() or is_zarr(path):
         return _Expanded([(path, PurePath(path.resolve().name if path.is_dir() else path.name))])
     if path.is_dir():

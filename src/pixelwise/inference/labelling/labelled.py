@@ -63,6 +63,10 @@ class Labelled(Protocol):
         """Give the objects in the form that files list them, including those of low scores."""
         ...
 
+    def count_objects(self) -> int:
+        """Count the objects that the rule accepts."""
+        ...
+
     def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
         """Paint the result over the picture, (h, w, 3); objects have numbers if a file lists them."""
         ...
@@ -105,6 +109,10 @@ class LabelledInMemory:
     def records(self) -> Iterator[ObjectRecord]:
         """See :class:`Labelled`."""
         return object_records(self._prediction.objects())
+
+    def count_objects(self) -> int:
+        """See :class:`Labelled`."""
+        return len(self._prediction.accepted)
 
     def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
         """See :class:`Labelled`."""
@@ -161,6 +169,13 @@ class LabelledOnDisk:
         else:
             with self.labels() as labels:
                 yield from RegionFinder(labels, self.label_space, min_area=self.rule.min_area).records()
+
+    def count_objects(self) -> int:
+        """See :class:`Labelled`."""
+        if (accepted := self.accepted) is not None:
+            return len(accepted)
+        with self.labels() as labels:
+            return len(RegionFinder(labels, self.label_space, min_area=self.rule.min_area).order)
 
     def overlay(self, *, numbers: bool) -> NDArray[np.uint8]:
         """See :class:`Labelled`; rasters larger than :data:`DRAWN_PIXELS` are reduced and show only classes."""

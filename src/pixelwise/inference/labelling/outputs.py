@@ -31,7 +31,10 @@ PICTURE_ENDINGS = {
 JOB_FILES = {"coco": "predictions.json", "table": "objects.csv"}
 """Output for all pictures of a job together -> its file in the output folder."""
 
-OUTPUT_KINDS = (*PICTURE_ENDINGS, *JOB_FILES)
+PICTURE_TABLE = "pictures"
+"""The table of the pictures of a job; see :mod:`pixelwise.inference.labelling.picture_table`."""
+
+OUTPUT_KINDS = (*PICTURE_ENDINGS, *JOB_FILES, PICTURE_TABLE)
 """All outputs that can be asked for."""
 
 RASTER_LABELS_ENDING = ".tif"
