@@ -153,16 +153,15 @@ def find_model(name: str, *, encoder: str | None, classes: int | None, settings:
     known = any(model.name == name for model in list_models())
     if not known and path.suffix:
         find_model_file(path)  # before torch is imported, which takes seconds
-    import torch
-
     from pixelwise.cli.model_options import read_model_options
     from pixelwise.models import build_model, load_model
+    from pixelwise.nn.tracing.shapes import on_shapes
 
     if known or not (path.exists() or path.suffix or len(path.parts) > 1):
         options = read_model_options(name, settings)
         if encoder is not None and options.setdefault("encoder", encoder) != encoder:
             raise SettingError(f"--encoder {encoder} and --set encoder={options['encoder']} differ; give one of them")
-        with torch.device("meta"):
+        with on_shapes():
             return build_model(name, classes=DEFAULT_CLASSES if classes is None else classes, **options)
     for option, value in (("--encoder", encoder), ("--classes", classes), ("--set", settings or None)):
         if value is not None:

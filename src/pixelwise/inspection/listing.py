@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 
-import torch
-
 from pixelwise.inspection.listed import LISTED_CHANNELS, LISTED_CLASSES, Listed
 from pixelwise.models import MODELS, build_model
+from pixelwise.nn.tracing.shapes import on_shapes
 
 
 def measure_models() -> tuple[Listed, ...]:
     """Build every model on shapes only, and list them in the order of the table of models."""
     listed = []
     for name, entry in MODELS.items():
-        with torch.device("meta"):
+        with on_shapes():
             model = build_model(name, classes=LISTED_CLASSES, in_channels=LISTED_CHANNELS)
         geometry = model.geometry
         listed.append(

@@ -23,6 +23,7 @@ from pixelwise.models.build import Model, build_from_card, read_options
 from pixelwise.models.description import Described, parse_card
 from pixelwise.models.model_file import find_model_file
 from pixelwise.nn.allocation import AllocationLimit, TooMuchMemory
+from pixelwise.nn.tracing.shapes import on_shapes
 
 WEIGHT_TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """The types that weights may be stored in; they are read into float32."""
@@ -135,7 +136,7 @@ def _build(described: Described, tensors: Mapping[str, Tensor]) -> Model:
         except TooMuchMemory:
             # Encoders are built with their classifiers, which are most of a VGG. Building them on shapes alone shows
             # how much memory the rest takes.
-            with torch.device("meta"):
+            with on_shapes():
                 shapes = {key: value.shape for key, value in build().state_dict().items()}
             if shapes != {key: value.shape for key, value in _inside_network(tensors).items()}:
                 raise

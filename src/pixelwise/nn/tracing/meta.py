@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelwise.nn.tracing.shapes import ShapeRules
+
 
 def run_on_meta(
     network: nn.Module,
@@ -30,7 +32,7 @@ def run_on_meta(
         more: further arguments of the network.
     """
     state = {
-        name: torch.empty_like(value, device="meta", dtype=dtype if value.is_floating_point() else value.dtype)
+        name: torch.empty(value.shape, device="meta", dtype=dtype if value.is_floating_point() else value.dtype)
         for name, value in [*network.named_parameters(), *network.named_buffers()]
     }
     picture = torch.empty(images, device="meta", dtype=dtype)
@@ -39,7 +41,7 @@ def run_on_meta(
     training = [part for part in network.modules() if part.training]
     network.eval()
     try:
-        with torch.no_grad(), watching:
+        with torch.no_grad(), ShapeRules(), watching:
             return torch.func.functional_call(network, state, (picture, *more))
     finally:
         for part in training:

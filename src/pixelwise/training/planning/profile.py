@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from pixelwise.errors import ModelError
 from pixelwise.models import SegmentationModel, build_model
+from pixelwise.nn.tracing.shapes import on_shapes
 from pixelwise.nn.tracing.trace import trace
 
 _NORM_TYPES = (_NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -82,7 +82,7 @@ def profile_network(
 
 @lru_cache(maxsize=8)
 def _profile(name: str, classes: int, encoder: str | None, in_channels: int, options: str) -> NetworkProfile:
-    with torch.device("meta"):
+    with on_shapes():
         model = build_model(name, classes=classes, encoder=encoder, in_channels=in_channels, **json.loads(options))
     if not isinstance(model, SegmentationModel):
         raise ModelError(f"model '{name}' finds objects; it is planned from them")
