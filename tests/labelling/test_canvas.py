@@ -150,3 +150,47 @@ def test_a_fill_keeps_to_the_connected_pixels_of_one_label() -> None:
     assert (canvas.labels[5:20, 5:20] == 2).all()
     assert (canvas.labels[20:30, 20:30] == 1).all()
     assert (canvas.labels == 2).sum() == 15 * 15
+
+
+def accept(number: int) -> Action:
+    return read_action({"kind": "accept", "id": f"m{number}", "map": "0" * 32})
+
+
+def test_an_accepted_proposal_fills_what_is_free_and_is_taken_back() -> None:
+    proposed = np.random.default_rng(0).integers(0, 3, SIZE, dtype=np.uint8)
+    canvas = Canvas(np.full(SIZE, 255, np.uint8), 255, lambda name: proposed)
+    canvas.apply(stroke(0, 2, [5, 5, 40, 30]))
+    before = canvas.labels.copy()
+    canvas.apply(accept(1))
+    after = canvas.labels.copy()
+    assert np.array_equal(after, np.where(before == 255, proposed, before))
+    assert np.array_equal(canvas.by_hand(), before)
+    canvas.apply(plain("undo", 0))
+    assert np.array_equal(canvas.labels, before)
+    canvas.apply(plain("redo", 0))
+    assert np.array_equal(canvas.labels, after)
+
+
+def test_a_region_of_a_proposal_becomes_a_class_where_nothing_is_labelled() -> None:
+    proposed = np.zeros(SIZE, np.uint8)
+    proposed[10:30, 10:40] = 1
+    canvas = Canvas(np.full(SIZE, 255, np.uint8), 255, lambda name: proposed)
+    canvas.apply(stroke(0, 0, [25.5, 0, 25.5, 39]))  # cuts the region into two
+    before = canvas.labels.copy()
+    given = {"kind": "fill", "id": "f", "value": 2, "map": "0" * 32}
+    canvas.apply(read_action({**given, "x": 12, "y": 12}))
+    expected = before.copy()
+    expected[10:30, 10:25][before[10:30, 10:25] == 255] = 2
+    assert np.array_equal(canvas.labels, expected)
+    assert canvas.apply(read_action({**given, "x": 25, "y": 12})) is None  # has a label already
+
+
+def test_what_was_painted_by_hand_is_told_from_the_rest() -> None:
+    canvas = new()
+    for number, one in enumerate(random_strokes(8)):
+        canvas.apply(one)
+        canvas.apply(plain("undo", number)) if number % 3 == 2 else None
+    by_hand = canvas.labels.copy()
+    canvas.apply(fill(50, 1, 49, 39))
+    assert np.array_equal(canvas.by_hand(), by_hand)
+    assert not np.array_equal(canvas.labels, by_hand)

@@ -16,6 +16,7 @@ MOST_ACTIONS = 1_000
 
 Name = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,40}$")]
 Place = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+ProposalName = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Value = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -66,12 +67,26 @@ class Fill(_Action):
         value: what they become; None erases.
         x: the column of the pixel.
         y: its row.
+        map: the name of a proposal: the pixels are then those without a label for which it gives the same class.
     """
 
     kind: Literal["fill"]
     value: Value | None
     x: Annotated[int, Field(ge=0, le=10**6)]
     y: Annotated[int, Field(ge=0, le=10**6)]
+    map: ProposalName | None = None
+
+
+class Accept(_Action):
+    """Takes a proposal for all pixels that are not labelled.
+
+    Args:
+        kind: ``accept``.
+        map: the name of the proposal, which is kept beside the journal.
+    """
+
+    kind: Literal["accept"]
+    map: ProposalName
 
 
 class Undo(_Action):
@@ -93,7 +108,7 @@ class Done(_Action):
     done: bool
 
 
-Change = Stroke | Polygon | Fill
+Change = Stroke | Polygon | Fill | Accept
 """Changes labels, and can be taken back."""
 
 Action = Change | Undo | Redo | Done

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelwise.labelling.actions import Action, Change, Done, Fill, Polygon, Redo, Stroke, Undo
-from pixelwise.labelling.raster import Box, fill_region, paint_polygon, paint_stroke, points_box, stroke_box
+from pixelwise.labelling.actions import Accept, Action, Change, Done, Fill, Polygon, Redo, Stroke, Undo
+from pixelwise.labelling.raster import Box, connected_region, paint_polygon, paint_stroke, points_box, stroke_box
 
 
 def packed(labels: NDArray[Any]) -> bytes:
@@ -39,10 +39,17 @@ class Canvas:
     Args:
         start: (H, W) the labels before the first action; they are copied.
         void: the label of pixels that are not labelled.
+        proposal: gives a proposal that was accepted, (H, W), by its name.
     """
 
-    def __init__(self, start: NDArray[np.unsignedinteger[Any]], void: int) -> None:
+    def __init__(
+        self,
+        start: NDArray[np.uint8],
+        void: int,
+        proposal: Callable[[str], NDArray[np.uint8]] | None = None,
+    ) -> None:
         self.labels = start.copy()
+        self._proposal = proposal
         self.void = void
         self.done = False
         self._steps: list[_Step] = []
@@ -86,30 +93,64 @@ class Canvas:
         return self._paint(step, action)
 
     def _paint(self, step: _Step, action: Change) -> Box | None:
-        value = self.void if action.value is None else action.value
         match action:
             case Stroke():
                 box = stroke_box(action.points, action.width, self.size)
             case Polygon():
                 box = points_box(action.points, self.size)
+            case Accept():
+                return self._accept(step, action)
             case Fill():
-                return self._fill(step, action, value)
+                return self._fill(step, action, self._value(action))
         if box is None:
             return None
         step.before.append((box, packed(self.labels[box.slices])))
+        self._draw(self.labels, action)
+        return box
+
+    def _value(self, action: Stroke | Polygon | Fill) -> int:
+        return self.void if action.value is None else action.value
+
+    def _draw(self, labels: NDArray[np.uint8], action: Stroke | Polygon) -> None:
         if isinstance(action, Stroke):
-            paint_stroke(self.labels, action.points, action.width, value)
+            paint_stroke(labels, action.points, action.width, self._value(action))
         else:
-            paint_polygon(self.labels, action.points, value)
+            paint_polygon(labels, action.points, self._value(action))
+
+    def by_hand(self) -> NDArray[np.uint8]:
+        """Paint the strokes and polygons alone, without fills and accepted proposals: (H, W), void elsewhere."""
+        labels = np.full(self.size, self.void, np.uint8)
+        for step in self._steps:
+            for action in step.actions:
+                if isinstance(action, Stroke | Polygon):
+                    self._draw(labels, action)
+        return labels
+
+    def _accept(self, step: _Step, action: Accept) -> Box:
+        proposed = self._proposed(action.map)
+        box = Box(0, 0, *self.size)
+        step.before.append((box, packed(self.labels)))
+        free = self.labels == self.void
+        self.labels[free] = proposed[free]
         return box
 
     def _fill(self, step: _Step, action: Fill, value: int) -> Box | None:
         if action.y >= self.size[0] or action.x >= self.size[1]:
             return None
-        whole = self.labels.copy()
-        box = fill_region(self.labels, action.x, action.y, value)
-        step.before.append((box, packed(whole[box.slices])))
+        values = self.labels
+        if action.map is not None:
+            if values[action.y, action.x] != self.void:
+                return None
+            free = values == self.void
+            values = np.where(free, self._proposed(action.map).astype(np.int16), -1)
+        box, inside = connected_region(values, action.x, action.y)
+        step.before.append((box, packed(self.labels[box.slices])))
+        self.labels[box.slices][inside] = value
         return box
+
+    def _proposed(self, name: str) -> NDArray[np.uint8]:
+        assert self._proposal is not None
+        return self._proposal(name)
 
     def _undo(self) -> Box | None:
         if not self._steps:

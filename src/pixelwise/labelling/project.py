@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 from pixelwise.errors import PixelwiseError, SettingError
 from pixelwise.io.locking import lock
 from pixelwise.io.outputs import make_folder
-from pixelwise.labelling.actions import Action, Fill, Polygon, Stroke, read_action
+from pixelwise.labelling.actions import Accept, Action, Fill, Polygon, Stroke, read_action
 from pixelwise.labelling.canvas import Canvas
 from pixelwise.labelling.classes import settle
 from pixelwise.labelling.dataset import LabelledSet
 from pixelwise.labelling.journal import Journal
 from pixelwise.labelling.pictures import VOID, Picture, find_pictures
+from pixelwise.labelling.proposals import Proposals
 from pixelwise.labelling.raster import Box
 from pixelwise.types import LabelSpace
 
@@ -128,6 +129,7 @@ class Project:
         self.id = kept.id
         self.space = kept.space
         self.labelled = LabelledSet(out, kept.space)
+        self.proposals = Proposals(out / STROKES)
         self._desks: OrderedDict[str, Desk] = OrderedDict()
         self._locks = {name: threading.RLock() for name in self.pictures}
         self.status: dict[str, Status] = {picture.id: self._first_status(picture) for picture in gallery.pictures}
@@ -168,7 +170,8 @@ class Project:
         with self._locks[picture]:
             desk = self._desks.get(picture)
             if desk is None:
-                desk = Desk(known, self._open_journal(known), Canvas(known.start(self._mask_space), VOID))
+                canvas = Canvas(known.start(self._mask_space), VOID, lambda name: self.proposals.read(name, known.size))
+                desk = Desk(known, self._open_journal(known), canvas)
             self._desks[picture] = desk
             self._desks.move_to_end(picture)
             yield desk
@@ -209,6 +212,9 @@ class Project:
             PixelwiseError: the picture cannot be opened, or its journal cannot be written.
         """
         with self.opened(picture) as desk:
+            for action in actions:
+                if isinstance(action, Accept | Fill) and action.map is not None:
+                    self.proposals.keep(action.map)  # before the line that names it
             changes = desk.take(actions)
             status = self.status[picture]
             status.changes = len(desk.journal.entries)

@@ -102,21 +102,22 @@ def paint_polygon(labels: NDArray[Any], points: Sequence[float], value: int) -> 
             labels[row, begin:end] = value
 
 
-def fill_region(labels: NDArray[Any], x: int, y: int, value: int) -> Box:
-    """Paint the pixels of the same label that a pixel is connected with by sides; give the box that holds them.
+def connected_region(values: NDArray[Any], x: int, y: int) -> tuple[Box, NDArray[np.bool_]]:
+    """Find the pixels of the same value that a pixel is connected with by sides.
 
     Args:
-        labels: (H, W), what is painted on.
+        values: (H, W).
         x: the column of the pixel.
         y: its row.
-        value: what the pixels become.
+
+    Returns:
+        The box that holds them, and which pixels of the box they are.
     """
-    same = (labels == labels[y, x]).astype(np.uint8)
-    marked = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), np.uint8)
+    same = (values == values[y, x]).astype(np.uint8)
+    marked = np.zeros((values.shape[0] + 2, values.shape[1] + 2), np.uint8)
     _, _, _, (left, top, width, height) = cv2.floodFill(same, marked, (x, y), 1, flags=4 | cv2.FLOODFILL_MASK_ONLY)
     box = Box(top, left, top + height, left + width)
-    labels[box.slices][marked[1:-1, 1:-1][box.slices] != 0] = value
-    return box
+    return box, marked[1:-1, 1:-1][box.slices] != 0
 
 
 def _paint_segment(

@@ -173,3 +173,24 @@ def test_a_journal_that_cannot_be_written_is_a_fault_of_the_server(
     assert labels_of(call, picture)[40, 40] == 255
     assert act(call, picture, stroke(2, 0, 40, 40)).json()["changes"] == 2
     assert labels_of(call, picture)[40, 40] == 0
+
+
+def test_a_proposal_is_told_and_can_be_accepted(call: Caller, project: Project) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    picture = first_of(project)
+    address = f"{ABOUT}/pictures/{picture}/proposal"
+    assert call.post(address).status_code == 204
+    act(call, picture, stroke(1, 0, 10, 10, 70, 10), stroke(2, 1, 10, 50, 70, 50))
+    answer = call.post(address)
+    proposed = np.frombuffer(answer.content, np.uint8).reshape(60, 80)
+    about = json.loads(answer.headers["pixelwise-proposal"])
+    assert set(np.unique(proposed)) == {0, 1}
+    (patch,) = act(call, picture, {"kind": "accept", "id": "m", "map": about["id"]}).json()["patches"]
+    assert (patch["top"], patch["left"], patch["bottom"], patch["right"]) == (0, 0, 60, 80)
+    labels = labels_of(call, picture)
+    assert (labels != 255).all()
+    assert (labels[10, 20:60] == 0).all()
+    unknown = act(call, picture, {"kind": "accept", "id": "n", "map": "0" * 32})
+    assert "no longer known" in problem_of(unknown, 422, "actions")
+    problem_of(call.post(address, headers={"origin": "http://evil.example"}), 403, "cors")
+    assert call.post(f"{ABOUT}/pictures/x/proposal").status_code == 404

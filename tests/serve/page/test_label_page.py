@@ -319,3 +319,51 @@ def test_a_polygon_that_is_dropped_leaves_nothing(label_page: Any) -> None:
     labels = on_screen(label_page)
     assert (labels[:150] == 255).all()
     assert (labels[200:] == 0).any()
+
+
+PROPOSED = """async () => {
+  const { desk } = await import("/static/label/desk.js");
+  const labels = desk.current.proposal?.labels;
+  return labels ? Array.from(labels) : null;
+}"""
+
+
+def test_strokes_of_two_classes_bring_a_proposal_that_can_be_accepted(
+    label_page: Any, label_server: LabelServer
+) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    drag(label_page, (0.35, 0.3), (0.6, 0.3))
+    label_page.locator("#proposed", has_text="two classes").wait_for()
+    assert label_page.locator("#accept").is_disabled()
+    label_page.keyboard.press("2")
+    drag(label_page, (0.35, 0.7), (0.6, 0.7))
+    label_page.locator("#proposed", has_text="learnt from 1 picture").wait_for()
+    proposed = np.array(label_page.evaluate(PROPOSED), np.uint8).reshape(SIZE)
+    assert set(np.unique(proposed)) == {0, 1}
+    by_hand = on_screen(label_page)
+    label_page.locator("#accept:enabled").click()
+    wait_for(lambda: bool((on_screen(label_page) != 255).all()))
+    expected = np.where(by_hand == 255, proposed, by_hand)
+    assert np.array_equal(on_screen(label_page), expected)
+    assert np.array_equal(label_server.labels(), expected)
+    label_page.keyboard.press("u")
+    wait_for(lambda: bool((on_screen(label_page) == by_hand).all()))
+
+
+def test_a_region_of_a_proposal_is_filled(label_page: Any, label_server: LabelServer) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    drag(label_page, (0.35, 0.3), (0.6, 0.3))
+    label_page.keyboard.press("2")
+    drag(label_page, (0.35, 0.7), (0.6, 0.7))
+    label_page.locator("#accept:enabled").wait_for()
+    by_hand = on_screen(label_page)
+    proposed = np.array(label_page.evaluate(PROPOSED), np.uint8).reshape(SIZE)
+    label_page.keyboard.press("g")
+    label_page.keyboard.press("3")
+    click(label_page, 0.5, 0.5)
+    wait_for(lambda: bool((on_screen(label_page) == 2).any()))
+    labels = on_screen(label_page)
+    filled = labels == 2
+    assert (by_hand[filled] == 255).all()
+    assert len(np.unique(proposed[filled])) == 1
+    wait_for(lambda: bool((label_server.labels() == labels).all()))

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pixelwise import __version__
 from pixelwise.labelling.project import Project
 from pixelwise.labelling.saving import Saver
+from pixelwise.labelling.scribbles.proposer import Proposer
 from pixelwise.serve import health, problems
 from pixelwise.serve.access import Access
 from pixelwise.serve.gate import HELD_BODIES, Gate
@@ -60,6 +61,7 @@ def create_label_app(project: Project, access: Access | None = None, limits: Lim
     app.state.gate = gate
     app.state.project = project
     app.state.saver = saver
+    app.state.proposer = Proposer(project)
     app.include_router(routes.router)
     app.include_router(health.router)
     mount_page(app, index=PAGE)

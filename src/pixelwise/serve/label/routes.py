@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ def _picture(request: Request, picture: str) -> Picture:
 @router.get("")
 def read_project(request: Request) -> dict[str, Any]:
     """Describe the folder: its classes, and how far each picture is."""
-    project, saver = _project(request), request.app.state.saver
+    project, saver, proposer = _project(request), request.app.state.saver, request.app.state.proposer
     space = project.space
     return {
         "id": project.id,
@@ -54,6 +55,8 @@ def read_project(request: Request) -> dict[str, Any]:
             {"name": name, "color": hexadecimal(color)} for name, color in zip(space.names, space.colors, strict=True)
         ],
         "trouble": saver.trouble,
+        "proposes": not proposer.lacks,
+        "remark": proposer.lacks or proposer.remark,
         "pictures": [
             {
                 "id": picture.id,
@@ -93,6 +96,27 @@ def read_labels(picture: str, request: Request) -> Response:
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
+@router.post("/pictures/{picture}/proposal")
+def propose(picture: str, request: Request) -> Response:
+    """Propose labels for all pixels of a picture, learnt from the strokes of all pictures: a byte a pixel.
+
+    The header names the proposal, so that it can be accepted. There is no body where too little was painted.
+    """
+    _picture(request, picture)
+    project, proposer = _project(request), request.app.state.proposer
+    if proposer.lacks:
+        raise Problem(501, proposer.lacks)
+    begun = time.monotonic()
+    proposal = proposer.propose(picture)
+    name = None if proposal.labels is None else project.proposals.remember(proposal.labels)
+    about = {"id": name, "remark": proposal.remark, "seconds": time.monotonic() - begun}
+    headers = {"Pixelwise-Proposal": json.dumps(about), "Cache-Control": "no-store"}
+    if proposal.labels is None:
+        return Response(status_code=204, headers=headers)
+    headers["Content-Encoding"] = "deflate"
+    return Response(packed(proposal.labels), media_type="application/octet-stream", headers=headers)
+
+
 @router.post("/pictures/{picture}/actions")
 async def take_actions(picture: str, request: Request) -> dict[str, Any]:
     """Take actions for a picture; the answer comes when they are on the disk."""
@@ -116,7 +140,7 @@ def _take(project: Project, saver: Saver, picture: str, given: Sequence[Any]) ->
     with project.opened(picture) as desk:
         try:
             changes = project.take(picture, actions)
-        except DataError:
+        except (DataError, SettingError):
             raise
         except PixelwiseError as error:
             raise Problem(507, str(error), argument="out", retry_after=RETRY) from error

@@ -14,5 +14,8 @@ export const desk = {
   opacity: 60,
   undoable: 0,
   redoable: 0,
+  proposes: false, // whether the server can propose labels
+  proposing: true, // whether it is asked to
+  remark: "", // what proposals lack
   lost: false, // whether the server stopped answering
 };

@@ -8,6 +8,7 @@ import { choose, paintWith, setOpacity, widen } from "./panel.js";
 import { finish, step } from "./pictures.js";
 import { hand } from "./pointers.js";
 import { closePolygon, dropCorner, dropPolygon, polygonBegun } from "./polygon.js";
+import { accept, toggleProposals } from "./proposing.js";
 import { fit, lookTo, panBy, peek, redraw, view, zoomBy } from "./view.js";
 
 const PAN = 80; // screen pixels
@@ -21,6 +22,8 @@ const KEYS = {
   g: () => choose("fill"),
   Escape: dropPolygon,
   Backspace: dropCorner,
+  a: accept,
+  y: toggleProposals,
   u: undo,
   r: redo,
   j: () => step(1),

@@ -9,6 +9,7 @@ import { end } from "./painting.js";
 import "./panel.js";
 import { open } from "./pictures.js";
 import "./pointers.js";
+import "./proposing.js";
 import { readProject } from "./service.js";
 
 async function start() {

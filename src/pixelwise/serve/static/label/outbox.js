@@ -12,6 +12,7 @@ const MOST_NUMBERS = 200000; // of their points together
 
 let waiting = []; // {picture: id, action}
 let sending = null;
+let careful = false; // after a refusal, actions go one by one, so that only what is wrong is refused
 let heard = () => {};
 
 /** Choose who is told {picture, actions, answer} when the server has taken actions. */
@@ -87,8 +88,10 @@ async function sendAll() {
       desk.lost = false;
       heard({ picture, actions: batch, answer });
     } catch (error) {
-      if (error.status === 404 || error.status === 422) refuse(batch, error);
-      else {
+      if (error.status === 404 || error.status === 422) {
+        if (batch.length === 1) refuse(batch, error);
+        careful = batch.length > 1;
+      } else {
         desk.lost = error.status === 0 || error.status >= 500;
         desk.why = error.status ? error.message : "";
         tell("outbox");
@@ -105,7 +108,7 @@ function firstOf(picture) {
   let numbers = 0;
   for (const one of waiting) {
     numbers += one.action.points?.length ?? 0;
-    if (one.picture !== picture || batch.length === MOST || (batch.length && numbers > MOST_NUMBERS)) break;
+    if (one.picture !== picture || batch.length === (careful ? 1 : MOST) || (batch.length && numbers > MOST_NUMBERS)) break;
     batch.push(one.action);
   }
   return batch;

@@ -100,7 +100,7 @@ export function act(kind, more = {}) {
   end();
   post(picture, { kind, id: newId(), ...more });
   picture.changes += 1;
-  if ("value" in more) Object.assign(desk, { undoable: desk.undoable + 1, redoable: 0 });
+  if ("value" in more || "map" in more) Object.assign(desk, { undoable: desk.undoable + 1, redoable: 0 });
   tell("history");
 }
 
@@ -126,6 +126,7 @@ listen(({ picture: id, actions, answer }) => {
     if (stroke?.picture === picture) paintStroke(picture, stroke.points, stroke.width, stroke.value ?? VOID);
     answer.patches.forEach(redrawLabels);
     if (!pending.length) Object.assign(desk, { undoable: answer.undoable, redoable: answer.redoable });
+    if (!pending.length && actions.some(({ kind }) => kind !== "done")) tell("painted");
   }
   tell("history", "pictures");
 });

@@ -15,7 +15,7 @@ const SMALLEST = 1024; // pixels of the longer side below which no smaller copy 
 export async function open(picture) {
   end();
   const before = desk.current;
-  if (before && before !== picture) Object.assign(before, { labels: null, levels: null });
+  if (before && before !== picture) Object.assign(before, { labels: null, levels: null, proposal: null });
   desk.current = picture;
   location.hash = picture.name;
   tell("current", "history");
@@ -29,7 +29,7 @@ export async function open(picture) {
   if (desk.current !== picture) return Object.assign(picture, { labels: null, levels: null });
   if (before?.width !== picture.width || before?.height !== picture.height || before === picture) fit();
   redraw();
-  tell("current");
+  tell("current", "opened");
 }
 
 async function readLevels(picture) {
@@ -84,6 +84,13 @@ function list() {
   find("#pictures-count").textContent = `${number(done)} of ${number(desk.pictures.length)} done`;
 }
 
+/** Scroll a list alone, not the panel around it, until a row of it is seen. */
+function bringIntoView(list, row) {
+  const [above, below] = [row.offsetTop - list.offsetTop, row.offsetTop - list.offsetTop + row.offsetHeight];
+  if (above < list.scrollTop) list.scrollTop = above;
+  else if (below > list.scrollTop + list.clientHeight) list.scrollTop = below - list.clientHeight;
+}
+
 function describe() {
   const picture = desk.current;
   find("#name").textContent = picture?.name ?? "";
@@ -95,7 +102,7 @@ function describe() {
   const place = desk.pictures.indexOf(picture);
   const row = all("#pictures .picture")[place];
   row?.setAttribute("aria-current", "true");
-  row?.scrollIntoView({ block: "nearest" });
+  if (row) bringIntoView(find("#pictures"), row);
 }
 
 function tellWaiting() {

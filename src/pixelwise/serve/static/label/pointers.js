@@ -2,7 +2,7 @@
 // move and zoom; the middle and the right button move, and so does everything while the space bar is held.
 
 import { find } from "../dom.js";
-import { desk } from "./desk.js";
+import { desk, VOID } from "./desk.js";
 import { act, begin, cancel, drawing, end, goOn } from "./painting.js";
 import { addCorner, hoverCorner } from "./polygon.js";
 import { canvas, panBy, placeAt, view, zoomBy } from "./view.js";
@@ -41,7 +41,10 @@ function press(place, { erases }) {
   if (desk.tool === "polygon") return addCorner(place);
   const [x, y] = place.map(Math.floor);
   const { width, height, labels } = desk.current ?? {};
-  if (labels && x >= 0 && y >= 0 && x < width && y < height) act("fill", { value: desk.value, x, y });
+  if (!labels || x < 0 || y < 0 || x >= width || y >= height) return;
+  const proposal = desk.current.proposal;
+  const free = labels[y * width + x] === VOID && proposal?.labels; // a region of the proposal is meant
+  act("fill", { value: desk.value, x, y, ...(free ? { map: proposal.id } : {}) });
 }
 
 canvas.addEventListener("pointermove", (event) => {

@@ -8,8 +8,8 @@ const at = (picture, what) => `v1/label/pictures/${picture.id}/${what}`;
 
 /** Read the folder's classes and pictures into the desk. */
 export async function readProject() {
-  const { id, folder, classes, pictures, trouble } = await (await call("v1/label")).json();
-  Object.assign(desk, { id, folder, trouble });
+  const { id, folder, classes, pictures, trouble, proposes, remark } = await (await call("v1/label")).json();
+  Object.assign(desk, { id, folder, trouble, proposes, remark });
   desk.classes = classes.map(({ name, color }) => ({ name, color: channels(color) }));
   for (const found of pictures) {
     const known = desk.pictures.find((picture) => picture.id === found.id);
@@ -41,4 +41,11 @@ async function opened(patch) {
   const bytes = Uint8Array.from(atob(patch.labels), (one) => one.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return { ...patch, labels: new Uint8Array(await new Response(stream).arrayBuffer()) };
+}
+
+/** Ask for labels of the whole picture: {id, remark, seconds, labels}; labels is null where too little was painted. */
+export async function readProposal(picture) {
+  const answer = await call(at(picture, "proposal"), { method: "POST" });
+  const about = JSON.parse(answer.headers.get("Pixelwise-Proposal"));
+  return { ...about, labels: about.id ? new Uint8Array(await answer.arrayBuffer()) : null };
 }

@@ -7,6 +7,7 @@ import { desk, VOID } from "./desk.js";
 
 const LARGEST = 64; // screen pixels per pixel of the picture
 const ROOM = 12; // screen pixels around a picture that fits
+const FAINT = 0.55; // how strong proposals are beside labels
 const CRISP = 2; // from this enlargement on, pixels are shown as squares
 
 export const canvas = find("#view");
@@ -92,7 +93,9 @@ function drawLabels(box) {
   const image = painted.createImageData(wide, high);
   const pixels = new Uint32Array(image.data.buffer);
   const colors = palette(desk.opacity / 100);
+  const faint = palette((desk.opacity / 100) * FAINT);
   const { labels, width, height } = picture;
+  const proposed = picture.proposal?.labels;
   const columns = Int32Array.from({ length: wide }, (_, x) => {
     const column = Math.floor((part.left + x + 0.5 - overlay.width / 2) / view.scale + view.x);
     return column >= 0 && column < width ? column : -1;
@@ -105,6 +108,7 @@ function drawLabels(box) {
       if (columns[x] < 0) continue;
       const label = labels[from + columns[x]];
       if (label !== VOID) pixels[y * wide + x] = colors[label];
+      else if (proposed) pixels[y * wide + x] = faint[proposed[from + columns[x]]];
     }
   }
   painted.putImageData(image, part.left, part.top);

@@ -1,0 +1,77 @@
+// Proposals: labels for the whole picture, learnt from the strokes of all pictures, asked for after each change.
+
+import { find, say } from "../dom.js";
+import { on, tell } from "../state.js";
+import { seconds } from "../words.js";
+import { desk } from "./desk.js";
+import { settled } from "./outbox.js";
+import { act } from "./painting.js";
+import { readProposal } from "./service.js";
+import { redraw } from "./view.js";
+
+const PAUSE = 150; // milliseconds after a change, so that quick strokes are learnt from together
+
+let running = false;
+let again = false;
+let timer = 0;
+
+function ask() {
+  clearTimeout(timer);
+  if (desk.proposes && desk.proposing) timer = setTimeout(run, PAUSE);
+}
+
+async function run() {
+  const picture = desk.current;
+  if (!picture?.labels) return;
+  if (running) {
+    again = true;
+    return;
+  }
+  running = true;
+  tell("proposal");
+  try {
+    await settled(picture);
+    const proposal = await readProposal(picture);
+    if (picture === desk.current && desk.proposing) picture.proposal = proposal;
+  } catch (error) {
+    if (error.status) say(error.message, { wrong: true }); // without an answer, the next change asks anew
+  }
+  running = false;
+  redraw();
+  tell("proposal");
+  if (again || picture !== desk.current) {
+    again = false;
+    ask();
+  }
+}
+
+export function toggleProposals() {
+  if (!desk.proposes) return say(desk.remark, { wrong: true });
+  desk.proposing = !desk.proposing;
+  if (desk.current) desk.current.proposal = null;
+  redraw();
+  tell("proposal");
+  ask();
+}
+
+export function accept() {
+  const proposal = desk.current?.proposal;
+  if (!proposal?.labels) return say("There is no proposal yet");
+  if (running || again) return say("The proposal is about to change; wait for it");
+  act("accept", { map: proposal.id });
+}
+
+function show() {
+  const proposal = desk.current?.proposal;
+  const pace = proposal?.labels ? `, ${seconds(proposal.seconds)}` : "";
+  find("#proposed").textContent = running ? "computing …" : proposal ? `${proposal.remark}${pace}` : "";
+  find("#propose").setAttribute("aria-pressed", String(desk.proposes && desk.proposing));
+  find("#accept").disabled = !proposal?.labels || running;
+  find("#proposal-remark").textContent = desk.remark;
+  find("#proposal-remark").hidden = !desk.remark;
+}
+
+find("#propose").addEventListener("click", toggleProposals);
+find("#accept").addEventListener("click", accept);
+on("painted opened", ask);
+on("project current proposal", show);
