@@ -9,12 +9,16 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+from finders import lively
 from PIL import Image
 
 from pixelwise.cli import main
@@ -23,6 +27,7 @@ from pixelwise.export import export_model
 from pixelwise.models import SegmentationModel, save_model
 
 HIDDEN = (*TRAIN_PACKAGES, "onnx", "openvino")
+PYTHON = os.environ.get("PIXELWISE_RUNNER_PYTHON") or sys.executable
 PROGRAM = f"""
 import os, sys
 if not os.environ.get("PIXELWISE_RUNNER_PYTHON"):
@@ -54,9 +59,8 @@ def work(by_brightness: SegmentationModel, tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process without torch."""
-    python = os.environ.get("PIXELWISE_RUNNER_PYTHON") or sys.executable
     return subprocess.run(
-        [python, "-c", PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=200, check=False
+        [PYTHON, "-c", PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=200, check=False
     )
 
 
@@ -79,6 +83,43 @@ def test_views_and_ensembles_are_those_with_torch(work: Path, monkeypatch: pytes
     monkeypatch.chdir(work)
     main_of(*command, "--out", "with")
     assert (work / "with/0.png").read_bytes() == (work / "without/0.png").read_bytes()
+
+
+def test_objects_are_those_with_torch(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_model(lively(), work / "finder.onnx")
+    command = ["predict", "finder.onnx", "data/images", "--save", "labels,overlay,coco,geojson,table"]
+    ended = run(work, *command, "--out", "without")
+    assert ended.returncode == 0, ended.stderr
+    monkeypatch.chdir(work)
+    main_of(*command, "--out", "with")
+    names = sorted(path.name for path in (work / "with").iterdir())
+    assert len(json.loads((work / "with/predictions.json").read_text())["annotations"]) > 4
+    assert filecmp.cmpfiles(work / "with", work / "without", names, shallow=False) == (names, [], [])
+
+
+def test_what_is_served_is_what_is_predicted_with_torch(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [PYTHON, "-c", PROGRAM, "serve", "model.onnx", "--port", "0"]
+    server = subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    late = threading.Timer(200, server.kill)
+    late.start()
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        address = re.search(r"http://[\w.]+:\d+", line)
+        if address is not None:
+            picture = (work / "data/images/0.png").read_bytes()
+            url = f"{address[0]}/v1/models/model/predict"
+            answer = httpx.post(url, files={"file": picture}, params={"output": "labels"}, timeout=100)
+    finally:
+        server.terminate()
+        _, error = server.communicate()
+        late.cancel()
+    assert server.returncode == 0, error
+    assert address is not None, line
+    assert answer.status_code == 200, answer.text
+    monkeypatch.chdir(work)
+    main_of("predict", "model.onnx", "data/images/0.png", "--out", "with")
+    assert answer.content == (work / "with/0.png").read_bytes()
 
 
 def test_scores_are_those_with_torch(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import tifffile
-import torch
-from torch import nn
+from finders import lively
 
 from pixelwise.errors import ModelError, PixelwiseError, SettingError
 from pixelwise.export import export_model
@@ -21,28 +19,8 @@ from pixelwise.export.pictures import generate
 from pixelwise.inference import Predictor
 from pixelwise.instances import ObjectRule
 from pixelwise.io.masks import read_mask
-from pixelwise.models import DetectionModel, build_model
+from pixelwise.models import DetectionModel
 from pixelwise.preprocessing import Resize
-
-
-def lively(resize: Resize | None = None) -> DetectionModel:
-    """A small network that finds objects of two classes, with a rule of its own."""
-    torch.manual_seed(0)
-    options = {"encoder": "test_resnet", "channels": 16, "head": 32, "mask_head": 16, "proposals": 50, "detections": 20}
-    model = build_model("mask_rcnn", classes=2, **options)
-    assert isinstance(model, DetectionModel)
-    heads = model.network.heads
-    assert heads.mask_head is not None
-    for layer, deviation in (
-        (heads.box_head.cls_score, 0.5),
-        (model.network.rpn.head.cls_logits, 0.5),
-        (heads.box_head.bbox_pred, 0.2),
-        (heads.mask_head.logits, 2.0),
-    ):
-        nn.init.normal_(layer.weight, std=deviation)
-    changed = replace(model.preprocessing, resize=resize)
-    model.change_card(preprocessing=changed, object_rule=ObjectRule(score=0.3, min_area=4))
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
