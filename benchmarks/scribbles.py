@@ -3,7 +3,7 @@
 For ten pictures of each data set, five strokes per class are drawn by a seeded walk inside the class, 3 pixels wide and
 at most 60 long. The strokes of all ten pictures teach together, and all pixels are then labelled.
 
-    uv run python benchmarks/scribbles.py DATA [--sets membranes,nuclei,camvid] [--seeds 1]
+    uv run python benchmarks/scribbles.py DATA [--sets membranes,nuclei,camvid] [--seed 0] [--offset 0]
 
 DATA holds `membranes/`, `nuclei/` and `camvid/`. IoU is over all pixels of the ten pictures, those under strokes
 included.
@@ -35,30 +35,30 @@ Task = tuple[list[tuple[Path, Truth]], list[str], list[int]]
 """Pictures with their truth, the classes that have strokes, and those that are scored."""
 
 
-def membranes(data: Path) -> Task:
+def membranes(data: Path, offset: int) -> Task:
     """Cells and the membranes between them."""
-    images = evenly(sorted((data / "membranes" / "images").iterdir()))
+    images = evenly(sorted((data / "membranes" / "images").iterdir()), offset)
     masks = [next((data / "membranes" / "masks").glob(f"{image.stem}.*")) for image in images]
     truths = [(read_mask(mask) > 0).astype(np.uint8) for mask in masks]
     return list(zip(images, truths, strict=True)), ["membrane", "cell"], [0, 1]
 
 
-def nuclei(data: Path) -> Task:
+def nuclei(data: Path, offset: int) -> Task:
     """Nuclei in front of everything else."""
-    images = evenly(sorted((data / "nuclei" / "images").iterdir()))
+    images = evenly(sorted((data / "nuclei" / "images").iterdir()), offset)
     masks = [next((data / "nuclei" / "instance_masks").glob(f"{image.stem}.*")) for image in images]
     truths = [(read_mask(mask) > 0).astype(np.uint8) for mask in masks]
     return list(zip(images, truths, strict=True)), ["background", "nucleus"], [1]
 
 
-def camvid(data: Path) -> Task:
+def camvid(data: Path, offset: int) -> Task:
     """Road, sky and trees; all other classes are one, which has strokes and is not scored."""
     root = data / "camvid"
     wanted = ["road", "sky", "tree"]
     names = [line.split()[-1].lower() for line in (root / "classes.txt").read_text().splitlines() if line.strip()]
     lines = [line.split() for line in (root / "val.txt").read_text().splitlines() if line.strip()]
     found = []
-    for image, mask in evenly(lines):
+    for image, mask in evenly(lines, offset):
         stored = read_mask(root / Path(*Path(mask).parts[-2:]))
         truth = np.full(stored.shape, len(wanted), np.uint8)
         for value, name in enumerate(wanted):
@@ -71,8 +71,8 @@ def camvid(data: Path) -> Task:
 SETS = {"membranes": membranes, "nuclei": nuclei, "camvid": camvid}
 
 
-def evenly(items: list[Any]) -> list[Any]:
-    return items[:: max(1, len(items) // PICTURES)][:PICTURES]
+def evenly(items: list[Any], offset: int) -> list[Any]:
+    return items[offset :: max(1, len(items) // PICTURES)][:PICTURES]
 
 
 def draw_strokes(truth: Truth, classes: int, rng: np.random.Generator) -> Truth:
@@ -117,8 +117,8 @@ def iou(truths: list[Truth], labels: list[Truth], classes: int) -> NDArray[np.fl
     return scores
 
 
-def run(name: str, data: Path, seed: int) -> None:
-    pairs, names, scored = SETS[name](data)
+def run(name: str, data: Path, *, seed: int, offset: int) -> None:
+    pairs, names, scored = SETS[name](data, offset)
     rng = np.random.default_rng(seed)
     features, samples, truths = [], [], []
     for image, truth in pairs:
@@ -153,8 +153,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Compare labels from strokes.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0, help="decides where strokes lie")
+    parser.add_argument("--offset", type=int, default=0, help="of the first picture; others are then drawn on")
     given = parser.parse_args()
     for chosen in given.sets.split(","):
-        for number in range(given.seeds):
-            run(chosen, given.data, number)
+        run(chosen, given.data, seed=given.seed, offset=given.offset)

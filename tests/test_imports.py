@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "report": GROUND | {"ops", "io", "models", "data", "metrics", "inference", "scoring"},
     "runs": GROUND
     | {"ops", "io", "models", "data", "metrics", "inspection", "training", "inference", "scoring", "report"},
-    "labelling": GROUND | {"io", "data", "encoders"},
+    "labelling": GROUND | {"io", "data", "encoders", "inference"},
     "serve": GROUND | {"io", "inference", "labelling"},
     "bulk": GROUND | {"ops", "io", "inference"},
     "client": {"errors"},

@@ -252,12 +252,14 @@ class Status:
         changes: lines of its journal.
         done: whether its owner is content with it.
         trouble: why it cannot be labelled; empty where it can.
+        doubt: what a model lacks to be sure, 0 to 1; None where none has looked.
     """
 
     picture: Picture
     changes: int = 0
     done: bool = False
     trouble: str = ""
+    doubt: float | None = None
 
 
 def _locked(path: Path) -> BinaryIO:

@@ -14,7 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelwise.inference import Predictor
+from pixelwise.labelling.model import ModelProposals
 from pixelwise.labelling.project import Project
+from pixelwise.serve.label.app import create_label_app
+from pixelwise.types import LabelSpace
 
 from ..conftest import Caller, problem_of
 from .conftest import TOKEN, stroke
@@ -194,3 +198,24 @@ def test_a_proposal_is_told_and_can_be_accepted(call: Caller, project: Project) 
     assert "no longer known" in problem_of(unknown, 422, "actions")
     problem_of(call.post(address, headers={"origin": "http://evil.example"}), 403, "cors")
     assert call.post(f"{ABOUT}/pictures/x/proposal").status_code == 404
+
+
+def test_a_model_proposes_where_the_server_has_one(project: Project, predictor: Predictor) -> None:
+    space = LabelSpace(("bright", "dark"))
+    app = create_label_app(project, model=ModelProposals(predictor, space))
+    call, picture = Caller(app), first_of(project)
+    answer = call.post(f"{ABOUT}/pictures/{picture}/proposal", params={"by": "model"})
+    about = json.loads(answer.headers["pixelwise-proposal"])
+    proposed = np.frombuffer(answer.content, np.uint8).reshape(60, 80)
+    expected = predictor(project.pictures[picture].path).labels
+    assert about["id"]
+    assert np.array_equal(proposed == 0, expected == 2)
+    assert np.array_equal(proposed == 1, expected == 0)
+    assert call.get(ABOUT).json()["model"] is True
+
+
+def test_without_a_model_none_proposes(call: Caller, project: Project) -> None:
+    address = f"{ABOUT}/pictures/{first_of(project)}/proposal"
+    problem_of(call.post(address, params={"by": "model"}), 404, "by")
+    problem_of(call.post(address, params={"by": "magic"}), 422, "by")
+    assert call.get(ABOUT).json()["model"] is False

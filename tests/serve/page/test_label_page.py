@@ -29,12 +29,13 @@ SIZE = (300, 400)
 class LabelServer:
     """A running ``pixelwise label`` that can be killed and started again at the same port."""
 
-    def __init__(self, data: Path, out: Path) -> None:
+    def __init__(self, data: Path, out: Path, *options: str) -> None:
         self.data, self.out, self.port = data, out, 0
+        self.options = options or ("--classes", "ground,tree,sky")
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "pixelwise", "label", str(self.data), "--classes", "ground,tree,sky"]
+        command = [sys.executable, "-m", "pixelwise", "label", str(self.data), *self.options]
         self.process = subprocess.Popen(
             [*command, "--out", str(self.out), "--port", str(self.port)],
             stdout=subprocess.PIPE,
@@ -367,3 +368,29 @@ def test_a_region_of_a_proposal_is_filled(label_page: Any, label_server: LabelSe
     assert (by_hand[filled] == 255).all()
     assert len(np.unique(proposed[filled])) == 1
     wait_for(lambda: bool((label_server.labels() == labels).all()))
+
+
+def test_a_model_proposes_at_once_and_sorts_the_pictures(
+    context: Any, served_run: Path, tmp_path: Path, faults: Faults
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        drawn_file(tmp_path / "pictures" / f"{number}.png", 60, 80, number)
+    server = LabelServer(tmp_path / "pictures", tmp_path / "out", "--model", str(served_run))
+    page = opened(context, server, faults)
+    assert page.locator("#classes .name").all_inner_texts() == ["dark", "middle", "bright"]
+    page.locator("#proposed", has_text="of the model").wait_for()
+
+    def doubts() -> list[float | None]:
+        return [one["doubt"] for one in httpx.get(f"{server.url}v1/label").json()["pictures"]]
+
+    wait_for(lambda: None not in doubts())
+    names = [one["name"] for one in httpx.get(f"{server.url}v1/label").json()["pictures"]]
+    by_doubt = [name for _, name in sorted(zip(doubts(), names, strict=True), reverse=True)]  # type: ignore[type-var]
+    wait_for(lambda: page.locator("#pictures .name").all_inner_texts() == by_doubt)
+    page.keyboard.press("a")
+    wait_for(lambda: bool((on_screen(page, (60, 80)) != 255).all()))
+    server.end(signal.SIGTERM)
+    assert server.process.returncode == 0
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 1
+    assert faults.unexpected() == []

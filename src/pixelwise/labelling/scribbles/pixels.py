@@ -25,7 +25,7 @@ ZOOM = 2.0
 LEAST_SPREAD = 1e-5
 """The share of the largest variance below which a component is left out."""
 
-REDUCED = 12
+REDUCED = 5
 """Numbers that each map of the encoder is reduced to: its principal components."""
 
 

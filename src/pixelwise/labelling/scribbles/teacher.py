@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from pixelwise.labelling.scribbles.pixels import PictureFeatures, Reduction
 
 MOST_SAMPLES = 2_000
-"""Pixels that a class learns from; more are drawn from evenly over pictures."""
+"""Pixels of a picture that a class is learnt from."""
+
+MOST_TAUGHT = 8_000
+"""Pixels of all pictures together that the trees learn from."""
+
+LEAST_TAUGHT = 200
+"""Pixels of a class that are among them, if it has so many."""
 
 TREES = 40
+
+TRIED = 0.6
+"""The share of the features that a tree tries at a split: many, because those of the encoder outnumber the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +71,10 @@ class Teacher:
 
         given = [one for one in samples if len(one.classes)]
         classes = np.concatenate([one.classes for one in given])
-        kept = _even(classes)
+        kept = _some(classes)
         parts = [np.concatenate(part)[kept] for part in zip(*(one.features for one in given), strict=True)]
         self._reduction = Reduction.of(parts[1:])
-        self._forest: Any = ExtraTreesClassifier(TREES, n_jobs=threads, random_state=0)
+        self._forest: Any = ExtraTreesClassifier(TREES, max_features=TRIED, n_jobs=threads, random_state=0)
         self._forest.fit(np.concatenate([parts[0], *self._reduction.apply(parts[1:])], axis=1), classes[kept])
 
     def label(self, features: PictureFeatures) -> NDArray[np.uint8]:
@@ -80,9 +89,9 @@ class Teacher:
         return np.asarray(self._forest.classes_[shares.argmax(2)], np.uint8)
 
 
-def _even(classes: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Draw at most so many samples of each class, always the same."""
-    rng = np.random.default_rng(0)
-    kept: Sequence[NDArray[np.intp]] = [np.flatnonzero(classes == value) for value in np.unique(classes)]
-    kept = [rng.choice(one, MOST_SAMPLES, replace=False) if len(one) > MOST_SAMPLES else one for one in kept]
-    return np.sort(np.concatenate(kept))
+def _some(classes: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Draw samples, always the same; classes keep their shares, which say something of the pictures."""
+    rng, count = np.random.default_rng(0), len(classes)
+    places = [np.flatnonzero(classes == value) for value in np.unique(classes)]
+    wanted = [min(len(one), max(LEAST_TAUGHT, len(one) * MOST_TAUGHT // count)) for one in places]
+    return np.sort(np.concatenate([rng.choice(one, n, replace=False) for one, n in zip(places, wanted, strict=True)]))

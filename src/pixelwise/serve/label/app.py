@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from pixelwise import __version__
+from pixelwise.labelling.model import Doubts, ModelProposals
 from pixelwise.labelling.project import Project
 from pixelwise.labelling.saving import Saver
 from pixelwise.labelling.scribbles.proposer import Proposer
@@ -27,7 +28,13 @@ PAGE = "label/index.html"
 """The page, among the files of the server's pages."""
 
 
-def create_label_app(project: Project, access: Access | None = None, limits: Limits | None = None) -> FastAPI:
+def create_label_app(
+    project: Project,
+    access: Access | None = None,
+    limits: Limits | None = None,
+    *,
+    model: ModelProposals | None = None,
+) -> FastAPI:
     """Make the application that labels the pictures of a project.
 
     Masks are written a moment after strokes, and what is left of them when the application ends; the project is closed
@@ -37,6 +44,7 @@ def create_label_app(project: Project, access: Access | None = None, limits: Lim
         project: the folder.
         access: who may ask; anybody who reaches the server by an address or as localhost unless given.
         limits: what is taken; the defaults unless given.
+        model: proposes labels, beside strokes; pictures that it doubts most come first.
     """
     limits, access = limits or Limits(), access or Access()
     workers = Workers(limits.queue)
@@ -45,11 +53,16 @@ def create_label_app(project: Project, access: Access | None = None, limits: Lim
     )
     gate = Gate(most_held=HELD_BODIES * limits.max_bytes)
     saver = Saver(project)
+    doubts = None if model is None else Doubts(project, model)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         saver.start()
+        if doubts is not None:
+            doubts.start()
         yield
+        if doubts is not None:
+            await asyncio.to_thread(doubts.close)
         await asyncio.to_thread(saver.close)
         workers.close()
         project.close()
@@ -62,6 +75,8 @@ def create_label_app(project: Project, access: Access | None = None, limits: Lim
     app.state.project = project
     app.state.saver = saver
     app.state.proposer = Proposer(project)
+    app.state.model = model
+    app.state.doubts = doubts
     app.include_router(routes.router)
     app.include_router(health.router)
     mount_page(app, index=PAGE)

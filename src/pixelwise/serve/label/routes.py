@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from pixelwise.labelling.canvas import packed
 from pixelwise.labelling.pictures import Picture
 from pixelwise.labelling.project import Change, Desk, Project
 from pixelwise.labelling.saving import Saver
+from pixelwise.labelling.scribbles.proposer import Proposal
 from pixelwise.serve.label.shown import etag_of, shown
 from pixelwise.serve.problems import Problem
 from pixelwise.serve.summary import hexadecimal
@@ -57,6 +58,8 @@ def read_project(request: Request) -> dict[str, Any]:
         "trouble": saver.trouble,
         "proposes": not proposer.lacks,
         "remark": proposer.lacks or proposer.remark,
+        "model": request.app.state.model is not None,
+        "looking": 0 if request.app.state.doubts is None else request.app.state.doubts.waiting,
         "pictures": [
             {
                 "id": picture.id,
@@ -67,6 +70,7 @@ def read_project(request: Request) -> dict[str, Any]:
                 "changes": status.changes,
                 "done": status.done,
                 "trouble": status.trouble,
+                "doubt": status.doubt,
             }
             for picture, status in ((picture, project.status[picture.id]) for picture in project.pictures.values())
         ],
@@ -97,17 +101,15 @@ def read_labels(picture: str, request: Request) -> Response:
 
 
 @router.post("/pictures/{picture}/proposal")
-def propose(picture: str, request: Request) -> Response:
-    """Propose labels for all pixels of a picture, learnt from the strokes of all pictures: a byte a pixel.
+def propose(picture: str, request: Request, by: Literal["strokes", "model"] = "strokes") -> Response:
+    """Propose labels for all pixels of a picture, a byte each: learnt from the strokes of all, or by the model.
 
     The header names the proposal, so that it can be accepted. There is no body where too little was painted.
     """
     _picture(request, picture)
-    project, proposer = _project(request), request.app.state.proposer
-    if proposer.lacks:
-        raise Problem(501, proposer.lacks)
+    project = _project(request)
     begun = time.monotonic()
-    proposal = proposer.propose(picture)
+    proposal = _propose(request, picture, by)
     name = None if proposal.labels is None else project.proposals.remember(proposal.labels)
     about = {"id": name, "remark": proposal.remark, "seconds": time.monotonic() - begun}
     headers = {"Pixelwise-Proposal": json.dumps(about), "Cache-Control": "no-store"}
@@ -115,6 +117,18 @@ def propose(picture: str, request: Request) -> Response:
         return Response(status_code=204, headers=headers)
     headers["Content-Encoding"] = "deflate"
     return Response(packed(proposal.labels), media_type="application/octet-stream", headers=headers)
+
+
+def _propose(request: Request, picture: str, by: str) -> Proposal:
+    proposer, model = request.app.state.proposer, request.app.state.model
+    if by == "model":
+        if model is None:
+            raise Problem(404, "by: there is no model; start the server with one", argument="by")
+        return Proposal(model.propose(_project(request), picture), "of the model")
+    if proposer.lacks:
+        raise Problem(501, proposer.lacks)
+    proposal: Proposal = proposer.propose(picture)
+    return proposal
 
 
 @router.post("/pictures/{picture}/actions")

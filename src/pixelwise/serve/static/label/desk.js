@@ -17,5 +17,8 @@ export const desk = {
   proposes: false, // whether the server can propose labels
   proposing: true, // whether it is asked to
   remark: "", // what proposals lack
+  model: false, // whether a model can propose
+  by: "strokes", // what proposes, or "model"
+  looking: 0, // pictures that the model still looks at
   lost: false, // whether the server stopped answering
 };

@@ -12,6 +12,8 @@ import "./pointers.js";
 import "./proposing.js";
 import { readProject } from "./service.js";
 
+const LOOK = 3000; // milliseconds
+
 async function start() {
   try {
     await readProject();
@@ -29,6 +31,16 @@ async function start() {
   const first = usable.find((picture) => picture.name === wanted) ?? usable.find((picture) => !picture.done) ?? usable[0];
   if (first) await open(first);
   document.body.classList.add("ready");
+  followDoubts();
+}
+
+/** Sort the pictures anew while the model looks at them. */
+async function followDoubts() {
+  while (desk.looking) {
+    await new Promise((go) => setTimeout(go, LOOK));
+    await readProject().catch(() => {});
+    tell("pictures");
+  }
 }
 
 window.addEventListener("beforeunload", (event) => {

@@ -11,13 +11,16 @@ import { redraw } from "./view.js";
 
 const PAUSE = 150; // milliseconds after a change, so that quick strokes are learnt from together
 
+const possible = () => (desk.by === "model" ? desk.model : desk.proposes);
+
 let running = false;
 let again = false;
 let timer = 0;
 
 function ask() {
   clearTimeout(timer);
-  if (desk.proposes && desk.proposing) timer = setTimeout(run, PAUSE);
+  if (desk.by === "model" && desk.current?.proposal?.by === "model") return; // strokes do not change it
+  if (possible() && desk.proposing) timer = setTimeout(run, PAUSE);
 }
 
 async function run() {
@@ -46,7 +49,7 @@ async function run() {
 }
 
 export function toggleProposals() {
-  if (!desk.proposes) return say(desk.remark, { wrong: true });
+  if (!possible()) return say(desk.remark, { wrong: true });
   desk.proposing = !desk.proposing;
   if (desk.current) desk.current.proposal = null;
   redraw();
@@ -65,12 +68,26 @@ function show() {
   const proposal = desk.current?.proposal;
   const pace = proposal?.labels ? `, ${seconds(proposal.seconds)}` : "";
   find("#proposed").textContent = running ? "computing …" : proposal ? `${proposal.remark}${pace}` : "";
-  find("#propose").setAttribute("aria-pressed", String(desk.proposes && desk.proposing));
+  find("#propose").setAttribute("aria-pressed", String(possible() && desk.proposing));
   find("#accept").disabled = !proposal?.labels || running;
   find("#proposal-remark").textContent = desk.remark;
   find("#proposal-remark").hidden = !desk.remark;
 }
 
+/** Choose what proposes: the strokes, or the model that the server was started with. */
+function proposeBy(by) {
+  desk.by = by;
+  if (desk.current) desk.current.proposal = null;
+  redraw();
+  tell("proposal");
+  ask();
+}
+
+find("#by").addEventListener("change", (event) => proposeBy(event.target.value));
+on("project", () => {
+  find("#by").hidden = !desk.model;
+  if (desk.model) desk.by = find("#by").value = "model";
+});
 find("#propose").addEventListener("click", toggleProposals);
 find("#accept").addEventListener("click", accept);
 on("painted opened", ask);

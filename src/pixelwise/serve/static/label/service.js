@@ -8,14 +8,16 @@ const at = (picture, what) => `v1/label/pictures/${picture.id}/${what}`;
 
 /** Read the folder's classes and pictures into the desk. */
 export async function readProject() {
-  const { id, folder, classes, pictures, trouble, proposes, remark } = await (await call("v1/label")).json();
-  Object.assign(desk, { id, folder, trouble, proposes, remark });
+  const { classes, pictures, ...rest } = await (await call("v1/label")).json();
+  Object.assign(desk, rest); // id, folder, trouble, proposes, remark, model, looking
   desk.classes = classes.map(({ name, color }) => ({ name, color: channels(color) }));
   for (const found of pictures) {
     const known = desk.pictures.find((picture) => picture.id === found.id);
     if (known) Object.assign(known, found);
     else desk.pictures.push(found);
   }
+  const order = (one, other) => one.masked - other.masked || (other.doubt ?? -1) - (one.doubt ?? -1);
+  desk.pictures.sort(order); // those without a mask first, of these what the model doubts most
 }
 
 export async function readImage(picture) {
@@ -45,7 +47,8 @@ async function opened(patch) {
 
 /** Ask for labels of the whole picture: {id, remark, seconds, labels}; labels is null where too little was painted. */
 export async function readProposal(picture) {
-  const answer = await call(at(picture, "proposal"), { method: "POST" });
+  const by = desk.by;
+  const answer = await call(`${at(picture, "proposal")}?by=${by}`, { method: "POST" });
   const about = JSON.parse(answer.headers.get("Pixelwise-Proposal"));
-  return { ...about, labels: about.id ? new Uint8Array(await answer.arrayBuffer()) : null };
+  return { ...about, by, labels: about.id ? new Uint8Array(await answer.arrayBuffer()) : null };
 }
