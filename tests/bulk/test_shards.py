@@ -10,8 +10,8 @@ from PIL import Image
 from verbs import files, run
 
 from pixelwise.bulk.shards import SETTINGS_FILE, Shard, agree_on
-from pixelwise.errors import SettingError
-from pixelwise.inference.labelling.jobs import Job
+from pixelwise.errors import DataError, SettingError
+from pixelwise.inference.labelling.jobs import collect
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "1/0", "a/b", "1/4/2", "-1/4", "1.5/4"])
@@ -21,12 +21,24 @@ def test_what_is_no_part_is_refused(text: str) -> None:
 
 
 def test_every_picture_belongs_to_one_part_whatever_the_others() -> None:
-    jobs = [Job(Path(f"{number}.png"), PurePath(f"sub/{number}")) for number in range(300)]
+    paths = [PurePath(f"sub/{number}.png") for number in range(300)]
     shards = [Shard.parse(f"{number}/4") for number in range(1, 5)]
-    parts = [[job for job in jobs if shard.holds(job)] for shard in shards]
-    assert sorted(job.name for part in parts for job in part) == sorted(job.name for job in jobs)
+    parts = [[path for path in paths if shard.holds(path)] for shard in shards]
+    assert sorted(path for part in parts for path in part) == sorted(paths)
     assert all(50 < len(part) < 100 for part in parts)
-    assert [job for job in jobs[::3] if shards[0].holds(job)] == [job for job in parts[0] if job in jobs[::3]]
+
+
+def test_a_part_of_a_manifest_looks_at_its_own_pictures_only_and_names_them_alike(tmp_path: Path) -> None:
+    paths = [f"{number}.{suffix}" for number in range(20) for suffix in ("png", "jpg")]
+    (tmp_path / "list.csv").write_text("\n".join(["path", *paths]))
+    shards = [Shard(number, 3) for number in (1, 2, 3)]
+    for path in filter(shards[0].holds, map(PurePath, paths)):
+        (tmp_path / path).touch()
+    jobs = collect([str(tmp_path / "list.csv")], tmp_path / "out", keep=shards[0].holds).jobs
+    assert [job.picture.name for job in jobs] == [path for path in paths if shards[0].holds(PurePath(path))]
+    assert [job.name.name for job in jobs] == [job.picture.name.replace(".", "_") for job in jobs]
+    with pytest.raises(DataError, match="not there"):
+        collect([str(tmp_path / "list.csv")], tmp_path / "out", keep=shards[1].holds)
 
 
 def test_shards_must_agree(tmp_path: Path) -> None:

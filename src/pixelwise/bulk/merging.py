@@ -86,7 +86,7 @@ def _in_order(shards: dict[int, Path], jobs: Sequence[Job], columns: list[str]) 
     """Give a row for each picture from the tables of the shards, each of which has its rows in the same order."""
     tables = {number: read_rows(path, columns) for number, path in shards.items()}
     for job in jobs:
-        number = Shard.of_job(job, len(shards))
+        number = Shard.part_of(job.name.with_name(job.picture.name), len(shards))
         row = next(tables[number], None)
         if row is None or row[0] != as_text(listed_name(job)):
             found = "it ends" if row is None else f"it has {row[0]}"

@@ -10,11 +10,10 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pixelwise.errors import SettingError, quoted
-from pixelwise.inference.labelling.jobs import Job
 from pixelwise.io.atomic import cannot_write
 
 SETTINGS_FILE = ".pixelwise-shards.json"
@@ -51,14 +50,14 @@ class Shard:
         return shard
 
     @staticmethod
-    def of_job(job: Job, of: int) -> int:
-        """Give the part that a picture belongs to, which depends on its name alone and not on the other pictures."""
-        digest = hashlib.blake2b(os.fsencode(job.name.as_posix()), digest_size=8).digest()
+    def part_of(path: PurePath, of: int) -> int:
+        """Give the part that a picture belongs to, which depends on its path below the given folder alone."""
+        digest = hashlib.blake2b(os.fsencode(path.as_posix()), digest_size=8).digest()
         return int.from_bytes(digest, "big") % of + 1
 
-    def holds(self, job: Job) -> bool:
-        """Whether a picture belongs to this part."""
-        return self.of_job(job, self.of) == self.number
+    def holds(self, path: PurePath) -> bool:
+        """Whether a picture, by its path below the given folder, belongs to this part; pages go with their file."""
+        return self.part_of(path, self.of) == self.number
 
     def settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Give the settings of a job as its shards share them."""

@@ -155,7 +155,7 @@ def predict(
             "this out",
             argument="like",
         )
-    collected = collect(inputs, out)
+    collected = collect(inputs, out, keep=None if part is None else part.holds)
     jobs = by_pages(collected.jobs) if pages else collected.jobs
     check_not_overwritten(jobs, out, options.kinds)
     use_huge_pages()
@@ -191,7 +191,6 @@ def predict(
         summary = merge_shards(request, jobs, out, predictor)
     else:
         make_folder(out, "out")
-        jobs = jobs if part is None else tuple(filter(part.holds, jobs))
         if part is not None and runtime == "auto":
             request, predictor = agreed_with(request, predictor, part, out)
         job = BulkJob(request, jobs, out, predictor, shard=part, resume=None if in_parts else resume)

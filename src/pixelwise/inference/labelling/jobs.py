@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -96,7 +96,7 @@ class Collected:
     unused: tuple[Path, ...] = ()
 
 
-def collect(inputs: Sequence[str], out: Path) -> Collected:
+def collect(inputs: Sequence[str], out: Path, *, keep: Callable[[PurePath], bool] | None = None) -> Collected:
     """Find the pictures that files, folders and patterns stand for, each of them once, in the order given.
 
     Results keep the sub-folders of a folder or a pattern, below the folder's own name where several are given. Where
@@ -106,6 +106,8 @@ def collect(inputs: Sequence[str], out: Path) -> Collected:
         inputs: files, Zarr stores, folders (searched with their sub-folders), patterns such as ``photos/**/*.jpg``,
             and manifests; see :func:`pixelwise.inference.labelling.manifest.read_manifest`.
         out: the output folder, which is not searched.
+        keep: says of a path below the given folder whether its picture is wanted; the files of others are not looked
+            at, but for the listing of folders. Names of results do not depend on it.
 
     Raises:
         DataError: an input matches nothing.
@@ -114,14 +116,18 @@ def collect(inputs: Sequence[str], out: Path) -> Collected:
     several = sum(Path(text).is_dir() and not is_zarr(Path(text)) for text in inputs) > 1
     found: dict[Path, tuple[Path, PurePath]] = {}
     unused: dict[Path, Path] = {}
+    others: set[PurePath] = set()
     for text in inputs:
         with naming_unreadable():
-            expanded = _expand(text, out, keep_folder=several)
+            expanded = _expand(text, out, keep_folder=several, keep=keep)
             for picture, relative in expanded.pictures:
-                found.setdefault(picture.resolve(), (picture, relative))
+                if keep is None or keep(relative):
+                    found.setdefault(picture.resolve(), (picture, relative))
+                else:
+                    others.add(relative)
             for path in expanded.unused:
                 unused.setdefault(path.absolute(), path)
-    stems = Counter(relative.with_suffix("") for _, relative in found.values())
+    stems = Counter(relative.with_suffix("") for relative in [*(relative for _, relative in found.values()), *others])
     jobs = []
     taken: dict[PurePath, Path] = {}
     for picture, relative in found.values():
@@ -191,10 +197,10 @@ class _Expanded:
     unused: list[Path] = field(default_factory=list)
 
 
-def _expand(text: str, out: Path, *, keep_folder: bool) -> _Expanded:
+def _expand(text: str, out: Path, *, keep_folder: bool, keep: Callable[[PurePath], bool] | None) -> _Expanded:
     path = Path(text)
     if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
-        return _Expanded(read_manifest(path))
+        return _Expanded(read_manifest(path, keep=keep))
     if path.is_file() or is_zarr(path):
         return _Expanded([(path, PurePath(path.resolve().name if path.is_dir() else path.name))])
     if path.is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from pixelwise.errors import DataError
@@ -18,51 +18,61 @@ PATH_COLUMN = "path"
 """The column that names the pictures."""
 
 
-def read_manifest(manifest: Path) -> list[tuple[Path, PurePath]]:
+def read_manifest(manifest: Path, *, keep: Callable[[PurePath], bool] | None = None) -> list[tuple[Path, PurePath]]:
     """Read the pictures of a manifest, in its order.
 
     Paths are relative to the folder of the manifest. Names of results are these paths; where a picture lies elsewhere,
     the paths below the folder that all pictures share.
 
+    Args:
+        manifest: the table.
+        keep: says by its name whether a picture is wanted; the files of others are not looked at.
+
     Returns:
-        Each picture with the name of its results, suffix included.
+        Each picture, wanted or not, with the name of its results, suffix included.
 
     Raises:
-        DataError: the manifest cannot be read or lists nothing, a row names no picture, a picture is missing, or two
-            rows name the same one.
+        DataError: the manifest cannot be read or lists nothing, a row names no picture, a wanted picture is missing, or
+            two rows name the same one.
         UnsupportedError: it is Parquet, and pyarrow is not installed.
     """
-    numbered = list(_rows(manifest))
-    if not numbered:
+    texts = list(_rows(manifest))
+    if not texts:
         raise DataError(f"{manifest}: it lists no pictures; write one a row, below the column `{PATH_COLUMN}`")
-    empty = [row for row, text in numbered if not text]
-    if empty:
-        raise DataError(f"{manifest}: row {empty[0]} names no picture; fill its `{PATH_COLUMN}`, or leave the row out")
-    pictures = [(row, manifest.parent / text) for row, text in numbered]
-    missing = [(row, path) for row, path in pictures if not path.exists()]
-    if missing:
-        row, path = missing[0]
-        raise DataError(
-            f"{manifest}: {counted(len(missing), 'picture', 'is', of=len(pictures))} not there, as {path} (row {row}); "
-            f"correct the column `{PATH_COLUMN}`, whose paths are relative to the folder of the manifest"
-        )
-    seen: dict[str, int] = {}
-    for row, path in pictures:
-        earlier = seen.setdefault(os.path.realpath(path), row)
-        if earlier != row:
-            raise DataError(f"{manifest}: rows {earlier} and {row} name the same picture, {path}; leave one out")
-    places = [Path(os.path.abspath(path)) for _, path in pictures]
+    if "" in texts:
+        row = texts.index("") + 1
+        raise DataError(f"{manifest}: row {row} names no picture; fill its `{PATH_COLUMN}`, or leave the row out")
+    pictures = [manifest.parent / text for text in texts]
+    places = [Path(os.path.abspath(path)) for path in pictures]
     root = Path(os.path.abspath(manifest.parent))
     if not all(place.is_relative_to(root) for place in places):
         root = Path(os.path.commonpath([place.parent for place in places]))
-    return [(path, place.relative_to(root)) for (_, path), place in zip(pictures, places, strict=True)]
+    names = [place.relative_to(root) for place in places]
+    _check_pictures(manifest, pictures, [keep is None or keep(name) for name in names])
+    return list(zip(pictures, names, strict=True))
 
 
-def _rows(manifest: Path) -> Iterator[tuple[int, str]]:
-    """Give the paths with the numbers of their rows, of which the first below the names of columns is 1."""
+def _check_pictures(manifest: Path, pictures: Sequence[Path], wanted: Sequence[bool]) -> None:
+    """Make sure that the wanted pictures are there, and that none is named twice."""
+    kept = [(row, path) for row, (path, wants) in enumerate(zip(pictures, wanted, strict=True), 1) if wants]
+    missing = [(row, path) for row, path in kept if not path.exists()]
+    if missing:
+        row, path = missing[0]
+        raise DataError(
+            f"{manifest}: {counted(len(missing), 'picture', 'is', of=len(kept))} not there, as {path} (row {row}); "
+            f"correct the column `{PATH_COLUMN}`, whose paths are relative to the folder of the manifest"
+        )
+    seen: dict[str, int] = {}
+    for row, path in kept:
+        earlier = seen.setdefault(os.path.realpath(path), row)
+        if earlier != row:
+            raise DataError(f"{manifest}: rows {earlier} and {row} name the same picture, {path}; leave one out")
+
+
+def _rows(manifest: Path) -> Iterator[str]:
+    """Give the path in each row; empty where there is none."""
     if manifest.suffix.lower() == ".parquet":
-        for row, value in enumerate(read_column(manifest, PATH_COLUMN), 1):
-            yield row, "" if value is None else str(value)
+        yield from ("" if value is None else str(value) for value in read_column(manifest, PATH_COLUMN))
         return
     try:
         with open(manifest, encoding="utf-8-sig", newline="") as file:
@@ -70,8 +80,7 @@ def _rows(manifest: Path) -> Iterator[tuple[int, str]]:
             if PATH_COLUMN not in (table.fieldnames or ()):
                 found = ", ".join(table.fieldnames or ()) or "none"
                 raise DataError(f"{manifest}: it has no column `{PATH_COLUMN}`; its columns are {found}")
-            for row, values in enumerate(table, 1):
-                yield row, (values[PATH_COLUMN] or "").strip()
+            yield from ((row[PATH_COLUMN] or "").strip() for row in table)
     except OSError as error:
         raise DataError(f"{manifest}: cannot be read ({error.strerror or error})") from None
     except (csv.Error, UnicodeDecodeError) as error:
