@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "bulk": GROUND | {"ops", "io", "inference"},
     "client": {"errors"},
     "export": GROUND | {"ops", "io", "nn", "detection", "models", "data", "training", "inference"},
+    "quantising": GROUND | {"io", "data", "training", "inference", "scoring", "runs", "export"},
 }
 """Room -> rooms it may import; ``cli`` and the package's own ``__init__`` may import all."""
 
