@@ -261,3 +261,49 @@ def test_the_data_set_may_lie_in_the_folder_of_the_pictures(data: Path) -> None:
     again = opened(data, data / "labelled")
     assert len(again.pictures) == 8
     again.close()
+
+
+def test_labels_stay_with_their_pictures_where_others_come(data: Path, tmp_path: Path) -> None:
+    project = opened(data, tmp_path / "out", classes=["x", "y"])
+    picture = paint(project, "b.png", stroke(1, 0, 5, 5), stroke(2, 1, 40, 30))
+    project.save(picture)
+    project.close()
+    folder_of(data, ["b.jpg", "a/b.png", "../pictures/0.png"])
+    again = opened(data, tmp_path / "out")
+    assert again.status[picture].changes == 2
+    for name in ("b.jpg", "a/b.png"):
+        again.save(paint(again, name, stroke(1, 1, 5, 5)))
+    masks = {again.pictures[one].name: again.labelled.mask_of(again.pictures[one]) for one in again.pictures}
+    assert read_mask(masks["b.png"])[5, 5] == 0
+    assert read_mask(masks["b.jpg"])[5, 5] == 1
+    source = open_data(tmp_path / "out")
+    assert sorted(pair.id for pair in source.pairs) == ["images/a-b.png", "images/b-2.jpg", "images/b.png"]
+    again.close()
+    (tmp_path / "out" / "strokes" / "names.json").write_text('{"0": "../../x"}')
+    with pytest.raises(DataError, match=r"names\.json"):
+        opened(data, tmp_path / "out")
+
+
+def test_classes_that_come_later_are_described(data: Path, tmp_path: Path) -> None:
+    project = opened(data, tmp_path / "out", classes=["x", "y"])
+    project.save(paint(project, "a.png", stroke(1, 0, 5, 5), stroke(2, 1, 30, 30)))
+    colors = project.space.colors
+    project.close()
+    grown = opened(data, tmp_path / "out", classes=["x", "y", "z"])
+    assert grown.space.colors[:2] == colors
+    grown.save(paint(grown, "a.png", stroke(3, 2, 50, 5)))
+    assert open_data(tmp_path / "out").label_space.names == ("x", "y", "z")
+
+
+def test_a_change_that_fails_leaves_labels_as_the_journal_has_them(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = opened(data, tmp_path / "out", classes=["x", "y"])
+    picture = paint(project, "a.png", stroke(1, 0, 5, 5))
+    with monkeypatch.context() as patched:
+        patched.setattr("pixelwise.labelling.canvas.paint_stroke", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            paint(project, "a.png", stroke(2, 1, 40, 30))
+    with project.opened(picture) as desk:
+        assert len(desk.journal.entries) == 2
+        assert (desk.canvas.labels[5, 5], desk.canvas.labels[30, 40]) == (0, 1)

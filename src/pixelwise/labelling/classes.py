@@ -82,7 +82,8 @@ def settle(file: Path, asked: Sequence[str] | None, found: LabelSpace | None) ->
                 argument="classes",
             )
         if wanted.names != before:
-            kept = Kept(kept.id, LabelSpace(wanted.names, ignore_index=VOID, background=wanted.background))
+            colors = (*kept.space.colors, *wanted.colors[len(before) :])
+            kept = Kept(kept.id, LabelSpace(wanted.names, colors, ignore_index=VOID, background=wanted.background))
             _write(file, kept)
     return kept
 

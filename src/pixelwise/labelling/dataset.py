@@ -31,6 +31,11 @@ class LabelledSet:
         self.folder = folder
         self.space = space
 
+    @property
+    def described(self) -> bool:
+        """Whether the folder says already what its masks mean."""
+        return (self.folder / DESCRIPTION).is_file()
+
     def describe(self) -> None:
         """Write what the masks mean."""
         described: dict[str, Any] = {
@@ -66,7 +71,7 @@ class LabelledSet:
             return
         for folder in (image.parent, mask.parent):
             folder.mkdir(exist_ok=True)
-        if not (self.folder / DESCRIPTION).is_file():
+        if not self.described:
             self.describe()
         if not image.is_file():
             with atomic_path(image) as beside:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,12 +83,13 @@ class Gallery:
     remarks: tuple[str, ...]
 
 
-def find_pictures(data: Path, *, without: Path) -> Gallery:
+def find_pictures(data: Path, *, without: Path, known: Mapping[str, str] | None = None) -> Gallery:
     """Find the pictures of a folder, and the masks that some of them have.
 
     Args:
         data: the folder; a data set of masks in a known layout, or any folder of pictures.
         without: a folder whose pictures are not meant, if it lies in ``data``.
+        known: the names in the data set that pictures have had so far, by their ids; they keep them.
 
     Raises:
         DataError: there is no such folder or no picture in it, or its masks cannot be understood.
@@ -107,7 +110,7 @@ def find_pictures(data: Path, *, without: Path) -> Gallery:
         remarks.append(f"left out, because they cannot be read: {counted(len(broken), 'picture')}; {broken[0]}")
     if not sizes:
         raise DataError(f"{data}: there are no pictures to label in it" + "".join(f"; {one}" for one in remarks))
-    stems = _stems(data, sizes)
+    stems = _stems(data, sizes, known or {})
     pictures = [
         Picture(
             _id(path.relative_to(data).as_posix()),
@@ -144,13 +147,17 @@ def _id(name: str) -> str:
     return hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
 
 
-def _stems(data: Path, paths: Iterable[Path]) -> dict[Path, str]:
-    """Name pictures in one flat folder: by their path below the folder that holds all of them."""
+def _stems(data: Path, paths: Iterable[Path], known: Mapping[str, str]) -> dict[Path, str]:
+    """Name pictures in one flat folder: by their path below the folder that holds all, or as before."""
     paths = list(paths)
     above = Path(os.path.commonpath([path.parent for path in paths]))
     stems: dict[Path, str] = {}
-    taken: set[str] = set()
+    taken = {normal(stem).lower() for stem in known.values()}
     for path in paths:
+        before = known.get(_id(path.relative_to(data).as_posix()))
+        if before is not None:
+            stems[path] = before
+            continue
         relative = path.relative_to(above)
         stem = "-".join((*relative.parent.parts, relative.stem))
         number, free = 1, stem
@@ -160,6 +167,30 @@ def _stems(data: Path, paths: Iterable[Path]) -> dict[Path, str]:
         taken.add(normal(free).lower())
         stems[path] = free
     return stems
+
+
+def read_stems(file: Path) -> dict[str, str]:
+    """Read the names in the data set that pictures have, by their ids; none where there is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+        return {str(name): _checked(stem) for name, stem in names.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{file}: it does not say which masks are those of which pictures ({error}); bring it back from a copy"
+        ) from error
+
+
+def _checked(stem: Any) -> str:
+    """Refuse names that would lead out of the folder."""
+    if not isinstance(stem, str) or "/" in stem or "\\" in stem or stem in ("", ".", ".."):
+        raise ValueError(f"{stem!r} is no name of a file")
+    return stem
 
 
 def describe(pictures: Sequence[Picture]) -> str:

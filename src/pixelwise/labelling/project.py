@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pixelwise.errors import PixelwiseError, SettingError
+from pixelwise.io.atomic import write_json
 from pixelwise.io.locking import lock
 from pixelwise.io.outputs import make_folder
 from pixelwise.labelling.actions import Accept, Action, Fill, Polygon, Stroke, read_action
@@ -19,7 +20,7 @@ from pixelwise.labelling.canvas import Canvas
 from pixelwise.labelling.classes import settle
 from pixelwise.labelling.dataset import LabelledSet
 from pixelwise.labelling.journal import Journal
-from pixelwise.labelling.pictures import VOID, Picture, find_pictures
+from pixelwise.labelling.pictures import VOID, Picture, find_pictures, read_stems
 from pixelwise.labelling.proposals import Proposals
 from pixelwise.labelling.raster import Box
 from pixelwise.types import LabelSpace
@@ -27,7 +28,7 @@ from pixelwise.types import LabelSpace
 STROKES = "strokes"
 """The folder of journals, in the folder of the data set."""
 
-_CLASSES, _LOCK = "classes.json", ".lock"
+_CLASSES, _NAMES, _LOCK = "classes.json", "names.json", ".lock"
 
 MOST_OPEN = 8
 """Pictures whose labels are kept in memory."""
@@ -112,7 +113,8 @@ class Project:
     ) -> None:
         if out.resolve() == data.resolve():
             raise SettingError(f"{out}: it is the folder of the pictures; name another one", argument="out")
-        gallery = find_pictures(data, without=out)
+        names = out / STROKES / _NAMES
+        gallery = find_pictures(data, without=out, known=read_stems(names))
         make_folder(out / STROKES, "out")
         self._lock_file = _locked(out / STROKES / _LOCK)
         self.folder = out
@@ -123,12 +125,15 @@ class Project:
             if gallery.space is not None and classes is not None:
                 _check_masks(classes, gallery.space)
             kept = settle(out / STROKES / _CLASSES, classes, gallery.space or model_space)
+            write_json(names, {**read_stems(names), **{picture.id: picture.stem for picture in gallery.pictures}})
         except PixelwiseError:
             self._lock_file.close()
             raise
         self.id = kept.id
         self.space = kept.space
         self.labelled = LabelledSet(out, kept.space)
+        if self.labelled.described:
+            self.labelled.describe()  # classes may have come
         self.proposals = Proposals(out / STROKES)
         self._desks: OrderedDict[str, Desk] = OrderedDict()
         self._locks = {name: threading.RLock() for name in self.pictures}
@@ -140,7 +145,7 @@ class Project:
 
     def journal_of(self, picture: Picture) -> Path:
         """The file of a picture's journal."""
-        name = re.sub(r"[^\w.-]", "_", picture.stem)[:80]
+        name = re.sub(r"[^\w.-]", "_", picture.name)[:80]
         return self.folder / STROKES / f"{name}-{picture.id}.jsonl"
 
     def _open_journal(self, picture: Picture) -> Journal:
@@ -214,8 +219,12 @@ class Project:
         with self.opened(picture) as desk:
             for action in actions:
                 if isinstance(action, Accept | Fill) and action.map is not None:
-                    self.proposals.keep(action.map)  # before the line that names it
-            changes = desk.take(actions)
+                    self.proposals.keep(action.map, desk.picture.size)  # before the line that names it
+            try:
+                changes = desk.take(actions)
+            except BaseException:
+                self._desks.pop(picture, None)  # it is read anew, as its journal has it
+                raise
             status = self.status[picture]
             status.changes = len(desk.journal.entries)
             status.done = desk.canvas.done

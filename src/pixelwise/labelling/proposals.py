@@ -39,16 +39,17 @@ class Proposals:
             self._fresh.popitem(last=False)
         return name
 
-    def keep(self, name: str) -> None:
-        """Bring a proposal to the disk.
+    def keep(self, name: str, size: Size) -> None:
+        """Bring a proposal for a picture of a size to the disk.
 
         Raises:
-            SettingError: it is neither remembered nor kept.
+            SettingError: it is neither remembered nor kept, or is for a picture of another size.
             PixelwiseError: it cannot be written.
         """
         if self._file(name).is_file():
+            self.read(name, size)
             return
-        if name not in self._fresh:
+        if name not in self._fresh or len(self._fresh[name]) != size[0] * size[1]:
             raise SettingError("the proposal is no longer known; ask for a new one", argument="actions")
         with atomic_path(self._file(name)) as beside:
             beside.write_bytes(zlib.compress(self._fresh[name], 6))

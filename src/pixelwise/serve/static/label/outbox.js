@@ -92,7 +92,7 @@ async function sendAll() {
         if (batch.length === 1) refuse(batch, error);
         careful = batch.length > 1;
       } else {
-        desk.lost = error.status === 0 || error.status >= 500;
+        desk.lost = true;
         desk.why = error.status ? error.message : "";
         tell("outbox");
         await new Promise((go) => setTimeout(go, RETRY));
