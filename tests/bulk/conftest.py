@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from bulk import PICTURES, predict
 from PIL import Image
@@ -16,10 +17,10 @@ from pixelwise.types import LabelSpace
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 small pictures of several sizes, kinds and folders; two of them are broken, and one is a raster."""
+    """200 small pictures of several sizes, kinds and folders; two are broken, and one is a raster of several tiles."""
     rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("many") / "photos"
-    for number in range(PICTURES - 3):
+    for number in range(PICTURES - 4):
         folder = root / f"day {number % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         size = (int(rng.integers(20, 60)), int(rng.integers(20, 60)))
@@ -29,6 +30,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "broken.png").write_text("no picture")
     (root / "day 1" / "cut.png").write_bytes((root / "day 0" / "000.png").read_bytes()[:200])
     Image.fromarray(rng.integers(0, 256, (50, 70), dtype=np.uint8)).save(root / "grey.png")
+    placed = [(33550, "d", 3, (0.5, 0.5, 0.0), True), (33922, "d", 6, (0.0, 0.0, 0.0, 10.0, 50.0, 0.0), True)]
+    tifffile.imwrite(root / "map.tif", rng.integers(0, 256, (90, 80, 3), dtype=np.uint8), extratags=placed)
     return root
 
 

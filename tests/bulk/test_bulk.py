@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from bulk import PICTURES, contents, predict, table
-from PIL import Image
 from verbs import files
+
+from pixelwise.io.masks import read_mask
 
 
 def test_the_table_tells_of_every_picture(by_loop: Path, photos: Path) -> None:
@@ -19,9 +19,9 @@ def test_the_table_tells_of_every_picture(by_loop: Path, photos: Path) -> None:
     assert "broken.png" in broken["error"]
     assert broken["height"] is broken["objects"] is broken["labels"] is broken["share_dark"] is None
     objects = (by_loop / "objects.csv").read_text().splitlines()
-    for name in ("grey.png", "day 0/000.png", "day 2/002.tif"):
+    for name in ("grey.png", "day 0/000.png", "day 2/002.tif", "map.tif"):
         row = rows[name]
-        labels = np.asarray(Image.open(by_loop / row["labels"]))
+        labels = read_mask(by_loop / row["labels"])
         assert labels.shape == (row["height"], row["width"])
         for index, known in enumerate(("dark", "middle", "bright")):
             assert row[f"share_{known}"] == pytest.approx((labels == index).mean())

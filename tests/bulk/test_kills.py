@@ -15,6 +15,8 @@ import pytest
 from bulk import contents, table
 from verbs import files
 
+from pixelwise.ops.native import threads
+
 SAVE = "labels,coco,table,pictures"
 SECONDS = 300
 
@@ -30,7 +32,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "2"},
+            env=os.environ | {"OMP_NUM_THREADS": str(threads())},  # on which sums of floats depend
         )
 
     def workers(self) -> list[psutil.Process]:

@@ -148,7 +148,7 @@ def work(connection: Connection, recipe: Recipe, place: Place, number: int) -> N
             tell(Ready(number))
             for task, reading in tasks:
                 tell(Labelled(number, labeller.label(task.job, reading, relay)))
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         os._exit(0)  # the first process is gone
     except Exception as error:
         error.add_note(traceback.format_exc())  # which does not pass through the pipe otherwise
