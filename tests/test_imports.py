@@ -24,6 +24,7 @@ GROUND = {
     "placement",
     "lazy",
     "pace",
+    "processors",
 }
 MAY_IMPORT = {
     "words": set(),
@@ -36,6 +37,7 @@ MAY_IMPORT = {
     "card": {"geometry", "instances", "preprocessing", "tiling", "types"},
     "listener": set(),
     "pace": set(),
+    "processors": set(),
     "placement": {"geometry"},
     "lazy": set(),
     "ops": GROUND,

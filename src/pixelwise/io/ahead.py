@@ -7,13 +7,14 @@ happen on any thread, and then nothing waits: that thread may be the one that th
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from pixelwise.processors import processors
 
 ItemT = TypeVar("ItemT")
 ReadT = TypeVar("ReadT")
@@ -54,7 +55,7 @@ def in_threads(
         items: the items.
         progress: called with (done, total) after each item, from the calling thread.
     """
-    threads = min(8, max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2))
+    threads = min(8, max(2, processors()))
     with _pool(threads) as pool:
         for done, result in enumerate(pool.map(work, items), 1):
             yield result

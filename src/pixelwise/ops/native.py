@@ -6,12 +6,12 @@ import functools
 import importlib
 import importlib.util
 import logging
-import math
 import os
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from pixelwise.processors import processors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,14 +76,3 @@ def count_gpus() -> int:
         return 0
     found: int = importlib.import_module("torch").cuda.device_count()
     return found
-
-
-@functools.cache
-def processors() -> int:
-    """Count the processors that this process may use: by its affinity and, in a container, by its quota of time."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()[:2]
-        return count if quota == "max" else max(1, min(count, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError, ZeroDivisionError):  # no such file, or another form of it
-        return count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from threading import Condition, Event
 from typing import TypeVar
 
 from pixelwise.listener import Progress, Silent
+from pixelwise.processors import processors
 from pixelwise.serve.problems import Problem
 from pixelwise.words import counted
 
@@ -82,7 +82,7 @@ class Workers:
         self._lock = Condition()
         self._pace = FIRST_PACE
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="pixelwise-compute")
-        self._helping = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="pixelwise-help")
+        self._helping = ThreadPoolExecutor(max(2, processors()), thread_name_prefix="pixelwise-help")
 
     @contextmanager
     def place(self, pixels: int) -> Iterator[Ticket]:

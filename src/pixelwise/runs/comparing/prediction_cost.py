@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pixelwise.errors import PixelwiseError
+from pixelwise.processors import processors
 
 MEASURED_PICTURES = 8
 """The most pictures that models are timed on."""
@@ -73,7 +74,7 @@ def describe_machine() -> str:
     import psutil
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = processors()
     memory = psutil.virtual_memory().total / 2**30
     parts = [f"{_processor()}, {cores} cores, {memory:.0f} GiB"]
     if torch.cuda.is_available():

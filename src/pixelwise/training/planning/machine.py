@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import psutil
 import torch
 
 from pixelwise.ops.device import has_native_bfloat16
+from pixelwise.processors import processors
 from pixelwise.words import counted
 
 
@@ -29,7 +29,7 @@ class Machine:
     @classmethod
     def detect(cls) -> Machine:
         """Examine this machine and choose its best device."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = processors()
         main_memory = psutil.virtual_memory().available
         if torch.cuda.is_available():
             properties = torch.cuda.get_device_properties(0)
