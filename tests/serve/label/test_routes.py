@@ -219,3 +219,12 @@ def test_without_a_model_none_proposes(call: Caller, project: Project) -> None:
     problem_of(call.post(address, params={"by": "model"}), 404, "by")
     problem_of(call.post(address, params={"by": "magic"}), 422, "by")
     assert call.get(ABOUT).json()["model"] is False
+
+
+def test_training_is_bounded_and_for_our_page_alone(call: Caller, project: Project) -> None:
+    address = f"{ABOUT}/training"
+    assert call.get(address).json()["state"] == "none"
+    for minutes in (0, -1, 1e9, "x", None):
+        problem_of(call.post(address, json={"minutes": minutes}), 422, "minutes")
+    problem_of(call.post(address, json={"minutes": 1}, headers={"origin": "http://evil.example"}), 403, "cors")
+    assert call.get(address).json()["state"] == "none"

@@ -394,3 +394,19 @@ def test_a_model_proposes_at_once_and_sorts_the_pictures(
     assert server.process.returncode == 0
     assert len(list((tmp_path / "out" / "masks").iterdir())) == 1
     assert faults.unexpected() == []
+
+
+def test_a_training_is_begun_and_stopped_from_the_page(label_page: Any, label_server: LabelServer) -> None:
+    label_page.locator("#train").click()
+    label_page.locator("#notice", has_text="Nothing is labelled yet").wait_for()
+    drag(label_page, (0.3, 0.3), (0.6, 0.3))
+    saved(label_page)
+    label_page.locator("#minutes").fill("5")
+    label_page.locator("#train").click()
+    label_page.locator("#train", has_text="Stop").wait_for()
+    assert (label_server.out / "masks" / "0.png").is_file()
+    label_page.reload()
+    label_page.locator("#train", has_text="Stop").wait_for()
+    label_page.locator("#train").click()
+    label_page.locator("#training-text", has_text="stopped").wait_for()
+    label_page.locator("#train", has_text="Train").wait_for()

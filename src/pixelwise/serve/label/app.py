@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from pixelwise import __version__
+from pixelwise.inference.predictor import Predictor
 from pixelwise.labelling.model import Doubts, ModelProposals
 from pixelwise.labelling.project import Project
 from pixelwise.labelling.saving import Saver
 from pixelwise.labelling.scribbles.proposer import Proposer
+from pixelwise.labelling.training import Command, Training
 from pixelwise.serve import health, problems
 from pixelwise.serve.access import Access
 from pixelwise.serve.gate import HELD_BODIES, Gate
 from pixelwise.serve.guard import Guard
-from pixelwise.serve.label import routes
+from pixelwise.serve.label import routes, training_routes
 from pixelwise.serve.limits import Limits
 from pixelwise.serve.metrics import Metrics
 from pixelwise.serve.page import mount_page
@@ -34,6 +37,7 @@ def create_label_app(
     limits: Limits | None = None,
     *,
     model: ModelProposals | None = None,
+    train: Command | None = None,
 ) -> FastAPI:
     """Make the application that labels the pictures of a project.
 
@@ -45,6 +49,7 @@ def create_label_app(
         access: who may ask; anybody who reaches the server by an address or as localhost unless given.
         limits: what is taken; the defaults unless given.
         model: proposes labels, beside strokes; pictures that it doubts most come first.
+        train: gives the command that trains; that of ``pixelwise train`` by default.
     """
     limits, access = limits or Limits(), access or Access()
     workers = Workers(limits.queue)
@@ -53,16 +58,28 @@ def create_label_app(
     )
     gate = Gate(most_held=HELD_BODIES * limits.max_bytes)
     saver = Saver(project)
-    doubts = None if model is None else Doubts(project, model)
+
+    def adopt(found: ModelProposals) -> None:
+        """Let a model propose from now on, and look at the pictures."""
+        if app.state.doubts is not None:
+            app.state.doubts.close()
+        app.state.model, app.state.doubts = found, Doubts(project, found)
+        app.state.doubts.start()
+
+    def trained(run: Path) -> None:
+        adopt(ModelProposals(Predictor(run), project.space))
+
+    training = Training(project.folder, trained, train) if train is not None else Training(project.folder, trained)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         saver.start()
-        if doubts is not None:
-            doubts.start()
+        if model is not None:
+            adopt(model)
         yield
-        if doubts is not None:
-            await asyncio.to_thread(doubts.close)
+        await asyncio.to_thread(training.stop)
+        if app.state.doubts is not None:
+            await asyncio.to_thread(app.state.doubts.close)
         await asyncio.to_thread(saver.close)
         workers.close()
         project.close()
@@ -76,8 +93,10 @@ def create_label_app(
     app.state.saver = saver
     app.state.proposer = Proposer(project)
     app.state.model = model
-    app.state.doubts = doubts
+    app.state.doubts = None
+    app.state.training = training
     app.include_router(routes.router)
+    app.include_router(training_routes.router)
     app.include_router(health.router)
     mount_page(app, index=PAGE)
     problems.install(app)

@@ -10,6 +10,7 @@ import "./panel.js";
 import { open } from "./pictures.js";
 import "./pointers.js";
 import "./proposing.js";
+import "./training.js";
 import { readProject } from "./service.js";
 
 const LOOK = 3000; // milliseconds
