@@ -31,7 +31,7 @@ from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 from pixelwise.training.timing.pace import MOST_TIMING_SECONDS, measure_pace
-from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.timing.schedule import MOST_LENGTHENING, Schedule
 from pixelwise.training.workers import Items
 
 SURVEYED_PICTURES = 20
@@ -133,7 +133,7 @@ class ObjectSetup(Setup[DetectionModel]):
         crops = ObjectCrops(
             self.train,
             make_augmentation(settings),
-            length=settings.steps * settings.batch,
+            length=MOST_LENGTHENING * settings.steps * settings.batch,
             seed=settings.seed,
             fill=[255 * value for value in self.model.preprocessing.mean],
             object_probability=settings.rare_class_probability,

@@ -27,7 +27,7 @@ from pixelwise.training.settings import Settings
 from pixelwise.training.stream import Stream
 from pixelwise.training.task_parts import Normalise, Score, make_optimizer
 from pixelwise.training.timing.pace import MOST_TIMING_SECONDS, measure_pace
-from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.timing.schedule import MOST_LENGTHENING, Schedule
 from pixelwise.training.workers import Items
 
 PixelBatch = tuple[Tensor, ...]
@@ -104,7 +104,7 @@ class PixelSetup(Setup[SegmentationModel]):
         crops = TrainingCrops(
             self.train,
             make_augmentation(settings),
-            length=settings.steps * settings.batch,
+            length=MOST_LENGTHENING * settings.steps * settings.batch,
             seed=settings.seed,
             rare_class_probability=settings.rare_class_probability,
             gaps=gaps,

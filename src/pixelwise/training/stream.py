@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pixelwise.training.settings import Settings
+from pixelwise.training.timing.schedule import MOST_LENGTHENING
 from pixelwise.training.workers import Items, WatchedItems
 
 CropT = TypeVar("CropT")
@@ -23,7 +24,7 @@ class StepSampler(Sampler[list[int]]):
     number of devices. The length is that of the whole run, also when iteration starts later.
 
     Args:
-        steps: steps of the whole run.
+        steps: the most steps of the whole run.
         batch: items per step, over all processes.
         start: the first step that remains to be done.
         rank: number of this process.
@@ -85,7 +86,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
     """The crops and the validation pictures of a run, shared out among its processes.
 
     Args:
-        crops: training set, as long as the run has steps times crops per step.
+        crops: training set, as long as the run may have steps times crops per step.
         pictures: validation set.
         settings: batch, steps and workers.
         collate: makes a batch of crops.
@@ -114,7 +115,7 @@ class Stream(pl.LightningDataModule, Generic[CropT, BatchT, PictureT]):
         """Crops from the step that the run is at."""
         assert self.trainer is not None
         sampler = StepSampler(
-            steps=self.settings.steps,
+            steps=MOST_LENGTHENING * self.settings.steps,
             batch=self.settings.batch,
             start=self.trainer.global_step,
             rank=self.trainer.global_rank,

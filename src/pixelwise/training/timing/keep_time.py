@@ -1,6 +1,6 @@
 """Ending a run in time: it is shortened when its steps take longer than they were measured to.
 
-What disturbed the steps may end, so a run that was shortened gets steps back where they fit.
+If steps take less time than that, because what disturbed them has ended, it gets more of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pixelwise.listener import Listener
 from pixelwise.training.callbacks import completes_step
 from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.timing.budget import Budget
-from pixelwise.training.timing.schedule import Schedule
+from pixelwise.training.timing.schedule import MOST_LENGTHENING, Schedule
 from pixelwise.words import counted
 
 RECENT_STEPS = 30
@@ -26,7 +26,7 @@ FEWEST_STEPS_FOR_PACE = 5
 LATENESS = 0.03
 """The share of the time left by which a run may be late before it is shortened; the pace is not known better."""
 SLACK = 0.1
-"""The share of the time left that must be free before a shortened run is lengthened, so that it does not waver."""
+"""The share of the time left that must be free before a run is lengthened, so that it does not waver."""
 LEAST_CHANGE = 0.02
 """The least share of the planned steps by which the run changes, unless it is the last change possible."""
 
@@ -34,8 +34,8 @@ LEAST_CHANGE = 0.02
 class KeepTime(pl.Callback):
     """Shorten a run that would miss its deadline, so that its learning rate still ends at zero.
 
-    A shortened run that has time left is lengthened again, never beyond its plan. Decisions are written into the run
-    folder before they take effect. All processes follow the first one.
+    A run that would end early is lengthened. Decisions are written into the run folder before they take effect. All
+    processes follow the first one.
 
     Args:
         run: the run folder.
@@ -91,7 +91,7 @@ class KeepTime(pl.Callback):
                 if steps < before:
                     self.listener.warn(f"{pace}, longer than planned: {ends}, to keep to its time")
                 else:
-                    self.listener.say(f"{pace}, less than before: {ends}")
+                    self.listener.say(f"{pace}, less than planned: {ends}")
         if step == self.schedule.steps and step % self.schedule.settings.validate_every:
             trainer.val_check_batch = (
                 step * trainer.accumulate_grad_batches
@@ -104,10 +104,10 @@ class KeepTime(pl.Callback):
         seconds = self.budget.deadline(self.validation_seconds) - now
         needed, planned = self._seconds(step, self.schedule.steps), self.schedule.settings.steps
         late = needed > seconds + LATENESS * max(0.0, seconds)
-        early = self.schedule.steps < planned and needed < (1 - SLACK) * seconds
+        early = needed < (1 - SLACK) * seconds
         if not (late or early):
             return None
-        steps = self.schedule.steps if late else planned
+        steps = self.schedule.steps if late else MOST_LENGTHENING * planned
         while steps > step + 1 and self._seconds(step, steps) > seconds:
             steps -= max(1, (steps - step) // 200)
         last = steps == step + 1

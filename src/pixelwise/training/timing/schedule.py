@@ -12,6 +12,9 @@ from pixelwise.training.run_folder import RunFolder
 from pixelwise.training.settings import Settings
 from pixelwise.words import counted
 
+MOST_LENGTHENING = 4
+"""The most steps that a run may have, in times of its plan; its stream of crops is as long."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -47,8 +50,8 @@ class Schedule:
         return self.changes[-1].steps if self.changes else self.settings.steps
 
     def change(self, at: int, steps: int) -> None:
-        """Decide after step ``at`` that the run has ``steps``, which is more than ``at`` and no more than planned."""
-        assert at < steps <= self.settings.steps
+        """Decide after step ``at`` that the run has ``steps``, which is more than ``at``, and bounded."""
+        assert at < steps <= MOST_LENGTHENING * self.settings.steps
         self.changes = (*self.changes, Change(at, steps))
 
     def place(self, step: int) -> float:
