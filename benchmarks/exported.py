@@ -201,7 +201,7 @@ def main() -> None:
     trained = [Trained(Path(run), Path(file)) for run, _, file in (text.partition("=") for text in given.trained)]
     module = native_module()
     print("# Exported files against the peer\n")
-    print(f"`python benchmarks/exported.py {' '.join(sys.argv[1:])}`")
+    print(f"`python benchmarks/exported.py CAMVID RUN=EXPORTED ... --int8 FILE ... --rounds {given.rounds}`")
     print(f"on {date.today()}: {given.threads} threads, {processor()}, Python {platform.python_version()}, ", end="")
     print(f"torch {torch.__version__}, segmentation_models_pytorch {smp.__version__}, ", end="")
     print(f"kernels for {module.isa() if module is not None else 'none'}.")

@@ -179,7 +179,7 @@ def choose_tiles(
     cost: PixelCost,
     mode: Mode = "auto",
     tile: int | None = None,
-    memory: int = 256 << 20,
+    memory: int = 1 << 30,
     border: int = 0,
     fast_halo: int = FAST_HALO,
 ) -> TilePlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 import shutil
@@ -14,11 +15,13 @@ import tifffile
 from PIL import Image
 from verbs import files, run
 
+from pixelwise.cli.predict import predict
 from pixelwise.inference import Predictor
 from pixelwise.inference.crf import refine_by_crf
 from pixelwise.inference.labelling.facts import PictureFacts
 from pixelwise.inference.labelling.finished import RECORD_FILE, Finished
 from pixelwise.inference.labelling.jobs import STREAMED_PIXELS, is_raster
+from pixelwise.inference.predictor import DEFAULT_MEMORY_MIB
 from pixelwise.inference.raster import label_raster
 from pixelwise.io.images import DecodedPicture, read_image
 from pixelwise.io.masks import mask_palette, read_mask
@@ -395,3 +398,7 @@ def test_places_that_are_not_read_are_said_once(
     assert run("predict", untrained_run, photos, "--out", tmp_path / "out", "--save", "labels") == 0
     printed = capsys.readouterr().out
     assert printed.count("2 pictures have a place on the Earth in files beside that are not read (a.pgw, b.pgw)") == 1
+
+
+def test_the_command_and_the_predictor_allow_the_same_memory() -> None:
+    assert inspect.signature(predict).parameters["memory"].default == DEFAULT_MEMORY_MIB

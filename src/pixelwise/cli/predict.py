@@ -57,7 +57,7 @@ def predict(
     tile: Annotated[
         int | None, typer.Option(help="Side of tiles in pixels; chosen for the memory unless given.", min=1)
     ] = None,
-    memory: Annotated[float, typer.Option(help="MiB that computing a tile may take.")] = 256,
+    memory: Annotated[float, typer.Option(help="MiB that computing a tile may take.")] = 1024,
     tta: Annotated[
         str, typer.Option(help="Views to average, with commas: hflip, vflip, rotations, and zooms such as 0.75.")
     ] = "",

@@ -25,7 +25,7 @@ def choose_object_tiles(
     largest: float,
     mode: Mode = "auto",
     tile: int | None = None,
-    memory: int = 256 << 20,
+    memory: int = 1 << 30,
     bounded: bool = False,
 ) -> TilePlan:
     """Choose tiles for a picture; the same arguments give the same tiles everywhere.

@@ -32,7 +32,7 @@ from pixelwise.types import LabelSpace, Sample
 if TYPE_CHECKING:
     from pixelwise.models import Model
 
-DEFAULT_MEMORY_MIB = 256.0
+DEFAULT_MEMORY_MIB = 1024.0
 """MiB that computing a tile may take unless something else is asked for."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from finders import lively
 
 from pixelwise.errors import ModelError, SettingError, UnsupportedError
 from pixelwise.export import export_model
@@ -71,6 +72,21 @@ def test_auto_takes_the_fastest_and_keeps_the_choice(exported: Path, monkeypatch
     monkeypatch.setattr(engine_choice, "describe_machine", lambda: ("another machine",))
     Predictor(exported)
     assert tried == ["tried"] * 2
+
+
+def test_auto_tries_every_library_for_objects_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported = export_model(lively(), tmp_path / "objects.onnx").path
+    for fastest in ("openvino float32", "onnx float32"):
+        monkeypatch.setattr(engine_choice, "describe_machine", lambda name=fastest: (f"where {name} is fast",))
+        monkeypatch.setattr(
+            engine_choice,
+            "_try",
+            lambda engines, prepare, name=fastest: {str(one): float(str(one) != name) for one in engines},
+        )
+        runtime = Predictor(exported).runtime
+        assert runtime.fingerprint.endswith(fastest)
+        assert runtime.note.startswith(f"{fastest}, the fastest on this machine")
+        assert "bfloat16" not in runtime.note, "objects are found in float32"
 
 
 def preparing(*, refused: set[str]) -> Callable[[Engine], Callable[[], None]]:

@@ -19,6 +19,7 @@ from pixelwise.inference.runtimes.exported.engine_choice import Choice, choose_e
 from pixelwise.inference.runtimes.exported.engines import Engine, engines_for
 from pixelwise.inference.runtimes.exported.ensemble_description import member_prefix, parse_ensemble
 from pixelwise.inference.runtimes.exported.file import ExportedFile
+from pixelwise.inference.runtimes.exported.object_description import parse_object_description
 from pixelwise.inference.runtimes.exported.objects import ExportedObjectRuntime
 from pixelwise.inference.runtimes.exported.pixels import ExportedRuntime
 from pixelwise.inference.runtimes.views import View, check_alone
@@ -26,7 +27,7 @@ from pixelwise.inference.runtimes.views import View, check_alone
 if TYPE_CHECKING:
     from pixelwise.models import Model
 
-TRIED_BYTES, MOST_TRIED_SIDE = 2.0**28, 1024
+TRIED_BYTES, MOST_TRIED_SIDE, MOST_TRIED_OBJECT_SIDE = 2.0**30, 1024, 512
 """The memory of the tile that engines are tried with, as the predictor allows by default, and its largest side."""
 
 
@@ -40,8 +41,8 @@ def open_exported(
         views: the views of the picture that each computes.
         device: ``"auto"`` or ``"cpu"``.
         precision: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-        runtime: ``"onnx"``, ``"openvino"``, or ``"auto"`` for whichever labels a tile fastest on this machine with
-            the first file. Objects are found in float32 by the first that is installed.
+        runtime: ``"onnx"``, ``"openvino"``, or ``"auto"`` for whichever computes a tile fastest on this machine with
+            the first file. Objects are found in float32 unless bfloat16 is asked for.
 
     Raises:
         ModelError: a file is no exported file, or several do not agree.
@@ -63,7 +64,11 @@ def open_exported(
     finding = [file for file in files if described_kind(file.text) == "objects"]
     if finding:
         check_alone(len(files), views)
-        return ExportedObjectRuntime(finding[0])
+        exact = [engine for engine in engines if engine.precision == "float32"] or engines
+        choice = _choose_for_objects(finding[0], exact)
+        found = ExportedObjectRuntime(replace(finding[0], engine=choice.engine))
+        found.note = str(choice) if len(exact) > 1 else ""
+        return found
     choice = _choose(files[0], engines)
     members = [member for file in files for member in _members(replace(file, engine=choice.engine))]
     if len(engines) > 1:
@@ -83,6 +88,23 @@ def _choose(file: ExportedFile, engines: Sequence[Engine]) -> Choice:
     def prepare(engine: Engine) -> Callable[[], object]:
         members = _members(replace(file, engine=engine))
         return lambda: [member.coarse(image) for member in members]
+
+    return choose_engine(engines, file.digest, side, prepare)
+
+
+def _choose_for_objects(file: ExportedFile, engines: Sequence[Engine]) -> Choice:
+    """Choose the engine that finds objects in a tile fastest with a file, if there are several."""
+    try:
+        described = parse_object_description(file.text)
+    except ModelError as error:
+        raise ModelError(f"{file.path}: {error}") from error.__cause__
+    side = max(1, min(MOST_TRIED_OBJECT_SIDE, int(math.sqrt(TRIED_BYTES / described.bytes_per_pixel))))
+    shape = (described.card.preprocessing.channels, side, side)
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+    def prepare(engine: Engine) -> Callable[[], object]:
+        opened = ExportedObjectRuntime(replace(file, engine=engine))
+        return lambda: opened.objects(image)
 
     return choose_engine(engines, file.digest, side, prepare)
 
