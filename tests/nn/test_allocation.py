@@ -64,3 +64,12 @@ def test_networks_come_out_the_same() -> None:
             networks.append(nn.Conv2d(3, 4, 5))
         assert limit.allocated == 4 * (3 * 4 * 25 + 4)
     assert torch.equal(networks[0].weight, networks[1].weight)
+
+
+def test_tensors_made_like_one_on_the_meta_device_do_not_count() -> None:
+    limit = AllocationLimit(MIB)
+    with limit:
+        like = torch.empty(4, device="meta")
+        assert like.new_empty((2**20,)).is_meta
+        with pytest.raises(TooMuchMemory):
+            torch.empty(4).new_empty((2**20,))

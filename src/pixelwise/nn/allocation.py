@@ -40,7 +40,9 @@ class AllocationLimit(OperatorMode):
         if not anew:
             return func(*args, **given)
         if from_nothing:
-            if torch.device(given.get("device") or "cpu").type != "meta":
+            # Without a device, a tensor is made where the one lies that it is to be like.
+            device = given.get("device") or next((like.device for like in _tensors(args)), "cpu")
+            if torch.device(device).type != "meta":
                 self._count(func(*args, **{**given, "device": torch.device("meta")}))
             return func(*args, **given)
         result = func(*args, **given)
