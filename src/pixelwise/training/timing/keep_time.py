@@ -26,7 +26,8 @@ FEWEST_STEPS_FOR_PACE = 5
 LATENESS = 0.03
 """The share of the time left by which a run may be late before it is shortened; the pace is not known better."""
 SLACK = 0.1
-"""The share of the time left that must be free before a run is lengthened, so that it does not waver."""
+"""The share of the time left that must be free before a run is lengthened, and of its steps that must be left, so that
+it does not waver."""
 LEAST_CHANGE = 0.02
 """The least share of the planned steps by which the run changes, unless it is the last change possible."""
 
@@ -104,7 +105,7 @@ class KeepTime(pl.Callback):
         seconds = self.budget.deadline(self.validation_seconds) - now
         needed, planned = self._seconds(step, self.schedule.steps), self.schedule.settings.steps
         late = needed > seconds + LATENESS * max(0.0, seconds)
-        early = needed < (1 - SLACK) * seconds
+        early = needed < (1 - SLACK) * seconds and step < (1 - SLACK) * self.schedule.steps
         if not (late or early):
             return None
         steps = self.schedule.steps if late else MOST_LENGTHENING * planned
