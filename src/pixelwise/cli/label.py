@@ -12,6 +12,7 @@ from pixelwise.cli.inputs import split_words
 from pixelwise.cli.listening import DEFAULT_PORT, access_for, address_of, without_server
 from pixelwise.cli.machine import open_many_files
 from pixelwise.cli.predict import find_models
+from pixelwise.cli.server_options import Host, Hostname, Insecure, Port, Token
 from pixelwise.errors import DataError
 from pixelwise.words import listed
 
@@ -30,24 +31,11 @@ def label(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the data set that is written; DATA-labelled by default."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone reaches it.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="PIXELWISE_TOKEN",
-            show_envvar=True,
-            help="Word that requests must bring; needed where other machines reach the server.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let other machines in without a token: anybody who reaches the port.")
-    ] = False,
-    hostname: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Name that the server is called by; may repeat.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    token: Token = None,
+    insecure: Insecure = False,
+    hostname: Hostname = None,
 ) -> None:
     """Label the pictures of a folder in the browser.
 

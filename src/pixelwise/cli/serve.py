@@ -11,6 +11,7 @@ from rich.console import Console
 from pixelwise.cli.listening import DEFAULT_PORT, access_for, address_of, without_server
 from pixelwise.cli.machine import open_many_files, use_huge_pages
 from pixelwise.cli.predict import find_models
+from pixelwise.cli.server_options import Host, Hostname, Insecure, Port, Token
 from pixelwise.errors import SettingError
 
 
@@ -23,27 +24,14 @@ def serve(
             show_default=False,
         ),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen at; by default this machine alone reaches it.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar="PIXELWISE_TOKEN",
-            show_envvar=True,
-            help="Word that requests must bring; needed where other machines reach the server.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let other machines in without a token: anybody who reaches the port.")
-    ] = False,
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    token: Token = None,
+    insecure: Insecure = False,
     cors: Annotated[
         list[str] | None, typer.Option(metavar="ORIGIN", help="Origin whose pages may use the server; may repeat.")
     ] = None,
-    hostname: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Name that the server is called by; may repeat.")
-    ] = None,
+    hostname: Hostname = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of a request, counted while they arrive.")] = 64 * 2**20,
     max_pixels: Annotated[int, typer.Option(help="Pixels of a picture, by its header.")] = 2**26,
     timeout: Annotated[float, typer.Option(help="Seconds for a request, its arrival included.")] = 120,

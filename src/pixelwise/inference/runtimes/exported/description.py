@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -18,6 +18,8 @@ from pixelwise.errors import ModelError
 from pixelwise.geometry import Geometry
 from pixelwise.models.description import MOST_CARD_CHARACTERS, explain, parse_card
 from pixelwise.placement import Around, Placement, Stretch
+
+WrittenT = TypeVar("WrittenT", bound=BaseModel)
 
 LARGEST_STRIDE, LARGEST_FIRST = 1024, 2.0**15
 """The largest stride of coarse cells, and the farthest from the picture's first pixel that cell 0 lies."""
@@ -89,21 +91,43 @@ def mean_name(index: int) -> str:
     return f"mean.{index}"
 
 
+def read_written(text: str, kind: type[WrittenT]) -> WrittenT:
+    """Read a description of some kind, and check its size and its fields.
+
+    Raises:
+        ModelError: it is too long, no JSON, or a field is missing, unknown or has a value that it cannot have.
+    """
+    if len(text) > MOST_CARD_CHARACTERS:
+        raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(explain(error, "its description")) from None
+
+
+def card_in(written: BaseModel) -> ModelCard:
+    """Read the card whose parts stand beside the known fields of a description.
+
+    Raises:
+        ModelError: a part of it is missing, unknown or has a value that it cannot have.
+    """
+    try:
+        card = parse_card(json.dumps(written.model_extra)).card
+    except ValidationError as error:
+        raise ModelError(explain(error, "its description")) from None
+    if not isinstance(card, ModelCard):
+        raise ModelError("its description lacks 'geometry'")
+    return card
+
+
 def parse_description(text: str) -> ExportDescription:
     """Read what :meth:`ExportDescription.to_text` wrote.
 
     Raises:
         ModelError: it is no JSON, or a part of it is missing, unknown or has a value that it cannot have.
     """
-    if len(text) > MOST_CARD_CHARACTERS:
-        raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
-    try:
-        written = _Written.model_validate_json(text)
-        card = parse_card(json.dumps(written.model_extra)).card
-    except ValidationError as error:
-        raise ModelError(explain(error, "its description")) from None
-    if not isinstance(card, ModelCard):
-        raise ModelError("its description lacks 'geometry'")
+    written = read_written(text, _Written)
+    card = card_in(written)
     export = written.export
     placement = export.placement
     if placement.around == "margin" and not card.geometry.margin:

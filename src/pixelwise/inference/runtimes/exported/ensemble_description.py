@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.exported.description import ExportDescription, parse_description
-from pixelwise.models.description import MOST_CARD_CHARACTERS, explain
+from pixelwise.inference.runtimes.exported.description import (
+    ExportDescription,
+    parse_description,
+    read_written,
+)
 
 MOST_MEMBERS = 64
 """The most networks that a file may average."""
@@ -47,12 +50,7 @@ def parse_ensemble(text: str) -> EnsembleDescription:
     Raises:
         ModelError: it is no JSON, or a part of it is missing, unknown or has a value that it cannot have.
     """
-    if len(text) > MOST_CARD_CHARACTERS:
-        raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
-    try:
-        export = _Written.model_validate_json(text).export
-    except ValidationError as error:
-        raise ModelError(explain(error, "its description")) from None
+    export = read_written(text, _Written).export
     members = []
     for number, member in enumerate(export.members, 1):
         try:

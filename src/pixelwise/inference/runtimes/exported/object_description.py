@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from pixelwise import __version__
 from pixelwise.card import ModelCard
 from pixelwise.errors import ModelError
-from pixelwise.inference.runtimes.exported.description import LARGEST_PIXEL_BYTES, known_tiles
-from pixelwise.models.description import MOST_CARD_CHARACTERS, explain, parse_card
+from pixelwise.inference.runtimes.exported.description import (
+    LARGEST_PIXEL_BYTES,
+    card_in,
+    known_tiles,
+    read_written,
+)
 
 MOST_FIXED_BYTES, LARGEST_OBJECT_SIDE = 2.0**44, 2.0**15
 """The most memory that computing may be said to take whatever the picture, and the longest side of objects."""
@@ -61,15 +65,8 @@ def parse_object_description(text: str) -> ObjectDescription:
     Raises:
         ModelError: it is no JSON, or a part of it is missing, unknown or has a value that it cannot have.
     """
-    if len(text) > MOST_CARD_CHARACTERS:
-        raise ModelError(f"its description has {len(text)} characters; {MOST_CARD_CHARACTERS} are the most")
-    try:
-        written = _Written.model_validate_json(text)
-        card = parse_card(json.dumps(written.model_extra)).card
-    except ValidationError as error:
-        raise ModelError(explain(error, "its description")) from None
-    if not isinstance(card, ModelCard):
-        raise ModelError("its description lacks 'geometry'")
+    written = read_written(text, _Written)
+    card = card_in(written)
     if not card.geometry.whole:
         raise ModelError("its description makes no sense: each of its objects depends on the whole picture")
     export = written.export
